@@ -1,0 +1,1 @@
+"""PLACEHOLDER: contract only; see ARCHITECTURE."""

@@ -1,0 +1,46 @@
+"""What a market is: its identity, times, tick table, strike and fees, as the venue lists it."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from daemon.core.units import Money, Ns, PriceBand
+
+MarketStatus: TypeAlias = Literal[
+    "initialized", "active", "inactive", "closed", "determined", "disputed", "amended", "finalized"
+]
+MarketResult: TypeAlias = Literal["yes", "no", "scalar"]
+FeeType: TypeAlias = Literal[
+    "quadratic", "quadratic_with_maker_fees", "quadratic_with_combo_maker_fees"
+]
+"""The fee types that we can price. `flat` and any other one is refused, never taken as zero."""
+
+
+class Fees(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """The fee rule in force for a market: its type and multiplier, in millionths (1_000_000 = 1)."""
+
+    fee_type: FeeType
+    multiplier_ppm: int
+
+
+class MarketSpec(msgspec.Struct, frozen=True, array_like=True):
+    """One market as the venue lists it.
+
+    `strike` (Money) is None until known: on recurring bitcoin markets it arrives half a second after
+    the open. `strike_type` is the venue's word (`greater_or_equal`, …) or None.
+    """
+
+    ticker: str
+    event_ticker: str
+    series_ticker: str
+    title: str
+    status: MarketStatus
+    open_at: Ns
+    close_at: Ns
+    strike: Money | None
+    strike_type: str | None
+    bands: tuple[PriceBand, ...]
+    fees: Fees
+    exchange_index: int

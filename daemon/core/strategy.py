@@ -1,0 +1,72 @@
+"""What a strategy is: a pure class that reads a view of one market and says what should rest where.
+
+A strategy never sees an order and never sends one. It returns *targets*; `orders` plans the
+difference to what rests already, `risk` approves or refuses it by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal, Protocol
+
+import msgspec
+
+from daemon.core.book import Book
+from daemon.core.markets import MarketSpec
+from daemon.core.units import BookSide, Money, Ns, Price, Qty
+
+
+class MarketView(msgspec.Struct, frozen=True):
+    """What a strategy may read of one market at one instant. Valid only during the call."""
+
+    now: Ns
+    spec: MarketSpec
+    book: Book
+    features: Mapping[str, float | None]
+    """Feature values by name; None while warming up or unknown."""
+    score: float | None
+    """The model's P(YES); None without a model, or while a required feature is missing."""
+    position: Qty
+    """Signed contracts: YES positive, NO negative."""
+    equity: Money
+    """Cash plus positions at cost: the bankroll that sizes are a fraction of."""
+
+    @property
+    def time_to_close(self) -> Ns:
+        """How long the market stays open; negative after its close."""
+        return self.spec.close_at - self.now
+
+
+class Target(msgspec.Struct, frozen=True, gc=False):
+    """One thing that a strategy wants of a market: an order of this size at this price.
+
+    `style` "rest": shall rest there, post-only. "take": shall trade at once up to this price, the
+    remainder is cancelled.
+    """
+
+    side: BookSide
+    price: Price
+    qty: Qty
+    style: Literal["rest", "take"]
+    reason: str
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """A strategy's answer for one market: its targets (none: nothing shall rest) and why, in words."""
+
+    targets: tuple[Target, ...]
+    reason: str
+
+
+class Strategy(Protocol):
+    """The protocol. A strategy's file also has its `Params` struct, and says its idea, source and risks."""
+
+    name: str
+    book_changed_max: Ns | None
+    """Limit on the time since the book last changed; None for slow markets."""
+
+    def wants(self, view: MarketView) -> Wanted:
+        """Return what should rest in this market now. Pure: the same view gives the same answer."""
+        ...
+
+
