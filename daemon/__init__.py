@@ -1,0 +1,1 @@
+"""kalshid: a real-time trading daemon for the Kalshi prediction market."""

@@ -19,7 +19,7 @@ class _Command(msgspec.Struct, frozen=True, tag=True, array_like=True, gc=False)
     """What all commands share: how they are built and encoded."""
 
 
-class PlaceOrder(_Command):
+class PlaceOrder(_Command, frozen=True):
     """Send a new order. `price` is a YES price on the market's grid, `qty` in 0.01 contracts.
 
     `book_changed_max` is the strategy's own limit on the time since the book last changed, None for
@@ -41,7 +41,7 @@ class PlaceOrder(_Command):
     book_changed_max: Ns | None
 
 
-class AmendOrder(_Command):
+class AmendOrder(_Command, frozen=True):
     """Change price and total count of a resting order. `qty` is what is filled plus what shall rest."""
 
     client_order_id: str
@@ -58,7 +58,7 @@ class AmendOrder(_Command):
     book_changed_max: Ns | None
 
 
-class CancelOrder(_Command):
+class CancelOrder(_Command, frozen=True):
     """Take a resting order out. Never dropped for age or staleness: it only reduces risk."""
 
     client_order_id: str
@@ -69,21 +69,21 @@ class CancelOrder(_Command):
     decided_at: Ns
 
 
-class CancelAll(_Command):
+class CancelAll(_Command, frozen=True):
     """Take every resting order of the account out."""
 
     reason: str
     decided_at: Ns
 
 
-class Reconcile(_Command):
+class Reconcile(_Command, frozen=True):
     """Read cash, positions, resting orders and recent fills, and answer with `AccountReconciled`."""
 
     reason: str
     decided_at: Ns
 
 
-class ProbeVenue(_Command):
+class ProbeVenue(_Command, frozen=True):
     """Ask the venue for its status, to learn whether it answers again."""
 
     decided_at: Ns

@@ -28,14 +28,14 @@ class _Fact(msgspec.Struct, frozen=True, tag=True, array_like=True, gc=False):
 # --- connections -------------------------------------------------------------------------------
 
 
-class FeedConnected(_Fact):
+class FeedConnected(_Fact, frozen=True):
     """A connection is up. Its books stay unsynced until their snapshots."""
 
     feed: Feed
     received_at: Ns
 
 
-class FeedDropped(_Fact):
+class FeedDropped(_Fact, frozen=True):
     """A connection is gone: nothing that came over it is vouched for any more."""
 
     feed: Feed
@@ -43,7 +43,7 @@ class FeedDropped(_Fact):
     received_at: Ns
 
 
-class FeedHeard(_Fact):
+class FeedHeard(_Fact, frozen=True):
     """A connection is alive though it brought no message: a ping or a pong was seen."""
 
     feed: Feed
@@ -53,7 +53,7 @@ class FeedHeard(_Fact):
 # --- market data -------------------------------------------------------------------------------
 
 
-class BookSnapshotReceived(_Fact, gc=True):
+class BookSnapshotReceived(_Fact, frozen=True, gc=True):
     """The whole book of one market. Levels ascend in price; each side is on its own price scale."""
 
     ticker: str
@@ -63,7 +63,7 @@ class BookSnapshotReceived(_Fact, gc=True):
     sent_at: Ns | None
 
 
-class BookDeltaReceived(_Fact):
+class BookDeltaReceived(_Fact, frozen=True):
     """One level's total changed by `delta`."""
 
     ticker: str
@@ -74,7 +74,7 @@ class BookDeltaReceived(_Fact):
     sent_at: Ns | None
 
 
-class BookLost(_Fact):
+class BookLost(_Fact, frozen=True):
     """The stream of one market can't be trusted until its next snapshot (a gap, a dead subscription)."""
 
     ticker: str
@@ -82,7 +82,7 @@ class BookLost(_Fact):
     received_at: Ns
 
 
-class TradePrinted(_Fact):
+class TradePrinted(_Fact, frozen=True):
     """A public trade. `price` is the YES price; `taker_side` the outcome that the taker bought."""
 
     ticker: str
@@ -94,7 +94,7 @@ class TradePrinted(_Fact):
     sent_at: Ns | None
 
 
-class CandleBackfilled(_Fact):
+class CandleBackfilled(_Fact, frozen=True):
     """A past candle of a market's quotes, from REST: the best YES bid and ask at its end, None if absent."""
 
     ticker: str
@@ -106,7 +106,7 @@ class CandleBackfilled(_Fact):
     received_at: Ns
 
 
-class ReferencePriceReceived(_Fact):
+class ReferencePriceReceived(_Fact, frozen=True):
     """A price of the underlying, in Money per unit, from the reference feed."""
 
     source: str
@@ -119,14 +119,14 @@ class ReferencePriceReceived(_Fact):
 # --- markets -----------------------------------------------------------------------------------
 
 
-class MarketListed(_Fact, gc=True):
+class MarketListed(_Fact, frozen=True, gc=True):
     """A market that we watch, as the venue lists it now. Listing it again replaces what we knew."""
 
     spec: MarketSpec
     received_at: Ns
 
 
-class MarketStatusChanged(_Fact):
+class MarketStatusChanged(_Fact, frozen=True):
     """A market was activated, deactivated, …; open and close have no event: they are clocks."""
 
     ticker: str
@@ -134,7 +134,7 @@ class MarketStatusChanged(_Fact):
     received_at: Ns
 
 
-class MarketCloseMoved(_Fact):
+class MarketCloseMoved(_Fact, frozen=True):
     """A market's close time changed."""
 
     ticker: str
@@ -142,7 +142,7 @@ class MarketCloseMoved(_Fact):
     received_at: Ns
 
 
-class MarketGridChanged(_Fact, gc=True):
+class MarketGridChanged(_Fact, frozen=True, gc=True):
     """A market's tick table changed in mid-life."""
 
     ticker: str
@@ -150,7 +150,7 @@ class MarketGridChanged(_Fact, gc=True):
     received_at: Ns
 
 
-class MarketStrikeSet(_Fact):
+class MarketStrikeSet(_Fact, frozen=True):
     """A market's strike became known or changed."""
 
     ticker: str
@@ -158,7 +158,7 @@ class MarketStrikeSet(_Fact):
     received_at: Ns
 
 
-class MarketDetermined(_Fact):
+class MarketDetermined(_Fact, frozen=True):
     """A market has a result; `settlement_price` is what one YES contract pays."""
 
     ticker: str
@@ -167,14 +167,14 @@ class MarketDetermined(_Fact):
     received_at: Ns
 
 
-class MarketSettled(_Fact):
+class MarketSettled(_Fact, frozen=True):
     """A market's positions were paid out. The venue may say so twice."""
 
     ticker: str
     received_at: Ns
 
 
-class MarketDropped(_Fact):
+class MarketDropped(_Fact, frozen=True):
     """We stop watching a market (it is over, or the configuration no longer names it)."""
 
     ticker: str
@@ -184,7 +184,7 @@ class MarketDropped(_Fact):
 # --- our orders and account --------------------------------------------------------------------
 
 
-class OrderAccepted(_Fact):
+class OrderAccepted(_Fact, frozen=True):
     """The venue answered yes to one request.
 
     place: `filled` and `remaining` are the order's; amend: likewise, `price` and `qty` (the total)
@@ -200,7 +200,7 @@ class OrderAccepted(_Fact):
     sent_at: Ns | None
 
 
-class OrderRejected(_Fact):
+class OrderRejected(_Fact, frozen=True):
     """The venue answered no to one request. A cancel's `not_found` tells cancelled and filled not apart."""
 
     action: OrderAction
@@ -210,7 +210,7 @@ class OrderRejected(_Fact):
     received_at: Ns
 
 
-class OrderUnknown(_Fact):
+class OrderUnknown(_Fact, frozen=True):
     """A request may or may not have happened: timeout, reset, 5xx, unreadable answer."""
 
     action: OrderAction
@@ -219,7 +219,7 @@ class OrderUnknown(_Fact):
     received_at: Ns
 
 
-class OrderDropped(_Fact):
+class OrderDropped(_Fact, frozen=True):
     """Our own queue gave a request up before it left the house, for a named reason."""
 
     action: OrderAction
@@ -228,7 +228,7 @@ class OrderDropped(_Fact):
     received_at: Ns
 
 
-class OrderUpdated(_Fact):
+class OrderUpdated(_Fact, frozen=True):
     """The venue's private stream told the state of one of our orders."""
 
     order_id: str
@@ -244,7 +244,7 @@ class OrderUpdated(_Fact):
     sent_at: Ns | None
 
 
-class OrderFilled(_Fact):
+class OrderFilled(_Fact, frozen=True):
     """One fill of one of our orders. `price` is the YES price; `fee` its exact cost; `trade_id` its identity.
 
     `client_order_id` is None where the source doesn't carry it (REST fills).
@@ -285,7 +285,7 @@ class PositionSnapshot(msgspec.Struct, frozen=True, array_like=True, gc=False):
     fees: Money
 
 
-class AccountReconciled(_Fact, gc=True):
+class AccountReconciled(_Fact, frozen=True, gc=True):
     """What the venue's REST says of our account: cash, positions, resting orders and recent fills.
 
     `asked_at` is when the first of the reads was sent: nothing that happened after it is denied by
@@ -300,7 +300,7 @@ class AccountReconciled(_Fact, gc=True):
     fills: tuple[OrderFilled, ...]
 
 
-class VenueFailed(_Fact):
+class VenueFailed(_Fact, frozen=True):
     """A REST request failed for a reason that lies with the venue or the way to it."""
 
     request: str
@@ -308,7 +308,7 @@ class VenueFailed(_Fact):
     received_at: Ns
 
 
-class VenueAnswered(_Fact):
+class VenueAnswered(_Fact, frozen=True):
     """A REST request was answered, yes or no."""
 
     request: str
@@ -318,21 +318,21 @@ class VenueAnswered(_Fact):
 # --- the operator, and the daemon itself -------------------------------------------------------
 
 
-class HaltRequested(_Fact):
+class HaltRequested(_Fact, frozen=True):
     """A person or a guard stops new orders; resting ones are cancelled."""
 
     reason: str
     received_at: Ns
 
 
-class ResumeRequested(_Fact):
+class ResumeRequested(_Fact, frozen=True):
     """A person lifts a halt."""
 
     reason: str
     received_at: Ns
 
 
-class StopRequested(_Fact):
+class StopRequested(_Fact, frozen=True):
     """The daemon is to stop: cancel everything, confirm, reconcile."""
 
     reason: str

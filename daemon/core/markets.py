@@ -12,9 +12,7 @@ MarketStatus: TypeAlias = Literal[
     "initialized", "active", "inactive", "closed", "determined", "disputed", "amended", "finalized"
 ]
 MarketResult: TypeAlias = Literal["yes", "no", "scalar"]
-FeeType: TypeAlias = Literal[
-    "quadratic", "quadratic_with_maker_fees", "quadratic_with_combo_maker_fees"
-]
+FeeType: TypeAlias = Literal["quadratic", "quadratic_with_maker_fees", "quadratic_with_combo_maker_fees"]
 """The fee types that we can price. `flat` and any other one is refused, never taken as zero."""
 
 

@@ -68,5 +68,3 @@ class Strategy(Protocol):
     def wants(self, view: MarketView) -> Wanted:
         """Return what should rest in this market now. Pure: the same view gives the same answer."""
         ...
-
-

@@ -128,8 +128,7 @@ class PriceGrid:
     def contains(self, price: Price) -> bool:
         """Whether an order at this price is accepted."""
         return 0 < price < PRICE_ONE and any(
-            band.start <= price <= band.end and (price - band.start) % band.step == 0
-            for band in self.bands
+            band.start <= price <= band.end and (price - band.start) % band.step == 0 for band in self.bands
         )
 
     def floor(self, price: Price) -> Price | None:

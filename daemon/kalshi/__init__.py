@@ -1,0 +1,1 @@
+"""The venue: pure wire, auth and session; thin async ws and rest."""

@@ -1,0 +1,1 @@
+"""The reference price feed, in the same shape as the venue."""

@@ -1,0 +1,1 @@
+"""Research: tapes, datasets, training. Never imported by the daemon."""
