@@ -89,5 +89,17 @@ class ProbeVenue(_Command, frozen=True):
     decided_at: Ns
 
 
+class Decided(_Command, frozen=True):
+    """Not a command but the mark before a decision's commands in the journal: `decide(now)` was called."""
+
+    now: Ns
+
+
 Command: TypeAlias = PlaceOrder | AmendOrder | CancelOrder | CancelAll | Reconcile | ProbeVenue
-OrderCommand: TypeAlias = PlaceOrder | AmendOrder | CancelOrder
+Orderclass Decided(_Command, frozen=True):
+    """Not a command but the mark before a decision's commands in the journal: `decide(now)` was called."""
+
+    now: Ns
+
+
+Command: TypeAlias = PlaceOrder | AmendOrder | CancelOrder
