@@ -1,0 +1,48 @@
+"""How late the venue's messages reach us, without trusting either clock.
+
+`received_at - sent_at` is transport delay plus the offset between two clocks. The smallest difference
+of the last minutes is the offset plus the best delay; what a message shows above it is *lag*: a slow
+consumer or a slow path. A lag that creeps up slower than the window forgets would hide in the offset,
+so the offset itself is bounded too: with clocks that are kept by NTP it is a few milliseconds.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from daemon.core.units import MINUTE, Ns
+
+BUCKET: Ns = MINUTE
+BUCKETS = 10
+
+
+class TransportLag:
+    """The running clock-offset estimate of one connection, and the lag of its last message."""
+
+    __slots__ = ("_minima", "lag", "offset")
+
+    def __init__(self) -> None:
+        self._minima: deque[list[Ns]] = deque(maxlen=BUCKETS)  # [bucket number, smallest difference]
+        self.offset: Ns | None = None
+        """Smallest `received_at - sent_at` of the last ten minutes; None before the first stamp."""
+        self.lag: Ns | None = None
+        """The last stamped message's delay above the best one; None before the first stamp."""
+
+    def observe(self, received_at: Ns, sent_at: Ns) -> None:
+        """Take in one stamped message."""
+        difference = received_at - sent_at
+        bucket = received_at // BUCKET
+        minima = self._minima
+        if not minima or minima[-1][0] != bucket:
+            minima.append([bucket, difference])
+            self.offset = min(entry[1] for entry in minima)
+        elif difference < minima[-1][1]:
+            minima[-1][1] = difference
+            self.offset = min(entry[1] for entry in minima)
+        assert self.offset is not None
+        self.lag = difference - self.offset
+
+    def reset(self) -> None:
+        """Forget everything: the connection is a new one."""
+        self._minima.clear()
+        self.offset = self.lag = None
