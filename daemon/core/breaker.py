@@ -38,7 +38,7 @@ class Breaker:
         return opens
 
     def answer(self, *, is_probe: bool) -> None:
-        """Take in one answer. An open breaker listens to probes only: late answers prove nothing about now."""
+        """Take in one answer. An open breaker listens to probes only: late answers prove nothing now."""
         if self.state == "open":
             if is_probe:
                 self.state = "half_open"

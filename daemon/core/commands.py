@@ -96,10 +96,4 @@ class Decided(_Command, frozen=True):
 
 
 Command: TypeAlias = PlaceOrder | AmendOrder | CancelOrder | CancelAll | Reconcile | ProbeVenue
-Orderclass Decided(_Command, frozen=True):
-    """Not a command but the mark before a decision's commands in the journal: `decide(now)` was called."""
-
-    now: Ns
-
-
-Command: TypeAlias = PlaceOrder | AmendOrder | CancelOrder
+OrderCommand: TypeAlias = PlaceOrder | AmendOrder | CancelOrder
