@@ -1,0 +1,245 @@
+"""The life of our orders as one table, and the plan from what a strategy wants to what must be asked for.
+
+    placing ──▶ resting ──▶ amending ──▶ resting …          open: may still trade
+       │           │            │
+       │           └──▶ canceling ──▶ canceled               closed: canceled, executed, rejected, dropped
+       └──▶ unknown (did it arrive?) ──▶ what the venue tells
+
+What is absent: no edge leaves `unknown` by waiting or by assuming; only the venue's word does. A closed
+order never reopens, but a fill may still come to it: cancel-then-fill is legal, the two race.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from daemon.core.strategy import Target
+from daemon.core.units import BookSide, Ns, Price, Qty
+
+OrderState: TypeAlias = Literal[
+    "placing", "resting", "amending", "canceling", "unknown", "canceled", "executed", "rejected", "dropped"
+]
+Happening: TypeAlias = Literal[
+    "place_accepted",
+    "place_rejected",
+    "place_dropped",
+    "outcome_unknown",
+    "amend_requested",
+    "amend_settled",
+    "cancel_requested",
+    "cancel_dropped",
+    "told_resting",
+    "told_canceled",
+    "told_executed",
+]
+"""`amend_settled`: an amend was accepted, rejected or dropped: the order rests, with the terms it has.
+`outcome_unknown`: a request timed out, or a cancel got a 404, which tells nothing.
+`told_*`: the venue's stream, reply or list says what the order is now."""
+
+OPEN: frozenset[OrderState] = frozenset({"placing", "resting", "amending", "canceling", "unknown"})
+IN_FLIGHT: frozenset[OrderState] = frozenset({"placing", "amending", "canceling", "unknown"})
+
+_TOLD_OPEN: dict[Happening, OrderState] = {"told_canceled": "canceled", "told_executed": "executed"}
+_STAY: tuple[Happening, ...] = ("told_resting", "told_canceled", "told_executed")
+
+LIFECYCLE: dict[tuple[OrderState, Happening], OrderState] = {
+    ("placing", "place_accepted"): "resting",
+    ("placing", "place_rejected"): "rejected",
+    ("placing", "place_dropped"): "dropped",
+    ("placing", "outcome_unknown"): "unknown",
+    ("placing", "told_resting"): "resting",
+    ("resting", "place_accepted"): "resting",  # the stream was faster than the reply
+    ("resting", "told_resting"): "resting",
+    ("resting", "amend_requested"): "amending",
+    ("resting", "cancel_requested"): "canceling",
+    ("amending", "amend_settled"): "resting",
+    ("amending", "outcome_unknown"): "unknown",
+    ("amending", "told_resting"): "amending",  # the reply settles it, the stream may speak of before
+    ("canceling", "outcome_unknown"): "unknown",
+    ("canceling", "told_resting"): "canceling",
+    ("canceling", "cancel_dropped"): "resting",
+    ("unknown", "told_resting"): "resting",
+    ("unknown", "place_accepted"): "resting",
+    ("unknown", "place_rejected"): "rejected",
+    ("unknown", "outcome_unknown"): "unknown",
+    **{
+        (state, happening): result
+        for state in ("placing", "resting", "amending", "canceling", "unknown")
+        for happening, result in _TOLD_OPEN.items()
+    },
+    # Closed orders: late words change nothing.
+    **{
+        (state, happening): state
+        for state in ("canceled", "executed")
+        for happening in (*_STAY, "place_accepted", "amend_settled", "outcome_unknown")
+    },
+}
+
+
+class IllegalHappening(Exception):  # noqa: N818 - it is what happened, and it is not a defect of ours
+    """The venue told something of an order that can't follow from its state. It changes nothing."""
+
+
+class Order:
+    """One of our orders: its terms, its state, and how much of it has traded.
+
+    `filled` is what the venue says has traded; `booked` what came to us as fills. Between the two the
+    missing part is still counted as exposure.
+    """
+
+    __slots__ = (
+        "booked", "client_order_id", "exchange_index", "filled", "order_id", "price", "qty", "side", "state",
+        "strategy", "style", "ticker", "touched_at",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        *,
+        client_order_id: str,
+        ticker: str,
+        side: BookSide,
+        price: Price,
+        qty: Qty,
+        style: Literal["rest", "take"],
+        strategy: str,
+        exchange_index: int,
+        at: Ns,
+        state: OrderState = "placing",
+        order_id: str | None = None,
+        filled: Qty = 0,
+    ) -> None:
+        self.client_order_id = client_order_id
+        self.ticker = ticker
+        self.side = side
+        self.price = price
+        self.qty = qty
+        self.style = style
+        self.strategy = strategy
+        self.exchange_index = exchange_index
+        self.state = state
+        self.order_id = order_id
+        self.filled = filled
+        self.booked = filled
+        self.touched_at = at
+        """When its state last changed, on our clock."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it may still trade, as far as we know."""
+        return self.state in OPEN
+
+    @property
+    def is_in_flight(self) -> bool:
+        """Whether an answer about it is outstanding."""
+        return self.state in IN_FLIGHT
+
+    @property
+    def is_done(self) -> bool:
+        """Whether it is closed and every fill that the venue spoke of is booked."""
+        return not self.is_open and self.booked >= self.filled
+
+    @property
+    def exposed(self) -> Qty:
+        """Contracts that may still come into the position: all while open, the unbooked fills after."""
+        return max(0, (self.qty if self.is_open else self.filled) - self.booked)
+
+    @property
+    def remaining(self) -> Qty:
+        """Contracts that may still trade at the venue."""
+        return max(0, self.qty - max(self.filled, self.booked)) if self.is_open else 0
+
+    def apply(self, happening: Happening, at: Ns) -> None:
+        """Go where the table says.
+
+        Raises:
+            IllegalHappening: the table has no such edge; nothing is changed.
+        """
+        state = LIFECYCLE.get((self.state, happening))
+        if state is None:
+            raise IllegalHappening(f"{happening} of an order that is {self.state}")
+        if state != self.state:
+            self.state = state
+            self.touched_at = at
+
+    def tell_filled(self, filled: Qty) -> None:
+        """Take in the venue's total of what has traded; a total never falls."""
+        self.filled = max(self.filled, filled)
+
+
+class ProposePlace(msgspec.Struct, frozen=True):
+    """A wish to send a new order."""
+
+    ticker: str
+    strategy: str
+    target: Target
+
+
+class ProposeAmend(msgspec.Struct, frozen=True):
+    """A wish to move or resize a resting order."""
+
+    ticker: str
+    strategy: str
+    client_order_id: str
+    target: Target
+
+
+class ProposeCancel(msgspec.Struct, frozen=True):
+    """A wish to take a resting order out."""
+
+    ticker: str
+    strategy: str
+    client_order_id: str
+    reason: str
+
+
+Proposal: TypeAlias = ProposePlace | ProposeAmend | ProposeCancel
+
+
+def _is_kept(order: Order, target: Target) -> bool:
+    """Whether the order rests where the target wants it; a quarter more or less is not worth a request."""
+    return order.price == target.price and abs(order.remaining - target.qty) * 4 <= target.qty
+
+
+def plan(
+    ticker: str, strategy: str, targets: Sequence[Target], orders: Iterable[Order], reason: str
+) -> list[Proposal]:
+    """Return what must be asked for so that exactly the targets rest: cancels first.
+
+    One strategy's orders in one market. A side with an answer outstanding is left alone until it came.
+    `reason` is given with cancels.
+    """
+    cancels: list[Proposal] = []
+    rest: list[Proposal] = []
+    by_side: dict[BookSide, list[Order]] = {"bid": [], "ask": []}
+    for order in orders:
+        if order.is_open:
+            by_side[order.side].append(order)
+    for side, existing in by_side.items():
+        if any(order.is_in_flight for order in existing):
+            # What we would add to is not known yet; what surely rests can still be taken out.
+            if not any(target.side == side for target in targets):
+                cancels += [
+                    ProposeCancel(ticker, strategy, order.client_order_id, reason)
+                    for order in existing
+                    if order.state == "resting"
+                ]
+            continue
+        free = list(existing)
+        missing = []
+        for target in targets:
+            if target.side == side:
+                kept = next((order for order in free if _is_kept(order, target)), None)
+                if kept is None:
+                    missing.append(target)
+                else:
+                    free.remove(kept)
+        for target in missing:
+            if target.style == "rest" and free:
+                rest.append(ProposeAmend(ticker, strategy, free.pop(0).client_order_id, target))
+            else:
+                rest.append(ProposePlace(ticker, strategy, target))
+        cancels += [ProposeCancel(ticker, strategy, order.client_order_id, reason) for order in free]
+    return cancels + rest
