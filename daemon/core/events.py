@@ -198,6 +198,7 @@ class OrderAccepted(_Fact, frozen=True):
     remaining: Qty
     received_at: Ns
     sent_at: Ns | None
+    reduced_by: Qty | None = None
 
 
 class OrderRejected(_Fact, frozen=True):

@@ -180,7 +180,7 @@ class Risk:
     ) -> Approved | Refusal:
         """Return the proposal as `Approved`, or the first reason against it. Cancels always pass."""
         if isinstance(proposal, ProposeCancel):
-            return Approved(proposal)
+            return self.approve_cancel(proposal)
         refusal = (
             account.refusal
             or self._vouch(market, account, now)
@@ -188,6 +188,11 @@ class Risk:
             or self._limits_of_exposure(proposal, market, account)
         )
         return refusal or Approved(proposal)
+
+    @staticmethod
+    def approve_cancel(proposal: ProposeCancel) -> Approved:
+        """Return the cancel as `Approved`: taking an order out only reduces risk, whatever the weather."""
+        return Approved(proposal)
 
     def _vouch(self, market: MarketRisk, account: AccountRisk, now: Ns) -> Refusal | None:
         if account.breaker == "open" or (account.breaker == "half_open" and account.is_trial_out):
@@ -233,15 +238,18 @@ class Risk:
             and not (isinstance(order, Order) and order.client_order_id == replaced)
         )
         reach = held + same_side if target.side == "bid" else held - same_side
-        if abs(reach) > limits.position_qty_max and abs(reach) > abs(held):
-            return "position_limit"
-        loss = worst_loss(position, orders)
-        if loss > limits.market_loss_max:
-            return "market_loss_limit"
-        if loss + account.loss_elsewhere > limits.total_loss_max:
-            return "total_loss_limit"
-        if account.pnl_today <= -limits.daily_loss_max:
-            return "daily_loss_limit"
+        # What only gives up a part of the position is never refused for losses: it is the way out of them.
+        is_reducing = same_side <= (-held if target.side == "bid" else held)
+        if not is_reducing:
+            if abs(reach) > limits.position_qty_max:
+                return "position_limit"
+            loss = worst_loss(position, orders)
+            if loss > limits.market_loss_max:
+                return "market_loss_limit"
+            if loss + account.loss_elsewhere > limits.total_loss_max:
+                return "total_loss_limit"
+            if account.pnl_today <= -limits.daily_loss_max:
+                return "daily_loss_limit"
         if self.cash_needed(target, market) > account.cash_free:
             return "cash_short"
         if account.orders_last_minute >= limits.orders_per_minute_max:

@@ -1,0 +1,473 @@
+"""The deciding half of the core: `handle(event)`, `decide(now) -> commands`, `wake_at()`.
+
+One decision: apply the whole drained batch (that is `handle`, per event), then decide once. For every
+market that changed, each strategy says what it wants, `orders.plan` finds the difference to what rests,
+`risk` approves or refuses it, and what is approved is recorded in flight *before* the command leaves this
+function: the next check already counts it.
+
+Deterministic: the same events and the same `now`s give the same commands and the same order ids.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterable, Sequence
+from typing import Annotated, Literal, TypeAlias, assert_never
+
+import msgspec
+
+from daemon.core import events as e
+from daemon.core.breaker import Breaker
+from daemon.core.commands import (
+    AmendOrder,
+    CancelAll,
+    CancelOrder,
+    Command,
+    OrderCommand,
+    PlaceOrder,
+    ProbeVenue,
+    Reconcile,
+)
+from daemon.core.exposure import cash_free, loss_elsewhere, marked_equity
+from daemon.core.orders import Order, Proposal, ProposeAmend, ProposeCancel, ProposePlace, plan
+from daemon.core.risk import (
+    AccountRisk,
+    Approved,
+    Limits,
+    MarketRisk,
+    Refusal,
+    Risk,
+    vouch_market,
+)
+from daemon.core.scorer import FeatureSchema, Scorer
+from daemon.core.state import ADOPTED, Market, State
+from daemon.core.strategy import MarketView, Strategy, Wanted
+from daemon.core.units import DAY, MINUTE, SECOND, Money, Ns
+
+DECISIONS_KEPT = 200
+DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+Phase: TypeAlias = Literal["starting", "trading", "halted", "stopping", "stopped"]
+
+
+class EngineConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the engine is built from besides its strategies and its model; part of the journal's header.
+
+    `order_id_prefix` and `epoch` (Unix ms of the start) make client order ids unique for ever:
+    `<prefix>-<epoch>-<sequence>` in base 36.
+    """
+
+    order_id_prefix: Annotated[str, msgspec.Meta(pattern="^[a-z0-9]{1,12}$")]
+    epoch: int
+    limits: Limits
+    order_ttl: Ns
+    heartbeat: Ns
+    reconcile_every: Ns
+    failures_max: int
+    probe_every: Ns
+
+
+class Slot(msgspec.Struct, frozen=True):
+    """One strategy with the series that it trades."""
+
+    strategy: Strategy
+    series: frozenset[str]
+
+
+class Decision(msgspec.Struct, frozen=True):
+    """What was decided for one market and strategy, and why: for people, and for `why`."""
+
+    at: Ns
+    ticker: str
+    strategy: str
+    outcome: Literal["place", "amend", "cancel", "refused", "idle"]
+    reason: str
+    score: float | None
+
+
+def base36(number: int) -> str:
+    """Return a non-negative number in base 36."""
+    digits = DIGITS[number % 36]
+    while number := number // 36:
+        digits = DIGITS[number % 36] + digits
+    return digits
+
+
+class Engine:
+    """The core: state, strategies, model and limits, joined. Knows no clock and does no I/O."""
+
+    def __init__(
+        self, config: EngineConfig, slots: Sequence[Slot], scorer: Scorer | None, schema: FeatureSchema
+    ) -> None:
+        self.config = config
+        self.slots = tuple(slots)
+        self.scorer = scorer
+        self.schema = schema
+        self.state = State(schema, f"{config.order_id_prefix}-")
+        self.risk = Risk(config.limits)
+        self.breaker = Breaker(config.failures_max)
+        self.decisions: deque[Decision] = deque(maxlen=DECISIONS_KEPT)
+        self.refusals: Counter[str] = Counter()
+        self.scores: dict[str, float | None] = {}
+        """The last score per watched market."""
+        self.decisions_total = 0
+        self.orders_total = 0
+        self.phase: Phase = "starting"
+        self.equity_at_start: Money | None = None
+        self._sequence = 0
+        self._swept_at: Ns | None = None
+        self._asked_at: Ns | None = None
+        self._is_reconcile_due = True
+        self._is_cancel_all_due = False
+        self._probed_at: Ns = 0
+        self._placed_at: deque[Ns] = deque()
+        self._day = -1
+        self._equity_at_day_start: Money = 0
+        self._last_reasons: dict[tuple[str, str], str] = {}
+
+    # --- events --------------------------------------------------------------------------------
+
+    def handle(self, event: e.Event) -> None:
+        """Take in one fact; never decides."""
+        self.state.apply(event)
+        match event:
+            case e.VenueFailed():
+                if self.breaker.fail(event.received_at):
+                    self._is_cancel_all_due = True
+            case e.VenueAnswered():
+                self.breaker.answer(is_probe=event.request == "probe")
+            case e.FeedConnected() | e.OrderUnknown():
+                self._is_reconcile_due = True
+            case _:
+                pass
+
+    def wake_at(self) -> Ns | None:
+        """Return when to decide next if nothing happens; None once stopped."""
+        if self.phase == "stopped":
+            return None
+        return 0 if self._swept_at is None else self._swept_at + self.config.heartbeat
+
+    # --- decisions -----------------------------------------------------------------------------
+
+    def decide(self, now: Ns) -> list[Command]:
+        """Decide once for everything that changed since the last time, and for the clock."""
+        state = self.state
+        if self._swept_at is None or now - self._swept_at >= self.config.heartbeat:
+            self._swept_at = now
+            state.touched.update(dict.fromkeys(state.markets))
+        touched, state.touched = state.touched, {}
+        self._open_by_clock(touched, now)
+        self._new_day(now)
+        self.phase = self._next_phase()
+        commands = self._keep_house(now)
+        if self.phase != "stopped":
+            for ticker in touched:
+                market = state.markets.get(ticker)
+                if market is not None:
+                    self._decide_market(market, now, commands)
+        return commands
+
+    def _open_by_clock(self, tickers: Iterable[str], now: Ns) -> None:
+        """Open and close have no event at this venue: they are clocks."""
+        for ticker in tickers:
+            market = self.state.markets.get(ticker)
+            if market is None:
+                continue
+            spec = market.spec
+            if spec.status == "initialized" and spec.open_at <= now < spec.close_at:
+                market.spec = msgspec.structs.replace(spec, status="active")
+            elif spec.status == "active" and now >= spec.close_at:
+                market.spec = msgspec.structs.replace(spec, status="closed")
+
+    def _next_phase(self) -> Phase:
+        state = self.state
+        if state.stop_reason is not None:
+            is_clear = not state.orders and state.account.is_reconciled and not self._is_reconcile_due
+            return "stopped" if is_clear or self.phase == "stopped" else "stopping"
+        if state.halt_reason is not None:
+            return "halted"
+        return "trading" if state.account.is_reconciled else "starting"
+
+    def _new_day(self, now: Ns) -> None:
+        equity = marked_equity(self.state)
+        if equity is None:
+            return
+        if self.equity_at_start is None and self.state.account.is_reconciled:
+            self.equity_at_start = equity
+        if now // DAY != self._day and self.state.account.is_reconciled:
+            self._day = now // DAY
+            self._equity_at_day_start = equity
+
+    def _keep_house(self, now: Ns) -> list[Command]:
+        """Return what the account needs whatever the markets do: cancel-all, probe, reconcile."""
+        commands: list[Command] = []
+        state = self.state
+        if self._is_cancel_all_due:
+            self._is_cancel_all_due = False
+            self._is_reconcile_due = True
+            commands.append(CancelAll("breaker opened", now))
+        if self.breaker.state == "open" and now - self._probed_at >= self.config.probe_every:
+            self._probed_at = now
+            commands.append(ProbeVenue(now))
+        if self.phase == "stopped":
+            return commands
+        for order in list(state.orders.values()):
+            # Nobody else would take these out: their strategy is a previous life's, or their market is gone.
+            is_orphan = order.strategy == ADOPTED or order.ticker not in state.markets
+            if is_orphan and order.state == "resting":
+                wish = ProposeCancel(order.ticker, order.strategy, order.client_order_id, "adopted")
+                commands.append(self._cancel(self.risk.approve_cancel(wish), now))
+        since = None if self._asked_at is None else now - self._asked_at
+        is_doubtful = not state.account.is_reconciled or any(
+            order.state == "unknown" or not order.is_open for order in state.orders.values()
+        )
+        if (
+            since is None
+            or (self._is_reconcile_due and since >= SECOND // 4)
+            or (is_doubtful and since >= SECOND)
+            or since >= self.config.reconcile_every
+        ):
+            reason = "due" if state.account.is_reconciled else "not reconciled"
+            self._asked_at = now
+            self._is_reconcile_due = False
+            commands.append(Reconcile(reason, now))
+        return commands
+
+    def _decide_market(self, market: Market, now: Ns, commands: list[Command]) -> None:
+        ticker = market.spec.ticker
+        orders: dict[str, list[Order]] = {}
+        for order in self.state.orders.values():
+            if order.ticker == ticker and order.is_open:
+                orders.setdefault(order.strategy, []).append(order)
+        stop = self._stop_reason() or self.state.feed.vouch(self.config.limits, now)
+        view: MarketView | None = None
+        for slot in self.slots:
+            name = slot.strategy.name
+            if market.spec.series_ticker not in slot.series:
+                continue
+            reason = stop or vouch_market(
+                market.spec, market.book, slot.strategy.book_changed_max, self.config.limits, now
+            )
+            mine = orders.get(name, [])
+            if reason is not None:
+                wanted = Wanted((), reason)
+                if not mine:
+                    self._note(now, ticker, name, "refused", reason, None)
+                    continue
+            else:
+                if view is None:
+                    view = self._view(market, now)
+                wanted = slot.strategy.wants(view)
+                self.decisions_total += 1
+            proposals = plan(ticker, name, wanted.targets, mine, wanted.reason)
+            if not proposals:
+                self._note(now, ticker, name, "idle", wanted.reason, self.scores.get(ticker))
+            for proposal in proposals:
+                self._carry_out(proposal, market, now, commands)
+
+    def _stop_reason(self) -> Refusal | None:
+        state = self.state
+        if state.stop_reason is not None:
+            return "stopping"
+        if state.halt_reason is not None:
+            return "halted"
+        if not state.account.is_reconciled:
+            return "not_reconciled"
+        return "breaker_open" if self.breaker.state == "open" else None
+
+    def _view(self, market: Market, now: Ns) -> MarketView:
+        """Score the market and return what its strategies may read."""
+        row = market.features.row(now)
+        features = dict(zip(self.schema.names, row, strict=True))
+        score: float | None = None
+        if self.scorer is not None and all(features[name] is not None for name in self.scorer.required):
+            score = self.scorer.score(row)
+        ticker = market.spec.ticker
+        self.scores[ticker] = score
+        equity = self.state.ledger.equity
+        assert equity is not None, "a view is made only of a reconciled account"
+        return MarketView(
+            now=now,
+            spec=market.spec,
+            book=market.book,
+            features=features,
+            score=score,
+            position=self.state.ledger.position_qty(ticker),
+            equity=equity,
+        )
+
+    # --- from proposal to command --------------------------------------------------------------
+
+    def _carry_out(self, proposal: Proposal, market: Market, now: Ns, commands: list[Command]) -> None:
+        ticker = market.spec.ticker
+        verdict = self.risk.approve(
+            proposal, self._market_risk(proposal, market), self._account_risk(ticker, now), now
+        )
+        score = self.scores.get(ticker)
+        if not isinstance(verdict, Approved):
+            self.refusals[verdict] += 1
+            self._note(now, ticker, proposal.strategy, "refused", verdict, score)
+            return
+        command = self._commit(verdict, market, now)
+        commands.append(command)
+        reason = command.reason
+        outcome: Literal["place", "amend", "cancel"] = (
+            "place"
+            if isinstance(command, PlaceOrder)
+            else "amend"
+            if isinstance(command, AmendOrder)
+            else "cancel"
+        )
+        self.orders_total += outcome == "place"
+        self._note(now, ticker, proposal.strategy, outcome, reason, score)
+
+    def _commit(self, approved: Approved, market: Market, now: Ns) -> OrderCommand:
+        """Record an approved proposal as in flight and return its command."""
+        proposal = approved.proposal
+        state, spec = self.state, market.spec
+        match proposal:
+            case ProposeCancel():
+                return self._cancel(approved, now)
+            case ProposeAmend():
+                order = state.orders[proposal.client_order_id]
+                order.apply("amend_requested", now)
+                assert order.order_id is not None, "a resting order has the venue's id"
+                target = proposal.target
+                qty = order.filled + target.qty
+                state.pending_terms[order.client_order_id] = (target.price, qty)
+                return AmendOrder(
+                    order.client_order_id,
+                    order.order_id,
+                    spec.ticker,
+                    order.side,
+                    target.price,
+                    qty,
+                    spec.exchange_index,
+                    proposal.strategy,
+                    target.reason,
+                    now,
+                    now + self.config.order_ttl,
+                    self._book_changed_max(proposal.strategy),
+                )
+            case ProposePlace():
+                return self._place(proposal, market, now)
+            case _:
+                assert_never(proposal)
+
+    def _cancel(self, approved: Approved, now: Ns) -> CancelOrder:
+        proposal = approved.proposal
+        assert isinstance(proposal, ProposeCancel), f"not a cancel: {proposal}"
+        order = self.state.orders[proposal.client_order_id]
+        order.apply("cancel_requested", now)
+        assert order.order_id is not None, "a resting order has the venue's id"
+        return CancelOrder(
+            order.client_order_id,
+            order.order_id,
+            order.ticker,
+            order.exchange_index,
+            proposal.reason,
+            now,
+        )
+
+    def _place(self, proposal: ProposePlace, market: Market, now: Ns) -> PlaceOrder:
+        spec, target = market.spec, proposal.target
+        self._sequence += 1
+        client_order_id = (
+            f"{self.config.order_id_prefix}-{base36(self.config.epoch)}-{base36(self._sequence)}"
+        )
+        self._placed_at.append(now)
+        self.state.orders[client_order_id] = Order(
+            client_order_id=client_order_id,
+            ticker=spec.ticker,
+            side=target.side,
+            price=target.price,
+            qty=target.qty,
+            style=target.style,
+            strategy=proposal.strategy,
+            exchange_index=spec.exchange_index,
+            at=now,
+        )
+        is_take = target.style == "take"
+        return PlaceOrder(
+            client_order_id=client_order_id,
+            ticker=spec.ticker,
+            side=target.side,
+            price=target.price,
+            qty=target.qty,
+            time_in_force="immediate_or_cancel" if is_take else "good_till_canceled",
+            post_only=not is_take,
+            exchange_index=spec.exchange_index,
+            strategy=proposal.strategy,
+            reason=target.reason,
+            decided_at=now,
+            deadline=now + self.config.order_ttl,
+            book_changed_max=self._book_changed_max(proposal.strategy),
+        )
+
+    def _book_changed_max(self, strategy: str) -> Ns | None:
+        return next(
+            (slot.strategy.book_changed_max for slot in self.slots if slot.strategy.name == strategy), None
+        )
+
+    # --- what risk asks about ------------------------------------------------------------------
+
+    def _market_risk(self, proposal: Proposal, market: Market) -> MarketRisk:
+        ticker = market.spec.ticker
+        return MarketRisk(
+            spec=market.spec,
+            grid=market.grid,
+            book=market.book,
+            position=self.state.ledger.positions.get(ticker),
+            open_orders=self.state.open_orders(ticker),
+            book_changed_max=self._book_changed_max(proposal.strategy),
+        )
+
+    def _account_risk(self, ticker: str, now: Ns) -> AccountRisk:
+        state = self.state
+        while self._placed_at and self._placed_at[0] <= now - MINUTE:
+            self._placed_at.popleft()
+        equity = marked_equity(self.state)
+        return AccountRisk(
+            refusal=self._stop_reason() if self._stop_reason() != "breaker_open" else None,
+            breaker=self.breaker.state,
+            is_trial_out=any(order.state == "placing" for order in state.orders.values()),
+            feed=state.feed,
+            cash_free=cash_free(state),
+            loss_elsewhere=loss_elsewhere(state, ticker),
+            pnl_today=0 if equity is None else equity - self._equity_at_day_start,
+            orders_last_minute=len(self._placed_at),
+        )
+
+    def vouch(self, command: PlaceOrder | AmendOrder, now: Ns) -> Refusal | None:
+        """Return why this order must not leave at this instant; the queue asks at the moment of sending."""
+        market = self.state.markets.get(command.ticker)
+        if market is None:
+            return "market_not_open"
+        return (
+            self._stop_reason()
+            or self.state.feed.vouch(self.config.limits, now)
+            or vouch_market(market.spec, market.book, command.book_changed_max, self.config.limits, now)
+        )
+
+    # --- what people ask about -----------------------------------------------------------------
+
+    def pnl(self) -> Money | None:
+        """Return marked profit and loss since this life began; None before the account is reconciled."""
+        equity = marked_equity(self.state)
+        return None if equity is None or self.equity_at_start is None else equity - self.equity_at_start
+
+    def _note(
+        self,
+        now: Ns,
+        ticker: str,
+        strategy: str,
+        outcome: Literal["place", "amend", "cancel", "refused", "idle"],
+        reason: str,
+        score: float | None,
+    ) -> None:
+        """Keep a decision for people; one that repeats the last of its market and strategy is not kept."""
+        key = (ticker, strategy)
+        if outcome in ("idle", "refused") and self._last_reasons.get(key) == reason:
+            return
+        self._last_reasons[key] = reason if outcome in ("idle", "refused") else ""
+        self.decisions.append(Decision(now, ticker, strategy, outcome, reason, score))

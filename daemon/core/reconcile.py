@@ -1,0 +1,111 @@
+"""Our account against the venue's lists: when they are believed, and when an absence proves something.
+
+`AccountReconciled` brings the lists over REST:
+
+* at start, and after the stream was down, the lists are *adopted*, and believed only when a second
+  reading agrees: a fill between two reads of one reconciliation would otherwise be lost or counted twice;
+* later they are *compared*, when nothing is in flight that could explain a difference. A difference that
+  two readings in a row show is a finding: it is counted, and the venue's word is taken.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from daemon.core import events as e
+from daemon.core.ledger import Mismatch
+from daemon.core.orders import Order
+from daemon.core.units import SECOND, Ns
+
+if TYPE_CHECKING:
+    from daemon.core.state import State
+
+READ_LAG: Ns = 2 * SECOND
+"""REST lists lag behind the truth (360 ms was recorded): a read is evidence of absence only after this."""
+ABSENT_AFTER: Ns = 35 * SECOND
+"""A request's signature expires within 15 to 30 s: one that no list shows after this never arrived."""
+
+
+class Reconciliation:
+    """Whether the account is believed, since when, and what was found wrong."""
+
+    def __init__(self) -> None:
+        self.is_reconciled = False
+        self.read_at: Ns | None = None
+        """When the last lists came."""
+        self.findings: list[Mismatch] = []
+        self._is_adopted = False
+        self._suspects: list[Mismatch] = []
+
+    def doubt(self) -> None:
+        """Believe nothing until two readings agree again: fills may have been missed."""
+        self.is_reconciled = self._is_adopted = False
+        self._suspects = []
+
+    def apply(self, state: State, event: e.AccountReconciled) -> None:
+        """Take in one reading of the venue's lists."""
+        state.counts["reconciliations"] += 1
+        self.read_at = event.received_at
+        if self.is_reconciled or self._is_adopted:
+            for fill in event.fills:
+                state.book_fill(fill)
+        self._compare_orders(state, event)
+        mismatches = state.ledger.mismatches(event)
+        if not self._is_adopted:
+            state.ledger.adopt(event)
+            self._is_adopted = True
+        elif not self._is_quiet(state, event):
+            pass  # a difference would prove nothing now; the next reading will
+        elif not mismatches:
+            self.is_reconciled = True
+            self._suspects = []
+        elif not self.is_reconciled:
+            state.ledger.adopt(event)
+        elif mismatches == self._suspects:
+            self.findings += mismatches
+            state.counts["reconcile_findings"] += len(mismatches)
+            state.ledger.adopt(event)
+            self._suspects = []
+        else:
+            self._suspects = mismatches
+
+    @staticmethod
+    def _is_quiet(state: State, event: e.AccountReconciled) -> bool:
+        """Whether nothing is under way that could explain a difference between the lists and our beliefs."""
+        unpaid = any(
+            market.settlement_price is not None and not market.is_settled
+            for market in state.markets.values()
+            if state.ledger.position_qty(market.spec.ticker)
+        )
+        moving = any(order.is_in_flight or order.booked < order.filled for order in state.orders.values())
+        return not unpaid and not moving and state.last_fill_at < event.asked_at - READ_LAG
+
+    def _compare_orders(self, state: State, event: e.AccountReconciled) -> None:
+        listed = {told.client_order_id: told for told in event.orders}
+        for client_order_id, told in listed.items():
+            order = state.orders.get(client_order_id)
+            if order is None:
+                state.adopt_order(told, event.received_at)
+            elif order.is_open and (order.touched_at < event.asked_at or order.state == "unknown"):
+                order.order_id = told.order_id
+                order.tell_filled(told.filled)
+                state.take_terms(order, told.price, told.filled + told.remaining, "resting")
+                state.happen(order, "told_resting", event.received_at)
+        absent = [
+            order
+            for order in state.orders.values()
+            if order.client_order_id not in listed and order.is_open and order.state != "placing"
+        ]
+        for order in absent:
+            self._conclude_absent(state, order, event)
+
+    @staticmethod
+    def _conclude_absent(state: State, order: Order, event: e.AccountReconciled) -> None:
+        """Close an order that the venue's list lacks, when the list is late enough to prove it."""
+        unlisted_for = event.asked_at - order.touched_at
+        if order.order_id is None:
+            if unlisted_for >= ABSENT_AFTER:
+                state.happen(order, "place_rejected", event.received_at)
+        elif unlisted_for >= READ_LAG:
+            is_whole = order.booked >= order.qty
+            state.happen(order, "told_executed" if is_whole else "told_canceled", event.received_at)
