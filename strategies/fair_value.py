@@ -21,7 +21,7 @@ import msgspec
 
 from daemon.core.sizing import edge, kelly_qty
 from daemon.core.strategy import MarketView, Target, Wanted
-from daemon.core.units import PRICE_ONE, SECOND, BookSide, Ns, Price, PriceGrid, Qty
+from daemon.core.units import PRICE_ONE, SECOND, BookSide, Ns, Price, Qty
 
 Fraction = Annotated[float, msgspec.Meta(gt=0, le=1)]
 Dollars = Annotated[float, msgspec.Meta(ge=0, le=1)]
@@ -105,7 +105,7 @@ class FairValue:
         return None
 
     def _rest(self, view: MarketView, score: float, bid: Price, ask: Price) -> Wanted:
-        grid = PriceGrid(view.spec.bands)
+        grid = view.grid
         margin = round(self.params.margin * PRICE_ONE)
         fair = round(score * PRICE_ONE)
         # Post-only at the best price at most: never across the spread, never worse than the margin asks.

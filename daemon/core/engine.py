@@ -289,6 +289,7 @@ class Engine:
         return MarketView(
             now=now,
             spec=market.spec,
+            grid=market.grid,
             book=market.book,
             features=features,
             score=score,

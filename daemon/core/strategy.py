@@ -13,7 +13,7 @@ import msgspec
 
 from daemon.core.book import Book
 from daemon.core.markets import MarketSpec
-from daemon.core.units import BookSide, Money, Ns, Price, Qty
+from daemon.core.units import BookSide, Money, Ns, Price, PriceGrid, Qty
 
 
 class MarketView(msgspec.Struct, frozen=True):
@@ -21,6 +21,7 @@ class MarketView(msgspec.Struct, frozen=True):
 
     now: Ns
     spec: MarketSpec
+    grid: PriceGrid
     book: Book
     features: Mapping[str, float | None]
     """Feature values by name; None while warming up or unknown."""

@@ -1,0 +1,323 @@
+"""`config.toml` → frozen structs. What is wrong refuses to start, all of it at once, each with its line.
+
+The file is TOML, read with exact types. Every key of the schema below stands in the shipped file; a key
+may be left out and then has the default given here. Unknown keys are errors, with a suggestion.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+import typing
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from daemon.core.risk import Limits
+from daemon.core.units import MILLISECOND, MONEY_ONE, QTY_ONE, SECOND
+
+Count = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
+Seconds = Annotated[int, msgspec.Meta(ge=1, le=86_400)]
+Millis = Annotated[int, msgspec.Meta(ge=1, le=600_000)]
+Dollars = Annotated[int, msgspec.Meta(ge=1, le=100_000_000)]
+Url = Annotated[str, msgspec.Meta(pattern=r"^(https?|wss?)://[^\s]+$")]
+Tickers = Annotated[list[Annotated[str, msgspec.Meta(pattern="^[A-Z0-9]+$")]], msgspec.Meta(min_length=1)]
+Address = Annotated[str, msgspec.Meta(pattern=r"^[^\s:]+:[0-9]{1,5}$")]
+
+
+class ConfigError(Exception):
+    """The configuration can't be used. `problems` holds a line for each thing that is wrong."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What all tables share."""
+
+
+class Venue(_Table, frozen=True):
+    """`[venue]`: where Kalshi is, and our key. Used by mode = "demo"."""
+
+    rest_url: Url = "https://external-api.demo.kalshi.co/trade-api/v2"
+    ws_url: Url = "wss://external-api-ws.demo.kalshi.co/trade-api/ws/v2"
+    key_id: str = ""
+    private_key_file: str = ""
+    reference_ws_url: Url = "wss://ws.kraken.com/v2"
+    request_timeout_s: Annotated[int, msgspec.Meta(ge=1, le=60)] = 5
+
+
+class Sandbox(_Table, frozen=True):
+    """`[sandbox]`: the exchange that ships with kalshid."""
+
+    seed: Annotated[int, msgspec.Meta(ge=0)] = 1
+    cash_dollars: Dollars = 10_000
+    idle_exit_s: Seconds = 600
+
+
+class Markets(_Table, frozen=True):
+    """`[markets]`: what is watched."""
+
+    series: Tickers = msgspec.field(default_factory=lambda: ["KXBTC15M"])
+    reference_symbol: Annotated[str, msgspec.Meta(pattern="^[A-Z0-9]+/[A-Z0-9]+$")] = "BTC/USD"
+    refresh_s: Seconds = 5
+    roll_ahead_s: Seconds = 120
+
+
+class Model(_Table, frozen=True):
+    """`[model]`: the model folder."""
+
+    path: Annotated[str, msgspec.Meta(min_length=1)] = "strategies/models/btc15m-demo/1"
+
+
+class Feed(_Table, frozen=True):
+    """`[feed]`: when market data is not to be trusted."""
+
+    silent_max_s: Seconds = 15
+    transport_lag_max_ms: Millis = 500
+    clock_offset_max_ms: Millis = 1_000
+
+
+class Orders(_Table, frozen=True):
+    """`[orders]`: the order queue."""
+
+    ttl_ms: Millis = 1_000
+    requests_per_s_max: Annotated[int, msgspec.Meta(ge=1, le=1_000)] = 10
+    in_flight_max: Annotated[int, msgspec.Meta(ge=1, le=64)] = 4
+    reserve_tokens: Annotated[int, msgspec.Meta(ge=2, le=10_000)] = 20
+
+
+class RiskLimits(_Table, frozen=True):
+    """`[risk]`: the named limits."""
+
+    order_contracts_max: Count = 100
+    position_contracts_max: Count = 300
+    market_loss_max_dollars: Dollars = 200
+    total_loss_max_dollars: Dollars = 600
+    daily_loss_max_dollars: Dollars = 300
+    price_away_max_cents: Annotated[int, msgspec.Meta(ge=1, le=99)] = 10
+    orders_per_minute_max: Count = 120
+    close_guard_s: Annotated[int, msgspec.Meta(ge=0, le=86_400)] = 10
+
+
+class BreakerLimits(_Table, frozen=True):
+    """`[breaker]`: when to stop sending, and how to find out that one may again."""
+
+    failures_max: Annotated[int, msgspec.Meta(ge=1, le=100)] = 3
+    probe_every_s: Seconds = 2
+
+
+class Reconcile(_Table, frozen=True):
+    """`[reconcile]`: how often the account is compared with the venue's lists."""
+
+    every_s: Seconds = 30
+
+
+class StrategyTable(msgspec.Struct, frozen=True):
+    """`[strategies.<name>]`: what every strategy has; its other keys are its own `Params`."""
+
+    name: str
+    enabled: bool
+    series: list[str]
+    params: dict[str, Any]
+
+
+class Metrics(_Table, frozen=True):
+    """`[metrics]`: where Prometheus scrapes."""
+
+    listen: Address = "127.0.0.1:9464"
+
+
+class Log(_Table, frozen=True):
+    """`[log]`: how much, and for whom."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "console", "json"] = "auto"
+
+
+class Config(_Table, frozen=True):
+    """The whole file. Paths are as written; `root` is the folder that they are relative to."""
+
+    root: Path
+    mode: Literal["sandbox", "demo"] = "sandbox"
+    state_dir: Annotated[str, msgspec.Meta(min_length=1)] = "var"
+    venue: Venue = Venue()
+    sandbox: Sandbox = Sandbox()
+    markets: Markets = Markets()
+    model: Model = Model()
+    feed: Feed = Feed()
+    orders: Orders = Orders()
+    risk: RiskLimits = RiskLimits()
+    breaker: BreakerLimits = BreakerLimits()
+    reconcile: Reconcile = Reconcile()
+    strategies: tuple[StrategyTable, ...] = ()
+    metrics: Metrics = Metrics()
+    log: Log = Log()
+
+    def path(self, text: str) -> Path:
+        """Return a path of the file as an absolute one."""
+        return (self.root / Path(text).expanduser()).resolve()
+
+    def limits(self) -> Limits:
+        """Return the limits in the core's exact units."""
+        risk, feed = self.risk, self.feed
+        return Limits(
+            order_qty_max=risk.order_contracts_max * QTY_ONE,
+            position_qty_max=risk.position_contracts_max * QTY_ONE,
+            market_loss_max=risk.market_loss_max_dollars * MONEY_ONE,
+            total_loss_max=risk.total_loss_max_dollars * MONEY_ONE,
+            daily_loss_max=risk.daily_loss_max_dollars * MONEY_ONE,
+            price_away_max=risk.price_away_max_cents * 100,
+            orders_per_minute_max=risk.orders_per_minute_max,
+            close_guard=risk.close_guard_s * SECOND,
+            feed_silent_max=feed.silent_max_s * SECOND,
+            transport_lag_max=feed.transport_lag_max_ms * MILLISECOND,
+            clock_offset_max=feed.clock_offset_max_ms * MILLISECOND,
+        )
+
+
+NOT_IN_FILE = {"root"}
+SECTION = re.compile(r"^\s*\[\s*([A-Za-z0-9_.\-\s]+?)\s*\]\s*(#.*)?$")
+KEY = re.compile(r"^\s*([A-Za-z0-9_\-]+)\s*=")
+
+
+def _lines(text: str) -> dict[tuple[str, ...], int]:
+    """Return the line number of every table and key of a TOML text, by path."""
+    found: dict[tuple[str, ...], int] = {}
+    table: tuple[str, ...] = ()
+    for number, line in enumerate(text.splitlines(), 1):
+        if match := SECTION.match(line):
+            table = tuple(part.strip() for part in match.group(1).split("."))
+            found.setdefault(table, number)
+        elif match := KEY.match(line):
+            found.setdefault((*table, match.group(1)), number)
+    return found
+
+
+class _Reader:
+    """Reads one file's tables and collects what is wrong with them."""
+
+    def __init__(self, name: str, text: str) -> None:
+        self.name = name
+        self.lines = _lines(text)
+        self.problems: list[str] = []
+
+    def complain(self, path: tuple[str, ...], message: str) -> None:
+        line = self.lines.get(path)
+        where = f"{self.name}:{line}" if line is not None else self.name
+        self.problems.append(f"{where}: {'.'.join(path)}: {message}")
+
+    def field(self, path: tuple[str, ...], value: object, kind: object) -> object:
+        """Return a value as its field's type, or complain and return it as it is."""
+        try:
+            return msgspec.convert(value, kind)
+        except msgspec.ValidationError as error:
+            text = str(error).split(" - at ", maxsplit=1)[0]
+            if typing.get_origin(kind) is Literal:
+                text = f"expected one of {', '.join(map(repr, typing.get_args(kind)))}"
+            self.complain(path, f"{value!r} is not allowed: {text}")
+            return value
+
+    def table(self, path: tuple[str, ...], found: object, kind: type[msgspec.Struct]) -> dict[str, object]:
+        """Return a table's checked values by field; unknown keys are complained about."""
+        if not isinstance(found, dict):
+            self.complain(path, f"{found!r} is not allowed: expected a table")
+            return {}
+        hints = typing.get_type_hints(kind, include_extras=True)
+        allowed = [name for name in kind.__struct_fields__ if name not in NOT_IN_FILE]
+        values: dict[str, object] = {}
+        for key, value in found.items():
+            if key not in allowed:
+                close = difflib.get_close_matches(key, allowed, n=1)
+                hint = f"; did you mean {close[0]}?" if close else f"; allowed: {', '.join(allowed)}"
+                self.complain((*path, key), f"unknown key{hint}")
+            elif isinstance(hints[key], type) and issubclass(hints[key], msgspec.Struct):
+                values[key] = hints[key](**self.table((*path, key), value, hints[key]))
+            elif key != "strategies":
+                values[key] = self.field((*path, key), value, hints[key])
+            else:
+                values[key] = self.strategies(value)
+        return values
+
+    def strategies(self, found: object) -> tuple[StrategyTable, ...]:
+        """Return the `[strategies.*]` tables; their own parameters are checked by the strategies."""
+        if not isinstance(found, dict):
+            self.complain(("strategies",), "expected tables [strategies.<name>]")
+            return ()
+        tables = []
+        for name, table in found.items():
+            path = ("strategies", name)
+            if not isinstance(table, dict):
+                self.complain(path, "expected a table")
+                continue
+            for key in ("enabled", "series"):
+                if key not in table:
+                    self.complain(path, f"{key} is missing")
+            self.field((*path, "enabled"), table.get("enabled", True), bool)
+            self.field((*path, "series"), table.get("series", ["X"]), Tickers)
+            params = {key: value for key, value in table.items() if key not in ("enabled", "series")}
+            tables.append(
+                StrategyTable(name, table.get("enabled") is True, list(table.get("series") or []), params)
+            )
+        return tuple(tables)
+
+
+def parse_config(name: str, text: str, root: Path) -> Config:
+    """Return the configuration in a TOML text.
+
+    Args:
+        name: the file's name, for messages.
+        text: its content.
+        root: the folder that relative paths in it start from.
+
+    Raises:
+        ConfigError: all problems at once, each with file, line, key, value and what is allowed.
+    """
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError([f"{name}: not TOML: {error}"]) from None
+    reader = _Reader(name, text)
+    values = reader.table((), document, Config)
+    if reader.problems:
+        raise ConfigError(reader.problems)
+    config = Config(root=root, **values)  # type: ignore[arg-type]  # checked field by field above
+    if config.mode == "demo":
+        for key in ("key_id", "private_key_file"):
+            if not getattr(config.venue, key):
+                reader.complain(("venue", key), 'mode = "demo" needs it')
+    if config.orders.reserve_tokens >= 100:
+        reader.complain(("orders", "reserve_tokens"), "must stay below the smallest write bucket (100)")
+    if reader.problems:
+        raise ConfigError(reader.problems)
+    return config
+
+
+def load_config(path: Path) -> Config:
+    """Return the configuration in a file.
+
+    Raises:
+        ConfigError: it can't be read, or is wrong.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError([f"{path}: can't be read: {error}"]) from None
+    return parse_config(str(path), text, path.resolve().parent)
+
+
+def convert_params(config_name: str, table: StrategyTable, kind: type[msgspec.Struct]) -> msgspec.Struct:
+    """Return a strategy's own parameters as its `Params`.
+
+    Raises:
+        ConfigError: unknown keys or values that are not allowed, all at once.
+    """
+    path = Path(config_name)
+    reader = _Reader(config_name, path.read_text(encoding="utf-8") if path.is_file() else "")
+    values = reader.table(("strategies", table.name), table.params, kind)
+    if reader.problems:
+        raise ConfigError(reader.problems)
+    return kind(**values)
