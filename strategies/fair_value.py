@@ -118,7 +118,9 @@ class FairValue:
             book_side: BookSide = "bid" if side == "bid" else "ask"
             qty = self._sized(view, score, book_side, price, is_taker=False)
             if qty >= 100:
-                targets.append(Target(book_side, price, qty, "rest", f"{margin / 100:.1f}c inside fair value"))
+                targets.append(
+                    Target(book_side, price, qty, "rest", f"{margin / 100:.1f}c inside fair value")
+                )
         gain = max(
             edge(score, ask, "bid", view.spec.fees, is_taker=True),
             edge(score, bid, "ask", view.spec.fees, is_taker=True),

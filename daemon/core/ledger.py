@@ -135,9 +135,9 @@ class Ledger:
     def adopt(self, event: AccountReconciled) -> None:
         """Take the venue's lists as the truth: the start-up path, and after a mismatch."""
         self.cash = event.cash
-        self.positions = {
-            told.ticker: Position(told.qty, told.cost, told.realized_pnl, told.fees)
-            for told in event.positions
-        }
+        for position in self.positions.values():
+            position.qty = position.cost = 0  # what the list lacks is flat; what it earned stays known
+        for told in event.positions:
+            self.positions[told.ticker] = Position(told.qty, told.cost, told.realized_pnl, told.fees)
         for fill in event.fills:
             self._seen.add((fill.trade_id, fill.order_id))

@@ -67,6 +67,8 @@ class State:
         self.last_fill_at: Ns = 0
         self.halt_reason: str | None = None
         self.stop_reason: str | None = None
+        self.settlements: dict[str, Price] = {}
+        """What one YES contract of a determined market pays; kept when the market is no longer watched."""
         self.counts: Counter[str] = Counter()
         """Plain counts by name, for metrics and summaries."""
 
@@ -239,7 +241,7 @@ class State:
             case e.MarketStrikeSet():
                 self._respec(market, strike=event.strike)
             case e.MarketDetermined():
-                market.settlement_price = event.settlement_price
+                market.settlement_price = self.settlements[event.ticker] = event.settlement_price
                 self._respec(market, status="determined")
             case e.MarketSettled():
                 self._settle(market)

@@ -1,0 +1,83 @@
+"""From configuration to engine: strategies by name, the model by folder, and what a replay needs to repeat it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from daemon.config import Config, ConfigError, StrategyTable, convert_params
+from daemon.core.engine import Engine, EngineConfig, Slot
+from daemon.core.scorer import Scorer
+from daemon.core.strategy import Strategy
+from daemon.core.units import MILLISECOND, SECOND
+from strategies import SHIPPED
+
+ORDER_ID_PREFIX = "kd"
+HEARTBEAT = SECOND
+
+
+class ModelRef(msgspec.Struct, frozen=True):
+    """Which model scored: its folder as configured, its name and version, and its file's sha256."""
+
+    path: str
+    name: str
+    version: str
+    sha256: str
+
+
+class Setup(msgspec.Struct, frozen=True):
+    """All that decisions depend on besides events: the journal's header carries it."""
+
+    engine: EngineConfig
+    strategies: tuple[StrategyTable, ...]
+    model: ModelRef
+
+
+def setup_of(config: Config, model: ModelRef, epoch: int) -> Setup:
+    """Return the setup that a configuration asks for. `epoch` is the start in Unix ms."""
+    return Setup(
+        engine=EngineConfig(
+            order_id_prefix=ORDER_ID_PREFIX,
+            epoch=epoch,
+            limits=config.limits(),
+            order_ttl=config.orders.ttl_ms * MILLISECOND,
+            heartbeat=HEARTBEAT,
+            reconcile_every=config.reconcile.every_s * SECOND,
+            failures_max=config.breaker.failures_max,
+            probe_every=config.breaker.probe_every_s * SECOND,
+        ),
+        strategies=tuple(table for table in config.strategies if table.enabled),
+        model=model,
+    )
+
+
+def build_strategy(config_name: str, table: StrategyTable) -> Strategy:
+    """Return the strategy that a `[strategies.<name>]` table describes.
+
+    Raises:
+        ConfigError: no such strategy, or parameters that it doesn't allow.
+    """
+    shipped = SHIPPED.get(table.name)
+    if shipped is None:
+        raise ConfigError(
+            [f"{config_name}: strategies.{table.name}: unknown; there are: {', '.join(SHIPPED)}"]
+        )
+    return shipped.build(convert_params(config_name, table, shipped.params))
+
+
+def build_engine(setup: Setup, scorer: Scorer, config_name: str = "config.toml") -> Engine:
+    """Return a fresh engine. Raises ConfigError as `build_strategy` does."""
+    slots = [Slot(build_strategy(config_name, table), frozenset(table.series)) for table in setup.strategies]
+    return Engine(setup.engine, slots, scorer, scorer.schema)
+
+
+def check_strategies(config_name: str, tables: Iterable[StrategyTable]) -> list[str]:
+    """Return what is wrong with any strategy table, enabled or not; empty when nothing is."""
+    problems: list[str] = []
+    for table in tables:
+        try:
+            build_strategy(config_name, table)
+        except ConfigError as error:
+            problems += error.problems
+    return problems

@@ -1,0 +1,153 @@
+"""The embedded sandbox as a child process that outlives a killed daemon.
+
+The child is found again by the ready line that it wrote into its state folder: if that process still
+answers, the daemon joins it instead of starting a second exchange, and finds its account as it was.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import aiohttp
+import msgspec
+import structlog
+
+log = structlog.get_logger(__name__)
+
+READY_WITHIN_S = 30.0
+STOP_WITHIN_S = 10.0
+
+
+class SandboxFailed(Exception):
+    """The sandbox did not come up; the message ends with the last lines of its log."""
+
+
+class SandboxReady(msgspec.Struct, frozen=True):
+    """The line that a sandbox prints when it listens."""
+
+    rest_url: str
+    ws_url: str
+    reference_ws_url: str
+    clock_ws_url: str
+    key_id: str
+    private_key_path: str
+    pid: int
+    mode: str
+    is_paced: bool
+
+
+def _read_ready(path: Path) -> SandboxReady | None:
+    try:
+        for line in path.read_bytes().splitlines():
+            if line.startswith(b"{"):
+                return msgspec.json.decode(line, type=SandboxReady)
+    except (OSError, msgspec.MsgspecError):
+        return None
+    return None
+
+
+async def _answers(ready: SandboxReady) -> bool:
+    timeout = aiohttp.ClientTimeout(total=2)
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=timeout) as session,
+            session.get(f"{ready.rest_url}/exchange/status") as reply,
+        ):
+            return reply.status == 200
+    except (aiohttp.ClientError, TimeoutError, OSError):
+        return False
+
+
+class SandboxChild:
+    """Starts or joins the sandbox of one state folder.
+
+    Args:
+        folder: the sandbox's state folder.
+        arguments: what follows `kalshid sandbox` on its command line; a running one started with
+            other arguments is stopped and replaced.
+    """
+
+    def __init__(self, folder: Path, arguments: list[str]) -> None:
+        self._folder = folder
+        self._arguments = arguments
+        self._ready_path = folder / "ready.json"
+        self._arguments_path = folder / "arguments.json"
+        self._log_path = folder / "sandbox.log"
+        self._process: subprocess.Popen[bytes] | None = None
+        self.ready: SandboxReady | None = None
+        self.was_running = False
+
+    async def start(self) -> SandboxReady:
+        """Join the sandbox that runs, or start one and wait until it listens.
+
+        Raises:
+            SandboxFailed: it ended, or did not listen in time.
+        """
+        await asyncio.to_thread(self._folder.mkdir, parents=True, exist_ok=True)
+        wanted = msgspec.json.encode(self._arguments)
+        ready = _read_ready(self._ready_path)
+        if ready is not None and await _answers(ready):
+            if self._arguments_path.is_file() and self._arguments_path.read_bytes() == wanted:
+                log.info("sandbox.joined", pid=ready.pid, url=ready.rest_url)
+                self.was_running = True
+                self.ready = ready
+                return ready
+            await self._end(ready.pid)
+        self._arguments_path.write_bytes(wanted)
+        command = [sys.executable, "-m", "daemon", "sandbox", "--state", str(self._folder), *self._arguments]
+        # A session of its own: neither our Ctrl-C nor our death reaches it.
+        with self._ready_path.open("wb") as out, self._log_path.open("ab") as errors:
+            self._process = subprocess.Popen(  # noqa: ASYNC220, S603 - our own program, started once
+                command, stdin=subprocess.DEVNULL, stdout=out, stderr=errors, start_new_session=True
+            )
+        self.ready = await self._wait_until_ready(self._process)
+        log.info("sandbox.started", pid=self.ready.pid, url=self.ready.rest_url)
+        return self.ready
+
+    async def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> SandboxReady:
+        deadline = asyncio.get_running_loop().time() + READY_WITHIN_S
+        while asyncio.get_running_loop().time() < deadline:
+            ready = _read_ready(self._ready_path)
+            if ready is not None:
+                return ready
+            if process.poll() is not None:
+                raise SandboxFailed(f"the sandbox ended with code {process.returncode}:\n{self._log_tail()}")
+            await asyncio.sleep(0.02)
+        process.kill()
+        raise SandboxFailed(f"the sandbox did not listen within {READY_WITHIN_S:.0f} s:\n{self._log_tail()}")
+
+    def _log_tail(self) -> str:
+        try:
+            return "\n".join(self._log_path.read_text(errors="replace").splitlines()[-15:])
+        except OSError as error:
+            return f"(no log: {error})"
+
+    async def stop(self) -> None:
+        """End the sandbox and wait for it; its account stays in its folder."""
+        if self.ready is not None:
+            await self._end(self.ready.pid)
+            self.ready = None
+
+    async def _end(self, pid: int) -> None:
+        try:
+            os.kill(pid, signal.SIGTERM)
+        except ProcessLookupError:
+            return
+        deadline = asyncio.get_running_loop().time() + STOP_WITHIN_S
+        while asyncio.get_running_loop().time() < deadline:
+            if self._process is not None and self._process.pid == pid:
+                if self._process.poll() is not None:
+                    return
+            else:
+                try:
+                    os.kill(pid, 0)
+                except ProcessLookupError:
+                    return
+            await asyncio.sleep(0.02)
+        log.warning("sandbox.killed", pid=pid)
+        os.kill(pid, signal.SIGKILL)

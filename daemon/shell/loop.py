@@ -1,0 +1,171 @@
+"""The pump, the only place where the core meets time.
+
+    wait for one event, take all that wait
+    journal them, hand each to the core          record before handle
+    decide once, journal the decision            record in flight before send
+    hand the commands to the queue and the reader
+
+A decision without commands is written together with the next batch: a crash can lose it, never a fact.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import assert_never
+
+from daemon.core.commands import (
+    AmendOrder,
+    CancelAll,
+    CancelOrder,
+    Command,
+    Decided,
+    PlaceOrder,
+    ProbeVenue,
+    Reconcile,
+)
+from daemon.core.engine import Engine
+from daemon.core.events import Event
+from daemon.core.units import SECOND, Ns
+from daemon.shell.journal import Journal
+from daemon.shell.queue import OrderQueue
+from daemon.shell.reads import Reader
+
+BATCH_MAX = 4096
+"""Events handled between two decisions, at most: a decision is never starved by a storm."""
+
+
+class Inbox:
+    """Events on their way to the core, in the order of their arrival."""
+
+    def __init__(self) -> None:
+        self._events: deque[Event] = deque()
+        self._arrived = asyncio.Event()
+        self.first_at = 0
+        """`perf_counter_ns` when the first waiting event arrived."""
+
+    def __len__(self) -> int:
+        return len(self._events)
+
+    def put(self, event: Event) -> None:
+        """Add one event."""
+        self.extend((event,))
+
+    def extend(self, events: Iterable[Event]) -> None:
+        """Add events."""
+        if not self._events:
+            self.first_at = time.perf_counter_ns()
+        self._events.extend(events)
+        if self._events:
+            self._arrived.set()
+
+    def nudge(self) -> None:
+        """Wake the pump although nothing happened but time."""
+        self._arrived.set()
+
+    async def drain(self, timeout_s: float | None) -> list[Event]:
+        """Wait for an event, then take all that wait, up to BATCH_MAX; empty when the time is up."""
+        if not self._events:
+            self._arrived.clear()
+            try:
+                async with asyncio.timeout(timeout_s):
+                    await self._arrived.wait()
+            except TimeoutError:
+                return []
+        events = self._events
+        if len(events) <= BATCH_MAX:
+            batch = list(events)
+            events.clear()
+            return batch
+        return [events.popleft() for _ in range(BATCH_MAX)]
+
+
+class Pump:
+    """Drives the engine from the inbox until it has stopped.
+
+    Args:
+        is_followed: the clock is the venue's (a tape): time alone wakes the pump by `Inbox.nudge`.
+        on_latency: takes the nanoseconds from an event's arrival to the decision on it.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        inbox: Inbox,
+        journal: Journal,
+        queue: OrderQueue,
+        reader: Reader,
+        *,
+        now: Callable[[], Ns],
+        is_followed: bool,
+        on_latency: Callable[[int], None],
+        on_batch: Callable[[list[Event], list[Command]], None],
+    ) -> None:
+        self._engine = engine
+        self._inbox = inbox
+        self._journal = journal
+        self._queue = queue
+        self._reader = reader
+        self._now = now
+        self._is_followed = is_followed
+        self._on_latency = on_latency
+        self._on_batch = on_batch
+        self._undecided: list[Decided] = []
+        self.turns = 0
+        """Decisions taken: whoever nudged the pump can wait for its turn."""
+        self.turned_at = time.monotonic()
+        """`monotonic` of the last turn: the proof of life."""
+
+    async def run(self) -> None:
+        """Turn until the engine has stopped.
+
+        Raises:
+            JournalFailed: what can't be recorded is not acted on.
+        """
+        while self._engine.phase != "stopped":
+            await asyncio.sleep(0)  # a full inbox must not starve the tasks that read, send and answer
+            batch = await self._inbox.drain(self._timeout_s())
+            self.turned_at = time.monotonic()
+            self._turn(batch)
+            self.turns += 1
+
+    def _timeout_s(self) -> float | None:
+        wake_at = self._engine.wake_at()
+        if wake_at is None:
+            return 0
+        if self._is_followed:
+            return 1.0  # the tape's clock nudges us; this only keeps the proof of life alive
+        return max(0, wake_at - self._now()) / SECOND
+
+    def _turn(self, batch: list[Event]) -> None:
+        engine, journal = self._engine, self._journal
+        first_at = self._inbox.first_at
+        if batch:
+            journal.append([*self._undecided, *batch])
+            self._undecided.clear()
+            for event in batch:
+                engine.handle(event)
+        decided_at = self._now()
+        commands = engine.decide(decided_at)
+        self._undecided.append(Decided(decided_at))
+        if commands:
+            offset = journal.append([*self._undecided, *commands])
+            self._undecided.clear()
+            for command in commands:
+                self._dispatch(command, offset)
+        if batch:
+            self._on_latency(time.perf_counter_ns() - first_at)
+        self._on_batch(batch, commands)
+
+    def _dispatch(self, command: Command, offset: int) -> None:
+        match command:
+            case PlaceOrder() | AmendOrder() | CancelOrder() | CancelAll():
+                self._queue.put(command, offset)
+            case Reconcile() | ProbeVenue():
+                self._reader.put(command)
+            case Decided():
+                raise AssertionError("the engine decides commands, not marks")
+            case _:
+                assert_never(command)

@@ -1,0 +1,84 @@
+"""The reads that the core asks for: reconciliation and the breaker's probe, one at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+import structlog
+
+from daemon.core import events as e
+from daemon.core.commands import ProbeVenue, Reconcile
+from daemon.core.units import MINUTE, Money, Ns
+from daemon.kalshi.errors import Refused, VenueError
+
+log = structlog.get_logger(__name__)
+
+FILLS_OVERLAP: Ns = 5 * MINUTE
+"""Fills are read again this far back: their list lags, and a fill is booked once however often it is told."""
+
+
+class Account(Protocol):
+    """The account reads of the venue's REST client."""
+
+    async def exchange_status(self) -> object: ...
+    async def balance(self) -> Money: ...
+    async def positions(self) -> tuple[e.PositionSnapshot, ...]: ...
+    async def orders(self, status: str) -> tuple[e.OrderSnapshot, ...]: ...
+    async def fills(self, min_ts_s: int) -> tuple[e.OrderFilled, ...]: ...
+
+
+class Reader:
+    """Carries out `Reconcile` and `ProbeVenue`, newest wishes only, and tells what came of them."""
+
+    def __init__(self, account: Account, *, now: Callable[[], Ns], emit: Callable[[e.Event], None]) -> None:
+        self._account = account
+        self._now = now
+        self._emit = emit
+        self._wishes: dict[str, Reconcile | ProbeVenue] = {}
+        self._wake = asyncio.Event()
+        self._fills_since = now() - FILLS_OVERLAP
+        self.is_idle = True
+
+    def put(self, command: Reconcile | ProbeVenue) -> None:
+        """Ask for a reading; one that waits already is replaced."""
+        self._wishes["probe" if isinstance(command, ProbeVenue) else "reconcile"] = command
+        self.is_idle = False
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Read what is asked for until cancelled."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._wishes:
+                name = next(iter(self._wishes))
+                del self._wishes[name]
+                await self._answer(name)
+            self.is_idle = True
+
+    async def _answer(self, name: str) -> None:
+        try:
+            if name == "probe":
+                await self._account.exchange_status()
+            else:
+                self._emit(await self._reconcile())
+        except Refused as error:
+            log.warning("read.refused", request=name, code=error.code, details=error.details)
+            self._emit(e.VenueAnswered(name, self._now()))
+        except VenueError as error:
+            log.warning("read.failed", request=name, reason=str(error))
+            self._emit(e.VenueFailed(name, str(error), self._now()))
+        else:
+            self._emit(e.VenueAnswered(name, self._now()))
+
+    async def _reconcile(self) -> e.AccountReconciled:
+        asked_at = self._now()
+        # Orders first: one that has left this list has its fills in the lists that are read after it.
+        orders = await self._account.orders("resting")
+        fills = await self._account.fills(self._fills_since // 1_000_000_000)
+        positions = await self._account.positions()
+        cash = await self._account.balance()
+        self._fills_since = max(self._fills_since, asked_at - FILLS_OVERLAP)
+        return e.AccountReconciled(asked_at, self._now(), cash, positions, orders, fills)

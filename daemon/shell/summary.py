@@ -1,0 +1,146 @@
+"""What a run did, as plain values: for scripts (`--summary FILE`) and as the last words to a person."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from daemon.core.engine import Engine
+from daemon.core.exposure import mark
+from daemon.core.units import MONEY_ONE, PRICE_ONE, QTY_ONE
+from daemon.shell.metrics import Histogram, Metrics
+
+
+class Latency(msgspec.Struct, frozen=True):
+    """Upper bounds of two quantiles, in seconds, by log2 bucket; None when nothing was measured."""
+
+    p50: float | None
+    p99: float | None
+    count: int
+
+
+class MarketOutcome(msgspec.Struct, frozen=True):
+    """What one market came to. Dollars; `settled_at_price` is what one YES contract paid, None if open."""
+
+    ticker: str
+    position: float
+    settled_at_price: float | None
+    pnl: float
+    fees: float
+
+
+class Summary(msgspec.Struct, frozen=True):
+    """The JSON of `kalshid run --summary FILE`. Money is in dollars."""
+
+    mode: str
+    exit_reason: str
+    exit_code: int
+    seconds: float
+    frames: int
+    gaps: int
+    events: dict[str, int]
+    decisions: int
+    orders: int
+    fills: int
+    refusals: dict[str, int]
+    fees: float
+    pnl: float | None
+    cash: float | None
+    reconciled: bool
+    reconcile_findings: int
+    orders_open: int
+    latency_seconds: dict[str, Latency]
+    markets: list[MarketOutcome]
+    journal: str
+
+
+def _latency(histogram: Histogram) -> Latency:
+    return Latency(histogram.quantile_s(0.5), histogram.quantile_s(0.99), histogram.count)
+
+
+def _outcomes(engine: Engine) -> list[MarketOutcome]:
+    outcomes = []
+    for ticker, position in sorted(engine.state.ledger.positions.items()):
+        price = mark(engine.state, ticker)
+        unrealized = 0 if price is None or not position.qty else position.value(price) - position.cost
+        settled = engine.state.settlements.get(ticker)
+        outcomes.append(
+            MarketOutcome(
+                ticker=ticker,
+                position=position.qty / QTY_ONE,
+                settled_at_price=None if settled is None else settled / PRICE_ONE,
+                pnl=(position.realized + unrealized - position.fees) / MONEY_ONE,
+                fees=position.fees / MONEY_ONE,
+            )
+        )
+    return outcomes
+
+
+def summarize(
+    engine: Engine, metrics: Metrics, *, mode: str, exit_reason: str, exit_code: int, seconds: float,
+    counters: dict[str, int], journal: str,
+) -> Summary:  # fmt: skip
+    """Return what the run did."""
+    state, pnl = engine.state, engine.pnl()
+    return Summary(
+        mode=mode,
+        exit_reason=exit_reason,
+        exit_code=exit_code,
+        seconds=round(seconds, 3),
+        frames=counters["frames"],
+        gaps=counters["gaps"],
+        events=dict(sorted(state.counts.items())),
+        decisions=engine.decisions_total,
+        orders=engine.orders_total,
+        fills=state.ledger.fills_total,
+        refusals=dict(engine.refusals.most_common()),
+        fees=state.ledger.fees / MONEY_ONE,
+        pnl=None if pnl is None else pnl / MONEY_ONE,
+        cash=None if state.ledger.cash is None else state.ledger.cash / MONEY_ONE,
+        reconciled=state.account.is_reconciled,
+        reconcile_findings=len(state.account.findings),
+        orders_open=sum(order.is_open for order in state.orders.values()),
+        latency_seconds={
+            "tick_to_decision": _latency(metrics.decision),
+            "queue_wait": _latency(metrics.queue_wait),
+            "order_request": _latency(metrics.order_request),
+        },
+        markets=_outcomes(engine),
+        journal=journal,
+    )
+
+
+def write_summary(summary: Summary, path: Path) -> None:
+    """Write the summary as indented JSON."""
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(summary), indent=2) + b"\n")
+
+
+def print_summary(summary: Summary, console: Console) -> None:
+    """Tell a person what the run did."""
+    pnl = "unknown" if summary.pnl is None else f"${summary.pnl:+,.2f}"
+    agreed = "reconciled" if summary.reconciled else "[red]not reconciled[/]"
+    console.print(
+        f"[bold]{summary.exit_reason}[/] after {summary.seconds:,.1f} s: {summary.frames:,} frames, "
+        f"{summary.gaps} gaps noticed, {summary.decisions:,} decisions, {summary.orders} orders, "
+        f"{summary.fills} fills, fees ${summary.fees:,.2f}, "
+        f"P&L {pnl}, {agreed}, {summary.orders_open} orders open"
+    )
+    if summary.markets:
+        table = Table("market", "position", "settled at", "P&L", "fees", box=None, header_style="dim")
+        for market in summary.markets:
+            settled = "–" if market.settled_at_price is None else f"{market.settled_at_price:.2f}"
+            table.add_row(
+                market.ticker,
+                f"{market.position:+,.0f}",
+                settled,
+                f"{market.pnl:+,.2f}",
+                f"{market.fees:,.2f}",
+            )
+        console.print(table)
+    if summary.refusals:
+        reasons = ", ".join(f"{name} {count}" for name, count in summary.refusals.items())
+        console.print(f"refused: {reasons}", style="dim")
+    console.print(f"journal: {summary.journal}", style="dim")
