@@ -1,0 +1,98 @@
+# Short names. Each target does the set-up that it needs, inside the checkout: .venv, from the hash-pinned
+# locks. `make run` needs the first lock only; `make test` adds the tools and the official SDK.
+#
+#   PYTHON=python3.12 make run     another interpreter (3.11 or newer)
+#   ARGS="--for 30s" make run      more words for `kalshid run`
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+# Targets of one run share one .venv.
+.NOTPARALLEL:
+
+PYTHON ?= python3
+ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+# No cache: nothing is written outside the checkout.
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-cache-dir --quiet
+READY_VENV := $(VENV)/.ready-venv
+READY_RUN := $(VENV)/.ready-run
+READY_TEST := $(VENV)/.ready-test
+
+.PHONY: help run test full bench lint fmt lock clean
+
+help:  ## say what there is
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
+
+# A venv that an interruption left half made has no stamp, and is made again.
+$(READY_VENV):
+	@command -v $(PYTHON) >/dev/null || { echo "kalshid needs Python 3.11 or newer: no $(PYTHON) here" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "kalshid needs Python 3.11 or newer, $(PYTHON) is $$($(PYTHON) -V 2>&1);" \
+		"name another one: make PYTHON=python3.12 ..." >&2; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+	@touch $@
+
+# The project itself is installed last, editable, without its dependencies and without an index: what it
+# is built with (setuptools) stands in the lock too.
+$(READY_RUN): $(READY_VENV) requirements.lock pyproject.toml
+	@echo "setting up $(VENV): what the daemon needs"
+	$(PIP) install --require-hashes -r requirements.lock
+	$(PIP) install --no-index --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# The SDK declares Python 3.13 and runs on 3.11; its lock is complete, so nothing is resolved here.
+$(READY_TEST): $(READY_RUN) requirements-dev.lock requirements-sdk.lock
+	@echo "setting up $(VENV): what the tests need"
+	$(PIP) install --require-hashes -r requirements-dev.lock
+	$(PIP) install --require-hashes --ignore-requires-python --no-deps -r requirements-sdk.lock
+	@touch $@
+
+run: $(READY_RUN)  ## set up, then run the daemon against the exchange that ships with it
+	@exec $(BIN)/kalshid run $(ARGS)
+
+lint: $(READY_TEST)  ## format check, lint, types, import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# pytest's own closing line is the last thing that the gate prints.
+test: lint  ## the gate: lint, the golden replay under two hash seeds, all tests
+	PYTHONHASHSEED=0 $(BIN)/pytest --quiet tests/golden
+	PYTHONHASHSEED=1 $(BIN)/pytest --quiet tests/golden
+	$(BIN)/pytest
+
+full: lint  ## the gate with the long runs (tests marked `full`)
+	PYTHONHASHSEED=0 $(BIN)/pytest --quiet tests/golden
+	PYTHONHASHSEED=1 $(BIN)/pytest --quiet tests/golden
+	$(BIN)/pytest -m ""
+
+bench: $(READY_TEST)  ## measure, print, and write bench.json
+	$(BIN)/python -m tests.bench bench.json
+
+fmt: $(READY_TEST)  ## format, and repair what lint can
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+# Makes the locks anew. uv is the maker's tool only; it lives in a venv of its own, for the occasion.
+# The locks hold for Python 3.11 and newer on every platform, and record no download address.
+LOCK := $(VENV)-lock/bin/uv pip compile --quiet --no-config --universal --fork-strategy fewest \
+	--generate-hashes --no-annotate --no-header --no-emit-index-url --no-emit-find-links
+lock:  ## resolve the dependencies anew into requirements*.lock
+	$(PYTHON) -m venv --clear $(VENV)-lock
+	$(VENV)-lock/bin/python -m pip --disable-pip-version-check --quiet install uv
+	rm -f requirements.lock requirements-dev.lock requirements-sdk.lock
+	echo 'setuptools>=77' | $(LOCK) --python-version 3.11 \
+		--extra lab --output-file requirements.lock - pyproject.toml
+	echo 'setuptools>=77' | $(LOCK) --python-version 3.11 --constraints requirements.lock \
+		--extra lab --extra dev --output-file requirements-dev.lock - pyproject.toml
+	echo 'kalshi-python-async==3.34.0' | $(LOCK) --python-version 3.13 --constraints requirements-dev.lock \
+		--output-file requirements-sdk.lock -
+	rm -rf $(VENV)-lock
+
+clean:  ## remove what the other targets made; never the state in var/
+	rm -rf $(VENV) $(VENV)-lock build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+		.import_linter_cache .benchmarks bench.json
+	find daemon strategies tests -name __pycache__ -type d -prune -exec rm -rf {} +
