@@ -1,4 +1,4 @@
-"""From configuration to engine: strategies by name, the model by folder, and what a replay needs to repeat it."""
+"""From configuration to engine: strategies by name, and what a replay needs to build the same one again."""
 
 from __future__ import annotations
 

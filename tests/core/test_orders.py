@@ -1,0 +1,175 @@
+"""Orders: the table is total, closed never reopens, and the plan asks for exactly the difference."""
+
+from __future__ import annotations
+
+import contextlib
+import typing
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from daemon.core.orders import (
+    IN_FLIGHT,
+    LIFECYCLE,
+    OPEN,
+    Happening,
+    IllegalHappening,
+    Order,
+    OrderState,
+    ProposeAmend,
+    ProposeCancel,
+    ProposePlace,
+    plan,
+)
+from daemon.core.strategy import Target
+from daemon.core.units import BookSide
+
+STATES: tuple[OrderState, ...] = typing.get_args(OrderState)
+HAPPENINGS: tuple[Happening, ...] = typing.get_args(Happening)
+
+
+def order(
+    name: str = "a", side: BookSide = "bid", price: int = 4000, qty: int = 1000, state: OrderState = "resting"
+) -> Order:
+    """An order, for tests."""
+    return Order(
+        client_order_id=name,
+        ticker="M",
+        side=side,
+        price=price,
+        qty=qty,
+        style="rest",
+        strategy="s",
+        exchange_index=2,
+        at=0,
+        state=state,
+        order_id=f"id-{name}",
+    )
+
+
+def rest(side: BookSide, price: int, qty: int = 1000) -> Target:
+    """A resting target, for tests."""
+    return Target(side, price, qty, "rest", "because")
+
+
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("happening", HAPPENINGS)
+def test_every_pair_is_legal_or_an_error(state: OrderState, happening: Happening) -> None:
+    """Either the table names where it leads, or it is refused and nothing changes."""
+    subject = order(state=state)
+    if (state, happening) in LIFECYCLE:
+        subject.apply(happening, 1)
+        assert subject.state == LIFECYCLE[state, happening]
+    else:
+        with pytest.raises(IllegalHappening):
+            subject.apply(happening, 1)
+        assert subject.state == state
+
+
+def test_closed_never_reopens() -> None:
+    """No edge leads from a closed state into an open one."""
+    assert [edge for edge, end in LIFECYCLE.items() if edge[0] not in OPEN and end in OPEN] == []
+
+
+def test_only_the_venues_word_leads_out_of_unknown() -> None:
+    """Nothing that we do ourselves resolves an unknown outcome."""
+    ours = {"amend_requested", "cancel_requested", "place_dropped", "cancel_dropped", "amend_settled"}
+    assert [edge for edge in LIFECYCLE if edge[0] == "unknown" and edge[1] in ours] == []
+
+
+@given(st.lists(st.sampled_from(HAPPENINGS), max_size=30), st.lists(st.integers(0, 1500), max_size=10))
+def test_filled_never_falls_and_states_stay_in_the_table(
+    happenings: list[Happening], fills: list[int]
+) -> None:
+    """Whatever the venue tells in whatever order: filled grows, and a closed order stays closed."""
+    subject = order(state="placing")
+    closed = False
+    for index, happening in enumerate(happenings):
+        before = subject.filled
+        if index < len(fills):
+            subject.tell_filled(fills[index])
+        with contextlib.suppress(IllegalHappening):
+            subject.apply(happening, index)
+        assert subject.filled >= before
+        assert subject.exposed >= 0
+        assert not (closed and subject.is_open)
+        closed = not subject.is_open
+
+
+def test_a_fill_that_is_told_but_not_booked_is_still_exposure() -> None:
+    """Between the venue's total and the fill itself the missing part counts."""
+    subject = order(qty=1000)
+    subject.tell_filled(400)
+    subject.apply("told_canceled", 1)
+    assert not subject.is_done
+    assert subject.exposed == 400
+    subject.booked = 400
+    assert subject.is_done
+    assert subject.exposed == 0
+
+
+def test_what_rests_right_is_kept() -> None:
+    """No request for an order that is where it should be, a quarter more or less in size."""
+    assert plan("M", "s", [rest("bid", 4000)], [order(qty=1200)], "why") == []
+
+
+def test_nothing_rests_a_target_is_placed() -> None:
+    """From nothing to a target: one place."""
+    assert plan("M", "s", [rest("bid", 4000)], [], "why") == [ProposePlace("M", "s", rest("bid", 4000))]
+
+
+def test_no_target_takes_everything_out() -> None:
+    """From orders to nothing: cancels, with the reason."""
+    found = plan("M", "s", [], [order("a"), order("b", side="ask", price=6000)], "stale")
+    assert found == [ProposeCancel("M", "s", "a", "stale"), ProposeCancel("M", "s", "b", "stale")]
+
+
+def test_a_moved_target_amends() -> None:
+    """One request instead of two."""
+    found = plan("M", "s", [rest("bid", 4100)], [order("a")], "why")
+    assert found == [ProposeAmend("M", "s", "a", rest("bid", 4100))]
+
+
+def test_one_target_keeps_one_of_two_equal_orders() -> None:
+    """Two orders where one is wanted: the second goes."""
+    found = plan("M", "s", [rest("bid", 4000)], [order("a"), order("b")], "why")
+    assert found == [ProposeCancel("M", "s", "b", "why")]
+
+
+@pytest.mark.parametrize("state", sorted(IN_FLIGHT))
+def test_a_side_with_an_answer_outstanding_is_left_alone(state: OrderState) -> None:
+    """Nothing is added to what isn't known yet."""
+    assert plan("M", "s", [rest("bid", 4500)], [order(state=state)], "why") == []
+    assert plan("M", "s", [], [order(state=state)], "why") == []
+
+
+def test_cancels_come_before_what_adds_risk() -> None:
+    """Sides are planned one by one; what goes out goes out first."""
+    taker = Target("bid", 6000, 100, "take", "edge")
+    found = plan("M", "s", [taker], [order("a", side="ask", price=6000)], "why")
+    assert found == [ProposeCancel("M", "s", "a", "why"), ProposePlace("M", "s", taker)]
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["bid", "ask"]), st.integers(1, 99)), max_size=4),
+    st.lists(st.tuples(st.sampled_from(["bid", "ask"]), st.integers(1, 99)), max_size=4),
+)
+def test_a_plan_that_is_carried_out_leaves_nothing_to_ask_for(
+    existing: list[tuple[BookSide, int]], wanted: list[tuple[BookSide, int]]
+) -> None:
+    """Planning is a fixed point: after the plan's orders rest, the next plan is empty."""
+    orders = {str(i): order(str(i), side, price * 100) for i, (side, price) in enumerate(existing)}
+    targets = [rest(side, price * 100) for side, price in dict.fromkeys(wanted)]
+    for index, proposal in enumerate(plan("M", "s", targets, orders.values(), "why")):
+        match proposal:
+            case ProposeCancel():
+                del orders[proposal.client_order_id]
+            case ProposeAmend():
+                moved = orders[proposal.client_order_id]
+                moved.price, moved.qty = proposal.target.price, proposal.target.qty
+            case ProposePlace():
+                name = f"new-{index}"
+                orders[name] = order(name, proposal.target.side, proposal.target.price)
+    assert plan("M", "s", targets, orders.values(), "why") == []
+    assert sorted((o.side, o.price) for o in orders.values()) == sorted((t.side, t.price) for t in targets)
