@@ -1,1 +1,0 @@
-"""PLACEHOLDER: contract only; see ARCHITECTURE."""

@@ -1,0 +1,130 @@
+"""The catalogue of features, and the set of them that one market keeps up to date.
+
+Rules: time is told and never goes back; unknown is None; the loss of the book ends all windows of the
+book and of trades, and they warm up again from nothing; trades count only while the book is synced,
+because they come over the same connection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from daemon.core.book import Book
+from daemon.core.events import CandleBackfilled, TradePrinted
+from daemon.core.features.definition import FeatureDefinition
+from daemon.core.features.inputs import MarketInputs
+from daemon.core.features.reference import ReferenceFeatures
+from daemon.core.features.statistics import Statistic
+from daemon.core.markets import MarketSpec
+from daemon.core.scorer import FeatureSchema
+from daemon.core.units import Ns
+
+
+def _statistics(base: type[Statistic]) -> Iterator[type[Statistic]]:
+    """All statistic classes, in the order in which they are written."""
+    for subclass in base.__subclasses__():
+        yield subclass
+        yield from _statistics(subclass)
+
+
+_CLASSES: dict[str, type[Statistic]] = {
+    definition.name: statistic for statistic in _statistics(Statistic) for definition in statistic.definitions
+}
+CATALOGUE: dict[str, FeatureDefinition] = {
+    definition.name: definition
+    for statistic in _statistics(Statistic)
+    for definition in statistic.definitions
+}
+"""Every feature that exists, by name, in a stable order."""
+
+
+class FeatureSet:
+    """The features of one market, in a schema's order."""
+
+    def __init__(self, schema: FeatureSchema, spec: MarketSpec, reference: ReferenceFeatures) -> None:
+        """Build cold.
+
+        Raises:
+            ValueError: the schema names a feature that isn't in the catalogue.
+        """
+        unknown = [name for name in schema.names if name not in CATALOGUE]
+        if unknown:
+            raise ValueError(f"no such features: {', '.join(unknown)}; there are: {', '.join(CATALOGUE)}")
+        self.schema = schema
+        self._inputs = MarketInputs(spec, reference)
+        statistics = [_CLASSES[name](self._inputs, CATALOGUE[name]) for name in schema.names]
+        self._get = [statistic.get for statistic in statistics]
+        # Hooks are looked up once: a change of the book must not call what nobody defined.
+        self._on_begin = [s.on_begin for s in statistics if type(s).on_begin is not Statistic.on_begin]
+        self._on_end = [s.on_end for s in statistics if type(s).on_end is not Statistic.on_end]
+        self._on_top = [s.on_top for s in statistics if type(s).on_top is not Statistic.on_top]
+        self._on_mid = [s.on_mid for s in statistics if type(s).on_mid is not Statistic.on_mid]
+        self._on_trade = [s.on_trade for s in statistics if type(s).on_trade is not Statistic.on_trade]
+        self._now: Ns = 0
+
+    def on_spec(self, spec: MarketSpec) -> None:
+        """Take the market's listing as it is now (strike, close time)."""
+        self._inputs.spec = spec
+
+    def on_book(self, book: Book, now: Ns) -> None:
+        """Take the book after every applied snapshot, delta or loss.
+
+        The book is read again by `row`, so the same object must be kept up to date and every change
+        of it be told here.
+        """
+        now = self._at(now)
+        inputs = self._inputs
+        top = inputs.top
+        if not book.is_synced:
+            if inputs.book is not None:
+                self._end()
+            return
+        is_new = inputs.book is None
+        inputs.book = book
+        double_mid = top.double_mid
+        has_changed = top.update(book)
+        if is_new:
+            for on_begin in self._on_begin:
+                on_begin(now)
+        elif has_changed:
+            for on_top in self._on_top:
+                on_top(now)
+        if is_new or top.double_mid != double_mid:
+            inputs.minutes.add(now, top.double_mid)
+            for on_mid in self._on_mid:
+                on_mid(now)
+
+    def on_trade(self, trade: TradePrinted) -> None:
+        """Take a public trade; ignored while the book is unsynced."""
+        now = self._at(trade.received_at)
+        if self._inputs.book is not None:
+            for on_trade in self._on_trade:
+                on_trade(now, trade)
+
+    def on_candle(self, candle: CandleBackfilled) -> None:
+        """Take a candle of the past, in any order, before or after the book's snapshot.
+
+        Finished one-minute candles that end on a whole minute count; others are ignored. They serve
+        the mid's momentum over a minute and more, and its realised volatility.
+        """
+        self._inputs.minutes.on_candle(candle)
+
+    def row(self, now: Ns) -> list[float | None]:
+        """Return the features in schema order; None is unknown or warming up."""
+        now = self._at(now)
+        return [get(now) for get in self._get]
+
+    def _at(self, now: Ns) -> Ns:
+        # Two feeds' stamps can be handled out of order by some microseconds: time never goes back.
+        if now < self._now:
+            return self._now
+        self._now = now
+        return now
+
+    def _end(self) -> None:
+        inputs = self._inputs
+        inputs.book = None
+        inputs.top.forget()
+        inputs.minutes.end()
+        for on_end in self._on_end:
+            on_end()

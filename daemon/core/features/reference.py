@@ -1,0 +1,82 @@
+"""The reference price's features: one set per symbol, shared by all markets on it.
+
+Prices are stamped with our clock at their arrival. A price stays in force until the next one; the
+feed's loss makes everything unknown until it is back.
+"""
+
+from __future__ import annotations
+
+from math import log1p, sqrt
+
+from daemon.core.events import ReferencePriceReceived
+from daemon.core.features.windows import Lag, SampledChanges
+from daemon.core.units import SECOND, Money, Ns
+
+RETURN_WINDOWS: tuple[Ns, ...] = (1 * SECOND, 5 * SECOND, 30 * SECOND)
+VOL_SAMPLES_MIN = 10
+VOL_SAMPLES_MAX = 300
+
+
+class ReferenceFeatures:
+    """What is known of one symbol's price now, and of its recent past."""
+
+    __slots__ = ("_changes", "_lags", "_last_at", "_volatility", "_volatility_at", "price")
+
+    def __init__(self) -> None:
+        self.price: Money | None = None
+        """The price in force; None before the first one and after a loss."""
+        self._lags = {window: Lag(window) for window in RETURN_WINDOWS}
+        self._changes = SampledChanges(SECOND, VOL_SAMPLES_MIN, VOL_SAMPLES_MAX)
+        self._last_at: Ns = 0
+        self._volatility: float | None = None
+        self._volatility_at: Ns | None = None
+
+    def on_price(self, event: ReferencePriceReceived) -> None:
+        """Take a new price. One that is not above zero is impossible, and ends what we knew."""
+        price = event.price
+        if price <= 0:
+            self.on_lost()
+            return
+        # Two feeds' stamps can be handled out of order by some microseconds: time never goes back.
+        at = self._last_at = max(self._last_at, event.received_at)
+        self.price = price
+        self._volatility_at = None
+        for lag in self._lags.values():
+            lag.add(at, price)
+        self._changes.add(at, price)
+
+    def on_lost(self) -> None:
+        """Forget everything: the feed is gone."""
+        self.price = None
+        self._volatility_at = None
+        for lag in self._lags.values():
+            lag.end()
+        self._changes.end()
+
+    def log_return(self, window: Ns, now: Ns) -> float | None:
+        """Return ln(price now / price a window ago); None until the prices reach back so far.
+
+        `window` is one of `RETURN_WINDOWS`.
+        """
+        price = self.price
+        then = self._lags[window].get(now)
+        if price is None or then is None:
+            return None
+        # log1p of the exact difference keeps the digits that ln of a ratio near one would lose.
+        return log1p((price - then) / then)
+
+    def volatility(self, now: Ns) -> float | None:
+        """Return the standard deviation of one-second relative changes, per square root of a second.
+
+        Root mean square of the changes between whole seconds, over at most the last 300 of them,
+        relative to the price now. None until there are 10 changes.
+        """
+        # Several features of several markets ask for it at one instant.
+        if now != self._volatility_at:
+            self._volatility_at = now
+            changes = self._changes.get(now)
+            if changes is None or self.price is None:
+                self._volatility = None
+            else:
+                self._volatility = sqrt(changes[0] / changes[1]) / self.price
+        return self._volatility

@@ -1,0 +1,126 @@
+"""One market's features and the twin's history, told the same things. Shared by the feature tests."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+import pytest
+
+from daemon.core.book import Book
+from daemon.core.events import (
+    BookDeltaReceived,
+    BookSnapshotReceived,
+    CandleBackfilled,
+    Level,
+    ReferencePriceReceived,
+    TradePrinted,
+)
+from daemon.core.features import CATALOGUE, FeatureSet, ReferenceFeatures
+from daemon.core.markets import Fees, MarketSpec
+from daemon.core.scorer import FeatureSchema
+from daemon.core.units import MINUTE, MONEY_ONE, SECOND, Ns, PriceBand, Side
+from tests.core.feature_twins import History, Top, twin_row
+
+START: Ns = 1_790_000_100 * SECOND
+STRIKE = 85_000 * MONEY_ONE
+LOGS = frozenset({"strike_distance", "strike_distance_sigma"}) | {
+    f"reference_return_{window_s}s" for window_s in (1, 5, 30)
+}
+SCHEMA = FeatureSchema(tuple(CATALOGUE))
+
+
+def market(strike: int | None = STRIKE, close_at: Ns = START + 15 * MINUTE) -> MarketSpec:
+    return MarketSpec(
+        ticker="T",
+        event_ticker="E",
+        series_ticker="S",
+        title="",
+        status="active",
+        open_at=START,
+        close_at=close_at,
+        strike=strike,
+        strike_type="greater_or_equal",
+        bands=(PriceBand(0, 10_000, 100),),
+        fees=Fees("quadratic", 1_000_000),
+        exchange_index=2,
+    )
+
+
+@dataclass
+class Told:
+    """One market's features and the twin's history, told the same things."""
+
+    now: Ns = START
+    strike: int | None = STRIKE
+    book: Book = field(default_factory=lambda: Book("T"))
+    reference: ReferenceFeatures = field(default_factory=ReferenceFeatures)
+
+    def __post_init__(self) -> None:
+        spec = market(self.strike)
+        self.history = History(close_at=spec.close_at, strike=self.strike)
+        self.features = FeatureSet(SCHEMA, spec, self.reference)
+
+    def snapshot(self, yes: tuple[Level, ...], no: tuple[Level, ...]) -> None:
+        self.book.apply_snapshot(BookSnapshotReceived("T", yes, no, self.now, None))
+        self._tell_book()
+
+    def delta(self, side: Side, price: int, delta: int) -> None:
+        self.book.apply_delta(BookDeltaReceived("T", side, price, delta, self.now, None))
+        self._tell_book()
+
+    def lose(self) -> None:
+        self.book.lose("test")
+        self._tell_book()
+
+    def _tell_book(self) -> None:
+        self.features.on_book(self.book, self.now)
+        if not self.book.is_synced:
+            if self.history.live():
+                self.history.candles.clear()
+                self.history.trades.clear()
+            self.history.books.append(Top(self.now, None, None))
+            return
+        bids = sorted(self.book.yes.sizes.items(), reverse=True)
+        asks = sorted((10_000 - price, size) for price, size in self.book.no.sizes.items())
+        self.history.books.append(Top(self.now, bids, asks))
+
+    def trade(self, qty: int, taker_side: Side) -> None:
+        self.features.on_trade(TradePrinted("T", "id", 5_000, qty, taker_side, self.now, None))
+        if self.history.live():
+            self.history.trades.append((self.now, qty if taker_side == "yes" else -qty))
+
+    def candle(self, ended_at: Ns, bid: int | None, ask: int | None) -> None:
+        self.features.on_candle(CandleBackfilled("T", MINUTE, ended_at, bid, ask, 0, self.now))
+        known = [at for at, _ in self.history.candles]
+        if ended_at % MINUTE == 0 and ended_at <= self.now and ended_at not in known:
+            mid = None if bid is None or ask is None else bid + ask
+            self.history.candles.append((ended_at, mid))
+
+    def price(self, price: int) -> None:
+        self.reference.on_price(ReferencePriceReceived("x", "BTC/USD", price, self.now, None))
+        self.history.prices.append((self.now, price))
+
+    def lose_reference(self) -> None:
+        self.reference.on_lost()
+        self.history.prices.clear()
+
+    def row(self) -> dict[str, float | None]:
+        return dict(zip(SCHEMA.names, self.features.row(self.now), strict=True))
+
+    def compare(self) -> None:
+        """Exact for sums of integers, a 1e-9th for logarithms, and None exactly where the twin has None."""
+        row, twin = self.row(), twin_row(self.history, self.now)
+        for name in SCHEMA.names:
+            expected, actual = twin[name], row[name]
+            if name in LOGS and expected is not None and actual is not None:
+                assert math.isclose(expected, actual, rel_tol=1e-9, abs_tol=1e-15), name
+            elif name.startswith("tod_"):
+                assert expected == pytest.approx(actual, abs=1e-12), name
+            else:
+                assert (name, expected) == (name, actual)
+
+
+def two_sided(told: Told) -> None:
+    """Bid 0.40 x 10, ask 0.42 x 30."""
+    told.snapshot(((4_000, 1_000),), ((5_800, 3_000),))
