@@ -1,0 +1,244 @@
+"""The lives of markets: listed, open, closed, determined, settled; and what a tape does to their books.
+
+Open and close are clocks (`advance`); results come from whoever knows them (`determine`, `settle`).
+"""
+
+from __future__ import annotations
+
+import heapq
+
+from daemon.core.events import Level
+from daemon.core.markets import MarketResult, MarketSpec
+from daemon.core.units import Money, Ns, Price, PriceBand, Qty, Side
+from daemon.exchange.execution import Execution, Telling
+from daemon.exchange.facts import (
+    BookReplaced,
+    CloseMoved,
+    Determined,
+    Fact,
+    GridChanged,
+    LevelChanged,
+    MarketActivated,
+    MarketClosed,
+    MarketCreated,
+    MarketDeactivated,
+    MarketOpened,
+    PaidOut,
+    Settled,
+    StrikeSet,
+    TickerTold,
+    Traded,
+    UpdateReason,
+)
+from daemon.exchange.market import Market
+from daemon.exchange.shadow import ShadowBook
+
+
+class Lifecycle:
+    """The markets, and what time, their operator and a tape's recording do to them."""
+
+    def __init__(self, execution: Execution) -> None:
+        self._execution = execution
+        self.markets: dict[str, Market] = {}
+        self._watched: list[str] = []
+        """Markets whose clock still has something to say."""
+        self._expiries: list[tuple[Ns, str, str]] = []
+        """A heap of (expires_at, account, order_id); stale entries are skipped."""
+
+    # --- the operator ------------------------------------------------------------------------
+
+    def list_market(self, spec: MarketSpec, now: Ns, *, is_shadow: bool = False) -> list[Fact]:
+        """List a market; one that is listed already is left as it is, and nothing is told.
+
+        With `is_shadow` its book is a tape's (see `shadow`). The status is the caller's; `advance` opens it.
+        """
+        if spec.ticker in self.markets:
+            return []
+        self.markets[spec.ticker] = Market(spec, now, is_shadow=is_shadow)
+        self._watch(spec.ticker)
+        return [MarketCreated(spec, now), *self.advance(now)]
+
+    def _watch(self, ticker: str) -> None:
+        if self.markets[ticker].status in {"initialized", "active", "inactive"}:
+            self._watched.append(ticker)
+
+    def set_strike(self, ticker: str, strike: Money, strike_type: str | None, now: Ns) -> list[Fact]:
+        """Make a market's strike known."""
+        self.markets[ticker].change(now, strike=strike, strike_type=strike_type)
+        return [StrikeSet(ticker, strike, strike_type, now)]
+
+    def move_close(self, ticker: str, close_at: Ns, now: Ns) -> list[Fact]:
+        """Change a market's close time."""
+        self.markets[ticker].change(now, close_at=close_at)
+        return [CloseMoved(ticker, close_at, now)]
+
+    def change_grid(self, ticker: str, bands: tuple[PriceBand, ...], now: Ns) -> list[Fact]:
+        """Change a market's tick table; resting orders stay where they are."""
+        self.markets[ticker].change(now, bands=bands)
+        return [GridChanged(ticker, bands, now)]
+
+    def deactivate(self, ticker: str, now: Ns) -> list[Fact]:
+        """Suspend an open market."""
+        market = self.markets[ticker]
+        assert market.status == "active", f"{ticker} is {market.status}"
+        market.change(now, status="inactive")
+        return [MarketDeactivated(ticker, now)]
+
+    def activate(self, ticker: str, now: Ns) -> list[Fact]:
+        """Let a suspended market trade again; its resting orders are cancelled."""
+        market = self.markets[ticker]
+        assert market.status == "inactive", f"{ticker} is {market.status}"
+        facts = self._cancel_resting(market, "HaltCancel", now)
+        market.change(now, status="active")
+        return [*facts, MarketActivated(ticker, now)]
+
+    def determine(
+        self,
+        ticker: str,
+        result: MarketResult,
+        settlement_price: Price,
+        now: Ns,
+        *,
+        expiration_value: str = "",
+    ) -> list[Fact]:
+        """Give a closed market its result; again changes nothing."""
+        market = self.markets[ticker]
+        if market.result is not None:
+            return []
+        assert market.status == "closed", f"{ticker} is {market.status}"
+        market.result, market.settlement_price = result, settlement_price
+        market.expiration_value, market.determined_at = expiration_value, now
+        market.change(now, status="determined")
+        return [Determined(ticker, result, settlement_price, now)]
+
+    def settle(self, ticker: str, now: Ns) -> list[Fact]:
+        """Pay the positions of a determined market out; again changes nothing."""
+        market = self.markets[ticker]
+        if market.settled_at is not None:
+            return []
+        assert market.result is not None, f"{ticker} has no result"
+        assert market.settlement_price is not None
+        telling: list[Fact] = []
+        for account in self._execution.accounts.values():
+            holding = account.holdings.get(ticker)
+            if holding is None or not holding.qty:
+                continue
+            qty, cost = holding.qty, holding.cost
+            payout = account.apply_settlement(ticker, market.settlement_price, now)
+            if account.is_house:
+                del account.holdings[ticker]
+                continue
+            paid = PaidOut(
+                account.name,
+                ticker,
+                market.spec.event_ticker,
+                market.spec.exchange_index,
+                market.result,
+                market.settlement_price,
+                max(0, qty),
+                cost if qty > 0 else 0,
+                max(0, -qty),
+                cost if qty < 0 else 0,
+                payout,
+                holding.fees,
+                now,
+            )
+            account.settlements.append(paid)
+            telling += [paid, holding.told(account.name, ticker, now)]
+        market.open_interest = 0
+        market.settled_at = now
+        market.change(now, status="finalized")
+        return [*telling, Settled(ticker, now)]
+
+    # --- the clock ---------------------------------------------------------------------------
+
+    def advance(self, now: Ns) -> list[Fact]:
+        """Let happen what the clock alone brings about: opens, expiries, closes."""
+        facts: list[Fact] = []
+        if self._expiries and self._expiries[0][0] <= now:
+            facts += self._expire(now)
+        if not self._watched:
+            return facts
+        for ticker in self._watched:
+            market = self.markets[ticker]
+            if market.status == "initialized" and market.spec.open_at <= now:
+                market.change(market.spec.open_at, status="active")
+                facts.append(MarketOpened(ticker, market.spec.open_at))
+            if market.status in {"active", "inactive"} and market.spec.close_at <= now:
+                facts += self._close(market, now)
+        self._watched = [ticker for ticker in self._watched if self.markets[ticker].status != "closed"]
+        return facts
+
+    def _expire(self, now: Ns) -> list[Fact]:
+        facts: list[Fact] = []
+        while self._expiries and self._expiries[0][0] <= now:
+            expires_at, name, order_id = heapq.heappop(self._expiries)
+            order = self._execution.accounts[name].orders.get(order_id)
+            if order is None or order.status != "resting" or order.expires_at != expires_at:
+                continue
+            telling = Telling()
+            market = self.markets[order.ticker]
+            self._execution.cancel(market, order, order.remaining, "ExpiryCancel", telling, now)
+            facts += telling.facts()
+        return facts
+
+    def _close(self, market: Market, now: Ns) -> list[Fact]:
+        market.change(now, status="closed")
+        facts = self._cancel_resting(market, "CloseCancel", now)
+        if not market.book.is_shadow:
+            # The venue sends the book empty after the close. A tape's book ends as it was recorded.
+            facts.append(BookReplaced(market.ticker, (), (), now))
+        return [*facts, MarketClosed(market.ticker, now)]
+
+    def _cancel_resting(self, market: Market, reason: UpdateReason, now: Ns) -> list[Fact]:
+        telling = Telling()
+        for order in market.book.orders():
+            self._execution.cancel(market, order, order.remaining, reason, telling, now)
+        return telling.facts()
+
+    # --- a tape ------------------------------------------------------------------------------
+
+    def _shadow(self, ticker: str) -> tuple[Market, ShadowBook]:
+        market = self.markets[ticker]
+        assert isinstance(market.book, ShadowBook), f"{ticker} is no tape's market"
+        return market, market.book
+
+    def apply_snapshot(
+        self, ticker: str, yes: tuple[Level, ...], no: tuple[Level, ...], now: Ns
+    ) -> list[Fact]:
+        """Take in a recorded snapshot (own price scales); our orders that it reaches are filled."""
+        market, book = self._shadow(ticker)
+        book.apply_snapshot(yes, no)
+        facts: list[Fact] = [BookReplaced(ticker, book.levels("yes"), book.levels("no"), now)]
+        telling = Telling()
+        self._execution.reach(market, telling, now)
+        return facts + telling.facts()
+
+    def apply_delta(self, ticker: str, side: Side, price: Price, delta: Qty, now: Ns) -> list[Fact]:
+        """Take in a recorded change of a level (own price scale); our orders that it reaches are filled."""
+        market, book = self._shadow(ticker)
+        shown = book.apply_delta(side, price, delta)
+        facts: list[Fact] = [LevelChanged(ticker, side, price, shown, now, None, None)] if shown else []
+        if delta > 0 and book.has_orders:
+            telling = Telling()
+            self._execution.reach(market, telling, now)
+            facts += telling.facts()
+        return facts
+
+    def apply_print(
+        self, ticker: str, trade_id: str, price: Price, qty: Qty, taker_side: Side, now: Ns
+    ) -> list[Fact]:
+        """Take in a recorded trade (YES price); our orders that it reaches are filled."""
+        market, book = self._shadow(ticker)
+        telling = Telling()
+        for order, filled, _ in book.printed(price, qty, taker_side):
+            self._execution.fill_printed(market, order, filled, telling, now)
+        market.traded(price, qty)
+        return [*telling.facts(), Traded(ticker, trade_id, price, qty, taker_side, now)]
+
+    def apply_ticker(self, told: TickerTold) -> list[Fact]:
+        """Take in a recorded summary: last price, volume and open interest of the market are its own."""
+        market, _ = self._shadow(told.ticker)
+        market.last = told.last
+        market.volume, market.open_interest = told.volume, told.open_interest
+        return [told]
