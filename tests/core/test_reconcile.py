@@ -1,0 +1,127 @@
+"""Reconciliation: believed when two readings agree, a finding when two disagree, absence proven by time."""
+
+from __future__ import annotations
+
+import pytest
+
+from daemon.core import events as e
+from daemon.core.ledger import Mismatch
+from daemon.core.orders import Order
+from daemon.core.reconcile import ABSENT_AFTER, READ_LAG
+from daemon.core.state import State
+from daemon.core.units import SECOND
+from tests.core.worlds import CASH, SCHEMA, T0, TICKER, reconciled, spec
+
+LISTED = e.OrderSnapshot("id-kd-1-1", "kd-1-1", TICKER, "bid", 4_000, 0, 1_000)
+HELD = (e.PositionSnapshot(TICKER, 500, 2_000_000, 0, 0),)
+
+
+@pytest.fixture
+def state() -> State:
+    """A state that watches one market."""
+    subject = State(SCHEMA, "kd-")
+    subject.apply(e.MarketListed(spec(), T0))
+    return subject
+
+
+def unknown(state: State, at: int, order_id: str | None = None) -> Order:
+    """An order whose outcome isn't known since `at`."""
+    order = Order(
+        client_order_id="kd-1-1", ticker=TICKER, side="bid", price=4_000, qty=1_000, style="rest",
+        strategy="s", exchange_index=2, at=at, state="unknown", order_id=order_id,
+    )  # fmt: skip
+    state.orders["kd-1-1"] = order
+    return order
+
+
+def test_one_reading_is_not_believed(state: State) -> None:
+    """A fill between two reads of one reconciliation would be lost or counted twice."""
+    state.apply(reconciled(T0, positions=HELD))
+    assert not state.account.is_reconciled
+    state.apply(reconciled(T0 + SECOND, positions=HELD))
+    assert state.account.is_reconciled
+    assert state.ledger.position_qty(TICKER) == 500
+
+
+def test_readings_that_differ_are_adopted_again(state: State) -> None:
+    """Until two agree, the last one is taken and nothing is traded."""
+    state.apply(reconciled(T0))
+    state.apply(reconciled(T0 + SECOND, positions=HELD))
+    assert not state.account.is_reconciled
+    state.apply(reconciled(T0 + 2 * SECOND, positions=HELD))
+    assert state.account.is_reconciled
+    assert state.account.findings == []
+
+
+def test_a_difference_that_two_readings_show_is_a_finding(state: State) -> None:
+    """Counted, named, and the venue's word is taken."""
+    state.apply(reconciled(T0))
+    state.apply(reconciled(T0 + SECOND))
+    state.apply(reconciled(T0 + 2 * SECOND, cash=CASH - 5))
+    assert state.account.findings == []
+    state.apply(reconciled(T0 + 3 * SECOND, cash=CASH - 5))
+    assert state.account.findings == [Mismatch("cash", CASH, CASH - 5)]
+    assert state.ledger.cash == CASH - 5
+    assert state.account.is_reconciled
+
+
+def test_nothing_is_concluded_while_something_moves(state: State) -> None:
+    """An order in flight, or a fill within the read lag, may explain any difference."""
+    state.apply(reconciled(T0))
+    state.apply(reconciled(T0 + SECOND))
+    unknown(state, T0 + SECOND)
+    for step in range(2, 5):
+        state.apply(reconciled(T0 + step * SECOND, cash=CASH - 5))
+    state.orders.clear()
+    fill = e.OrderFilled("t", "o", None, TICKER, "bid", 4_000, 100, 0, True, T0 + 9 * SECOND, None)
+    state.apply(fill)
+    for at in (T0 + 9 * SECOND, T0 + 9 * SECOND + READ_LAG):
+        state.apply(reconciled(at, cash=1))
+    assert state.account.findings == []
+
+
+def test_a_fill_that_the_stream_lost_is_booked_from_the_list(state: State) -> None:
+    """Once, whichever path tells it first."""
+    state.apply(reconciled(T0))
+    state.apply(reconciled(T0 + SECOND))
+    fill = e.OrderFilled("t", "o", None, TICKER, "bid", 4_000, 100, 7, True, T0 + 2 * SECOND, None)
+    after = CASH - 400_007
+    seen = (e.PositionSnapshot(TICKER, 100, 400_000, 0, 7),)
+    for step in (2, 3, 9):
+        state.apply(reconciled(T0 + step * SECOND, cash=after, positions=seen, fills=(fill,)))
+    assert state.ledger.cash == after
+    assert state.account.findings == []
+
+
+def test_an_unknown_order_in_the_list_rests(state: State) -> None:
+    """The list is the venue's word."""
+    order = unknown(state, T0)
+    state.apply(reconciled(T0 + SECOND, orders=(LISTED,)))
+    assert (order.state, order.order_id) == ("resting", "id-kd-1-1")
+
+
+def test_an_order_that_was_seen_and_left_the_list_is_closed_after_the_read_lag(state: State) -> None:
+    """Reads lag: absence right after a change proves nothing."""
+    order = unknown(state, T0, order_id="id-kd-1-1")
+    state.apply(reconciled(T0 + READ_LAG - 1))
+    assert order.state == "unknown"
+    state.apply(reconciled(T0 + READ_LAG))
+    assert order.state == "canceled"
+
+
+def test_an_order_that_was_never_seen_is_unknown_until_its_signature_has_expired(state: State) -> None:
+    """A delayed request may still arrive; after its timestamp is too old it can't."""
+    order = unknown(state, T0)
+    state.apply(reconciled(T0 + ABSENT_AFTER - 1))
+    assert order.state == "unknown"
+    state.apply(reconciled(T0 + ABSENT_AFTER))
+    assert order.state == "rejected"
+    assert state.orders == {}
+
+
+def test_a_list_that_is_older_than_the_order_says_nothing_about_it(state: State) -> None:
+    """An order sent after the question is not denied by the answer."""
+    order = unknown(state, T0 + SECOND)
+    order.state = "placing"
+    state.apply(reconciled(T0))
+    assert order.state == "placing"
