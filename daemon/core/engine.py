@@ -136,7 +136,7 @@ class Engine:
                     self._is_cancel_all_due = True
             case e.VenueAnswered():
                 self.breaker.answer(is_probe=event.request == "probe")
-            case e.FeedConnected() | e.OrderUnknown():
+            case e.FeedConnected() | e.OrderUnknown() | e.AccountDoubted():
                 self._is_reconcile_due = True
             case _:
                 pass

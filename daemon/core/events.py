@@ -301,6 +301,13 @@ class AccountReconciled(_Fact, frozen=True, gc=True):
     fills: tuple[OrderFilled, ...]
 
 
+class AccountDoubted(_Fact, frozen=True):
+    """The private stream may have kept something from us (a gap, a bad message): read again."""
+
+    reason: str
+    received_at: Ns
+
+
 class VenueFailed(_Fact, frozen=True):
     """A REST request failed for a reason that lies with the venue or the way to it."""
 
@@ -365,6 +372,7 @@ Event: TypeAlias = (
     | OrderUpdated
     | OrderFilled
     | AccountReconciled
+    | AccountDoubted
     | VenueFailed
     | VenueAnswered
     | HaltRequested

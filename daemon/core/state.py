@@ -116,6 +116,10 @@ class State:
             case e.AccountReconciled():
                 self.account.apply(self, event)
                 self.touch_all()
+            case e.AccountDoubted():
+                self.counts["account_doubts"] += 1
+                self.account.doubt()
+                self.touch_all()
             case e.VenueFailed() | e.VenueAnswered():
                 pass  # the breaker's, which the engine keeps
             case e.HaltRequested():

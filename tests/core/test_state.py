@@ -82,6 +82,15 @@ def test_a_dropped_feed_loses_every_book_and_the_account(state: State) -> None:
     assert not state.feed.is_connected
 
 
+def test_a_doubt_about_the_private_stream_stops_trading(state: State) -> None:
+    """What the stream can't vouch for, two agreeing readings must."""
+    for at in (T0, T0 + 10 * SECOND):
+        state.apply(reconciled(at))
+    state.apply(e.AccountDoubted("gap", T0))
+    assert not state.account.is_reconciled
+    assert state.markets[TICKER].book.is_synced
+
+
 def test_the_reference_feed_is_separate(state: State) -> None:
     """Its loss leaves the books alone."""
     state.apply(e.ReferencePriceReceived("kraken", "BTC/USD", 84_000 * MONEY_ONE, T0, T0))

@@ -1,0 +1,295 @@
+"""The commands. Each is thin: it checks what it was given, calls the room that does the work, and exits by code."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sys
+from importlib.metadata import version as installed_version
+from pathlib import Path
+from typing import NoReturn
+
+import click
+from rich.console import Console
+
+from daemon import exits
+from daemon.app import App, RunOptions
+from daemon.assembly import ModelRef, Setup, build_engine, check_strategies
+from daemon.config import Config, ConfigError, load_config
+from daemon.kalshi.auth import KeyRefused, load_key
+from daemon.scoring.lightgbm import LightGBMScorer
+from daemon.scoring.registry import ModelRefused, load_model
+from daemon.shell.journal import JournalUnreadable, read_journal
+from daemon.shell.log import configure_log
+from daemon.shell.replay import replay as replay_journal
+
+CONFIG_OPTION = click.option(
+    "--config", "config_path", type=click.Path(path_type=Path), default=Path("config.toml"), show_default=True,
+    help="The configuration file.",
+)  # fmt: skip
+DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(s|m|h)?")
+UNIT_S = {"s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+class Duration(click.ParamType):
+    """A length of time: 30s, 5m, 1.5h; a bare number is seconds."""
+
+    name = "duration"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the seconds."""
+        match = DURATION.fullmatch(str(value))
+        if match is None or float(match.group(1)) == 0:
+            self.fail(f"{value!r} is not a duration such as 30s, 5m or 1.5h", param, ctx)
+        return float(match.group(1)) * UNIT_S[match.group(2) or "s"]
+
+
+class Speed(click.ParamType):
+    """How fast a tape runs: 1, 20, … times real time, or max."""
+
+    name = "speed"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float | str:
+        """Return the factor, or "max"."""
+        if value == "max":
+            return "max"
+        try:
+            factor = float(str(value))
+        except ValueError:
+            factor = 0.0
+        if not 0 < factor <= 10_000:  # noqa: PLR2004 - what a loopback can carry
+            self.fail(f"{value!r} is neither max nor a factor up to 10000", param, ctx)
+        return factor
+
+
+def die(message: str, code: int) -> NoReturn:
+    """Say what is wrong on stderr and exit by code."""
+    click.echo(message, err=True)
+    sys.exit(code)
+
+
+def read_config(path: Path) -> Config:
+    """Return the configuration, or exit saying all that is wrong with it."""
+    try:
+        config = load_config(path)
+        problems = check_strategies(str(path), config.strategies)
+    except ConfigError as error:
+        die(str(error), exits.CONFIG)
+    if problems:
+        die("\n".join(problems), exits.CONFIG)
+    return config
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(installed_version("kalshid"), prog_name="kalshid")
+def main() -> None:
+    """Trade the Kalshi prediction market with a model, in real time, on paper first.
+
+    Start with `kalshid run`: it needs no account and no network.
+    """
+
+
+@main.command()
+@CONFIG_OPTION
+@click.option("--for", "for_s", type=Duration(), help="Stop by itself after this long, such as 30s or 5m.")
+@click.option("--summary", type=click.Path(path_type=Path), help="Write what the run did to this file, as JSON.")
+@click.option(
+    "--tape", type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Trade on a recorded tape, or on a folder of recorded parquet files, through the sandbox.",
+)  # fmt: skip
+@click.option("--speed", type=Speed(), default="max", show_default=True, help="How fast the tape runs.")
+@click.option("--session", "sessions", multiple=True, help="Only this recorded session; may be repeated.")
+@click.option("--screen/--no-screen", default=None, help="Draw the screen; by default on a terminal.")
+def run(
+    config_path: Path,
+    for_s: float | None,
+    summary: Path | None,
+    tape: Path | None,
+    speed: float | str,
+    sessions: tuple[str, ...],
+    screen: bool | None,  # noqa: FBT001 - click's tri-state switch
+) -> None:
+    """Run the daemon: connect, reconcile, trade, until Ctrl-C.
+
+    In mode "sandbox" (the default) it starts the exchange that ships with it. Ctrl-C cancels every
+    resting order, waits for the confirmations, reconciles, and exits 0.
+    """
+    config = read_config(config_path)
+    has_screen = sys.stdout.isatty() if screen is None else screen
+    configure_log(config.log.level, config.log.format, to_file=_log_file(config) if has_screen else None)
+    options = RunOptions(
+        for_s=for_s,
+        summary_path=summary,
+        tape=None if tape is None else _tape(tape, config, sessions),
+        speed=None if speed == "max" else float(speed),
+        sessions=sessions,
+        has_screen=has_screen,
+    )
+    sys.exit(asyncio.run(App(config, str(config_path), options).run()))
+
+
+def _log_file(config: Config) -> Path:
+    """Where the log goes while the screen has the terminal."""
+    folder = config.path(config.state_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder / "kalshid.log"
+
+
+def _tape(source: Path, config: Config, sessions: tuple[str, ...]) -> Path:
+    """Return a folder in the tape format: the source itself, or what is imported from its parquet files."""
+    if (source / "manifest.json").is_file():
+        return source
+    if not any(source.glob("*.parquet")):
+        die(f"{source}: neither a tape (manifest.json) nor recorded parquet files", exits.BAD_INPUT)
+    target = config.path(config.state_dir) / "tapes" / source.resolve().name
+    if (target / "manifest.json").is_file() and not sessions:
+        return target
+    if sessions:
+        target = target.with_name(f"{target.name}-{'-'.join(sessions)}"[:200])
+    _import(source, target, sessions)
+    return target
+
+
+def _import(source: Path, target: Path, sessions: tuple[str, ...]) -> None:
+    try:
+        from daemon.lab.tape import import_tape  # noqa: PLC0415 - the daemon starts without the lab extra
+    except ModuleNotFoundError as error:
+        die(f"importing parquet files needs the extra `lab` (pip install kalshid[lab]): {error}", exits.CONFIG)
+    console = Console(stderr=True)
+    with console.status(f"importing {source} …"):
+        try:
+            import_tape(source, target, list(sessions) or None)
+        except (OSError, ValueError) as error:
+            die(f"{source}: {error}", exits.BAD_INPUT)
+    console.print(f"tape: {target}")
+
+
+@main.command()
+@CONFIG_OPTION
+def check(config_path: Path) -> None:
+    """Check configuration, strategies, model and key, without trading.
+
+    Exits 0 when everything is usable, 78 when something is not, naming it.
+    """
+    console = Console(highlight=False)
+    config = read_config(config_path)
+    console.print(f"config      ok    {config_path}: mode {config.mode}")
+    enabled = [table.name for table in config.strategies if table.enabled]
+    console.print(f"strategies  ok    {', '.join(enabled) or 'none enabled'}")
+    try:
+        model = load_model(config.path(config.model.path))
+        scorer = LightGBMScorer(model)
+    except ModelRefused as error:
+        die(f"model       FAIL  {error}", exits.CONFIG)
+    count = len(scorer.schema.names)
+    console.print(f"model       ok    {scorer.name}/{scorer.version}: {count} features, frozen rows agree")
+    if config.mode == "demo":
+        try:
+            load_key(config.path(config.venue.private_key_file))
+        except KeyRefused as error:
+            die(f"key         FAIL  {error}", exits.CONFIG)
+        console.print(f"key         ok    {config.venue.private_key_file}")
+    else:
+        console.print("key         ok    the sandbox makes its own")
+
+
+@main.command()
+@click.argument("journal", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option("--model", "model_path", type=click.Path(path_type=Path), help="Model folder, if it has moved.")
+def replay(journal: Path, model_path: Path | None) -> None:
+    """Run a JOURNAL through the core again and say whether every command is identical.
+
+    Exits 0 when it is, 65 when it is not or can't be read.
+    """
+    import msgspec  # noqa: PLC0415 - for this command alone
+
+    try:
+        file = read_journal(journal)
+        setup = msgspec.msgpack.decode(file.header.engine, type=Setup)
+        scorer = _scorer(setup.model, model_path)
+        result = replay_journal(build_engine(setup, scorer), file)
+    except (JournalUnreadable, ModelRefused, ConfigError, msgspec.DecodeError) as error:
+        die(f"{journal}: {error}", exits.BAD_INPUT)
+    torn = ", its last record is torn" if file.is_torn else ""
+    click.echo(f"{journal}: {result.events} events, {result.decisions} decisions, {result.commands} commands{torn}")
+    if result.is_identical:
+        click.echo("identical: every decision gives the recorded commands")
+        return
+    for difference in result.differences:
+        click.echo(difference, err=True)
+    die(f"DIFFERENT: {result.different} of {result.decisions} decisions", exits.BAD_INPUT)
+
+
+def _scorer(ref: ModelRef, moved_to: Path | None) -> LightGBMScorer:
+    model = load_model(moved_to or Path(ref.path))
+    if model.sha256 != ref.sha256:
+        raise ModelRefused(f"the journal was scored by {ref.name}/{ref.version} with sha256 {ref.sha256}")
+    return LightGBMScorer(model)
+
+
+@main.command()
+@click.option("--state", type=click.Path(path_type=Path), default=Path("var/sandbox"), show_default=True,
+              help="Where its account and keys are kept.")  # fmt: skip
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port on 127.0.0.1; 0 takes any.")
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Of the simulated traders.")
+@click.option("--cash", type=click.IntRange(1), default=10_000, show_default=True, help="Starting dollars.")
+@click.option("--idle-exit", "idle_exit_s", type=Duration(), help="Stop when nobody was connected for so long.")
+@click.option("--tape", type=click.Path(path_type=Path, exists=True, file_okay=False), help="Replay this tape.")
+@click.option("--speed", type=Speed(), default="1", show_default=True, help="How fast the tape runs.")
+@click.option("--session", "sessions", multiple=True, help="Only this recorded session; may be repeated.")
+def sandbox(
+    state: Path,
+    port: int,
+    seed: int,
+    cash: int,
+    idle_exit_s: float | None,
+    tape: Path | None,
+    speed: float | str,
+    sessions: tuple[str, ...],
+) -> None:
+    """Run the exchange that ships with kalshid, alone, for any client.
+
+    It speaks Kalshi's REST and WebSocket protocol on 127.0.0.1. When it listens it prints one JSON line
+    with its addresses and the key to sign with.
+    """
+    from daemon.sandbox.launch import launch  # noqa: PLC0415 - the daemon itself never loads the exchange
+
+    configure_log("info", "auto")
+    sys.exit(
+        launch(
+            state=state,
+            port=port,
+            seed=seed,
+            cash_dollars=cash,
+            idle_exit_s=idle_exit_s,
+            tape=tape,
+            speed=None if speed == "max" else float(speed),
+            sessions=sessions,
+        )
+    )
+
+
+@main.group()
+def lab() -> None:
+    """Research: tapes and models. Needs the extra `lab` for parquet files."""
+
+
+@lab.command("tape")
+@click.argument("source", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.argument("target", type=click.Path(path_type=Path))
+@click.option("--session", "sessions", multiple=True, help="Only this recorded session; may be repeated.")
+def lab_tape(source: Path, target: Path, sessions: tuple[str, ...]) -> None:
+    """Import the recorded parquet files of SOURCE into TARGET, in the tape format."""
+    _import(source, target, sessions)
+
+
+@lab.command("train-demo")
+@click.argument("target", type=click.Path(path_type=Path), default=Path("strategies/models"))
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Same seed, same model file.")
+def lab_train_demo(target: Path, seed: int) -> None:
+    """Train the demo model on simulated markets and write it below TARGET."""
+    from daemon.lab.demo import train_demo  # noqa: PLC0415 - the daemon starts without the lab
+
+    with Console(stderr=True).status("simulating markets and training …"):
+        folder = train_demo(target, seed)
+    click.echo(folder)
