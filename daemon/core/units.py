@@ -14,6 +14,7 @@ life: ticks are a `PriceGrid`. Floats may inform a decision; the grid is the one
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -40,6 +41,7 @@ HOUR: Ns = 60 * MINUTE
 DAY: Ns = 24 * HOUR
 
 _DECIMAL = re.compile(r"(-?)([0-9]+)(?:\.([0-9]+))?", re.ASCII)
+_INSTANT = re.compile(r"(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2})(?:\.(\d{1,9}))?Z", re.ASCII)
 
 
 def parse_decimal(text: str, places: int) -> int:
@@ -79,6 +81,22 @@ def parse_qty(text: str) -> Qty:
 def parse_money(text: str) -> Money:
     """Return a dollar string such as "0.017500" as Money. Raises ValueError as `parse_decimal` does."""
     return parse_decimal(text, 6)
+
+
+def parse_instant(text: str) -> Ns:
+    """Return an RFC 3339 UTC instant such as "2026-06-15T15:48:42.60323Z" as Ns, exactly.
+
+    The venue writes 0 to 6 fraction digits and leaves trailing zeros out; Kraken writes up to 9.
+
+    Raises:
+        ValueError: not such an instant, or not in UTC.
+    """
+    match = _INSTANT.fullmatch(text)
+    if match is None:
+        raise ValueError(f"not an instant in UTC: {text!r}")
+    whole, fraction = match.group(1), match.group(2) or ""
+    seconds = int(datetime.fromisoformat(whole + "+00:00").timestamp())
+    return seconds * SECOND + int(fraction.ljust(9, "0"))
 
 
 def format_price(price: Price) -> str:

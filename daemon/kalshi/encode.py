@@ -1,0 +1,102 @@
+"""What we send: WebSocket commands and order bodies. Prices and counts are strings: numbers are refused.
+
+Source: protocol sheet 2.2 (commands) and 4.6 (orders).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from daemon.core.commands import AmendOrder, PlaceOrder
+from daemon.core.units import BookSide, format_price, format_qty
+
+UpdateAction: TypeAlias = Literal["add_markets", "delete_markets", "get_snapshot"]
+
+_encoder = msgspec.json.Encoder()
+
+
+class _PlaceBody(msgspec.Struct, frozen=True):
+    ticker: str
+    client_order_id: str
+    side: BookSide
+    count: str
+    price: str
+    time_in_force: str
+    self_trade_prevention_type: str
+    post_only: bool
+    exchange_index: int
+
+
+class _AmendBody(msgspec.Struct, frozen=True):
+    ticker: str
+    client_order_id: str
+    side: BookSide
+    count: str
+    price: str
+    exchange_index: int
+
+
+def encode_place(order: PlaceOrder) -> bytes:
+    """Return the body of a create request.
+
+    An order of ours that would meet another of ours is cancelled (`taker_at_cross`): the resting one
+    has its place in the queue.
+    """
+    return _encoder.encode(
+        _PlaceBody(
+            ticker=order.ticker,
+            client_order_id=order.client_order_id,
+            side=order.side,
+            count=format_qty(order.qty),
+            price=format_price(order.price),
+            time_in_force=order.time_in_force,
+            self_trade_prevention_type="taker_at_cross",
+            post_only=order.post_only,
+            exchange_index=order.exchange_index,
+        )
+    )
+
+
+def encode_amend(order: AmendOrder) -> bytes:
+    """Return the body of an amend request; its count is what is filled plus what shall rest."""
+    return _encoder.encode(
+        _AmendBody(
+            ticker=order.ticker,
+            client_order_id=order.client_order_id,
+            side=order.side,
+            count=format_qty(order.qty),
+            price=format_price(order.price),
+            exchange_index=order.exchange_index,
+        )
+    )
+
+
+def encode_subscribe(command_id: int, channels: Sequence[str], tickers: Sequence[str]) -> str:
+    """Return a subscribe command; without tickers it is for all markets.
+
+    `use_yes_price` is sent explicitly with the book, because the venue will change its default.
+    """
+    params: dict[str, object] = {"channels": list(channels)}
+    if tickers:
+        params["market_tickers"] = list(tickers)
+    if "orderbook_delta" in channels:
+        params["use_yes_price"] = False
+    return _encode_command(command_id, "subscribe", params)
+
+
+def encode_update(command_id: int, sid: int, action: UpdateAction, tickers: Sequence[str]) -> str:
+    """Return an update_subscription command."""
+    params = {"sid": sid, "action": action, "market_tickers": list(tickers)}
+    return _encode_command(command_id, "update_subscription", params)
+
+
+def encode_unsubscribe(command_id: int, sid: int) -> str:
+    """Return an unsubscribe command."""
+    return _encode_command(command_id, "unsubscribe", {"sids": [sid]})
+
+
+def _encode_command(command_id: int, cmd: str, params: object) -> str:
+    return _encoder.encode({"id": command_id, "cmd": cmd, "params": params}).decode()

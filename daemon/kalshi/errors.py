@@ -1,0 +1,138 @@
+"""Everything that can go wrong with the venue, and the one function that says what a failure means.
+
+    KalshiError
+    ├── BadKey              a key file that we can't or won't use
+    ├── BadFrame            a WebSocket frame or a listed thing of a shape that we refuse
+    └── VenueError          a REST request failed
+        ├── Transient       it did not happen, or asking again is harmless: retry with backoff
+        ├── Refused         the venue said no: retrying says the same thing again
+        └── Unknown         a write that may have happened: nothing else until reconciled
+
+Whether a failure is Transient, Refused or Unknown is decided by `classify` and nowhere else.
+"""
+
+from __future__ import annotations
+
+import aiohttp
+import msgspec
+
+_DETAILS_CHARS_MAX = 300
+
+
+class KalshiError(Exception):
+    """Base of all errors of this room."""
+
+
+class BadKey(KalshiError):
+    """A key file can't be used. The text names the file and never says what is in it."""
+
+
+class BadFrame(KalshiError):
+    """Something that the venue sent is not of a shape that we know.
+
+    `shape` is a short stable name to count by; `detail` says what was wrong with this one.
+    """
+
+    def __init__(self, shape: str, detail: str) -> None:
+        super().__init__(f"{shape}: {detail}")
+        self.shape = shape
+        self.detail = detail
+
+
+class VenueError(KalshiError):
+    """A request to the venue failed."""
+
+
+class Transient(VenueError):
+    """The request did not happen, or was a read: it may be sent again, after a while."""
+
+
+class Refused(VenueError):
+    """The venue answered no. `code` is lower case; `details` may be empty."""
+
+    def __init__(self, status: int, code: str, details: str) -> None:
+        super().__init__(f"HTTP {status} {code}: {details}" if details else f"HTTP {status} {code}")
+        self.status = status
+        self.code = code
+        self.details = details
+
+
+class Unknown(VenueError):
+    """A write may or may not have happened: timeout, reset, 5xx, or an answer that can't be read."""
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """An HTTP answer: its status and its whole body."""
+
+    status: int
+    body: bytes
+
+
+class _ErrorBody(msgspec.Struct, frozen=True):
+    """The flat and the bare shape; the nested one holds a flat one in `error`, the short one a string."""
+
+    error: _ErrorBody | str | None = None
+    code: str | None = None
+    message: str | None = None
+    details: str | None = None
+    msg: str | None = None
+
+
+_decode_error = msgspec.json.Decoder(_ErrorBody).decode
+
+
+def classify(outcome: BaseException | Reply, *, is_write: bool) -> VenueError:
+    """Return what a failed request means.
+
+    Args:
+        outcome: the exception that ended the request, or the answer: one with an error status, or one
+            of success whose body can't be read as what we asked for.
+        is_write: whether the request changes something at the venue (place, amend, cancel).
+    """
+    if isinstance(outcome, Reply):
+        return _classify_reply(outcome, is_write=is_write)
+    text = f"{type(outcome).__name__}: {outcome}" if str(outcome) else type(outcome).__name__
+    if not is_write or _was_never_sent(outcome):
+        return Transient(text)
+    return Unknown(text)
+
+
+def read_error(status: int, body: bytes) -> Refused:
+    """Return an error body as a `Refused`, from any of the four documented shapes.
+
+    Source: protocol sheet 4.5: nested, flat, bare (`msg`), string.
+    """
+    try:
+        parsed = _decode_error(body)
+    except msgspec.MsgspecError:
+        text = body[:_DETAILS_CHARS_MAX].decode(errors="replace").strip()
+        return Refused(status, f"http_{status}", text)
+    inner = parsed.error
+    if isinstance(inner, str):
+        return Refused(status, inner.strip().lower().replace(" ", "_"), "")
+    if inner is None:
+        inner = parsed
+    # The code is usually the message with underscores, so a message that only repeats it says nothing.
+    message = inner.message or ""
+    code = (inner.code or message.replace(" ", "_") or f"http_{status}").lower()
+    details = inner.details or inner.msg or ("" if message.lower().replace(" ", "_") == code else message)
+    return Refused(status, code, details[:_DETAILS_CHARS_MAX])
+
+
+def _classify_reply(reply: Reply, *, is_write: bool) -> VenueError:
+    status = reply.status
+    if status == 429:  # the bucket was empty: refused before anything was done
+        return Transient(f"HTTP 429: {read_error(status, reply.body).code}")
+    if 400 <= status < 500 and status != 408:  # 408 says that time ran out, not that nothing happened
+        return read_error(status, reply.body)
+    text = f"HTTP {status}: {reply.body[:_DETAILS_CHARS_MAX].decode(errors='replace').strip()}"
+    if status < 400:
+        text = f"unreadable answer, {text}"
+    return Unknown(text) if is_write else Transient(text)
+
+
+def _was_never_sent(error: BaseException) -> bool:
+    """Whether the request failed before a byte of it left: no connection was made."""
+    return isinstance(
+        error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError | ConnectionRefusedError
+    )
