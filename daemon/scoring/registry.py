@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 
@@ -26,7 +26,7 @@ from daemon.scoring.lightgbm import LightGBMError, LightGBMScorer
 METADATA_FILE = "metadata.json"
 MODEL_FILE = "model.txt"
 FROZEN_ROWS = 16
-FORMAT = 1
+FORMAT: Final = 1
 MODEL_BYTES_MAX = 64 * 1024 * 1024
 
 _Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
