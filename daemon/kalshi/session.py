@@ -75,7 +75,8 @@ class Session:
         self._doubts: dict[Doubt, None] = {}
         self._now: Ns = 0
         self._decode = msgspec.json.Decoder(wire.Frame).decode
-        self._frames = 0
+        self.frames = 0
+        """All frames since the start."""
         self._tally = Tally("gaps", "duplicates", "resets")
 
     # --- what the shell tells -------------------------------------------------------------------
@@ -135,7 +136,7 @@ class Session:
     @property
     def counters(self) -> dict[str, int]:
         """Counts since the start: frames, gaps, duplicates, resets, refused; each shape and error code."""
-        return {"frames": self._frames, **self._tally.counts}
+        return {"frames": self.frames, **self._tally.counts}
 
     @property
     def watched(self) -> tuple[str, ...]:
@@ -154,7 +155,7 @@ class Session:
         Never raises for what the venue sends: a frame that can't be read is counted, and what it may
         have concerned is no longer vouched for.
         """
-        self._frames += 1
+        self.frames += 1
         try:
             message = self._decode(frame)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:

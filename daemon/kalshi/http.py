@@ -1,0 +1,178 @@
+"""One signed HTTP request to the venue on a kept-alive connection: deadline, classification, pages.
+
+Cancellation: a task cancelled while a *write* is under way leaves behind a request that may or may not
+have happened. `CancelledError` passes through as it must; whoever cancelled has to treat the write as
+`Unknown`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Self, TypeAlias, TypeVar
+from urllib.parse import urlencode
+
+import aiohttp
+import msgspec
+from yarl import URL
+
+from daemon.core.units import MILLISECOND, Ns
+from daemon.kalshi.auth import Signer
+from daemon.kalshi.errors import Reply, Transient, classify
+
+Params: TypeAlias = Mapping[str, str | int]
+Observer: TypeAlias = Callable[[str, str, int | None, float], None]
+"""Told of every request: method, path without query, status (None if none came), seconds."""
+
+PAGES_MAX = 200
+_T = TypeVar("_T")
+_decode_page = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+class Http:
+    """The way to one base URL. Use as an async context manager, inside a running loop."""
+
+    def __init__(
+        self,
+        base_url: str,
+        signer: Signer | None,
+        clock: Callable[[], Ns],
+        *,
+        observe: Observer | None = None,
+        read_timeout_s: float = 10.0,
+        write_timeout_s: float = 5.0,
+    ) -> None:
+        """Build.
+
+        Args:
+            base_url: such as `https://host/trade-api/v2`.
+            signer: signs every request; None for public ones only.
+            clock: our time, which signatures carry.
+            observe: told of every request, with or without an answer.
+            read_timeout_s: deadline of a read, from the call to the last byte.
+            write_timeout_s: deadline of a write.
+        """
+        self._base = base_url.rstrip("/")
+        self._signer = signer
+        self.clock = clock
+        self._observe = observe
+        self._read_timeout = aiohttp.ClientTimeout(total=read_timeout_s)
+        self._write_timeout = aiohttp.ClientTimeout(total=write_timeout_s)
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        self._open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    def _open(self) -> aiohttp.ClientSession:
+        """Return the session, made at the first use because it needs the running loop."""
+        if self._session is None or self._session.closed:
+            # The library itself sends a GET or DELETE once more when a kept-alive connection turns out to
+            # be closed, which is harmless (a cancel of ours may then meet `not_found`); never a POST.
+            # Giving idle connections up well before the venue does makes a POST meet that seldom.
+            connector = aiohttp.TCPConnector(limit=16, keepalive_timeout=30, ttl_dns_cache=60)
+            self._session = aiohttp.ClientSession(
+                connector=connector,
+                headers={"Accept": "application/json"},
+                cookie_jar=aiohttp.DummyCookieJar(),
+            )
+        return self._session
+
+    async def close(self) -> None:
+        """Close the connections. Safe to call twice."""
+        if self._session is not None:
+            await self._session.close()
+
+    async def request(
+        self, method: str, path: str, params: Params | None = None, body: bytes | None = None
+    ) -> Reply:
+        """Send one request and return its answer, of whatever status.
+
+        Args:
+            method: upper case; all but GET count as writes.
+            path: behind the base URL, with its parts already percent-encoded.
+            params: the query; not signed.
+            body: JSON.
+
+        Raises:
+            Transient | Unknown: no whole answer came.
+        """
+        query = f"?{urlencode(params)}" if params else ""
+        url = URL(f"{self._base}{path}{query}", encoded=True)
+        headers = {"Content-Type": "application/json"} if body is not None else {}
+        if self._signer is not None:
+            headers |= self._signer.headers(method, url.raw_path, self.clock() // MILLISECOND)
+        is_write = method != "GET"
+        timeout = self._write_timeout if is_write else self._read_timeout
+        status: int | None = None
+        started = time.monotonic()
+        try:
+            async with self._open().request(
+                method, url, data=body, headers=headers, timeout=timeout, allow_redirects=False
+            ) as response:
+                status = response.status
+                return Reply(status, await response.read())
+        except (aiohttp.ClientError, OSError, TimeoutError, asyncio.IncompleteReadError) as error:
+            raise classify(error, is_write=is_write) from error
+        finally:
+            if self._observe is not None:
+                self._observe(method, path, status, time.monotonic() - started)
+
+    async def get(self, path: str, kind: type[_T], params: Params | None = None) -> _T:
+        """Read one thing.
+
+        Raises:
+            Transient: no answer, 429, 5xx, or a body that isn't `kind`.
+            Refused: the venue said no.
+        """
+        reply = await self.request("GET", path, params)
+        if reply.status != 200:
+            raise classify(reply, is_write=False)
+        try:
+            return msgspec.json.decode(reply.body, type=kind)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise Transient(f"{path}: unreadable answer: {error}") from error
+
+    async def pages(
+        self,
+        path: str,
+        params: Params,
+        key: str,
+        kind: type[_T],
+        limit: int = 1000,
+        pages_max: int = PAGES_MAX,
+    ) -> list[_T]:
+        """Read a list over all its pages, in the venue's order.
+
+        The other parameters are kept constant while paging; the last page has an empty cursor.
+
+        Raises:
+            Transient: as `get`; also a list of more than `pages_max` pages, or a cursor that repeats.
+            Refused: the venue said no.
+        """
+        items: list[_T] = []
+        cursor = ""
+        for _ in range(pages_max):
+            query = {**params, "limit": limit, **({"cursor": cursor} if cursor else {})}
+            reply = await self.request("GET", path, query)
+            if reply.status != 200:
+                raise classify(reply, is_write=False)
+            try:
+                page = _decode_page(reply.body)
+                items += msgspec.json.decode(page[key], type=list[kind])  # type: ignore[valid-type]
+                following = msgspec.json.decode(page.get("cursor", b'""'), type=str | None) or ""
+            except (msgspec.DecodeError, UnicodeDecodeError, KeyError) as error:
+                raise Transient(f"{path}: unreadable page: {error!r}") from error
+            if not following:
+                return items
+            if following == cursor:
+                raise Transient(f"{path}: the cursor repeats")
+            cursor = following
+        raise Transient(f"{path}: more than {pages_max} pages")

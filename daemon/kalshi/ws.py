@@ -1,0 +1,194 @@
+"""The thin shell around the session: one WebSocket connection after another, frames in, commands out.
+
+Liveness: our own ping leaves every second and the venue answers it, so a quiet market is no silence.
+When neither frame nor ping nor pong was seen for `silence_s`, the connection is given up: a TCP
+connection whose other side vanished says nothing by itself.
+
+    reader   recv → session.receive → on_events
+    tender   woken by commands or each second: session.poll, send, FeedHeard, silence
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from urllib.parse import urlsplit
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import InvalidStatus, WebSocketException
+from websockets.protocol import Event as ProtocolEvent
+
+from daemon.core.backoff import Backoff
+from daemon.core.events import Event, FeedHeard
+from daemon.core.units import MILLISECOND, Ns
+from daemon.kalshi.auth import Signer
+from daemon.kalshi.session import Session
+
+HEALTHY_S = 60.0
+_TICK_S = 1.0
+_FRAMES_PER_TURN = 256
+_MESSAGE_BYTES_MAX = 64 * 1024 * 1024
+_FRAMES_QUEUED_MAX = 4096
+
+
+class FeedFailed(Exception):
+    """We gave a connection up; the text says why."""
+
+
+class _Connection(ClientConnection):
+    """A connection that remembers when it last brought anything, control frames included."""
+
+    heard_at = 0.0
+
+    def process_event(self, event: ProtocolEvent) -> None:
+        """Note the time, then go on as usual."""
+        self.heard_at = self.loop.time()
+        super().process_event(event)
+
+
+async def run_feed(
+    url: str,
+    signer: Signer | None,
+    session: Session,
+    clock: Callable[[], Ns],
+    on_events: Callable[[list[Event]], None],
+    *,
+    backoff: Backoff,
+    wake: asyncio.Event | None = None,
+    on_failure: Callable[[str], None] | None = None,
+    silence_s: float = 5.0,
+) -> None:
+    """Keep the session connected until cancelled.
+
+    Args:
+        url: such as `wss://host/trade-api/ws/v2`.
+        signer: signs the upgrade; None only where the server asks for no signature.
+        session: what understands the frames.
+        clock: our time.
+        on_events: takes the events, in order; must not block and must not raise.
+        backoff: the delays between attempts; it starts over after a healthy minute.
+        wake: to be set after `session.watch` or `unwatch`, so that commands leave at once.
+        on_failure: told why an attempt failed before it was connected (a drop is an event instead).
+        silence_s: how long nothing at all may come before the connection is given up.
+
+    Cancellation: safe at any point; the connection is closed and `FeedDropped` is told. Never returns.
+    """
+    wake = wake or asyncio.Event()
+    loop = asyncio.get_running_loop()
+    while True:
+        started_at = loop.time()
+        try:
+            await _run_connection(url, signer, session, clock, on_events, wake, silence_s)
+        except (OSError, TimeoutError, WebSocketException) as error:
+            if on_failure is not None:
+                on_failure(_reason(error))
+        if loop.time() - started_at >= HEALTHY_S:
+            backoff.reset()
+        await asyncio.sleep(backoff.next_s())
+
+
+async def _run_connection(
+    url: str,
+    signer: Signer | None,
+    session: Session,
+    clock: Callable[[], Ns],
+    on_events: Callable[[list[Event]], None],
+    wake: asyncio.Event,
+    silence_s: float,
+) -> None:
+    """Connect and serve one connection until it fails. Raises only when it could not be made."""
+    headers = {}
+    if signer is not None:
+        headers = signer.headers("GET", urlsplit(url).path, clock() // MILLISECOND)
+    async with connect(
+        url,
+        additional_headers=headers,
+        compression=None,
+        proxy=None,
+        open_timeout=max(silence_s, 5.0),
+        close_timeout=1.0,
+        # Our own ping each second proves the connection; what its absence means is decided here.
+        ping_interval=_TICK_S,
+        ping_timeout=None,
+        max_size=_MESSAGE_BYTES_MAX,
+        max_queue=_FRAMES_QUEUED_MAX,
+        create_connection=_Connection,
+    ) as connection:
+        assert isinstance(connection, _Connection)
+        on_events(session.connected(clock()))
+        wake.set()
+        reason = "cancelled"
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(_read(connection, session, clock, on_events, wake))
+                tasks.create_task(_tend(connection, session, clock, on_events, wake, silence_s))
+        except* (OSError, TimeoutError, WebSocketException, FeedFailed) as group:
+            reason = _reason(group)
+        finally:
+            # Told before the closing handshake, which a dead peer would make us wait for.
+            on_events(session.dropped(reason, clock()))
+
+
+async def _read(
+    connection: ClientConnection,
+    session: Session,
+    clock: Callable[[], Ns],
+    on_events: Callable[[list[Event]], None],
+    wake: asyncio.Event,
+) -> None:
+    receive = session.receive
+    while True:
+        for _ in range(_FRAMES_PER_TURN):
+            events = receive(await connection.recv(decode=False), clock())
+            if events:
+                on_events(events)
+            if session.has_outgoing or session.reconnect_reason is not None:
+                wake.set()
+        # `recv` does not yield while frames wait, and a burst must not starve everything else.
+        await asyncio.sleep(0)
+
+
+async def _tend(
+    connection: _Connection,
+    session: Session,
+    clock: Callable[[], Ns],
+    on_events: Callable[[list[Event]], None],
+    wake: asyncio.Event,
+    silence_s: float,
+) -> None:
+    loop = asyncio.get_running_loop()
+    frames = session.frames
+    ticked_at = loop.time()
+    connection.heard_at = ticked_at
+    while True:
+        try:
+            async with asyncio.timeout_at(ticked_at + _TICK_S):
+                await wake.wait()
+        except TimeoutError:
+            pass
+        wake.clear()
+        if session.reconnect_reason is not None:
+            raise FeedFailed(session.reconnect_reason)
+        session.poll(clock())
+        for command in session.outgoing():
+            async with asyncio.timeout(silence_s):
+                await connection.send(command)
+        now = loop.time()
+        if now - ticked_at < _TICK_S:
+            continue
+        if now - connection.heard_at >= silence_s:
+            raise FeedFailed(f"silent for {silence_s:g} s")
+        if session.frames == frames and connection.heard_at > ticked_at:
+            on_events([FeedHeard(session.feed, clock())])
+        frames, ticked_at = session.frames, now
+
+
+def _reason(error: BaseException) -> str:
+    """Return a failure, or the first one of a group, in words."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    if isinstance(error, FeedFailed):
+        return str(error)
+    if isinstance(error, InvalidStatus):
+        return f"HTTP {error.response.status_code} instead of an upgrade"
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
