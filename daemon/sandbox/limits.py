@@ -1,0 +1,86 @@
+"""Token buckets: read and write, per account, write per shard (protocol sheet 5)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from daemon.core.units import SECOND, Ns
+
+COST_DEFAULT = 10
+COST_CANCEL = 2
+COST_GET_ORDER = 2
+SHARDS = (1, 2, 3)
+
+_COSTS = (
+    (COST_CANCEL, "DELETE", "/trade-api/v2/portfolio/events/orders"),
+    (COST_CANCEL, "DELETE", "/trade-api/v2/portfolio/events/orders/:order_id"),
+    (COST_CANCEL, "DELETE", "/trade-api/v2/portfolio/events/orders/batched"),
+    (COST_GET_ORDER, "GET", "/trade-api/v2/portfolio/orders/:order_id"),
+)
+
+
+class Tier(msgspec.Struct, frozen=True):
+    """A usage tier: tokens per second, and the seconds of budget that a bucket holds."""
+
+    name: str = "premier"
+    read_per_s: int = 1200
+    write_per_s: int = 1200
+    burst_s: int = 2
+
+
+class Buckets:
+    """One account's buckets. Time is the sandbox's."""
+
+    def __init__(self, tier: Tier) -> None:
+        self._tier = tier
+        self._buckets: dict[str, tuple[int, Ns]] = {}
+        """Nano-tokens and when they were counted; a bucket not yet used is full."""
+
+    def _peek(self, name: str, rate: int, now: Ns) -> int:
+        capacity = rate * self._tier.burst_s * SECOND
+        tokens, counted_at = self._buckets.get(name, (capacity, now))
+        return min(capacity, tokens + max(0, now - counted_at) * rate)
+
+    def take_read(self, cost: int, now: Ns) -> bool:
+        """Take tokens for a read; False, and nothing taken, if they don't suffice."""
+        return self._take(("read",), self._tier.read_per_s, cost, now)
+
+    def take_write(self, cost: int, exchange_index: int | None, now: Ns) -> bool:
+        """Take tokens for a write; False, and nothing taken, if they don't suffice.
+
+        An explicit shard of 1 or more draws on its own bucket, shard 0 on the unscoped one, and a write that
+        leaves the shard to us (None or -1) on all.
+        """
+        if exchange_index is None or exchange_index < 0:
+            names = ("write", *(f"write {shard}" for shard in SHARDS))
+        else:
+            names = (f"write {exchange_index}",) if exchange_index else ("write",)
+        return self._take(names, self._tier.write_per_s, cost, now)
+
+    def _take(self, names: tuple[str, ...], rate: int, cost: int, now: Ns) -> bool:
+        held = [self._peek(name, rate, now) for name in names]
+        if min(held) < cost * SECOND:
+            return False
+        for name, tokens in zip(names, held, strict=True):
+            self._buckets[name] = (tokens - cost * SECOND, now)
+        return True
+
+    def limits_body(self) -> dict[str, Any]:
+        """Return the answer of GET /account/limits."""
+        tier = self._tier
+        return {
+            "grants": [],
+            "read": {"bucket_capacity": tier.read_per_s * tier.burst_s, "refill_rate": tier.read_per_s},
+            "usage_tier": tier.name,
+            "write": {"bucket_capacity": tier.write_per_s * tier.burst_s, "refill_rate": tier.write_per_s},
+        }
+
+
+def costs_body() -> dict[str, Any]:
+    """Return the answer of GET /account/endpoint_costs."""
+    return {
+        "default_cost": COST_DEFAULT,
+        "endpoint_costs": [{"cost": cost, "method": method, "path": path} for cost, method, path in _COSTS],
+    }

@@ -1,0 +1,206 @@
+"""REST bodies of series, events, markets, books, trades and candles (protocol sheet 4.2, 4.3)."""
+
+from __future__ import annotations
+
+import uuid
+from functools import lru_cache
+from typing import Any
+
+from daemon.core.events import Level
+from daemon.core.markets import MarketSpec
+from daemon.core.units import DAY, MINUTE, MONEY_ONE, PRICE_ONE, SECOND, Money, Ns, PriceBand
+from daemon.exchange.facts import Traded
+from daemon.exchange.market import Market
+from daemon.exchange.tick_tables import LINEAR_CENT, TAPERED_DECI_CENT
+from daemon.sandbox.bodies import PRICE_TEXT, no_price, qty_text, time_text
+from daemon.sandbox.flow import Candle, Ohlc
+
+_STRUCTURES = {LINEAR_CENT: "linear_cent", TAPERED_DECI_CENT: "tapered_deci_cent"}
+_FREQUENCIES = {"KXBTC15M": "fifteen_min", "KXBTCD": "hourly"}
+_TITLES = {"KXBTC15M": "Bitcoin price up down", "KXBTCD": "Bitcoin price above"}
+_RULES = "Simulated on this machine; nothing here is an offer of any exchange."
+
+
+@lru_cache(maxsize=4096)
+def market_id(ticker: str) -> str:
+    """Return a market's UUID, which follows from its name."""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"kalshid:market:{ticker}"))
+
+
+def structure(bands: tuple[PriceBand, ...]) -> str:
+    """Return the label of a tick table; empty when it has none."""
+    return _STRUCTURES.get(bands, "")
+
+
+def price_ranges(bands: tuple[PriceBand, ...]) -> list[dict[str, str]]:
+    """Return a tick table as the wire writes it."""
+    return [
+        {"end": PRICE_TEXT[band.end], "start": PRICE_TEXT[band.start], "step": PRICE_TEXT[band.step]}
+        for band in bands
+    ]
+
+
+def strike_number(strike: Money) -> float | int:
+    """Return a strike as the wire's JSON number."""
+    whole, rest = divmod(strike, MONEY_ONE)
+    return whole if not rest else strike / MONEY_ONE
+
+
+def strike_title(strike: Money | None) -> str:
+    """Return the venue's subtitle: the strike in words."""
+    if strike is None:
+        return "Target price: TBD"
+    cents = (strike + 5_000) // 10_000
+    return f"Target Price: ${cents // 100:,}.{cents % 100:02d}"
+
+
+def series_body(specs: list[MarketSpec]) -> dict[str, Any]:
+    """Return the series of these markets; fees are those of its newest market."""
+    spec = specs[-1]
+    ppm = spec.fees.multiplier_ppm
+    return {
+        "additional_prohibitions": [],
+        "categories": ["Crypto"],
+        "category": "Crypto",
+        "contract_terms_url": "",
+        "contract_url": "",
+        "exchange_index": spec.exchange_index,
+        "fee_multiplier": ppm // MONEY_ONE if ppm % MONEY_ONE == 0 else ppm / MONEY_ONE,
+        "fee_type": spec.fees.fee_type,
+        "frequency": _FREQUENCIES.get(spec.series_ticker, "custom"),
+        "settlement_sources": [{"name": "kalshid sandbox", "url": ""}],
+        "tags": ["BTC"],
+        "ticker": spec.series_ticker,
+        "title": _TITLES.get(spec.series_ticker, spec.title),
+    }
+
+
+def event_body(specs: list[MarketSpec]) -> dict[str, Any]:
+    """Return the event of these markets."""
+    spec = specs[0]
+    return {
+        "category": "Crypto",
+        "collateral_return_type": "",
+        "event_ticker": spec.event_ticker,
+        "exchange_index": spec.exchange_index,
+        "mutually_exclusive": False,
+        "series_ticker": spec.series_ticker,
+        "settlement_sources": [{"name": "kalshid sandbox", "url": ""}],
+        "strike_date": time_text(spec.close_at),
+        "strike_period": _FREQUENCIES.get(spec.series_ticker, "custom"),
+        "sub_title": f"closes {time_text(spec.close_at)}",
+        "title": spec.title,
+    }
+
+
+def market_body(market: Market) -> dict[str, Any]:
+    """Return a market with its quotes. Optional empty fields are left out."""
+    spec, book = market.spec, market.book
+    bid = book.bid or 0
+    ask = book.ask or PRICE_ONE
+    body: dict[str, Any] = {
+        "can_close_early": True,
+        "close_time": time_text(spec.close_at),
+        "created_time": time_text(market.created_at),
+        "event_ticker": spec.event_ticker,
+        "exchange_index": spec.exchange_index,
+        "expected_expiration_time": time_text(spec.close_at + 5 * MINUTE),
+        "expiration_time": time_text(spec.close_at + 7 * DAY),
+        "expiration_value": market.expiration_value,
+        "last_price_dollars": PRICE_TEXT[market.last or 0],
+        "latest_expiration_time": time_text(spec.close_at + 7 * DAY),
+        "market_type": "binary",
+        "no_ask_dollars": no_price(bid),
+        "no_bid_dollars": no_price(ask),
+        "no_sub_title": strike_title(spec.strike),
+        "notional_value_dollars": "1.0000",
+        "occurrence_datetime": time_text(spec.close_at + 5 * MINUTE),
+        "open_interest_fp": qty_text(market.open_interest),
+        "open_time": time_text(spec.open_at),
+        "previous_price_dollars": "0.0000",
+        "previous_yes_ask_dollars": "0.0000",
+        "previous_yes_bid_dollars": "0.0000",
+        "price_level_structure": structure(spec.bands),
+        "price_ranges": price_ranges(spec.bands),
+        "result": market.result or "",
+        "rules_primary": _RULES,
+        "rules_secondary": "",
+        "settlement_bounds_type": "default",
+        "settlement_timer_seconds": 1,
+        "status": spec.status,
+        "ticker": spec.ticker,
+        "title": spec.title,
+        "updated_time": time_text(market.updated_at),
+        "volume_24h_fp": qty_text(market.volume),
+        "volume_fp": qty_text(market.volume),
+        "yes_ask_dollars": PRICE_TEXT[ask],
+        "yes_ask_size_fp": qty_text(book.size("no", PRICE_ONE - ask)),
+        "yes_bid_dollars": PRICE_TEXT[bid],
+        "yes_bid_size_fp": qty_text(book.size("yes", bid)),
+        "yes_sub_title": strike_title(spec.strike),
+    }
+    if spec.strike is not None:
+        body["floor_strike"] = strike_number(spec.strike)
+    if spec.strike_type is not None:
+        body["strike_type"] = spec.strike_type
+    if market.settlement_price is not None:
+        body["settlement_value_dollars"] = PRICE_TEXT[market.settlement_price]
+    if market.settled_at is not None:
+        body["settlement_ts"] = time_text(market.settled_at)
+    return body
+
+
+def orderbook_body(market: Market, depth: int) -> dict[str, Any]:
+    """Return the bids of both outcomes on their own scales, best last; `depth` 0 is all."""
+
+    def side(levels: tuple[Level, ...]) -> list[list[str]]:
+        return [[PRICE_TEXT[price], qty_text(size)] for price, size in levels[-depth:]]
+
+    return {"no_dollars": side(market.book.levels("no")), "yes_dollars": side(market.book.levels("yes"))}
+
+
+def trade_body(trade: Traded) -> dict[str, Any]:
+    """Return a public trade."""
+    return {
+        "count_fp": qty_text(trade.qty),
+        "created_time": time_text(trade.at),
+        "is_block_trade": False,
+        "no_price_dollars": no_price(trade.price),
+        "taker_book_side": "bid" if trade.taker_side == "yes" else "ask",
+        "taker_outcome_side": trade.taker_side,
+        "taker_side": trade.taker_side,
+        "ticker": trade.ticker,
+        "trade_id": trade.trade_id,
+        "yes_price_dollars": PRICE_TEXT[trade.price],
+    }
+
+
+def _ohlc(ohlc: Ohlc) -> dict[str, str]:
+    return {
+        "close_dollars": PRICE_TEXT[ohlc.close],
+        "high_dollars": PRICE_TEXT[ohlc.high],
+        "low_dollars": PRICE_TEXT[ohlc.low],
+        "open_dollars": PRICE_TEXT[ohlc.open],
+    }
+
+
+def candle_body(candle: Candle, previous: int | None) -> dict[str, Any]:
+    """Return a candle; `previous` is the last trade's price before it, None when there was none."""
+    price: dict[str, str] = {}
+    if candle.price is not None:
+        mean = (candle.price.low + candle.price.high) // 2
+        price = {**_ohlc(candle.price), "mean_dollars": PRICE_TEXT[mean]}
+    if previous is not None:
+        price["previous_dollars"] = PRICE_TEXT[previous]
+    return {
+        "end_period_ts": _seconds(candle.ended_at),
+        "open_interest_fp": qty_text(candle.open_interest),
+        "price": price,
+        "volume_fp": qty_text(candle.volume),
+        "yes_ask": _ohlc(candle.ask),
+        "yes_bid": _ohlc(candle.bid),
+    }
+
+
+def _seconds(at: Ns) -> int:
+    return at // SECOND
