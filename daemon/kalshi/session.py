@@ -16,11 +16,10 @@ counted. The session is told the time and reads no clock. Source: protocol sheet
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
-
 import msgspec
 
 from daemon.core.events import (
+    AccountDoubted,
     BookDeltaReceived,
     Event,
     Feed,
@@ -43,9 +42,6 @@ from daemon.kalshi.decode import (
 from daemon.kalshi.errors import BadFrame
 from daemon.kalshi.refusals import Tally, identify
 from daemon.kalshi.subscriptions import BOOKS, LIFECYCLE, PRIVATE, TRADES, Stream, Subscriptions
-
-Doubt: TypeAlias = Literal["account", "listing"]
-"""account: orders, fills and positions may have changed unseen; listing: markets or fees may have."""
 
 TERMINAL_ERRORS = frozenset({7, 10, 17, 25})
 """The subscription is dead (10, 25; 17 until June) or unknown to the venue (7): subscribe again."""
@@ -72,7 +68,7 @@ class Session:
         self._channel = self._subscriptions.books
         self._books = BookSync()
         self._synced = self._books.synced
-        self._doubts: dict[Doubt, None] = {}
+        self._is_listing_doubted = False
         self._now: Ns = 0
         self._decode = msgspec.json.Decoder(wire.Frame).decode
         self.frames = 0
@@ -127,11 +123,10 @@ class Session:
         """Whether commands wait to be sent."""
         return bool(self._subscriptions.outgoing)
 
-    def take_doubts(self) -> list[Doubt]:
-        """Return, once, what must be read over REST because the stream can't vouch for it."""
-        doubts = list(self._doubts)
-        self._doubts.clear()
-        return doubts
+    def take_listing_doubt(self) -> bool:
+        """Return, once, whether markets or fees may have changed unseen: list them again over REST."""
+        is_doubted, self._is_listing_doubted = self._is_listing_doubted, False
+        return is_doubted
 
     @property
     def counters(self) -> dict[str, int]:
@@ -207,7 +202,7 @@ class Session:
                 return self._failed(message, now)
             case wire.EventFeeUpdateFrame() | wire.EventLifecycleFrame():
                 if isinstance(message, wire.EventFeeUpdateFrame):
-                    self._doubts["listing"] = None
+                    self._is_listing_doubted = True
                 return self._number(message.sid, message.seq, now)[0]
             case wire.TickerFrame() | wire.MarketPositionFrame():
                 self._tally.count(f"{frame_type(message)}_frames")
@@ -250,7 +245,7 @@ class Session:
                 events.append(event)
         except BadFrame as error:
             if isinstance(message, wire.LifecycleFrame):
-                self._doubts["listing"] = None
+                self._is_listing_doubted = True
             self._tally.refuse(error.shape)
         return events
 
@@ -260,9 +255,8 @@ class Session:
                 return [decode_fill(message, now)]
             return [decode_order(message, now)]
         except BadFrame as error:
-            self._doubts["account"] = None
             self._tally.refuse(error.shape)
-            return []
+            return [AccountDoubted(f"refused {error}", now)]
 
     # --- numbers --------------------------------------------------------------------------------
 
@@ -294,9 +288,9 @@ class Session:
         if stream is self._channel.stream:
             return self._books.lose(list(self._books.watched), reason, now)
         if stream.channel == LIFECYCLE:
-            self._doubts["listing"] = None
+            self._is_listing_doubted = True
         elif stream.channel in PRIVATE:
-            self._doubts["account"] = None
+            return [AccountDoubted(f"{stream.channel}: {reason}", now)]
         return []
 
     def _ask_snapshots(self, now: Ns) -> None:
@@ -323,9 +317,10 @@ class Session:
         if channel is None:
             return []
         if channel.failures and channel.name in PRIVATE:
-            self._doubts["account"] = None  # what happened while it was dead was not told
-        elif channel.failures and channel.name == LIFECYCLE:
-            self._doubts["listing"] = None
+            # What happened while it was dead was not told.
+            return [AccountDoubted(f"{channel.name}: subscribed again", now)]
+        if channel.failures and channel.name == LIFECYCLE:
+            self._is_listing_doubted = True
         if self._channel.stream is not old:
             # Whatever was synced was so by frames of another sid.
             return self._books.lose(list(self._synced), "a new subscription", now)
@@ -396,13 +391,14 @@ class Session:
         if suspect is None:
             # It may have been anything of any sid.
             self._tally.refuse("unreadable")
-            self._doubts["account"] = self._doubts["listing"] = None
+            self._is_listing_doubted = True
             events = self._books.lose(list(self._books.watched), "unreadable frame", now)
+            events.append(AccountDoubted("unreadable frame", now))
             self._ask_snapshots(now)
             return events
         self._tally.refuse(f"{suspect.kind}: {detail}")
         if suspect.kind in _PRIVATE_TYPES:
-            self._doubts["account"] = None
+            return [AccountDoubted(f"refused {suspect.kind}", now)]
         stream = self._subscriptions.streams.get(-1 if suspect.sid is None else suspect.sid)
         if stream is None and suspect.kind in _BOOK_TYPES:
             stream = self._channel.stream

@@ -39,6 +39,8 @@ class _Connection(ClientConnection):
     """A connection that remembers when it last brought anything, control frames included."""
 
     heard_at = 0.0
+    told_at = 0.0
+    """When it last gave an event. A frame may give none, and the core hears of events only."""
 
     def process_event(self, event: ProtocolEvent) -> None:
         """Note the time, then go on as usual."""
@@ -130,17 +132,18 @@ async def _run_connection(
 
 
 async def _read(
-    connection: ClientConnection,
+    connection: _Connection,
     session: Session,
     clock: Callable[[], Ns],
     on_events: Callable[[list[Event]], None],
     wake: asyncio.Event,
 ) -> None:
-    receive = session.receive
+    receive, time = session.receive, asyncio.get_running_loop().time
     while True:
         for _ in range(_FRAMES_PER_TURN):
             events = receive(await connection.recv(decode=False), clock())
             if events:
+                connection.told_at = time()
                 on_events(events)
             if session.has_outgoing or session.reconnect_reason is not None:
                 wake.set()
@@ -157,7 +160,6 @@ async def _tend(
     silence_s: float,
 ) -> None:
     loop = asyncio.get_running_loop()
-    frames = session.frames
     ticked_at = loop.time()
     connection.heard_at = ticked_at
     while True:
@@ -178,9 +180,9 @@ async def _tend(
             continue
         if now - connection.heard_at >= silence_s:
             raise FeedFailed(f"silent for {silence_s:g} s")
-        if session.frames == frames and connection.heard_at > ticked_at:
+        if connection.told_at < ticked_at < connection.heard_at:
             on_events([FeedHeard(session.feed, clock())])
-        frames, ticked_at = session.frames, now
+        ticked_at = now
 
 
 def _reason(error: BaseException) -> str:

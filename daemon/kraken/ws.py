@@ -30,6 +30,8 @@ class _Connection(ClientConnection):
     """A connection that remembers when it last brought anything, control frames included."""
 
     heard_at = 0.0
+    told_at = 0.0
+    """When it last gave an event. A frame may give none, and the core hears of events only."""
 
     def process_event(self, event: ProtocolEvent) -> None:
         """Note the time, then go on as usual."""
@@ -107,14 +109,16 @@ async def _run_connection(
 
 
 async def _read(
-    connection: ClientConnection,
+    connection: _Connection,
     session: Session,
     clock: Callable[[], Ns],
     on_events: Callable[[list[Event]], None],
 ) -> None:
+    time = asyncio.get_running_loop().time
     while True:
         events = session.receive(await connection.recv(decode=False), clock())
         if events:
+            connection.told_at = time()
             on_events(events)
 
 
@@ -132,11 +136,11 @@ async def _tend(
         for command in session.outgoing():
             async with asyncio.timeout(silence_s):
                 await connection.send(command)
-        frames, ticked_at = session.frames, loop.time()
+        ticked_at = loop.time()
         await asyncio.sleep(_TICK_S)
         if loop.time() - connection.heard_at >= silence_s:
             raise FeedSilent(f"silent for {silence_s:g} s")
-        if session.frames == frames and connection.heard_at > ticked_at:
+        if connection.told_at < ticked_at < connection.heard_at:
             on_events([FeedHeard(session.feed, clock())])
 
 
