@@ -1,4 +1,4 @@
-"""The commands. Each is thin: it checks what it was given, calls the room that does the work, and exits by code."""
+"""The commands. Each is thin: checks what it was given, calls the room that does the work, exits by code."""
 
 from __future__ import annotations
 
@@ -13,25 +13,31 @@ import click
 from rich.console import Console
 
 from daemon import exits
-from daemon.app import App, RunOptions
+from daemon.app import App
 from daemon.assembly import ModelRef, Setup, build_engine, check_strategies
 from daemon.config import Config, ConfigError, load_config
-from daemon.kalshi.auth import KeyRefused, load_key
+from daemon.kalshi.auth import load_private_key
+from daemon.kalshi.errors import BadKey
 from daemon.scoring.lightgbm import LightGBMScorer
-from daemon.scoring.registry import ModelRefused, load_model
+from daemon.scoring.registry import MODEL_FILE, ModelRefused, load_model
+from daemon.shell import log
 from daemon.shell.journal import JournalUnreadable, read_journal
-from daemon.shell.log import configure_log
 from daemon.shell.replay import replay as replay_journal
+from daemon.venue import RunOptions
 
 CONFIG_OPTION = click.option(
-    "--config", "config_path", type=click.Path(path_type=Path), default=Path("config.toml"), show_default=True,
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path),
+    default=Path("config.toml"),
+    show_default=True,
     help="The configuration file.",
-)  # fmt: skip
+)
 DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(s|m|h)?")
 UNIT_S = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 
-class Duration(click.ParamType):
+class Duration(click.ParamType[float]):
     """A length of time: 30s, 5m, 1.5h; a bare number is seconds."""
 
     name = "duration"
@@ -44,7 +50,7 @@ class Duration(click.ParamType):
         return float(match.group(1)) * UNIT_S[match.group(2) or "s"]
 
 
-class Speed(click.ParamType):
+class Speed(click.ParamType[float | str]):
     """How fast a tape runs: 1, 20, … times real time, or max."""
 
     name = "speed"
@@ -57,7 +63,7 @@ class Speed(click.ParamType):
             factor = float(str(value))
         except ValueError:
             factor = 0.0
-        if not 0 < factor <= 10_000:  # noqa: PLR2004 - what a loopback can carry
+        if not 0 < factor <= 10_000:
             self.fail(f"{value!r} is neither max nor a factor up to 10000", param, ctx)
         return factor
 
@@ -92,7 +98,7 @@ def main() -> None:
 @main.command()
 @CONFIG_OPTION
 @click.option("--for", "for_s", type=Duration(), help="Stop by itself after this long, such as 30s or 5m.")
-@click.option("--summary", type=click.Path(path_type=Path), help="Write what the run did to this file, as JSON.")
+@click.option("--summary", type=click.Path(path_type=Path), help="Write what it did to this file, as JSON.")
 @click.option(
     "--tape", type=click.Path(path_type=Path, exists=True, file_okay=False),
     help="Trade on a recorded tape, or on a folder of recorded parquet files, through the sandbox.",
@@ -107,7 +113,7 @@ def run(
     tape: Path | None,
     speed: float | str,
     sessions: tuple[str, ...],
-    screen: bool | None,  # noqa: FBT001 - click's tri-state switch
+    screen: bool | None,
 ) -> None:
     """Run the daemon: connect, reconcile, trade, until Ctrl-C.
 
@@ -116,7 +122,8 @@ def run(
     """
     config = read_config(config_path)
     has_screen = sys.stdout.isatty() if screen is None else screen
-    configure_log(config.log.level, config.log.format, to_file=_log_file(config) if has_screen else None)
+    stream = _log_file(config).open("a", encoding="utf-8") if has_screen else None
+    log.configure(config.log.level, config.log.format, stream)
     options = RunOptions(
         for_s=for_s,
         summary_path=summary,
@@ -154,7 +161,9 @@ def _import(source: Path, target: Path, sessions: tuple[str, ...]) -> None:
     try:
         from daemon.lab.tape import import_tape  # noqa: PLC0415 - the daemon starts without the lab extra
     except ModuleNotFoundError as error:
-        die(f"importing parquet files needs the extra `lab` (pip install kalshid[lab]): {error}", exits.CONFIG)
+        die(
+            f"importing parquet files needs the extra `lab` (pip install kalshid[lab]): {error}", exits.CONFIG
+        )
     console = Console(stderr=True)
     with console.status(f"importing {source} …"):
         try:
@@ -177,16 +186,15 @@ def check(config_path: Path) -> None:
     enabled = [table.name for table in config.strategies if table.enabled]
     console.print(f"strategies  ok    {', '.join(enabled) or 'none enabled'}")
     try:
-        model = load_model(config.path(config.model.path))
-        scorer = LightGBMScorer(model)
+        scorer = load_model(config.path(config.model.path)).scorer
     except ModelRefused as error:
         die(f"model       FAIL  {error}", exits.CONFIG)
     count = len(scorer.schema.names)
     console.print(f"model       ok    {scorer.name}/{scorer.version}: {count} features, frozen rows agree")
     if config.mode == "demo":
         try:
-            load_key(config.path(config.venue.private_key_file))
-        except KeyRefused as error:
+            load_private_key(config.path(config.venue.private_key_file))
+        except BadKey as error:
             die(f"key         FAIL  {error}", exits.CONFIG)
         console.print(f"key         ok    {config.venue.private_key_file}")
     else:
@@ -211,7 +219,9 @@ def replay(journal: Path, model_path: Path | None) -> None:
     except (JournalUnreadable, ModelRefused, ConfigError, msgspec.DecodeError) as error:
         die(f"{journal}: {error}", exits.BAD_INPUT)
     torn = ", its last record is torn" if file.is_torn else ""
-    click.echo(f"{journal}: {result.events} events, {result.decisions} decisions, {result.commands} commands{torn}")
+    click.echo(
+        f"{journal}: {result.events} events, {result.decisions} decisions, {result.commands} commands{torn}"
+    )
     if result.is_identical:
         click.echo("identical: every decision gives the recorded commands")
         return
@@ -222,19 +232,19 @@ def replay(journal: Path, model_path: Path | None) -> None:
 
 def _scorer(ref: ModelRef, moved_to: Path | None) -> LightGBMScorer:
     model = load_model(moved_to or Path(ref.path))
-    if model.sha256 != ref.sha256:
+    if model.metadata.files[MODEL_FILE] != ref.sha256:
         raise ModelRefused(f"the journal was scored by {ref.name}/{ref.version} with sha256 {ref.sha256}")
-    return LightGBMScorer(model)
+    return model.scorer
 
 
 @main.command()
 @click.option("--state", type=click.Path(path_type=Path), default=Path("var/sandbox"), show_default=True,
               help="Where its account and keys are kept.")  # fmt: skip
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port on 127.0.0.1; 0 takes any.")
-@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Of the simulated traders.")
-@click.option("--cash", type=click.IntRange(1), default=10_000, show_default=True, help="Starting dollars.")
-@click.option("--idle-exit", "idle_exit_s", type=Duration(), help="Stop when nobody was connected for so long.")
-@click.option("--tape", type=click.Path(path_type=Path, exists=True, file_okay=False), help="Replay this tape.")
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Of the traders.")
+@click.option("--cash", type=click.IntRange(1), default=10_000, show_default=True, help="Dollars.")
+@click.option("--idle-exit", "idle_exit_s", type=Duration(), help="Stop when alone for so long.")
+@click.option("--tape", type=click.Path(path_type=Path, exists=True, file_okay=False), help="Replay a tape.")
 @click.option("--speed", type=Speed(), default="1", show_default=True, help="How fast the tape runs.")
 @click.option("--session", "sessions", multiple=True, help="Only this recorded session; may be repeated.")
 def sandbox(
@@ -254,7 +264,7 @@ def sandbox(
     """
     from daemon.sandbox.launch import launch  # noqa: PLC0415 - the daemon itself never loads the exchange
 
-    configure_log("info", "auto")
+    log.configure()
     sys.exit(
         launch(
             state=state,
@@ -285,7 +295,7 @@ def lab_tape(source: Path, target: Path, sessions: tuple[str, ...]) -> None:
 
 @lab.command("train-demo")
 @click.argument("target", type=click.Path(path_type=Path), default=Path("strategies/models"))
-@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Same seed, same model file.")
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Same seed, same file.")
 def lab_train_demo(target: Path, seed: int) -> None:
     """Train the demo model on simulated markets and write it below TARGET."""
     from daemon.lab.demo import train_demo  # noqa: PLC0415 - the daemon starts without the lab

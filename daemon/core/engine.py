@@ -110,6 +110,8 @@ class Engine:
         self.refusals: Counter[str] = Counter()
         self.scores: dict[str, float | None] = {}
         """The last score per watched market."""
+        self.noted_total = 0
+        """How many decisions were ever kept in `decisions`."""
         self.decisions_total = 0
         self.orders_total = 0
         self.phase: Phase = "starting"
@@ -471,4 +473,5 @@ class Engine:
         if outcome in ("idle", "refused") and self._last_reasons.get(key) == reason:
             return
         self._last_reasons[key] = reason if outcome in ("idle", "refused") else ""
+        self.noted_total += 1
         self.decisions.append(Decision(now, ticker, strategy, outcome, reason, score))

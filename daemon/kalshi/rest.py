@@ -275,7 +275,8 @@ class Rest:
         reply = await self._write("DELETE", f"{_ORDERS}/{_part(order.order_id)}", params)
         try:
             answer = msgspec.json.decode(reply.body, type=bodies.CancelReply)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+            reduced_by = decode_count(answer.reduced_by)
+        except (msgspec.DecodeError, ValueError):
             raise classify(reply, is_write=True) from None
         return OrderAccepted(
             action="cancel",
@@ -285,6 +286,7 @@ class Rest:
             remaining=0,
             received_at=self._clock(),
             sent_at=_millis(answer.ts_ms),
+            reduced_by=reduced_by,
         )
 
     async def cancel_all(self) -> None:

@@ -58,6 +58,7 @@ async def run_feed(
     backoff: Backoff,
     wake: asyncio.Event | None = None,
     on_failure: Callable[[str], None] | None = None,
+    on_open: Callable[[ClientConnection], None] | None = None,
     silence_s: float = 5.0,
 ) -> None:
     """Keep the session connected until cancelled.
@@ -71,6 +72,7 @@ async def run_feed(
         backoff: the delays between attempts; it starts over after a healthy minute.
         wake: to be set after `session.watch` or `unwatch`, so that commands leave at once.
         on_failure: told why an attempt failed before it was connected (a drop is an event instead).
+        on_open: takes each new connection, for whoever wants to ping through it.
         silence_s: how long nothing at all may come before the connection is given up.
 
     Cancellation: safe at any point; the connection is closed and `FeedDropped` is told. Never returns.
@@ -80,7 +82,7 @@ async def run_feed(
     while True:
         started_at = loop.time()
         try:
-            await _run_connection(url, signer, session, clock, on_events, wake, silence_s)
+            await _run_connection(url, signer, session, clock, on_events, wake, on_open, silence_s)
         except (OSError, TimeoutError, WebSocketException) as error:
             if on_failure is not None:
                 on_failure(_reason(error))
@@ -96,6 +98,7 @@ async def _run_connection(
     clock: Callable[[], Ns],
     on_events: Callable[[list[Event]], None],
     wake: asyncio.Event,
+    on_open: Callable[[ClientConnection], None] | None,
     silence_s: float,
 ) -> None:
     """Connect and serve one connection until it fails. Raises only when it could not be made."""
@@ -117,6 +120,8 @@ async def _run_connection(
         create_connection=_Connection,
     ) as connection:
         assert isinstance(connection, _Connection)
+        if on_open is not None:
+            on_open(connection)
         on_events(session.connected(clock()))
         wake.set()
         reason = "cancelled"

@@ -21,6 +21,19 @@ class _Tick(msgspec.Struct):
     is_ended: bool = False
 
 
+_decode_tick = msgspec.json.Decoder(_Tick).decode
+
+
+async def first_tick(url: str) -> Ns:
+    """Return the sandbox's time now.
+
+    Raises:
+        OSError: it can't be reached.
+    """
+    async with connect(url, compression=None) as connection:
+        return _decode_tick(await connection.recv()).now_ns
+
+
 async def follow_clock(
     url: str,
     *,
@@ -36,11 +49,10 @@ async def follow_clock(
         settle: waits until everything up to it is handled, in lockstep; None when nobody waits for us.
         on_end: called once, when the tape is over or the sandbox is gone.
     """
-    decoder = msgspec.json.Decoder(_Tick)
     try:
         async with connect(url, compression=None) as connection:
             async for message in connection:
-                tick = decoder.decode(message)
+                tick = _decode_tick(message)
                 advance(tick.now_ns)
                 if tick.is_ended:
                     return

@@ -15,31 +15,25 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Protocol, assert_never
+from typing import assert_never
 
 import structlog
-from asyncio_throttle import Throttler
+from asyncio_throttle.throttler import Throttler
 
 from daemon.core import events as e
 from daemon.core.commands import AmendOrder, CancelAll, CancelOrder, PlaceOrder
 from daemon.core.pacer import Pacer
 from daemon.core.units import Ns
 from daemon.kalshi.errors import Refused, Transient, VenueError
+from daemon.kalshi.rest import Rest
 
 log = structlog.get_logger(__name__)
 
 Queued = PlaceOrder | AmendOrder | CancelOrder | CancelAll
 CREATE_TOKENS = 10
 CANCEL_TOKENS = 2
-
-
-class Venue(Protocol):
-    """The order calls of the venue's REST client. Each raises `VenueError` when the answer isn't yes."""
-
-    async def place(self, command: PlaceOrder) -> e.OrderAccepted: ...
-    async def amend(self, command: AmendOrder) -> e.OrderAccepted: ...
-    async def cancel(self, command: CancelOrder) -> e.OrderAccepted: ...
-    async def cancel_all(self) -> None: ...
+PACING_S = 0.001
+"""How often a command that waits for tokens asks again."""
 
 
 class OrderQueue:
@@ -58,7 +52,7 @@ class OrderQueue:
 
     def __init__(
         self,
-        venue: Venue,
+        venue: Rest,
         pacer: Pacer,
         *,
         now: Callable[[], Ns],
@@ -118,10 +112,13 @@ class OrderQueue:
                 self._wake.clear()
                 await self._wake.wait()
             if self._cancels:
-                cancel, offset, queued_at = self._cancels.popleft()
+                cancel, offset, queued_at = self._cancels[0]
                 await self._synced(offset)
-                await self._pace(CANCEL_TOKENS, may_use_reserve=True)
-                self._start(cancel, queued_at)
+                if self.pacer.take(CANCEL_TOKENS, self._now(), may_use_reserve=True):
+                    self._cancels.popleft()
+                    self._start(cancel, queued_at)
+                else:
+                    await asyncio.sleep(PACING_S)
             elif self._orders:
                 await self._send_order()
 
@@ -138,7 +135,7 @@ class OrderQueue:
         if reason is None:
             ready_at = self.pacer.ready_at(CREATE_TOKENS, self._now(), may_use_reserve=False)
             if ready_at > self._now() or self._order_requests >= self._in_flight_max:
-                await self._nap(0.001)
+                await self._nap(PACING_S)
                 return
             async with self._throttler:
                 pass
@@ -163,10 +160,6 @@ class OrderQueue:
         log.info("order.dropped", client_order_id=command.client_order_id, reason=reason)
         action: e.OrderAction = "place" if isinstance(command, PlaceOrder) else "amend"
         self._emit(e.OrderDropped(action, command.client_order_id, reason, self._now()))
-
-    async def _pace(self, cost: int, *, may_use_reserve: bool) -> None:
-        while not self.pacer.take(cost, self._now(), may_use_reserve=may_use_reserve):
-            await asyncio.sleep(0.001)
 
     async def _nap(self, seconds: float) -> None:
         """Wait a moment, or until something new is queued."""

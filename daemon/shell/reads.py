@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Protocol
 
 import structlog
 
 from daemon.core import events as e
 from daemon.core.commands import ProbeVenue, Reconcile
-from daemon.core.units import MINUTE, Money, Ns
+from daemon.core.units import MINUTE, SECOND, Ns
 from daemon.kalshi.errors import Refused, VenueError
+from daemon.kalshi.rest import Rest
 
 log = structlog.get_logger(__name__)
 
@@ -19,20 +19,10 @@ FILLS_OVERLAP: Ns = 5 * MINUTE
 """Fills are read again this far back: their list lags, and a fill is booked once however often it is told."""
 
 
-class Account(Protocol):
-    """The account reads of the venue's REST client."""
-
-    async def exchange_status(self) -> object: ...
-    async def balance(self) -> Money: ...
-    async def positions(self) -> tuple[e.PositionSnapshot, ...]: ...
-    async def orders(self, status: str) -> tuple[e.OrderSnapshot, ...]: ...
-    async def fills(self, min_ts_s: int) -> tuple[e.OrderFilled, ...]: ...
-
-
 class Reader:
     """Carries out `Reconcile` and `ProbeVenue`, newest wishes only, and tells what came of them."""
 
-    def __init__(self, account: Account, *, now: Callable[[], Ns], emit: Callable[[e.Event], None]) -> None:
+    def __init__(self, account: Rest, *, now: Callable[[], Ns], emit: Callable[[e.Event], None]) -> None:
         self._account = account
         self._now = now
         self._emit = emit
@@ -77,7 +67,7 @@ class Reader:
         asked_at = self._now()
         # Orders first: one that has left this list has its fills in the lists that are read after it.
         orders = await self._account.orders("resting")
-        fills = await self._account.fills(self._fills_since // 1_000_000_000)
+        fills = await self._account.fills(self._fills_since // SECOND)
         positions = await self._account.positions()
         cash = await self._account.balance()
         self._fills_since = max(self._fills_since, asked_at - FILLS_OVERLAP)

@@ -1,0 +1,369 @@
+"""The only place where objects are built and joined: one run of the daemon, from configuration to exit code.
+
+Start-up is recovery, and there is one path: preload the model, find the venue, take the state folder and
+open the journal, connect, reconcile until two readings agree; only then is anything sent. The tasks run in
+one TaskGroup: what fails unforeseen ends them all, and the next start reconciles.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import random
+import signal
+import time
+from contextlib import AsyncExitStack
+from importlib.metadata import version as installed_version
+
+import msgspec
+import structlog
+from rich.console import Console
+
+from daemon import exits
+from daemon.assembly import ModelRef, Setup, build_engine, setup_of
+from daemon.config import Config, ConfigError
+from daemon.core import events as e
+from daemon.core.backoff import Backoff
+from daemon.core.commands import Command
+from daemon.core.engine import Engine
+from daemon.core.pacer import Pacer
+from daemon.core.units import MILLISECOND, SECOND, Ns
+from daemon.kalshi.auth import Signer, load_private_key
+from daemon.kalshi.errors import BadKey, VenueError
+from daemon.kalshi.rest import Rest
+from daemon.kalshi.session import Session
+from daemon.kraken.session import Session as ReferenceSession
+from daemon.scoring.registry import MODEL_FILE, LoadedModel, ModelRefused, load_model
+from daemon.shell.child import SandboxFailed
+from daemon.shell.clock import FollowedClock, SystemClock
+from daemon.shell.discovery import Discovery
+from daemon.shell.feeds import Feeds
+from daemon.shell.follow import first_tick, follow_clock
+from daemon.shell.journal import Journal, JournalFailed, JournalHeader
+from daemon.shell.lock import FolderTaken
+from daemon.shell.loop import Inbox, Pump
+from daemon.shell.metrics import Metrics, Sample
+from daemon.shell.queue import OrderQueue
+from daemon.shell.reads import Reader
+from daemon.shell.samples import read_samples
+from daemon.shell.screen import Picture, Screen, picture
+from daemon.shell.summary import print_summary, summarize, write_summary
+from daemon.shell.web import WebFailed, serve_web
+from daemon.venue import Address, RunOptions, find_venue
+
+log = structlog.get_logger(__name__)
+
+STOP_WITHIN_S = 15.0
+"""How long a stop may take; past it the daemon leaves, and says what is not confirmed."""
+TURN_WITHIN_S = 5.0
+"""A pump that has not turned for this long is not alive."""
+
+
+class App:
+    """One run of the daemon."""
+
+    def __init__(self, config: Config, config_name: str, options: RunOptions) -> None:
+        self._config = config
+        self._config_name = config_name
+        self._options = options
+        self._mode = "tape" if options.tape is not None else config.mode
+        self._metrics = Metrics()
+        self._inbox = Inbox()
+        self._clock: SystemClock | FollowedClock = SystemClock()
+        self._exit_reason = "stopped"
+        self._started_at = time.monotonic()
+        self._stopping = asyncio.Event()
+        self._picture: Picture | None = None
+        self._books_lost = 0
+
+    async def run(self) -> int:
+        """Run to the end and return the exit code; every foreseen failure says what it is."""
+        try:
+            return await self._run()
+        except Exception as error:
+            for leaf in _leaves(error):
+                for kinds, event, code in _FORESEEN:
+                    if isinstance(leaf, kinds):
+                        log.error(event, reason=str(leaf))
+                        return code
+            raise
+
+    async def _run(self) -> int:
+        config = self._config
+        model = load_model(config.path(config.model.path))
+        async with AsyncExitStack() as stack:
+            address = await find_venue(config, self._options, stack)
+            if address.clock_ws_url is not None:
+                self._clock = FollowedClock(await first_tick(address.clock_ws_url))
+            signer = Signer(address.key_id, load_private_key(address.private_key_file))
+            rest = await stack.enter_async_context(
+                Rest(
+                    address.rest_url,
+                    signer,
+                    self._clock.now,
+                    self._observe,
+                    read_timeout_s=config.venue.request_timeout_s,
+                    write_timeout_s=config.venue.request_timeout_s,
+                )
+            )
+            limits = await rest.account_limits()
+            setup = setup_of(config, _model_ref(model), self._clock.now() // MILLISECOND)
+            engine = build_engine(setup, model.scorer, self._config_name)
+            journal = Journal.create(config.path(config.state_dir) / "journal", _header(setup, self._mode))
+            stack.callback(journal.close)
+            pacer = Pacer(
+                limits.write.bucket_capacity, limits.write.refill_rate, config.orders.reserve_tokens
+            )
+            self._join(engine, journal, rest, pacer)
+            runner = await serve_web(
+                config.metrics.listen, self._metrics, health=self._why_unwell, readiness=self._why_not_ready
+            )
+            stack.push_async_callback(runner.cleanup)
+            return await self._work(address, signer)
+
+    def _join(self, engine: Engine, journal: Journal, rest: Rest, pacer: Pacer) -> None:
+        """Build what works together, around one engine."""
+        config, clock, inbox = self._config, self._clock, self._inbox
+        self._engine, self._journal = engine, journal
+        self._feeds = Feeds(
+            Session("kalshi"),
+            ReferenceSession((config.markets.reference_symbol,)),
+            inbox,
+            now=clock.now,
+            backoff=lambda: Backoff(random.random),
+            silence_s=config.feed.silent_max_s,
+        )
+        self._queue = OrderQueue(
+            rest,
+            pacer,
+            now=clock.now,
+            vouch=engine.vouch,
+            synced=journal.synced,
+            emit=inbox.put,
+            requests_per_s_max=config.orders.requests_per_s_max,
+            in_flight_max=config.orders.in_flight_max,
+        )
+        self._queue.on_wait = self._metrics.queue_wait.observe
+        self._reader = Reader(rest, now=clock.now, emit=inbox.put)
+        self._discovery = Discovery(
+            rest,
+            self._feeds,
+            series=config.markets.series,
+            roll_ahead=config.markets.roll_ahead_s * SECOND,
+            every=config.markets.refresh_s * SECOND,
+            now=clock.now,
+            emit=inbox.put,
+        )
+        self._feeds.on_listing_doubt = self._discovery.hurry
+        self._pump = Pump(
+            engine,
+            inbox,
+            journal,
+            self._queue,
+            self._reader,
+            now=clock.now,
+            is_followed=isinstance(clock, FollowedClock),
+            on_latency=self._metrics.decision.observe,
+            on_batch=self._after_batch,
+        )
+        self._metrics.serve(self._samples)
+
+    async def _work(self, address: Address, signer: Signer) -> int:
+        """Run all tasks until the pump has stopped; return the exit code."""
+        # Everything that lives for the whole run is built: the collector need not look at it again.
+        gc.collect()
+        gc.freeze()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self._stop, signal.Signals(number).name)
+        screen = Screen(Console(), lambda: self._picture) if self._options.has_screen else None
+        is_confirmed = False
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                work = [
+                    tasks.create_task(self._feeds.run_venue(address.ws_url, signer), name="feed"),
+                    tasks.create_task(self._feeds.run_reference(address.reference_ws_url), name="reference"),
+                    tasks.create_task(self._queue.run(), name="queue"),
+                    tasks.create_task(self._reader.run(), name="reader"),
+                    tasks.create_task(self._watch(), name="watch"),
+                ]
+                work += self._tell_time(tasks, address)
+                if self._options.for_s is not None:
+                    loop.call_later(self._options.for_s, self._stop, f"--for {self._options.for_s:g}s")
+                if screen is not None:
+                    screen.start()
+                is_confirmed = await self._pump_until_stopped()
+                await self._queue.drain(1.0)
+                for task in work:
+                    task.cancel()
+        finally:
+            if screen is not None:
+                screen.stop()
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.remove_signal_handler(number)
+            gc.unfreeze()
+        code = exits.OK if is_confirmed else exits.UNCONFIRMED
+        self._tell_summary(code)
+        return code
+
+    def _tell_time(self, tasks: asyncio.TaskGroup, address: Address) -> list[asyncio.Task[None]]:
+        """Start what depends on whose time it is."""
+        if address.clock_ws_url is None:
+            return [tasks.create_task(self._discovery.run(), name="discovery")]
+        following = follow_clock(
+            address.clock_ws_url,
+            advance=self._advance,
+            settle=self._settle if address.is_lockstep else None,
+            on_end=lambda: self._stop("end of the tape"),
+        )
+        work = [tasks.create_task(following, name="clock")]
+        if not address.is_lockstep:
+            work.append(tasks.create_task(self._discovery.run(), name="discovery"))
+        return work
+
+    async def _pump_until_stopped(self) -> bool:
+        """Turn the pump; False when a stop was asked for and did not come to its end in time."""
+        pumping = asyncio.ensure_future(self._pump.run())
+        stopping = asyncio.ensure_future(self._stopping.wait())
+        await asyncio.wait({pumping, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if not pumping.done():
+            await asyncio.wait({pumping}, timeout=STOP_WITHIN_S)
+        if pumping.done():
+            pumping.result()
+            return True
+        pumping.cancel()
+        open_orders = [order.client_order_id for order in self._engine.state.orders.values()]
+        log.error("stop.unconfirmed", orders=open_orders, reconciled=self._engine.state.account.is_reconciled)
+        return False
+
+    def _stop(self, reason: str) -> None:
+        """Ask for the end, once: cancel everything, confirm, reconcile."""
+        if not self._stopping.is_set():
+            log.info("stop.requested", reason=reason)
+            self._exit_reason = reason
+            self._inbox.put(e.StopRequested(reason, self._clock.now()))
+            self._stopping.set()
+
+    # --- a followed clock ----------------------------------------------------------------------
+
+    def _advance(self, now: Ns) -> None:
+        assert isinstance(self._clock, FollowedClock), "only a followed clock is told the time"
+        self._clock.advance(now)
+        self._inbox.nudge()
+
+    async def _settle(self) -> None:
+        """Wait until everything up to the clock's time is handled: frames, decisions, answers."""
+        await self._discovery.refresh_if_due()
+        await self._feeds.flush()
+        turn = self._pump.turns + 1
+        self._inbox.nudge()
+        while self._engine.phase != "stopped" and (self._pump.turns < turn or not self._is_idle):
+            await asyncio.sleep(0)
+
+    @property
+    def _is_idle(self) -> bool:
+        return not len(self._inbox) and self._queue.is_idle and self._reader.is_idle
+
+    # --- what is told while it runs ------------------------------------------------------------
+
+    def _after_batch(self, _events: list[e.Event], _commands: list[Command]) -> None:
+        state = self._engine.state
+        if state.counts["books_lost"] != self._books_lost:
+            self._books_lost = state.counts["books_lost"]
+            session = self._feeds.session
+            wrong = [
+                ticker
+                for ticker, market in state.markets.items()
+                if not market.book.is_synced and session.is_synced(ticker)
+            ]
+            if wrong:
+                self._feeds.resnapshot(wrong)
+
+    async def _watch(self) -> None:
+        """Take the screen's picture, and say what changed, a few times a second."""
+        phase, decided = "", 0
+        frames, at, rate = 0, time.monotonic(), 0.0
+        while True:
+            engine, now = self._engine, time.monotonic()
+            if engine.phase != phase:
+                phase = engine.phase
+                log.info("phase.changed", phase=phase)
+            for decision in list(engine.decisions)[
+                max(0, len(engine.decisions) - engine.noted_total + decided) :
+            ]:
+                log.debug("decision.taken", **msgspec.structs.asdict(decision))
+            decided = engine.noted_total
+            counters = self._feeds.session.counters
+            if now - at >= 1.0:
+                rate, frames, at = (counters["frames"] - frames) / (now - at), counters["frames"], now
+            if self._options.has_screen:
+                self._picture = picture(
+                    engine, self._metrics, mode=self._mode, now=self._clock.now(), frames=counters["frames"],
+                    frames_per_s=rate, gaps=counters["gaps"], notes=(),
+                )  # fmt: skip
+            await asyncio.sleep(0.2)
+
+    def _why_unwell(self) -> str | None:
+        silent_s = time.monotonic() - self._pump.turned_at
+        return None if silent_s < TURN_WITHIN_S else f"the pump has not turned for {silent_s:.0f} s"
+
+    def _why_not_ready(self) -> str | None:
+        engine = self._engine
+        if engine.phase != "trading":
+            return f"phase {engine.phase}"
+        refusal = engine.state.feed.vouch(engine.config.limits, self._clock.now())
+        return refusal if refusal is not None else self._why_unwell()
+
+    def _samples(self) -> dict[str, Sample | None]:
+        session = self._feeds.session.counters
+        return read_samples(
+            self._engine, self._metrics, self._queue, self._journal, self._inbox, now=self._clock.now(),
+            frames={"kalshi": session["frames"], "reference": self._feeds.reference.counters["frames"]},
+            session=session,
+        )  # fmt: skip
+
+    def _tell_summary(self, code: int) -> None:
+        summary = summarize(
+            self._engine, self._metrics, mode=self._mode, exit_reason=self._exit_reason, exit_code=code,
+            seconds=time.monotonic() - self._started_at, counters=self._feeds.session.counters,
+            journal=str(self._journal.path),
+        )  # fmt: skip
+        print_summary(summary, Console())
+        if self._options.summary_path is not None:
+            write_summary(summary, self._options.summary_path)
+
+    def _observe(self, method: str, _path: str, status: int | None, seconds: float) -> None:
+        outcome = "failed" if status is None or status >= 500 else "refused" if status >= 400 else "ok"
+        self._metrics.api_outcomes[outcome] += 1
+        if method != "GET":
+            self._metrics.order_request.observe(int(seconds * 1e9))
+
+
+_FORESEEN: tuple[tuple[tuple[type[Exception], ...], str, int], ...] = (
+    ((ConfigError, BadKey, ModelRefused), "start.refused", exits.CONFIG),
+    ((SandboxFailed, VenueError), "venue.unavailable", exits.UNAVAILABLE),
+    ((FolderTaken, WebFailed), "start.taken", exits.TAKEN),
+    ((JournalFailed,), "journal.failed", exits.UNRECORDED),
+)
+
+
+def _leaves(error: BaseException) -> list[BaseException]:
+    """Return an error, or the errors that a group of groups holds."""
+    if isinstance(error, BaseExceptionGroup):
+        return [leaf for inner in error.exceptions for leaf in _leaves(inner)]
+    return [error]
+
+
+def _model_ref(model: LoadedModel) -> ModelRef:
+    metadata = model.metadata
+    return ModelRef(str(model.folder), metadata.name, metadata.version, metadata.files[MODEL_FILE])
+
+
+def _header(setup: Setup, instance: str) -> JournalHeader:
+    return JournalHeader(
+        kalshid_version=installed_version("kalshid"),
+        instance=instance,
+        epoch=setup.engine.epoch,
+        engine=msgspec.Raw(msgspec.msgpack.encode(setup)),
+    )

@@ -1,0 +1,75 @@
+"""Where the venue is: Kalshi's demo exchange, or the sandbox that is started or joined for the run."""
+
+from __future__ import annotations
+
+import time
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import msgspec
+
+from daemon.config import Config
+from daemon.shell.child import SandboxChild
+
+
+class RunOptions(msgspec.Struct, frozen=True):
+    """What the command line adds to the configuration. `speed` None is as fast as possible."""
+
+    for_s: float | None = None
+    summary_path: Path | None = None
+    tape: Path | None = None
+    speed: float | None = None
+    sessions: tuple[str, ...] = ()
+    has_screen: bool = False
+
+
+class Address(msgspec.Struct, frozen=True):
+    """Where the venue is, and with what we sign. `clock_ws_url` is None where time is the machine's."""
+
+    rest_url: str
+    ws_url: str
+    reference_ws_url: str
+    key_id: str
+    private_key_file: Path
+    clock_ws_url: str | None = None
+    is_lockstep: bool = False
+
+
+async def find_venue(config: Config, options: RunOptions, stack: AsyncExitStack) -> Address:
+    """Return the venue's addresses. A sandbox that this starts or joins is ended with the stack.
+
+    Raises:
+        SandboxFailed: it did not come up.
+    """
+    if options.tape is None and config.mode == "demo":
+        venue = config.venue
+        return Address(
+            rest_url=venue.rest_url,
+            ws_url=venue.ws_url,
+            reference_ws_url=venue.reference_ws_url,
+            key_id=venue.key_id,
+            private_key_file=config.path(venue.private_key_file),
+        )
+    table, state_dir = config.sandbox, config.path(config.state_dir)
+    words = ["--seed", str(table.seed), "--cash", str(table.cash_dollars)]
+    words += ["--idle-exit", f"{table.idle_exit_s}s"]
+    folder = state_dir / "sandbox"
+    if options.tape is not None:
+        # A tape's account lives for one run: each begins with the same cash at the same instant.
+        folder = state_dir / "tape-sandbox" / str(time.time_ns())
+        speed = "max" if options.speed is None else str(options.speed)
+        words += ["--tape", str(options.tape), "--speed", speed]
+        for name in options.sessions:
+            words += ["--session", name]
+    child = SandboxChild(folder, words)
+    stack.push_async_callback(child.stop)
+    ready = await child.start()
+    return Address(
+        rest_url=ready.rest_url,
+        ws_url=ready.ws_url,
+        reference_ws_url=ready.reference_ws_url,
+        key_id=ready.key_id,
+        private_key_file=Path(ready.private_key_path),
+        clock_ws_url=ready.clock_ws_url if options.tape is not None else None,
+        is_lockstep=not ready.is_paced,
+    )
