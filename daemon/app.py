@@ -258,12 +258,13 @@ class App:
         await self._feeds.flush()
         turn = self._pump.turns + 1
         self._inbox.nudge()
-        while self._engine.phase != "stopped" and (self._pump.turns < turn or not self._is_idle):
+        # A slice of tape lasts a millisecond: looking again is simpler than an event for every part.
+        while not self._has_settled(turn):  # noqa: ASYNC110
             await asyncio.sleep(0)
 
-    @property
-    def _is_idle(self) -> bool:
-        return not len(self._inbox) and self._queue.is_idle and self._reader.is_idle
+    def _has_settled(self, turn: int) -> bool:
+        is_idle = not len(self._inbox) and self._queue.is_idle and self._reader.is_idle
+        return self._engine.phase == "stopped" or (is_idle and self._pump.turns >= turn)
 
     # --- what is told while it runs ------------------------------------------------------------
 

@@ -102,7 +102,8 @@ class Feeds:
 
     async def flush(self) -> None:
         """Wait until all that the venue has sent so far is in the inbox; until connected, if it isn't."""
-        while not self.session.is_connected or self._connection is None:
+        # Only on a tape, between two recorded sessions.
+        while not self.session.is_connected or self._connection is None:  # noqa: ASYNC110
             await asyncio.sleep(0.005)
         try:
             # The answer to our ping comes behind all frames that were sent before it.
