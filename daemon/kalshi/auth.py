@@ -63,17 +63,17 @@ def _read_guarded(path: Path) -> bytes:
         if path.is_symlink():
             raise BadKey(f"{path}: is a symbolic link; name the key file itself") from None
         raise BadKey(f"{path}: can't be opened: {error.strerror}") from None
-    with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(file.fileno())
+    try:
+        status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             raise BadKey(f"{path}: not a regular file")
         mode = stat.S_IMODE(status.st_mode)
         allowed = 0o740 if _is_credential(path) else 0o700
         if mode & 0o777 & ~allowed:
-            raise BadKey(
-                f"{path}: mode is {mode:04o}, so others than its owner can use it; run: chmod 600 {path}"
-            )
-        pem = file.read(_KEY_BYTES_MAX + 1)
+            raise BadKey(f"{path}: mode is {mode:04o}, so others can use it; run: chmod 600 {path}")
+        pem = os.read(descriptor, _KEY_BYTES_MAX + 1)
+    finally:
+        os.close(descriptor)
     if len(pem) > _KEY_BYTES_MAX:
         raise BadKey(f"{path}: larger than {_KEY_BYTES_MAX} bytes, so not a key")
     return pem
