@@ -61,6 +61,8 @@ class ApiError(Exception):
     def __init__(self, status: int, body: object) -> None:
         super().__init__(f"{status} {body}")
         self.status = status
+        self.object: dict[str, str] | None = body.get("error") if isinstance(body, dict) else None
+        """The plain error object of a nested error: what an entry of a batch shows."""
         self.body = _plain_encoder.encode(body) + b"\n"
 
 

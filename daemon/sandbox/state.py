@@ -17,9 +17,25 @@ import msgspec
 from daemon.core.units import Money
 from daemon.exchange.accounts import Account
 from daemon.exchange.exchange import Exchange
-from daemon.exchange.facts import Filled, OrderChanged, OrderState, PaidOut, PositionChanged
+from daemon.exchange.facts import (
+    CloseMoved,
+    Determined,
+    Filled,
+    GridChanged,
+    MarketActivated,
+    MarketClosed,
+    MarketCreated,
+    MarketDeactivated,
+    MarketOpened,
+    OrderChanged,
+    OrderState,
+    PaidOut,
+    PositionChanged,
+    Settled,
+    StrikeSet,
+)
 from daemon.exchange.market import MarketRecord
-from daemon.sandbox.flow import SpotPrinted, Telling
+from daemon.sandbox.flow import Telling
 
 _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS records "
@@ -99,7 +115,7 @@ class Store:
             tuple(self._all("position", PositionChanged)),
             tuple(sorted(fills, key=lambda fill: fill.at)),
             tuple(sorted(self._all("settlement", PaidOut), key=lambda paid: paid.at)),
-            {key: order_id for key, order_id in self._rows("client_order_id", str)},
+            dict(self._rows("client_order_id", str)),
         )
 
     def set_user_id(self, user_id: str) -> None:
@@ -130,12 +146,24 @@ class Store:
                 case PaidOut():
                     rows.append(("settlement", fact.ticker, fact))
                     is_cash_moved = True
-                case SpotPrinted():
+                case MarketCreated(spec=spec):
+                    tickers[spec.ticker] = None
+                case (
+                    MarketOpened()
+                    | MarketClosed()
+                    | MarketActivated()
+                    | MarketDeactivated()
+                    | StrikeSet()
+                    | CloseMoved()
+                    | GridChanged()
+                    | Determined()
+                    | Settled()
+                ):
+                    tickers[fact.ticker] = None
+                case _:
+                    # Books, public trades and spot prices are made anew in the next life.
                     pass
-                case _ if type(fact).__name__ in _MARKET_FACTS:
-                    tickers[fact.ticker] = None  # type: ignore[union-attr]  # all of them have one
-        for ticker in tickers:
-            rows.append(("market", ticker, exchange.markets[ticker].record()))
+        rows.extend(("market", ticker, exchange.markets[ticker].record()) for ticker in tickers)
         if is_cash_moved:
             rows.append(("account", "cash", account.cash))
         if rows:
@@ -176,19 +204,3 @@ class Store:
 
     def _all(self, kind: str, type_: type[_T]) -> list[_T]:
         return [body for _, body in self._rows(kind, type_)]
-
-
-_MARKET_FACTS = frozenset(
-    {
-        "MarketCreated",
-        "MarketOpened",
-        "MarketClosed",
-        "MarketActivated",
-        "MarketDeactivated",
-        "StrikeSet",
-        "CloseMoved",
-        "GridChanged",
-        "Determined",
-        "Settled",
-    }
-)

@@ -1,0 +1,204 @@
+"""What a REST request carries: query parameters and bodies, read strictly, refused as the venue does."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from typing import Any, Final, TypeAlias, TypeVar
+
+import msgspec
+
+from daemon.core.units import SECOND, Ns, Price, Qty, parse_decimal
+from daemon.sandbox.bodies import bare_error, flat_error, nested_error
+
+_T = TypeVar("_T")
+
+Query: TypeAlias = Mapping[str, str]
+Fields: TypeAlias = dict[str, type]
+
+_GO_NAMES: Final = {
+    str: "string",
+    int: "number",
+    float: "number",
+    bool: "bool",
+    list: "array",
+    dict: "object",
+}
+_GO_TYPES: Final = {str: "string", int: "int64", bool: "bool", list: "slice"}
+
+CREATE_FIELDS: Final[Fields] = {
+    "ticker": str,
+    "side": str,
+    "count": str,
+    "price": str,
+    "time_in_force": str,
+    "self_trade_prevention_type": str,
+    "client_order_id": str,
+    "expiration_time": int,
+    "post_only": bool,
+    "reduce_only": bool,
+    "cancel_order_on_pause": bool,
+    "order_group_id": str,
+    "subaccount": int,
+    "exchange_index": int,
+}
+AMEND_FIELDS: Final[Fields] = {
+    "ticker": str,
+    "side": str,
+    "price": str,
+    "count": str,
+    "client_order_id": str,
+    "updated_client_order_id": str,
+    "expiration_time": int,
+    "exchange_index": int,
+    "subaccount": int,
+}
+DECREASE_FIELDS: Final[Fields] = {
+    "reduce_by": str,
+    "reduce_to": str,
+    "market_ticker": str,
+    "exchange_index": int,
+    "subaccount": int,
+}
+CANCEL_FIELDS: Final[Fields] = {
+    "order_id": str,
+    "subaccount": int,
+    "exchange_index": int,
+    "market_ticker": str,
+}
+
+
+def decode_object(raw: bytes) -> dict[str, Any]:
+    """Return a JSON object. Raises ApiError 400, flat."""
+    try:
+        found = msgspec.json.decode(raw)
+    except msgspec.MsgspecError as exc:
+        raise flat_error(400, "bad_request", f"invalid JSON: {exc}") from exc
+    if not isinstance(found, dict):
+        raise flat_error(400, "bad_request", "json: cannot unmarshal non-object into Go value")
+    return found
+
+
+def check_fields(body: dict[str, Any], fields: Fields, struct: str) -> dict[str, Any]:
+    """Return the known fields that are set; null counts as absent, unknown ones are ignored.
+
+    Raises:
+        ApiError: 400 flat, in the words of the venue's decoder, when a type is wrong.
+    """
+    found = {}
+    for name, type_ in fields.items():
+        value = body.get(name)
+        if value is None:
+            continue
+        if type(value) is not type_:
+            text = (
+                f"json: cannot unmarshal {_GO_NAMES[type(value)]} into Go struct field "
+                f"{struct}.{name} of type {_GO_TYPES[type_]}"
+            )
+            raise flat_error(400, "bad_request", text)
+        found[name] = value
+    if found.get("subaccount", 0) != 0:
+        raise nested_error(400, "invalid_parameters", "subaccount not found")
+    if "order_group_id" in found:
+        raise nested_error(400, "invalid_parameters", "order group not found")
+    return found
+
+
+def required(body: dict[str, Any], name: str) -> str:
+    """Return a required text. Raises ApiError 400."""
+    value = body.get(name)
+    if not value:
+        raise nested_error(400, "invalid_parameters", f"{name} is required")
+    assert isinstance(value, str)
+    return value
+
+
+def one_of(text: str, name: str, allowed: tuple[_T, ...]) -> _T:
+    """Return a text that must be one of these. Raises ApiError 400."""
+    for choice in allowed:
+        if text == choice:
+            return choice
+    raise nested_error(400, "invalid_parameters", f"invalid {name}: {text}")
+
+
+def price_of(text: str) -> Price:
+    """Return a price. Raises ApiError 400 in the venue's words."""
+    digits = len(text.partition(".")[2])
+    if digits > 4:
+        raise nested_error(400, "invalid_order", f"invalid price: invalid dollar precision: -{digits}")
+    try:
+        return parse_decimal(text, 4)
+    except ValueError as exc:
+        raise nested_error(400, "invalid_order", f"invalid price: {text}") from exc
+
+
+def qty_of(text: str) -> Qty:
+    """Return a count. Raises ApiError 400."""
+    try:
+        return parse_decimal(text, 2)
+    except ValueError as exc:
+        raise nested_error(400, "invalid_order_size", str(exc)) from exc
+
+
+def whole(query: Query, name: str, operation: str) -> int | None:
+    """Return a whole number from the query; None if absent. Raises ApiError 400, bare."""
+    text = query.get(name)
+    if text is None or text == "":
+        return None
+    try:
+        return int(text)
+    except ValueError:
+        raise bare_error(operation, _camel(name), "number") from None
+
+
+def limit(query: Query, operation: str, *, default: int, at_most: int) -> int:
+    """Return the page size. Raises ApiError 400, bare, outside of 0 … at_most."""
+    found = whole(query, "limit", operation)
+    if found is None or found == 0:
+        return default
+    if found < 0:
+        raise bare_error(operation, "Limit", "gte")
+    if found > at_most:
+        raise bare_error(operation, "Limit", "lte")
+    return found
+
+
+def seconds(query: Query, name: str, operation: str) -> Ns | None:
+    """Return an instant given in seconds; None if absent."""
+    found = whole(query, name, operation)
+    return None if found is None else found * SECOND
+
+
+def names(query: Query, name: str) -> list[str] | None:
+    """Return a comma list; None if absent or empty."""
+    return [part for part in query.get(name, "").split(",") if part] or None
+
+
+def page(items: list[_T], query: Query, size: int) -> tuple[list[_T], str]:
+    """Return one page and the cursor of the next, empty on the last. A garbage cursor is the first page.
+
+    A cursor counts from the end of the list, which is oldest last: what is added at its front, newer, while
+    a client pages doesn't move the pages.
+    """
+    left = _left(query.get("cursor", ""))
+    start = len(items) - left if left is not None and left <= len(items) else 0
+    rest = len(items) - start - size
+    return items[start : start + size], _cursor(rest) if rest > 0 else ""
+
+
+def _cursor(left: int) -> str:
+    return base64.urlsafe_b64encode(b"left:%d" % left).decode()
+
+
+def _left(cursor: str) -> int | None:
+    try:
+        text = base64.urlsafe_b64decode(cursor)
+    except (binascii.Error, ValueError):
+        return None
+    number = text.removeprefix(b"left:")
+    return int(number) if text.startswith(b"left:") and number.isdigit() else None
+
+
+def _camel(name: str) -> str:
+    return "".join(part.capitalize() for part in name.split("_"))

@@ -1,0 +1,254 @@
+"""REST writes: create, batch, cancel, amend, decrease (V2), and the V1 paths that are gone (sheet 4.6)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aiohttp import web
+
+from daemon.core.units import SECOND
+from daemon.exchange.facts import OrderState
+from daemon.exchange.requests import Amendment, NewOrder, Refused
+from daemon.sandbox import portfolio_bodies as bodies
+from daemon.sandbox.bodies import ApiError, error_object, flat_error, nested_error, too_many_requests
+from daemon.sandbox.limits import COST_CANCEL, COST_DEFAULT, Buckets
+from daemon.sandbox.query import (
+    AMEND_FIELDS,
+    CANCEL_FIELDS,
+    CREATE_FIELDS,
+    DECREASE_FIELDS,
+    check_fields,
+    decode_object,
+    one_of,
+    price_of,
+    qty_of,
+    required,
+    whole,
+)
+from daemon.sandbox.rest_markets import PREFIX, answer
+from daemon.sandbox.venue import ACCOUNT, Venue
+
+_ORDERS = f"{PREFIX}/portfolio/events/orders"
+_V1 = f"{PREFIX}/portfolio/orders"
+_STATUS = {
+    "market_not_found": 404,
+    "not_found": 404,
+    "order_already_exists": 409,
+}
+
+
+def _refusal(refused: Refused) -> ApiError:
+    return nested_error(_STATUS.get(refused.code, 400), refused.code, refused.details)
+
+
+class OrderApi:
+    """What the account may do."""
+
+    def __init__(self, venue: Venue, buckets: Buckets) -> None:
+        self._venue = venue
+        self._exchange = venue.exchange
+        self._buckets = buckets
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return the routes; fixed paths before those with names in them."""
+        return [
+            web.post(_ORDERS, self.create),
+            web.post(f"{_ORDERS}/batched", self.create_batch),
+            web.delete(f"{_ORDERS}/batched", self.cancel_batch),
+            web.delete(_ORDERS, self.cancel_all),
+            web.delete(f"{_ORDERS}/{{order_id}}", self.cancel),
+            web.post(f"{_ORDERS}/{{order_id}}/amend", self.amend),
+            web.post(f"{_ORDERS}/{{order_id}}/decrease", self.decrease),
+            web.post(_V1, self.gone),
+            web.delete(_V1, self.gone),
+            web.post(f"{_V1}/{{rest:.*}}", self.gone),
+            web.delete(f"{_V1}/{{rest:.*}}", self.gone),
+        ]
+
+    async def gone(self, _request: web.Request) -> web.Response:
+        """Answer a V1 mutation: gone since August 2026."""
+        raise nested_error(410, "deprecated_v1_order_endpoint")
+
+    # --- limits and bodies -------------------------------------------------------------------
+
+    def _pay(self, cost: int, exchange_index: int | None) -> None:
+        if not self._buckets.take_write(cost, exchange_index, self._venue.clock.now()):
+            raise too_many_requests()
+
+    async def _body(self, request: web.Request) -> dict[str, Any]:
+        if request.content_type != "application/json":
+            raise ApiError(400, {"code": "invalid_content_type", "message": "invalid_content_type"})
+        return decode_object(await request.read())
+
+    def _check_shard(self, body: dict[str, Any], ticker: str) -> None:
+        index = body.get("exchange_index", -1)
+        market = self._exchange.markets.get(ticker)
+        if index >= 0 and market is not None and market.spec.exchange_index != index:
+            raise nested_error(400, "invalid_parameters", f"{ticker} is not on exchange_index {index}")
+
+    # --- create ------------------------------------------------------------------------------
+
+    def _new_order(self, body: dict[str, Any]) -> NewOrder:
+        ticker = required(body, "ticker")
+        self._check_shard(body, ticker)
+        client_order_id = body.get("client_order_id", "")
+        if "." in client_order_id or len(client_order_id) > 128:
+            raise nested_error(400, "invalid_parameters", "invalid client_order_id")
+        expiration = body.get("expiration_time")
+        prevention = required(body, "self_trade_prevention_type")
+        tif = required(body, "time_in_force")
+        return NewOrder(
+            account=ACCOUNT,
+            ticker=ticker,
+            side=one_of(required(body, "side"), "side", ("bid", "ask")),
+            price=price_of(required(body, "price")),
+            qty=qty_of(required(body, "count")),
+            time_in_force=one_of(
+                tif, "time_in_force", ("good_till_canceled", "immediate_or_cancel", "fill_or_kill")
+            ),
+            self_trade_prevention=one_of(
+                prevention, "self_trade_prevention_type", ("taker_at_cross", "maker")
+            ),
+            client_order_id=client_order_id,
+            expires_at=None if expiration is None else expiration * SECOND,
+            post_only=body.get("post_only", False),
+            reduce_only=body.get("reduce_only", False),
+            cancel_on_pause=body.get("cancel_order_on_pause", False),
+        )
+
+    def _place(self, body: dict[str, Any]) -> OrderState:
+        now = self._venue.clock.now()
+        outcome, facts = self._exchange.place(self._new_order(body), now)
+        if isinstance(outcome, Refused):
+            raise _refusal(outcome)
+        self._venue.tell([*facts])
+        return outcome
+
+    async def create(self, request: web.Request) -> web.Response:
+        """POST /portfolio/events/orders."""
+        body = check_fields(await self._body(request), CREATE_FIELDS, "CreateOrderV2Request")
+        self._pay(COST_DEFAULT, body.get("exchange_index"))
+        placed = self._place(body)
+        return answer(bodies.placed_body(placed, placed.updated_at), 201)
+
+    async def _entries(self, request: web.Request) -> list[dict[str, Any]]:
+        entries = (await self._body(request)).get("orders")
+        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+            raise flat_error(400, "bad_request", "orders must be a list of objects")
+        return entries
+
+    async def create_batch(self, request: web.Request) -> web.Response:
+        """POST /portfolio/events/orders/batched: each entry succeeds or fails for itself."""
+        entries = [
+            check_fields(entry, CREATE_FIELDS, "CreateOrderV2Request")
+            for entry in await self._entries(request)
+        ]
+        self._pay(COST_DEFAULT * len(entries), _shard(entries))
+        rows = []
+        for entry in entries:
+            try:
+                placed = self._place(entry)
+            except ApiError as error:
+                rows.append({"client_order_id": entry.get("client_order_id", ""), "error": _inner(error)})
+            else:
+                rows.append(bodies.placed_body(placed, placed.updated_at))
+        return answer({"orders": rows}, 201)
+
+    # --- cancel ------------------------------------------------------------------------------
+
+    def _cancel(self, order_id: str, ticker: str | None) -> dict[str, Any]:
+        now = self._venue.clock.now()
+        order = self._exchange.find(ACCOUNT, order_id)
+        if order is not None and ticker and order.ticker != ticker:
+            raise nested_error(400, "order_ticker_mismatch")
+        outcome, facts = self._exchange.cancel(ACCOUNT, order_id, now)
+        if isinstance(outcome, Refused):
+            raise _refusal(outcome)
+        self._venue.tell([*facts])
+        assert order is not None
+        return bodies.cancelled_body(order_id, order.client_order_id, outcome, now)
+
+    async def cancel(self, request: web.Request) -> web.Response:
+        """DELETE /portfolio/events/orders/{order_id}."""
+        self._pay(COST_CANCEL, whole(request.query, "exchange_index", "CancelOrder"))
+        return answer(self._cancel(request.match_info["order_id"], request.query.get("market_ticker")))
+
+    async def cancel_batch(self, request: web.Request) -> web.Response:
+        """DELETE /portfolio/events/orders/batched."""
+        entries = [
+            check_fields(entry, CANCEL_FIELDS, "BatchCancelOrdersV2RequestOrder")
+            for entry in await self._entries(request)
+        ]
+        self._pay(COST_CANCEL * len(entries), _shard(entries))
+        rows = []
+        for entry in entries:
+            try:
+                rows.append(self._cancel(required(entry, "order_id"), entry.get("market_ticker")))
+            except ApiError as error:
+                order_id = entry.get("order_id", "")
+                rows.append({"error": _inner(error), "order_id": order_id, "reduced_by": "0.00"})
+        return answer({"orders": rows})
+
+    async def cancel_all(self, _request: web.Request) -> web.Response:
+        """DELETE /portfolio/events/orders: 204 without a body."""
+        self._pay(COST_CANCEL, 0)
+        _, facts = self._exchange.cancel_all(ACCOUNT, self._venue.clock.now())
+        self._venue.tell([*facts])
+        return web.Response(status=204)
+
+    # --- change ------------------------------------------------------------------------------
+
+    async def amend(self, request: web.Request) -> web.Response:
+        """POST /portfolio/events/orders/{order_id}/amend."""
+        body = check_fields(await self._body(request), AMEND_FIELDS, "AmendOrderV2Request")
+        self._pay(COST_DEFAULT, body.get("exchange_index"))
+        ticker = required(body, "ticker")
+        self._check_shard(body, ticker)
+        expiration = body.get("expiration_time")
+        amendment = Amendment(
+            account=ACCOUNT,
+            order_id=request.match_info["order_id"],
+            ticker=ticker,
+            side=one_of(required(body, "side"), "side", ("bid", "ask")),
+            price=price_of(required(body, "price")),
+            qty=qty_of(required(body, "count")),
+            client_order_id=body.get("client_order_id"),
+            updated_client_order_id=body.get("updated_client_order_id"),
+            expires_at=None if expiration is None else expiration * SECOND,
+        )
+        now = self._venue.clock.now()
+        outcome, facts = self._exchange.amend(amendment, now)
+        if isinstance(outcome, Refused):
+            raise _refusal(outcome)
+        self._venue.tell([*facts])
+        return answer(bodies.placed_body(outcome, now))
+
+    async def decrease(self, request: web.Request) -> web.Response:
+        """POST /portfolio/events/orders/{order_id}/decrease."""
+        body = check_fields(await self._body(request), DECREASE_FIELDS, "DecreaseOrderV2Request")
+        self._pay(COST_DEFAULT, body.get("exchange_index"))
+        if ("reduce_by" in body) == ("reduce_to" in body):
+            raise nested_error(
+                400, "invalid_parameters", "exactly one of reduce_by and reduce_to is required"
+            )
+        is_target = "reduce_to" in body
+        qty = qty_of(body["reduce_to"] if is_target else body["reduce_by"])
+        now = self._venue.clock.now()
+        outcome, facts = self._exchange.decrease(
+            ACCOUNT, request.match_info["order_id"], qty, now, is_target=is_target
+        )
+        if isinstance(outcome, Refused):
+            raise _refusal(outcome)
+        self._venue.tell([*facts])
+        return answer(bodies.decreased_body(outcome, now))
+
+
+def _shard(entries: list[dict[str, Any]]) -> int | None:
+    """Return the shard that a batch draws on: the one that all its entries name, else all."""
+    shards = {entry.get("exchange_index", -1) for entry in entries}
+    return int(shards.pop()) if len(shards) == 1 else None
+
+
+def _inner(error: ApiError) -> dict[str, str]:
+    """Return the plain error object of a batch entry."""
+    return error.object or error_object("internal_error")

@@ -1,0 +1,240 @@
+"""The sandbox's server: builds world and endpoints, listens on loopback, says so, runs, ends in order.
+
+One line of JSON on stdout tells when it listens and where. It ends by itself when nobody was connected for
+`idle_exit_s`, and on SIGTERM or SIGINT: connections are closed with code 1001, the state is on disk.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ipaddress
+import os
+import signal
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from time import monotonic
+
+import msgspec
+import structlog
+from aiohttp import web
+
+from daemon.core.units import MONEY_ONE, Money
+from daemon.sandbox import clock_channel, reference, ws
+from daemon.sandbox.auth import KeyRing, Verifier, load_or_make_keys
+from daemon.sandbox.bodies import ApiError, nested_error, too_many_requests
+from daemon.sandbox.clock_channel import ClockChannel
+from daemon.sandbox.flow import MakeFlow
+from daemon.sandbox.limits import COST_DEFAULT, COST_GET_ORDER, Buckets, Tier
+from daemon.sandbox.pump import Pump
+from daemon.sandbox.reference import ReferenceFeed
+from daemon.sandbox.rest_markets import PREFIX, MarketApi
+from daemon.sandbox.rest_orders import OrderApi
+from daemon.sandbox.rest_portfolio import PortfolioApi
+from daemon.sandbox.state import Store
+from daemon.sandbox.venue import Venue
+from daemon.sandbox.ws import WsApi
+
+log = structlog.get_logger()
+
+Serve = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_PUBLIC = ("/exchange/", "/series", "/events", "/markets", "/account/endpoint_costs")
+
+
+class SandboxOptions(msgspec.Struct, frozen=True):
+    """How to run a sandbox. `cash` is by shard, on a first start; `port` 0 takes any free one."""
+
+    state_dir: Path
+    make_flow: MakeFlow
+    seed: int = 1
+    host: str = "127.0.0.1"
+    port: int = 0
+    cash: dict[int, Money] = {2: 10_000 * MONEY_ONE}
+    tier: Tier = Tier()
+    idle_exit_s: float | None = None
+
+
+class Ready(msgspec.Struct, frozen=True):
+    """The ready line."""
+
+    rest_url: str
+    ws_url: str
+    reference_ws_url: str
+    clock_ws_url: str
+    key_id: str
+    private_key_path: str
+    rsa_key_id: str
+    rsa_private_key_path: str
+    pid: int
+    mode: str
+    is_paced: bool
+
+
+def check_loopback(host: str) -> None:
+    """Refuse to serve the world.
+
+    Raises:
+        ValueError: the address is not a loopback one.
+    """
+    try:
+        is_loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        is_loopback = False
+    if not is_loopback:
+        raise ValueError(f"the sandbox only listens on loopback addresses, not on {host!r}")
+
+
+class Sandbox:
+    """A sandbox that listens from `start` to `stop`."""
+
+    def __init__(self, options: SandboxOptions) -> None:
+        check_loopback(options.host)
+        self._options = options
+        options.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._keys: KeyRing = load_or_make_keys(options.state_dir)
+        self._store = Store(options.state_dir / "state.sqlite3")
+        self.venue = Venue(self._store, options.make_flow, seed=options.seed, cash=options.cash)
+        self._verifier = Verifier(self._keys, self.venue.account.name)
+        self._buckets = Buckets(options.tier)
+        self._ws = WsApi(self.venue, self._verifier)
+        self._reference = ReferenceFeed(self.venue)
+        self._clock = ClockChannel(self.venue)
+        self._pump = Pump(self.venue, self._ws, self._reference, self._clock)
+        self._runner: web.AppRunner | None = None
+        self._pumping: asyncio.Task[None] | None = None
+        self._heard_s = monotonic()
+
+    # --- requests ----------------------------------------------------------------------------
+
+    def _app(self) -> web.Application:
+        app = web.Application(client_max_size=1 << 20)
+        for part in (
+            MarketApi(self.venue),
+            PortfolioApi(self.venue, self._buckets),
+            OrderApi(self.venue, self._buckets),
+            self._ws,
+            self._reference,
+            self._clock,
+        ):
+            for route in part.routes():
+                app.router.add_route(route.method, route.path, self._guarded(route.handler))
+        app.router.add_route("*", "/{rest:.*}", self._guarded(_not_found))
+        return app
+
+    def _guarded(self, call: Serve) -> Serve:
+        """Return a call that is admitted first, and whose refusals become documented bodies."""
+
+        async def guarded(request: web.Request) -> web.StreamResponse:
+            self._heard_s = monotonic()
+            try:
+                if request.path.startswith(PREFIX + "/"):
+                    self._admit(request)
+                return await call(request)
+            except ApiError as error:
+                return web.Response(body=error.body, status=error.status, content_type="application/json")
+
+        return guarded
+
+    def _admit(self, request: web.Request) -> None:
+        """Verify the signature of private calls, and take tokens for reads: writes pay by their body."""
+        path = request.raw_path.partition("?")[0]
+        if path.removeprefix(PREFIX).startswith(_PUBLIC):
+            return
+        now = self.venue.clock.now()
+        self._verifier.verify(request.headers, request.method, path, now)
+        if request.method == "GET":
+            is_one_order = path.startswith(f"{PREFIX}/portfolio/orders/")
+            cost = COST_GET_ORDER if is_one_order else COST_DEFAULT
+            if not self._buckets.take_read(cost, now):
+                raise too_many_requests()
+
+    # --- life --------------------------------------------------------------------------------
+
+    async def start(self) -> Ready:
+        """Listen, start the flow, and return where."""
+        self._runner = web.AppRunner(self._app(), access_log=None, shutdown_timeout=1.0)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, self._options.host, self._options.port)
+        await site.start()
+        port = self._runner.addresses[0][1]
+        self._pumping = asyncio.create_task(self._pump.run())
+        host = f"{self._options.host}:{port}"
+        flow = self.venue.flow
+        return Ready(
+            f"http://{host}{PREFIX}",
+            f"ws://{host}{ws.PATH}",
+            f"ws://{host}{reference.PATH}",
+            f"ws://{host}{clock_channel.PATH}",
+            self._keys.ed25519.key_id,
+            self._keys.ed25519.path,
+            self._keys.rsa.key_id,
+            self._keys.rsa.path,
+            os.getpid(),
+            flow.mode,
+            flow.speed is not None,
+        )
+
+    @property
+    def _is_idle(self) -> bool:
+        return not (self._ws.count or self._reference.count or self._clock.count)
+
+    async def idle(self, idle_exit_s: float) -> None:
+        """Return when nobody was connected, and nothing was asked, for that long."""
+        while True:
+            if not self._is_idle:
+                self._heard_s = monotonic()
+            left_s = idle_exit_s - (monotonic() - self._heard_s)
+            if left_s <= 0:
+                return
+            await asyncio.sleep(min(left_s, 1.0))
+
+    async def failed(self) -> None:
+        """Return never, or raise what broke the flow: a sandbox without one is of no use."""
+        assert self._pumping is not None, "not started"
+        await self._pumping
+        await asyncio.Event().wait()
+
+    async def stop(self) -> None:
+        """Stop the flow, close every connection with code 1001, and close the state."""
+        if self._pumping is not None:
+            self._pumping.cancel()
+            with contextlib.suppress(asyncio.CancelledError, Exception):
+                await self._pumping
+        for part in (self._ws, self._reference, self._clock):
+            await part.close(b"sandbox stops")
+        if self._runner is not None:
+            await self._runner.cleanup()
+        self._store.close()
+
+
+async def _not_found(_request: web.Request) -> web.StreamResponse:
+    raise nested_error(404, "not_found")
+
+
+async def serve(options: SandboxOptions) -> None:
+    """Run a sandbox until it is told to stop or nobody needs it.
+
+    Raises:
+        ValueError: the host is no loopback address, or the state directory holds something else.
+    """
+    sandbox = Sandbox(options)
+    loop = asyncio.get_running_loop()
+    stopped = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    try:
+        ready = await sandbox.start()
+        sys.stdout.write(msgspec.json.encode(ready).decode() + "\n")
+        sys.stdout.flush()
+        waits = [asyncio.create_task(stopped.wait()), asyncio.create_task(sandbox.failed())]
+        if options.idle_exit_s is not None:
+            waits.append(asyncio.create_task(sandbox.idle(options.idle_exit_s)))
+        done, pending = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for wait in pending:
+            wait.cancel()
+        for wait in done:
+            wait.result()
+    finally:
+        await sandbox.stop()

@@ -1,0 +1,185 @@
+"""The sandbox's one world: exchange, kept state, public past and fan-out, joined; and its clock.
+
+Everything that happens goes through `tell`: kept first (committed), then told to the sessions, then written
+to their sockets. So a reply, sent after `tell`, never precedes what a killed process would forget.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections import deque
+from collections.abc import Callable
+from time import time_ns
+
+import structlog
+
+from daemon.core.units import DAY, Money, Ns
+from daemon.exchange import facts
+from daemon.exchange.accounts import Account
+from daemon.exchange.exchange import Exchange
+from daemon.exchange.market import Market
+from daemon.sandbox.chronicle import Chronicle
+from daemon.sandbox.flow import Flow, History, MakeFlow, PastMarket, Resumed, SpotPrinted, Telling
+from daemon.sandbox.hub import Hub
+from daemon.sandbox.state import Kept, Store
+
+ACCOUNT = "client"
+SPOTS_MAX = 1000
+
+log = structlog.get_logger()
+
+
+class IdSource:
+    """Makes ids that look like the venue's and follow from a seed, the life's number and a count."""
+
+    def __init__(self, seed: int, life: int) -> None:
+        self._prefix = f"{seed}:{life}:".encode()
+        self._count = 0
+
+    def __call__(self) -> str:
+        """Return the next id."""
+        self._count += 1
+        digest = hashlib.blake2b(self._prefix + b"%d" % self._count, digest_size=16).hexdigest()
+        return f"{digest[:8]}-{digest[8:12]}-{digest[12:16]}-{digest[16:20]}-{digest[20:]}"
+
+
+class SandboxClock:
+    """The sandbox's time: the wall's with traders, the tape's with a tape. It never goes back."""
+
+    def __init__(self, start_at: Ns, *, is_wall: bool) -> None:
+        self._now = start_at
+        self._is_wall = is_wall
+
+    def now(self) -> Ns:
+        """Return the time."""
+        if self._is_wall:
+            self._now = max(self._now, time_ns())
+        return self._now
+
+    def set(self, now: Ns) -> None:
+        """Go on to an instant of the tape."""
+        self._now = max(self._now, now)
+
+
+class Venue:
+    """See the module's head.
+
+    Args:
+        store: the opened state.
+        make_flow: makes the source of flow from what an earlier life left.
+        seed: of ids and of the flow.
+        cash: what the client account holds on a first start, by shard.
+    """
+
+    def __init__(self, store: Store, make_flow: MakeFlow, *, seed: int, cash: dict[int, Money]) -> None:
+        self.store = store
+        kept = store.load()
+        started_at = time_ns()
+        unsettled = [record for record in kept.markets if record.settled_at is None]
+        self.flow: Flow = make_flow(
+            Resumed(started_at, seed, kept.spot, tuple(record.spec for record in unsettled))
+        )
+        is_tape = self.flow.mode == "tape"
+        if is_tape:
+            store.clear()
+        self.user_id = kept.user_id or str(uuid.uuid4())
+        store.set_user_id(self.user_id)
+        self.exchange = Exchange(IdSource(seed, kept.life))
+        self.account = self._open_account(kept, cash, is_new=is_tape or kept.cash is None)
+        self.clock = SandboxClock(self.flow.start_at, is_wall=not is_tape)
+        self.chronicle = Chronicle()
+        self.spots: deque[SpotPrinted] = deque(maxlen=SPOTS_MAX)
+        self.hub = Hub(self.exchange, self.user_id, is_tape=is_tape)
+        self.flush: Callable[[], None] = lambda: None
+        """Writes the outboxes to the sockets; set by the WebSocket server."""
+        self.on_spot: Callable[[SpotPrinted], None] = lambda _: None
+        """Set by the reference feed."""
+        self._begin(self.flow.history())
+
+    def _open_account(self, kept: Kept, cash: dict[int, Money], *, is_new: bool) -> Account:
+        if is_new:
+            account = self.exchange.open_account(ACCOUNT, cash)
+            self.store.set_cash(account)
+            return account
+        account = Account(ACCOUNT)
+        account.cash = dict(kept.cash or {})
+        account.fills = list(kept.fills)
+        account.settlements = list(kept.settlements)
+        # Ended orders don't need their market, resting ones do: those of a market that is over were
+        # cancelled before it was.
+        long_ago = time_ns() - 2 * DAY
+        markets = [record for record in kept.markets if (record.settled_at or long_ago) >= long_ago]
+        self.exchange.adopt(account, markets, kept.orders, kept.positions)
+        account.client_order_ids.update(kept.client_order_ids)
+        alive = {record.spec.ticker for record in markets}
+        self.store.forget_markets(
+            record.spec.ticker for record in kept.markets if record.spec.ticker not in alive
+        )
+        return account
+
+    def _begin(self, history: History) -> None:
+        now = self.clock.now()
+        for past in history.markets:
+            if past.spec.ticker not in self.exchange.markets:
+                self.exchange.markets[past.spec.ticker] = _ended(past)
+        self.chronicle.seed(history)
+        for spot in history.spot:
+            self.spots.append(spot)
+        # What an earlier life left has its clock run on first: markets close, orders expire.
+        left = self.exchange.advance(now)
+        self.tell([*left, *self.flow.advance(self.exchange, now), *self.exchange.advance(now)])
+
+    def tell(self, tellings: list[Telling]) -> None:
+        """Keep, tell and send what happened."""
+        now = self.clock.now()
+        self.hub.set_time(now)
+        if tellings:
+            self.store.save(tellings, self.exchange, self.account)
+            self._remember(tellings, now)
+            self.hub.publish(tellings)
+        self.hub.tell_tickers()
+        self.flush()
+
+    def _remember(self, tellings: list[Telling], now: Ns) -> None:
+        markets = self.exchange.markets
+        quoted: dict[str, None] = {}
+        for fact in tellings:
+            match fact:
+                case facts.LevelChanged():
+                    quoted[fact.ticker] = None
+                case facts.Traded():
+                    self.chronicle.observe_trade(fact, markets[fact.ticker])
+                case SpotPrinted():
+                    self.spots.append(fact)
+                    self.on_spot(fact)
+                case facts.BookReplaced():
+                    if markets[fact.ticker].is_open(now):
+                        quoted[fact.ticker] = None
+                case facts.MarketClosed():
+                    quoted.pop(fact.ticker, None)
+                    self.chronicle.finish(markets[fact.ticker])
+                case _:
+                    pass
+        for ticker in quoted:
+            if markets[ticker].is_open(now):
+                self.chronicle.observe_quotes(markets[ticker], now)
+
+    def roll(self) -> None:
+        """Finish candles whose minute is over, and keep the last spot price: once a second will do."""
+        now = self.clock.now()
+        for market in self.exchange.markets.values():
+            if market.is_open(now):
+                self.chronicle.roll(market, now)
+        if self.spots:
+            self.store.save_spot(self.spots[-1].price)
+
+
+def _ended(past: PastMarket) -> Market:
+    market = Market(past.spec, past.spec.open_at)
+    market.change(past.settled_at, status="finalized")
+    market.volume = past.volume
+    market.result, market.settlement_price = past.result, past.settlement_price
+    market.expiration_value = past.expiration_value
+    market.determined_at, market.settled_at = past.determined_at, past.settled_at
+    return market

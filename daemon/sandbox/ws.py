@@ -1,0 +1,87 @@
+"""The WebSocket endpoint: upgrade, reading, keep-alive. What it says is `subscriptions`' and `hub`'s."""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+from aiohttp import WSMsgType, web
+
+from daemon.sandbox.auth import Verifier
+from daemon.sandbox.frames import HEARTBEAT
+from daemon.sandbox.sockets import BUFFER_BYTES_MAX, Socket, close_all
+from daemon.sandbox.subscriptions import ClientSession
+from daemon.sandbox.venue import Venue
+
+PATH = "/trade-api/ws/v2"
+HEARTBEAT_S = 10.0
+
+log = structlog.get_logger()
+
+
+class WsApi:
+    """All client connections."""
+
+    def __init__(self, venue: Venue, verifier: Verifier) -> None:
+        self._venue = venue
+        self._verifier = verifier
+        self._sockets: dict[ClientSession, Socket] = {}
+        self._is_bounded = venue.flow.speed is not None
+        venue.flush = self.flush
+
+    def routes(self) -> list[web.RouteDef]:
+        """Return the endpoint."""
+        return [web.get(PATH, self.connect)]
+
+    @property
+    def count(self) -> int:
+        """How many clients are connected."""
+        return len(self._sockets)
+
+    async def connect(self, request: web.Request) -> web.WebSocketResponse:
+        """Serve one connection until it ends. 401 without a good signature."""
+        path = request.raw_path.partition("?")[0]
+        account = self._verifier.verify(request.headers, "GET", path, self._venue.clock.now())
+        response = web.WebSocketResponse(compress=False, max_msg_size=1 << 20)
+        await response.prepare(request)
+        session = self._venue.hub.open_session(account)
+        socket = self._sockets[session] = Socket(request, response)
+        keep_alive = asyncio.create_task(_keep_alive(socket))
+        try:
+            async for message in response:
+                if message.type in {WSMsgType.TEXT, WSMsgType.BINARY}:
+                    self._venue.hub.set_time(self._venue.clock.now())
+                    session.receive(message.data)
+                    self.flush()
+        finally:
+            keep_alive.cancel()
+            del self._sockets[session]
+            self._venue.hub.close_session(session)
+        return response
+
+    def flush(self) -> None:
+        """Write every outbox to its socket; a client that doesn't keep up loses its subscriptions."""
+        for session, socket in self._sockets.items():
+            if not session.outbox:
+                continue
+            # As fast as possible the flow waits for the slowest instead.
+            if self._is_bounded and socket.waiting_bytes > BUFFER_BYTES_MAX:
+                log.warning("client.overflowed", waiting_bytes=socket.waiting_bytes)
+                session.overflow()
+            socket.write(session.outbox)
+            session.outbox.clear()
+
+    async def drained(self) -> None:
+        """Wait until every client has taken what was written."""
+        for socket in list(self._sockets.values()):
+            await socket.drained()
+
+    async def close(self, message: bytes) -> None:
+        """Close all connections with code 1001."""
+        await close_all(list(self._sockets.values()), message)
+
+
+async def _keep_alive(socket: Socket) -> None:
+    while True:
+        await asyncio.sleep(HEARTBEAT_S)
+        socket.write_raw(HEARTBEAT)
