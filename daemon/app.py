@@ -107,7 +107,7 @@ class App:
                 )
             )
             limits = await rest.account_limits()
-            setup = setup_of(config, _model_ref(model), self._clock.now() // MILLISECOND)
+            setup = setup_of(config, _model_ref(config, model), self._clock.now() // MILLISECOND)
             engine = build_engine(setup, model.scorer, self._config_name)
             journal = Journal.create(config.path(config.state_dir) / "journal", _header(setup, self._mode))
             stack.callback(journal.close)
@@ -356,9 +356,9 @@ def _leaves(error: BaseException) -> list[BaseException]:
     return [error]
 
 
-def _model_ref(model: LoadedModel) -> ModelRef:
+def _model_ref(config: Config, model: LoadedModel) -> ModelRef:
     metadata = model.metadata
-    return ModelRef(str(model.folder), metadata.name, metadata.version, metadata.files[MODEL_FILE])
+    return ModelRef(config.model.path, metadata.name, metadata.version, metadata.files[MODEL_FILE])
 
 
 def _header(setup: Setup, instance: str) -> JournalHeader:

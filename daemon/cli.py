@@ -207,7 +207,7 @@ def check(config_path: Path) -> None:
 def replay(journal: Path, model_path: Path | None) -> None:
     """Run a JOURNAL through the core again and say whether every command is identical.
 
-    Exits 0 when it is, 65 when it is not or can't be read.
+    The model is looked for where the configuration of that run named it, from this folder. Exits 0 when it is, 65 when it is not or can't be read.
     """
     import msgspec  # noqa: PLC0415 - for this command alone
 
@@ -262,10 +262,11 @@ def sandbox(
     It speaks Kalshi's REST and WebSocket protocol on 127.0.0.1. When it listens it prints one JSON line
     with its addresses and the key to sign with.
     """
-    from daemon.sandbox.launch import launch  # noqa: PLC0415 - the daemon itself never loads the exchange
+    # The daemon itself never loads the exchange.
+    from daemon.sandbox.launch import LaunchFailed, launch  # noqa: PLC0415
 
     log.configure()
-    sys.exit(
+    try:
         launch(
             state=state,
             port=port,
@@ -276,7 +277,8 @@ def sandbox(
             speed=None if speed == "max" else float(speed),
             sessions=sessions,
         )
-    )
+    except LaunchFailed as error:
+        die(str(error), exits.UNAVAILABLE)
 
 
 @main.group()

@@ -128,7 +128,7 @@ class Pump:
             await asyncio.sleep(0)  # a full inbox must not starve the tasks that read, send and answer
             batch = await self._inbox.drain(self._timeout_s())
             self.turned_at = time.monotonic()
-            self._turn(batch)
+            self.turn(batch)
             self.turns += 1
 
     def _timeout_s(self) -> float | None:
@@ -139,7 +139,12 @@ class Pump:
             return 1.0  # the tape's clock nudges us; this only keeps the proof of life alive
         return max(0, wake_at - self._now()) / SECOND
 
-    def _turn(self, batch: list[Event]) -> None:
+    def turn(self, batch: list[Event]) -> None:
+        """Take one batch: journal, handle, decide, journal, dispatch. Part of `run`; alone for benchmarks.
+
+        Raises:
+            JournalFailed: nothing of the batch was handled, or nothing of the decision was sent.
+        """
         engine, journal = self._engine, self._journal
         first_at = self._inbox.first_at
         if batch:

@@ -1,0 +1,180 @@
+"""From a frame's bytes to a scored decision, durability included, against the naive pipeline in one run.
+
+Ours: session, journal (one unsynced write per message here: no conflation helps us), book, features,
+LightGBM, strategy, plan, risk; and, when orders come out, their intents on disk by fdatasync. Theirs: the
+fixed baseline of the shared examples, run as it is. Both see the same frames, one by one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import statistics
+import tempfile
+import time
+import typing
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from daemon.assembly import ModelRef, build_engine, setup_of
+from daemon.config import load_config
+from daemon.core import events as e
+from daemon.core.commands import AmendOrder, CancelOrder, Command, PlaceOrder
+from daemon.core.engine import Engine
+from daemon.core.units import MILLISECOND, SECOND, Ns
+from daemon.kalshi.session import Session
+from daemon.scoring.registry import load_model
+from daemon.shell.journal import Journal, JournalHeader
+from daemon.shell.loop import Inbox, Pump
+from tests.bench.walk import OPEN_AT, TICKER, frames_of_a_walk, listing, reference
+
+ROOT = Path(__file__).parents[2]
+NAIVE = ROOT / "../shared/examples/naive_pipeline.py"
+WARM = 600
+"""Messages before the measurement: the naive pipeline's window is full then."""
+
+
+class _Sink:
+    """Stands behind the pump for the order queue and the reader: it says yes to every order at once."""
+
+    def __init__(self, inbox: Inbox) -> None:
+        self._inbox = inbox
+        self.now: Ns = 0
+        self.offset: int | None = None
+        self.orders = 0
+
+    def put(self, command: Command, offset: int | None = None) -> None:
+        """Answer an order command; note the journal offset that must be on disk first."""
+        if not isinstance(command, PlaceOrder | AmendOrder | CancelOrder):
+            return
+        self.offset = offset
+        self.orders += 1
+        name = command.client_order_id
+        if isinstance(command, CancelOrder):
+            answer = e.OrderAccepted("cancel", name, command.order_id, None, 0, self.now, self.now)
+        else:
+            rests = isinstance(command, AmendOrder) or command.time_in_force == "good_till_canceled"
+            action: e.OrderAction = "amend" if isinstance(command, AmendOrder) else "place"
+            left = command.qty if rests else 0
+            answer = e.OrderAccepted(action, name, f"id-{name}", 0, left, self.now, self.now)
+        self._inbox.put(answer)
+
+
+class OursUnderTest:
+    """The daemon's path from bytes to a decision on disk, with everything but the two network ends."""
+
+    def __init__(self, folder: Path) -> None:
+        config = load_config(ROOT / "config.toml")
+        model = load_model(config.path(config.model.path))
+        ref = ModelRef(str(model.folder), model.metadata.name, model.metadata.version, "")
+        setup = setup_of(config, ref, OPEN_AT // MILLISECOND)
+        self.model = model
+        self.engine: Engine = build_engine(setup, model.scorer, str(ROOT / "config.toml"))
+        header = JournalHeader(
+            kalshid_version="bench", instance="bench", epoch=setup.engine.epoch,
+            engine=msgspec.Raw(msgspec.msgpack.encode(setup)),
+        )  # fmt: skip
+        self.journal = Journal.create(folder, header)
+        self.inbox = Inbox()
+        self.session = Session(is_private=False)
+        self.sink = _Sink(self.inbox)
+        self.pump = Pump(
+            self.engine, self.inbox, self.journal, self.sink, self.sink,  # type: ignore[arg-type]
+            now=lambda: self.sink.now, is_followed=True, on_latency=lambda _ns: None,
+            on_batch=lambda _events, _commands: None,
+        )  # fmt: skip
+        self._start()
+
+    def _start(self) -> None:
+        now = OPEN_AT
+        self.session.watch([TICKER])
+        events: list[e.Event] = [e.MarketListed(listing(), now), *self.session.connected(now)]
+        events += self.session.receive(
+            b'{"type":"subscribed","id":1,"msg":{"channel":"orderbook_delta","sid":1}}', now
+        )
+        for step in (0, 10):
+            at = now + step * SECOND
+            events.append(e.AccountReconciled(at, at, 10_000_000_000, (), (), ()))
+        self.sink.now = now + 10 * SECOND
+        self.pump.turn(events)
+
+    async def take(self, at: Ns, frame: bytes) -> None:
+        """Take one frame all the way: a decision, and what it orders on disk."""
+        self.sink.now = at
+        self.inbox.extend(self.session.receive(frame, at))
+        self.sink.offset = None
+        self.pump.turn(await self.inbox.drain(0))
+        if self.sink.offset is not None:
+            await self.journal.synced(self.sink.offset)
+
+    def refer(self, at: Ns, spot: int) -> None:
+        """Take the spot price along with the next frame, as the reference feed would."""
+        self.inbox.put(reference(at, spot))
+
+
+def load_naive(names: tuple[str, ...], model_file: Path) -> object:
+    """Return the fixed baseline. Skips, loudly, where the shared examples are absent."""
+    if not NAIVE.is_file():
+        pytest.skip(f"the naive pipeline is not here: {NAIVE}")
+    found = importlib.util.spec_from_file_location("naive_pipeline", NAIVE)
+    assert found is not None
+    assert found.loader is not None
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    return module.NaivePipeline(model_file, names)
+
+
+async def _measure(ours_count: int, naive_count: int, folder: Path) -> dict[str, float]:
+    ours = OursUnderTest(folder)
+    naive: typing.Any = load_naive(ours.model.scorer.schema.names, ours.model.folder / "model.txt")
+    frames = list(frames_of_a_walk(WARM + max(ours_count, naive_count)))
+    for at, frame, spot in frames[:WARM]:
+        ours.refer(at, spot)
+        await ours.take(at, frame)
+        naive.on_message(frame.decode())
+    mine: list[int] = []
+    theirs: list[int] = []
+    scored = 0
+    share = max(1, ours_count // naive_count)
+    for number, (at, frame, spot) in enumerate(frames[WARM : WARM + ours_count]):
+        if number % 20 == 0:
+            ours.refer(at, spot)
+        started = time.perf_counter_ns()
+        await ours.take(at, frame)
+        mine.append(time.perf_counter_ns() - started)
+        scored += ours.engine.scores.get(TICKER) is not None
+        if number % share == 0:  # interleaved: both meet the same machine
+            text = frame.decode()
+            started = time.perf_counter_ns()
+            naive.on_message(text)
+            theirs.append(time.perf_counter_ns() - started)
+    ours.journal.close()
+    quantiles = statistics.quantiles(mine, n=100)
+    return {
+        "ours_p50_us": statistics.median(mine) / 1e3,
+        "ours_p99_us": quantiles[98] / 1e3,
+        "naive_p50_us": statistics.median(theirs) / 1e3,
+        "ratio": statistics.median(theirs) / statistics.median(mine),
+        "mean_ratio": statistics.mean(theirs) / statistics.mean(mine),
+        "scored_share": scored / len(mine),
+        "orders": float(ours.sink.orders),
+    }
+
+
+def decision_rates(ours_count: int = 5_000, naive_count: int = 100) -> dict[str, float]:
+    """Return medians in microseconds of both ways, interleaved in one run, and their ratios.
+
+    `ratio` is of the medians, `mean_ratio` of the means, in which every fdatasync counts.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        return asyncio.run(_measure(ours_count, naive_count, Path(folder)))
+
+
+def test_the_measured_path_scores_and_orders() -> None:
+    """What the benchmark measures is real work: nearly every message is scored, and orders come out."""
+    rates = decision_rates(ours_count=400, naive_count=2)
+    assert rates["scored_share"] > 0.95
+    assert rates["orders"] > 0
+    assert rates["ratio"] > 1
