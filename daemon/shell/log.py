@@ -75,6 +75,11 @@ class LogWriter:
         except queue.Full:
             self.dropped_total += 1
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing waits to be written."""
+        return self._lines.empty()
+
     def close(self, timeout_s: float = 2.0) -> None:
         """Write what is queued and end the thread; give up after `timeout_s` if the stream blocks."""
         try:
