@@ -1,0 +1,111 @@
+"""One signed request: signature, deadline, classification, pages."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import socket
+
+import pytest
+from aiohttp import web
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from daemon.core.units import MILLISECOND
+from daemon.kalshi.auth import Signer
+from daemon.kalshi.errors import Refused, Reply, Transient, Unknown
+from daemon.kalshi.http import Http
+from tests.kalshi.venue import serving
+
+KEY = Ed25519PrivateKey.generate()
+NOW = 1_790_366_080_909 * MILLISECOND
+
+
+async def test_a_request_is_signed_over_its_path_as_on_the_wire() -> None:
+    """The query is not signed; an encoded part is signed encoded; the clock's time is in the header."""
+    async with asyncio.timeout(10), serving() as venue:
+        venue.answer("GET", "/markets/A%2FB", 200, b"{}")
+        async with Http(venue.url, Signer("id", KEY), lambda: NOW) as http:
+            assert await http.request("GET", "/markets/A%2FB", {"limit": 5}) == Reply(200, b"{}")
+        (headers,) = venue.headers
+        assert venue.requests == [("GET", "/trade-api/v2/markets/A%2FB?limit=5", b"")]
+        signature = base64.b64decode(headers["KALSHI-ACCESS-SIGNATURE"])
+        KEY.public_key().verify(signature, b"1790366080909GET/trade-api/v2/markets/A%2FB")
+
+
+async def test_a_write_without_an_answer_is_unknown_and_a_read_transient() -> None:
+    """The venue hangs up, or takes too long: it may have happened."""
+    async with asyncio.timeout(20), serving() as venue:
+        for method in ("GET", "POST"):
+            venue.answer(method, "/hangs_up", 0, b"")
+            venue.answer(method, "/slow", 200, b"{}")
+        async with Http(venue.url, None, lambda: NOW, read_timeout_s=0.2, write_timeout_s=0.2) as http:
+            with pytest.raises(Transient):
+                await http.request("GET", "/hangs_up")
+            with pytest.raises(Unknown):
+                await http.request("POST", "/hangs_up", body=b"{}")
+            venue.delay_s = 5
+            with pytest.raises(Transient):
+                await http.request("GET", "/slow")
+            with pytest.raises(Unknown):
+                await http.request("POST", "/slow", body=b"{}")
+
+
+async def test_a_refused_connection_never_sent_anything() -> None:
+    """Nobody listens: even a write is only Transient."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port = sock.getsockname()[1]
+    async with asyncio.timeout(10), Http(f"http://127.0.0.1:{port}", None, lambda: NOW) as http:
+        with pytest.raises(Transient):
+            await http.request("POST", "/x", body=b"{}")
+
+
+async def test_every_request_is_observed() -> None:
+    """Method, path without query, status or None, and seconds, also where no answer came."""
+    seen: list[tuple[str, str, int | None]] = []
+    async with asyncio.timeout(10), serving() as venue:
+        venue.answer("GET", "/gone", 0, b"")
+        async with Http(
+            venue.url, None, lambda: NOW, observe=lambda m, p, s, _t: seen.append((m, p, s))
+        ) as http:
+            await http.request("GET", "/missing", {"a": 1})
+            with pytest.raises(Transient):
+                await http.request("GET", "/gone")
+    assert seen == [("GET", "/missing", 404), ("GET", "/gone", None)]
+
+
+async def test_pages_are_followed_to_the_empty_cursor() -> None:
+    """All pages with the other parameters constant; a cursor that repeats or never ends is an error."""
+
+    def page(request: web.Request, _body: bytes) -> tuple[int, bytes]:
+        number = int(request.query.get("cursor") or 0)
+        following = str(number + 1) if number < 2 else ""
+        return 200, json.dumps({"cursor": following, "items": [number]}).encode()
+
+    async with asyncio.timeout(10), serving() as venue:
+        venue.answers["GET", "/trade-api/v2/list"] = page
+        venue.answer("GET", "/stuck", 200, b'{"cursor":"same","items":[]}')
+        venue.answer("GET", "/strange", 200, b'{"cursor":"","others":[]}')
+        venue.answer("GET", "/none", 200, b'{"items":[]}')
+        async with Http(venue.url, None, lambda: NOW) as http:
+            assert await http.pages("/list", {"status": "open"}, "items", int) == [0, 1, 2]
+            assert await http.pages("/none", {}, "items", int) == []
+            with pytest.raises(Transient, match="more than 2 pages"):
+                await http.pages("/list", {}, "items", int, pages_max=2)
+            with pytest.raises(Transient, match="repeats"):
+                await http.pages("/stuck", {}, "items", int)
+            with pytest.raises(Transient, match="unreadable"):
+                await http.pages("/strange", {}, "items", int)
+            with pytest.raises(Refused):
+                await http.pages("/missing", {}, "items", int)
+        assert all("status=open&limit=1000" in path for _, path, _ in venue.requests[:3])
+
+
+async def test_a_body_of_another_kind_is_no_answer() -> None:
+    """A read whose body isn't what was asked for is Transient, not a crash."""
+    async with asyncio.timeout(10), serving() as venue:
+        venue.answer("GET", "/thing", 200, b"<html>")
+        async with Http(venue.url, None, lambda: NOW) as http:
+            with pytest.raises(Transient, match="unreadable"):
+                await http.get("/thing", dict[str, int])
