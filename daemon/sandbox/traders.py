@@ -54,12 +54,10 @@ _SLEPT: Final[Ns] = 5 * SECOND
 class _Life:
     """One market that the flow looks after until it is settled."""
 
-    __slots__ = ("crowd", "is_determined", "is_new", "spec")
+    __slots__ = ("crowd", "is_determined", "spec")
 
-    def __init__(self, spec: MarketSpec, *, is_new: bool) -> None:
+    def __init__(self, spec: MarketSpec) -> None:
         self.spec = spec
-        self.is_new = is_new
-        """Whether this flow lists it; else an earlier life of the sandbox did."""
         self.is_determined = False
         self.crowd: Crowd | None = None
 
@@ -86,10 +84,10 @@ class TradersFlow:
         self._indexed_at = self._path[-1][0]
         self._ticked_at = resumed.now
         self._has_begun = False
-        self._lives: dict[str, _Life] = {spec.ticker: _Life(spec, is_new=False) for spec in resumed.markets}
+        self._lives: dict[str, _Life] = {spec.ticker: _Life(spec) for spec in resumed.markets}
         self._adopted = frozenset(self._lives)
         for spec in self._due(resumed.now):
-            self._lives.setdefault(spec.ticker, _Life(spec, is_new=True))
+            self._lives.setdefault(spec.ticker, _Life(spec))
         self._history: History | None = None
 
     @property
@@ -170,8 +168,7 @@ class TradersFlow:
         now = self.start_at
         told += exchange.advance(now)
         for life in self._lives.values():
-            if life.is_new:
-                told += exchange.list_market(life.spec, now)
+            told += exchange.list_market(life.spec, now)
         for trade in self.history().trades:
             # What an earlier life of the sandbox counted is not counted again.
             if trade.ticker in self._lives and trade.ticker not in self._adopted:
@@ -196,7 +193,7 @@ class TradersFlow:
         if at % MINUTE == 0:
             for spec in self._due(at):
                 if spec.ticker not in self._lives:
-                    self._lives[spec.ticker] = _Life(spec, is_new=True)
+                    self._lives[spec.ticker] = _Life(spec)
                     told += exchange.list_market(spec, at)
         if at % (100 * MILLISECOND) == 0:
             self._live(exchange, at, told)
