@@ -61,7 +61,7 @@ class Sandbox(_Table, frozen=True):
 class Markets(_Table, frozen=True):
     """`[markets]`: what is watched."""
 
-    series: Tickers = msgspec.field(default_factory=lambda: ["KXBTC15M"])
+    series: Tickers = msgspec.field(default_factory=lambda: ["KXBTC15M", "KXBTCD"])
     reference_symbol: Annotated[str, msgspec.Meta(pattern="^[A-Z0-9]+/[A-Z0-9]+$")] = "BTC/USD"
     refresh_s: Seconds = 5
     roll_ahead_s: Seconds = 120
@@ -181,7 +181,8 @@ class Config(_Table, frozen=True):
 
 NOT_IN_FILE = {"root"}
 SECTION = re.compile(r"^\s*\[\s*([A-Za-z0-9_.\-\s]+?)\s*\]\s*(#.*)?$")
-KEY = re.compile(r"^\s*([A-Za-z0-9_\-]+)\s*=")
+KEY = re.compile(r"^\s*([A-Za-z0-9_.\-\s]+?)\s*=")
+PORT_MAX = 65_535
 
 
 def _lines(text: str) -> dict[tuple[str, ...], int]:
@@ -190,11 +191,15 @@ def _lines(text: str) -> dict[tuple[str, ...], int]:
     table: tuple[str, ...] = ()
     for number, line in enumerate(text.splitlines(), 1):
         if match := SECTION.match(line):
-            table = tuple(part.strip() for part in match.group(1).split("."))
+            table = _dotted(match.group(1))
             found.setdefault(table, number)
         elif match := KEY.match(line):
-            found.setdefault((*table, match.group(1)), number)
+            found.setdefault((*table, *_dotted(match.group(1))), number)
     return found
+
+
+def _dotted(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split("."))
 
 
 class _Reader:
@@ -257,11 +262,10 @@ class _Reader:
                 if key not in table:
                     self.complain(path, f"{key} is missing")
             self.field((*path, "enabled"), table.get("enabled", True), bool)
-            self.field((*path, "series"), table.get("series", ["X"]), Tickers)
+            series = self.field((*path, "series"), table.get("series", ["X"]), Tickers)
             params = {key: value for key, value in table.items() if key not in ("enabled", "series")}
-            tables.append(
-                StrategyTable(name, table.get("enabled") is True, list(table.get("series") or []), params)
-            )
+            known = series if isinstance(series, list) else []
+            tables.append(StrategyTable(name, table.get("enabled") is True, known, params))
         return tuple(tables)
 
 
@@ -291,6 +295,8 @@ def parse_config(name: str, text: str, root: Path) -> Config:
                 reader.complain(("venue", key), 'mode = "demo" needs it')
     if config.orders.reserve_tokens >= 100:
         reader.complain(("orders", "reserve_tokens"), "must stay below the smallest write bucket (100)")
+    if int(config.metrics.listen.rpartition(":")[2]) > PORT_MAX:
+        reader.complain(("metrics", "listen"), f"{config.metrics.listen!r}: ports end at {PORT_MAX}")
     if reader.problems:
         raise ConfigError(reader.problems)
     return config

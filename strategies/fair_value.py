@@ -2,8 +2,7 @@
 
 Idea: the model's P(YES) against the book. Where it exceeds what a contract costs, taker fee included, by
 `edge_min`, buy at once, up to a Kelly fraction of the equity. Where it doesn't, rest an order `margin`
-away from the model's value, inside the spread or at the best price: a maker on a fee-free series pays
-neither spread nor fee.
+away from the model's value: a maker on a fee-free series pays neither spread nor fee.
 
 Source: Kelly sizing with fees for a binary contract (Kelly 1956; Thorp 2006); the structural view of
 15-minute markets as Brownian digital options.
@@ -21,7 +20,10 @@ import msgspec
 
 from daemon.core.sizing import edge, kelly_qty
 from daemon.core.strategy import MarketView, Target, Wanted
-from daemon.core.units import PRICE_ONE, SECOND, BookSide, Ns, Price, Qty
+from daemon.core.units import MILLISECOND, PRICE_ONE, QTY_ONE, SECOND, BookSide, Ns, Price, Qty
+
+REST_AWAY_MAX: Price = 900
+"""No order rests farther than this from the best opposite price: nothing would come of it soon."""
 
 Fraction = Annotated[float, msgspec.Meta(gt=0, le=1)]
 Dollars = Annotated[float, msgspec.Meta(ge=0, le=1)]
@@ -54,7 +56,7 @@ class FairValue:
     def __init__(self, params: Params) -> None:
         self.params = params
         limit = params.book_changed_max_ms
-        self.book_changed_max: Ns | None = None if limit is None else limit * 1_000_000
+        self.book_changed_max: Ns | None = None if limit is None else limit * MILLISECOND
 
     def wants(self, view: MarketView) -> Wanted:
         """Return a taker target where the edge is clear, else resting targets around the model's value."""
@@ -75,8 +77,8 @@ class FairValue:
     def _room(self, view: MarketView, side: BookSide) -> Qty:
         """Return how many more contracts a side may add, an order's cap included."""
         held = view.position if side == "bid" else -view.position
-        cap = self.params.position_contracts_max * 100
-        return max(0, min(self.params.order_contracts_max * 100, cap - held))
+        cap = self.params.position_contracts_max * QTY_ONE
+        return max(0, min(self.params.order_contracts_max * QTY_ONE, cap - held))
 
     def _sized(self, view: MarketView, score: float, side: BookSide, price: Price, *, is_taker: bool) -> Qty:
         return kelly_qty(
@@ -105,25 +107,30 @@ class FairValue:
         return None
 
     def _rest(self, view: MarketView, score: float, bid: Price, ask: Price) -> Wanted:
-        grid = view.grid
-        margin = round(self.params.margin * PRICE_ONE)
-        fair = round(score * PRICE_ONE)
-        # Post-only at the best price at most: never across the spread, never worse than the margin asks.
-        buy = grid.floor(min(fair - margin, ask - 1))
-        sell = grid.ceil(max(fair + margin, bid + 1))
-        targets = []
-        for side, price in (("bid", buy), ("ask", sell)):
-            if price is None or (side == "bid" and price < bid) or (side == "ask" and price > ask):
-                continue
-            book_side: BookSide = "bid" if side == "bid" else "ask"
-            qty = self._sized(view, score, book_side, price, is_taker=False)
-            if qty >= 100:
-                targets.append(
-                    Target(book_side, price, qty, "rest", f"{margin / 100:.1f}c inside fair value")
-                )
-        gain = max(
-            edge(score, ask, "bid", view.spec.fees, is_taker=True),
-            edge(score, bid, "ask", view.spec.fees, is_taker=True),
+        margin, fair = round(self.params.margin * PRICE_ONE), round(score * PRICE_ONE)
+        # Post-only: never across the spread, and never nearer to the model's value than the margin.
+        quotes: tuple[tuple[BookSide, Price | None], ...] = (
+            ("bid", view.grid.floor(min(fair - margin, ask - 1))),
+            ("ask", view.grid.ceil(max(fair + margin, bid + 1))),
         )
-        why = f"edge {gain * 100:.1f}c below {self.params.edge_min * 100:.1f}c"
-        return Wanted(tuple(targets), why)
+        targets = []
+        for side, price in quotes:
+            if price is None or abs(price - (ask if side == "bid" else bid)) > REST_AWAY_MAX:
+                continue
+            qty = self._sized(view, score, side, price, is_taker=False)
+            if qty >= QTY_ONE:
+                reason = f"rests {margin / 100:.1f}c from fair value {score * 100:.1f}c"
+                targets.append(Target(side, price, qty, "rest", reason, slack=margin // 3))
+        return Wanted(tuple(targets), self._why_not_take(view, score, bid, ask))
+
+    def _why_not_take(self, view: MarketView, score: float, bid: Price, ask: Price) -> str:
+        gains: tuple[tuple[float, BookSide], ...] = (
+            (edge(score, ask, "bid", view.spec.fees, is_taker=True), "bid"),
+            (edge(score, bid, "ask", view.spec.fees, is_taker=True), "ask"),
+        )
+        gain, side = max(gains)
+        if gain < self.params.edge_min:
+            return f"edge {gain * 100:.1f}c below {self.params.edge_min * 100:.1f}c"
+        if not self._room(view, side):
+            return f"edge {gain * 100:.1f}c, but the position is at its limit"
+        return f"edge {gain * 100:.1f}c, but the stake is below 0.01 contract"

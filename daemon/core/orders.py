@@ -79,7 +79,7 @@ LIFECYCLE: dict[tuple[OrderState, Happening], OrderState] = {
 }
 
 
-class IllegalHappening(Exception):  # noqa: N818 - it is what happened, and it is not a defect of ours
+class IllegalHappening(Exception):
     """The venue told something of an order that can't follow from its state. It changes nothing."""
 
 
@@ -200,7 +200,8 @@ Proposal: TypeAlias = ProposePlace | ProposeAmend | ProposeCancel
 
 def _is_kept(order: Order, target: Target) -> bool:
     """Whether the order rests where the target wants it; a quarter more or less is not worth a request."""
-    return order.price == target.price and abs(order.remaining - target.qty) * 4 <= target.qty
+    is_near = abs(order.price - target.price) <= target.slack
+    return is_near and abs(order.remaining - target.qty) * 4 <= target.qty
 
 
 def plan(

@@ -50,6 +50,8 @@ class Target(msgspec.Struct, frozen=True, gc=False):
     qty: Qty
     style: Literal["rest", "take"]
     reason: str
+    slack: Price = 0
+    """How far from `price` an order that rests already may stay: not every tick is worth a request."""
 
 
 class Wanted(msgspec.Struct, frozen=True):

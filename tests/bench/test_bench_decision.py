@@ -23,12 +23,12 @@ from daemon.config import load_config
 from daemon.core import events as e
 from daemon.core.commands import AmendOrder, CancelOrder, Command, PlaceOrder
 from daemon.core.engine import Engine
-from daemon.core.units import MILLISECOND, SECOND, Ns
+from daemon.core.units import MILLISECOND, MONEY_ONE, SECOND, Ns
 from daemon.kalshi.session import Session
 from daemon.scoring.registry import load_model
 from daemon.shell.journal import Journal, JournalHeader
 from daemon.shell.loop import Inbox, Pump
-from tests.bench.walk import OPEN_AT, TICKER, frames_of_a_walk, listing, reference
+from tests.bench.walk import OPEN_AT, STRIKE, TICKER, frames_of_a_walk, listing, reference
 
 ROOT = Path(__file__).parents[2]
 NAIVE = ROOT / "../shared/examples/naive_pipeline.py"
@@ -97,7 +97,10 @@ class OursUnderTest:
         for step in (0, 10):
             at = now + step * SECOND
             events.append(e.AccountReconciled(at, at, 10_000_000_000, (), (), ()))
-        self.sink.now = now + 10 * SECOND
+        for step in range(600):  # the reference windows are full before the first frame
+            at = now + step * SECOND // 2
+            events.append(reference(at, STRIKE + (step % 7) * MONEY_ONE))
+        self.sink.now = now + 300 * SECOND
         self.pump.turn(events)
 
     async def take(self, at: Ns, frame: bytes) -> None:

@@ -114,6 +114,13 @@ def test_what_rests_right_is_kept() -> None:
     assert plan("M", "s", [rest("bid", 4000)], [order(qty=1200)], "why") == []
 
 
+def test_an_order_within_the_targets_slack_is_kept() -> None:
+    """A target may say that not every tick is worth a request."""
+    near = Target("bid", 4_100, 1_000, "rest", "because", slack=100)
+    assert plan("M", "s", [near], [order(price=4_000)], "why") == []
+    assert plan("M", "s", [near], [order(price=3_900)], "why") == [ProposeAmend("M", "s", "a", near)]
+
+
 def test_nothing_rests_a_target_is_placed() -> None:
     """From nothing to a target: one place."""
     assert plan("M", "s", [rest("bid", 4000)], [], "why") == [ProposePlace("M", "s", rest("bid", 4000))]
