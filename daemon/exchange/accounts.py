@@ -64,9 +64,11 @@ def reserve(qty: Qty, orders: Iterable[Order], fees: Fees) -> Money:
         for order in side:
             closing = min(cover, order.remaining)
             cover -= closing
-            total += (order.remaining - closing) * order.own_price
-            if pays_maker_fee:
-                total += trade_fee(fees, order.price, order.remaining, is_taker=False)
+            opening = order.remaining - closing
+            total += opening * order.own_price
+            if pays_maker_fee and opening:
+                # What closes pays its fee from its proceeds, which are always more.
+                total += trade_fee(fees, order.price, opening, is_taker=False)
     return total
 
 
@@ -130,7 +132,9 @@ class Account:
         others = [other for other in self.resting.get(ticker, {}).values() if other is not instead_of]
         needed = reserve(self.qty(ticker), [*others, order], fees)
         if taken:
-            needed += trade_fee(fees, order.price, taken, is_taker=True)
+            held = -self.qty(ticker) if order.side == "bid" else self.qty(ticker)
+            proceeds = min(taken, max(0, held)) * (PRICE_ONE - order.own_price)
+            needed += max(0, trade_fee(fees, order.price, taken, is_taker=True) - proceeds)
         elsewhere = self.reserved(shard) - self._reserved.get(ticker, (shard, 0))[1]
         return needed + elsewhere <= self.cash.get(shard, 0)
 

@@ -51,7 +51,7 @@ class SandboxOptions(msgspec.Struct, frozen=True):
     seed: int = 1
     host: str = "127.0.0.1"
     port: int = 0
-    cash: dict[int, Money] = {2: 10_000 * MONEY_ONE}
+    cash: dict[int, Money] = msgspec.field(default_factory=lambda: {2: 10_000 * MONEY_ONE})
     tier: Tier = Tier()
     idle_exit_s: float | None = None
 
