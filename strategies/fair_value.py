@@ -14,7 +14,7 @@ trained on simulated books: its edges against a real market are unproven.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -44,8 +44,8 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Position at which no more is wanted on that side, in contracts."""
     quiet_before_close_s: Annotated[int, msgspec.Meta(ge=0)] = 20
     """No orders in the last seconds before the close."""
-    book_changed_max_ms: Annotated[int, msgspec.Meta(ge=1)] | None = 500
-    """Longest time since the book last changed; none switches the check off."""
+    book_changed_max_ms: Annotated[int, msgspec.Meta(ge=1)] | Literal["off"] = 500
+    """Longest time since the book last changed; "off" for slow markets."""
 
 
 class FairValue:
@@ -56,7 +56,7 @@ class FairValue:
     def __init__(self, params: Params) -> None:
         self.params = params
         limit = params.book_changed_max_ms
-        self.book_changed_max: Ns | None = None if limit is None else limit * MILLISECOND
+        self.book_changed_max: Ns | None = None if limit == "off" else limit * MILLISECOND
 
     def wants(self, view: MarketView) -> Wanted:
         """Return a taker target where the edge is clear, else resting targets around the model's value."""

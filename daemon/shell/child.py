@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import aiohttp
@@ -119,6 +120,7 @@ class SandboxChild:
                 raise SandboxFailed(f"the sandbox ended with code {process.returncode}:\n{self._log_tail()}")
             await asyncio.sleep(0.02)
         process.kill()
+        process.wait()
         raise SandboxFailed(f"the sandbox did not listen within {READY_WITHIN_S:.0f} s:\n{self._log_tail()}")
 
     def _log_tail(self) -> str:
@@ -150,4 +152,5 @@ class SandboxChild:
                     return
             await asyncio.sleep(0.02)
         log.warning("sandbox.killed", pid=pid)
-        os.kill(pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)

@@ -62,21 +62,17 @@ class Discovery:
         self._due_at = 0
 
     async def refresh_if_due(self) -> None:
-        """Ask the venue for every series, if it is time; a failure is told and tried again next time."""
+        """Ask the venue for every series, if it is time; one that fails is told and tried again next time."""
         now = self._now()
         if now < self._due_at:
             return
         self._due_at = now + self._every
-        try:
-            for series in self._series:
+        for series in self._series:
+            try:
                 await self._refresh_series(series)
-        except Refused as error:
-            log.warning("discovery.refused", code=error.code, details=error.details)
-        except VenueError as error:
-            log.warning("discovery.failed", reason=str(error))
-            self._emit(e.VenueFailed("markets", str(error), self._now()))
-        else:
-            self._drop_old()
+            except VenueError as error:
+                self._tell_failure("markets", series, error)
+        self._drop_old()
 
     async def _refresh_series(self, series: str) -> None:
         now = self._now()
@@ -100,11 +96,23 @@ class Discovery:
 
     async def _backfill(self, spec: MarketSpec, now: Ns) -> None:
         start = max(spec.open_at, now - BACKFILL)
-        candles = await self._venue.candles(
-            spec.series_ticker, spec.ticker, start // SECOND, now // SECOND, period_min=1
-        )
+        try:
+            candles = await self._venue.candles(
+                spec.series_ticker, spec.ticker, start // SECOND, now // SECOND, period_min=1
+            )
+        except VenueError as error:
+            # The past is a help, no condition: without it the features warm up from the stream.
+            self._tell_failure("candles", spec.ticker, error)
+            return
         for candle in candles:
             self._emit(candle)
+
+    def _tell_failure(self, request: str, subject: str, error: VenueError) -> None:
+        if isinstance(error, Refused):
+            log.warning("discovery.refused", request=request, subject=subject, reason=str(error))
+            return
+        log.warning("discovery.failed", request=request, subject=subject, reason=str(error))
+        self._emit(e.VenueFailed(request, str(error), self._now()))
 
     def _drop_old(self) -> None:
         now = self._now()

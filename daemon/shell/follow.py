@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 from websockets.asyncio.client import connect
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import WebSocketException
 
 from daemon.core.units import Ns
 
@@ -28,10 +28,13 @@ async def first_tick(url: str) -> Ns:
     """Return the sandbox's time now.
 
     Raises:
-        OSError: it can't be reached.
+        OSError: it can't be reached, or is no clock.
     """
-    async with connect(url, compression=None) as connection:
-        return _decode_tick(await connection.recv()).now_ns
+    try:
+        async with connect(url, compression=None, proxy=None) as connection:
+            return _decode_tick(await connection.recv()).now_ns
+    except (WebSocketException, msgspec.MsgspecError) as error:
+        raise OSError(f"{url}: {error}") from error
 
 
 async def follow_clock(
@@ -50,7 +53,7 @@ async def follow_clock(
         on_end: called once, when the tape is over or the sandbox is gone.
     """
     try:
-        async with connect(url, compression=None) as connection:
+        async with connect(url, compression=None, proxy=None) as connection:
             async for message in connection:
                 tick = _decode_tick(message)
                 advance(tick.now_ns)
@@ -59,7 +62,7 @@ async def follow_clock(
                 if settle is not None:
                     await settle()
                     await connection.send(b'{"seen_ns":%d}' % tick.now_ns, text=True)
-    except ConnectionClosed:
+    except (OSError, WebSocketException):
         return
     finally:
         on_end()

@@ -5,7 +5,8 @@
     decide once, journal the decision            record in flight before send
     hand the commands to the queue and the reader
 
-A decision without commands is written together with the next batch: a crash can lose it, never a fact.
+A decision without commands is written together with the next batch, the last one at the end: a crash can
+lose it, never a fact.
 """
 
 from __future__ import annotations
@@ -68,12 +69,13 @@ class Inbox:
     async def drain(self, timeout_s: float | None) -> list[Event]:
         """Wait for an event, then take all that wait, up to BATCH_MAX; empty when the time is up."""
         if not self._events:
-            self._arrived.clear()
             try:
                 async with asyncio.timeout(timeout_s):
                     await self._arrived.wait()
             except TimeoutError:
                 return []
+        # Cleared after the wait, not before: a nudge between two calls must wake the second one.
+        self._arrived.clear()
         events = self._events
         if len(events) <= BATCH_MAX:
             batch = list(events)
@@ -130,6 +132,9 @@ class Pump:
             self.turned_at = time.monotonic()
             self.turn(batch)
             self.turns += 1
+        if self._undecided:
+            self._journal.append(self._undecided)
+            self._undecided.clear()
 
     def _timeout_s(self) -> float | None:
         wake_at = self._engine.wake_at()

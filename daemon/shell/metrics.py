@@ -24,39 +24,48 @@ BUCKETS = 24
 class Histogram:
     """Durations in log2 buckets of microseconds, exact sum and count."""
 
-    __slots__ = ("buckets", "count", "sum_ns")
+    __slots__ = ("buckets", "count", "longest_ns", "sum_ns")
 
     def __init__(self) -> None:
         self.buckets = [0] * (BUCKETS + 1)
         self.count = 0
         self.sum_ns = 0
+        self.longest_ns = 0
 
     def observe(self, duration_ns: int) -> None:
-        """Count one duration."""
-        index = (max(duration_ns, 0) // 1000).bit_length()
+        """Count one duration, in nanoseconds, not negative."""
+        assert duration_ns >= 0, f"a duration of {duration_ns} ns"
+        # A bound is part of its bucket, as Prometheus has it: 1 µs is counted under le="1e-06".
+        index = (max(duration_ns - 1, 0) // 1000).bit_length()
         self.buckets[min(BUCKETS, index)] += 1
         self.count += 1
         self.sum_ns += duration_ns
+        if duration_ns > self.longest_ns:
+            self.longest_ns = duration_ns
 
     def quantile_s(self, share: float) -> float | None:
         """Return an upper bound of a quantile in seconds, by bucket; None while empty."""
         if not self.count:
             return None
-        wanted, seen = share * self.count, 0
-        for index, number in enumerate(self.buckets):
+        wanted, seen = max(1.0, share * self.count), 0
+        for index, number in enumerate(self.buckets[:-1]):
             seen += number
             if seen >= wanted:
-                return float((1 << index) * 1e-6)
-        return None
+                return _bound_s(index)
+        return self.longest_ns / 1e9  # above the last bound there is no other
 
     def prometheus(self) -> list[tuple[str, float]]:
         """Return the cumulative buckets as Prometheus wants them."""
         total, rows = 0, []
         for index, number in enumerate(self.buckets[:-1]):
             total += number
-            rows.append((repr((1 << index) * 1e-6), float(total)))
+            rows.append((repr(_bound_s(index)), float(total)))
         rows.append(("+Inf", float(self.count)))
         return rows
+
+
+def _bound_s(index: int) -> float:
+    return (1 << index) / 1_000_000
 
 
 class Family(msgspec.Struct, frozen=True):

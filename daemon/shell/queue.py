@@ -1,10 +1,11 @@
 """The one order queue: every order mutation of the daemon leaves through here, one consumer, cancels first.
 
-Before a command leaves, in this order: its journal record is on disk (fdatasync); the venue's token
-budget has room (`core.pacer`; cancels may use the reserve); for anything but a cancel, the outer bound of
-requests per second has room too (asyncio-throttle, with exactly one waiter: this consumer), its
-time-to-live has not passed, and what the decision rested on is still vouched for. What fails a check is
-dropped with its reason, as an event, and never sent.
+Before a command leaves, in this order: its journal record is on disk (fdatasync); for anything but a
+cancel, its time-to-live has not passed and what the decision rested on is still vouched for; the venue's
+token budget has room (`core.pacer`; cancels may use the reserve); for anything but a cancel, the outer
+bound of requests per second has room too (asyncio-throttle, which only this consumer asks). What fails a
+check is dropped with its reason, as an event, and never sent. An order that must wait for room keeps its
+place and is checked again each time; a cancel that comes in meanwhile passes it.
 
 What the venue answers becomes an event: yes (`OrderAccepted`), no (`OrderRejected`), or not known
 (`OrderUnknown`); a request that surely never arrived is dropped (`OrderDropped`).
@@ -24,7 +25,7 @@ from daemon.core import events as e
 from daemon.core.commands import AmendOrder, CancelAll, CancelOrder, PlaceOrder
 from daemon.core.pacer import Pacer
 from daemon.core.units import Ns
-from daemon.kalshi.errors import Refused, Transient, VenueError
+from daemon.kalshi.errors import Refused, Transient
 from daemon.kalshi.rest import Rest
 
 log = structlog.get_logger(__name__)
@@ -68,7 +69,7 @@ class OrderQueue:
         self._vouch = vouch
         self._synced = synced
         self._emit = emit
-        self._throttler = Throttler(rate_limit=requests_per_s_max, period=1.0, retry_interval=0.001)
+        self._throttler = Throttler(rate_limit=requests_per_s_max, period=1.0)
         self._cancels: deque[tuple[CancelOrder | CancelAll, int, Ns]] = deque()
         self._orders: deque[tuple[PlaceOrder | AmendOrder, int, Ns]] = deque()
         self._wake = asyncio.Event()
@@ -94,8 +95,19 @@ class OrderQueue:
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing waits and nothing is in flight."""
-        return not (self._cancels or self._orders or self._requests)
+        """Whether nothing is in flight, and nothing waits but for tokens, which only time brings.
+
+        A tape's time stands still until we are idle: waiting for tokens must not count as work.
+        """
+        now = self._now()
+        if self._requests:
+            return False
+        if self._cancels:
+            return self.pacer.ready_at(CANCEL_TOKENS, now, may_use_reserve=True) > now
+        if self._orders:
+            is_starved = self.pacer.ready_at(CREATE_TOKENS, now, may_use_reserve=False) > now
+            return is_starved and self._why_not(self._orders[0][0]) is None
+        return True
 
     def put(self, command: Queued, offset: int) -> None:
         """Queue a command that is recorded in the journal before `offset`."""
@@ -112,14 +124,8 @@ class OrderQueue:
                 self._wake.clear()
                 await self._wake.wait()
             if self._cancels:
-                cancel, offset, queued_at = self._cancels[0]
-                await self._synced(offset)
-                if self.pacer.take(CANCEL_TOKENS, self._now(), may_use_reserve=True):
-                    self._cancels.popleft()
-                    self._start(cancel, queued_at)
-                else:
-                    await asyncio.sleep(PACING_S)
-            elif self._orders:
+                await self._send_cancel()
+            else:
                 await self._send_order()
 
     async def drain(self, timeout_s: float) -> bool:
@@ -128,28 +134,53 @@ class OrderQueue:
             await asyncio.wait(set(self._requests), timeout=timeout_s)
         return not self._requests
 
+    async def _send_cancel(self) -> None:
+        """Send the first cancel, or leave it in its place until even the reserve has tokens for it."""
+        command, offset, queued_at = self._cancels[0]
+        await self._synced(offset)
+        if self.pacer.take(CANCEL_TOKENS, self._now(), may_use_reserve=True):
+            self._cancels.popleft()
+            self._start(command, queued_at)
+        else:
+            await asyncio.sleep(PACING_S)
+
     async def _send_order(self) -> None:
-        """Send or drop the first order, unless a cancel comes in while it waits for its turn."""
+        """Send or drop the first order, or leave it in its place while it may not go yet."""
         command, offset, queued_at = self._orders[0]
         reason = self._why_not(command)
         if reason is None:
-            ready_at = self.pacer.ready_at(CREATE_TOKENS, self._now(), may_use_reserve=False)
-            if ready_at > self._now() or self._order_requests >= self._in_flight_max:
-                await self._nap(PACING_S)
-                return
-            async with self._throttler:
-                pass
             await self._synced(offset)
-            if self._cancels:
-                return  # a cancel goes first; the order keeps its place
-            # The waits above took time: ask again, at the moment of sending.
-            reason = self._why_not(command)
-        self._orders.popleft()
+            reason = self._why_not(command)  # the disk took its time
         if reason is not None:
+            self._orders.popleft()
             self._drop(command, reason)
-            return
-        self.pacer.take(CREATE_TOKENS, self._now(), may_use_reserve=False)
-        self._start(command, queued_at)
+        elif self._cancels:
+            return  # one came in meanwhile, and goes first
+        elif self._has_room() and await self._has_turn():
+            self._orders.popleft()
+            is_taken = self.pacer.take(CREATE_TOKENS, self._now(), may_use_reserve=False)
+            assert is_taken, "only this consumer takes tokens"
+            self._start(command, queued_at)
+        else:
+            await self._nap(PACING_S)
+
+    def _has_room(self) -> bool:
+        """Whether one more order fits in the token budget and among the requests in flight."""
+        now = self._now()
+        ready_at = self.pacer.ready_at(CREATE_TOKENS, now, may_use_reserve=False)
+        return ready_at <= now and self._order_requests < self._in_flight_max
+
+    async def _has_turn(self) -> bool:
+        """Whether the outer bound lets a request out at this instant; if so, that is its turn.
+
+        A turn that is granted is granted without a pause, so the checks before it still hold. Waiting here
+        for one would keep cancels waiting too.
+        """
+        try:
+            async with asyncio.timeout(0), self._throttler:
+                return True
+        except TimeoutError:
+            return False
 
     def _why_not(self, command: PlaceOrder | AmendOrder) -> str | None:
         now = self._now()
@@ -196,12 +227,7 @@ class OrderQueue:
             case CancelOrder():
                 await self._ask("cancel", command.client_order_id, self._venue.cancel(command))
             case CancelAll():
-                try:
-                    await self._venue.cancel_all()
-                except VenueError as error:
-                    self._emit(e.VenueFailed("cancel_all", str(error), self._now()))
-                else:
-                    self._emit(e.VenueAnswered("cancel_all", self._now()))
+                await self._ask_cancel_all()
             case _:
                 assert_never(command)
 
@@ -226,3 +252,14 @@ class OrderQueue:
         else:
             self._emit(accepted)
             self._emit(e.VenueAnswered(action, self._now()))
+
+    async def _ask_cancel_all(self) -> None:
+        try:
+            await self._venue.cancel_all()
+        except Refused as error:
+            log.error("cancel_all.rejected", code=error.code, details=error.details)
+            self._emit(e.VenueAnswered("cancel_all", self._now()))
+        except Exception as error:  # noqa: BLE001 - whatever it was, the orders may still rest
+            self._emit(e.VenueFailed("cancel_all", repr(error), self._now()))
+        else:
+            self._emit(e.VenueAnswered("cancel_all", self._now()))

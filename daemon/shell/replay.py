@@ -38,12 +38,12 @@ def replay(engine: Engine, batches: Iterable[Sequence[Record]]) -> ReplayResult:
     events = decisions = commands = different = 0
     differences: list[str] = []
     expected: list[Command] = []
-    decided: list[Command] | None = None
+    decided: list[Command] = []
     at = 0
 
     def compare() -> None:
         nonlocal different
-        if decided is not None and decided != expected:
+        if decided != expected:
             different += 1
             if len(differences) < DIFFERENCES_KEPT:
                 differences.append(f"decision at {at}: recorded {expected}, replayed {decided}")
@@ -60,7 +60,7 @@ def replay(engine: Engine, batches: Iterable[Sequence[Record]]) -> ReplayResult:
                 expected.append(record)
             else:
                 compare()
-                decided = None
+                decided, expected = [], []
                 events += 1
                 engine.handle(record)
     compare()

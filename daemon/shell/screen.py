@@ -77,7 +77,12 @@ def picture(
     """Return what the daemon believes now, for the screen."""
     state = engine.state
     rows = []
-    for ticker, market in sorted(state.markets.items(), key=lambda item: item[1].spec.close_at):
+    # Those that are over come last: they must not push the open ones off the screen.
+    by_close = sorted(
+        state.markets.items(),
+        key=lambda item: (item[1].spec.close_at <= now, item[1].spec.close_at),
+    )
+    for ticker, market in by_close:
         book, position = market.book, state.ledger.positions.get(ticker)
         price = mark(state, ticker)
         value = 0
@@ -182,8 +187,8 @@ def _markets(shown: Picture) -> Table:
     table = Table(expand=True, box=None, header_style="dim")
     for title in (
         "market",
-        "closes in",
         "book",
+        "closes in",
         "bid",
         "ask",
         "mid",
@@ -201,7 +206,7 @@ def _markets(shown: Picture) -> Table:
         if row.status != "active":
             book = Text(row.status, "dim")
         table.add_row(
-            row.ticker,
+            Text(row.ticker),
             book,
             _clock(row.closes_in_s),
             _cents(row.bid),
@@ -224,10 +229,10 @@ def _decisions(shown: Picture) -> Table:
     for decision in reversed(shown.decisions):
         table.add_row(
             f"{datetime.fromtimestamp(decision.at / SECOND, UTC):%H:%M:%S}",
-            decision.ticker,
-            decision.strategy,
+            Text(decision.ticker),
+            Text(decision.strategy),
             Text(decision.outcome, tones[decision.outcome]),
-            decision.reason,
+            Text(decision.reason),
         )
     return table
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from daemon.core.engine import Engine
@@ -114,7 +115,8 @@ def summarize(
 
 
 def write_summary(summary: Summary, path: Path) -> None:
-    """Write the summary as indented JSON."""
+    """Write the summary as indented JSON, making its folder if it is missing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(msgspec.json.format(msgspec.json.encode(summary), indent=2) + b"\n")
 
 
@@ -123,7 +125,7 @@ def print_summary(summary: Summary, console: Console) -> None:
     pnl = "unknown" if summary.pnl is None else f"${summary.pnl:+,.2f}"
     agreed = "reconciled" if summary.reconciled else "[red]not reconciled[/]"
     console.print(
-        f"[bold]{summary.exit_reason}[/] after {summary.seconds:,.1f} s: {summary.frames:,} frames, "
+        f"[bold]{escape(summary.exit_reason)}[/] after {summary.seconds:,.1f} s: {summary.frames:,} frames, "
         f"{summary.gaps} gaps noticed, {summary.decisions:,} decisions, {summary.orders} orders, "
         f"{summary.fills} fills, fees ${summary.fees:,.2f}, "
         f"P&L {pnl}, {agreed}, {summary.orders_open} orders open"
@@ -143,4 +145,4 @@ def print_summary(summary: Summary, console: Console) -> None:
     if summary.refusals:
         reasons = ", ".join(f"{name} {count}" for name, count in summary.refusals.items())
         console.print(f"refused: {reasons}", style="dim")
-    console.print(f"journal: {summary.journal}", style="dim")
+    console.print(f"journal: {escape(summary.journal)}", style="dim")

@@ -57,7 +57,7 @@ async def serve_web(
     host, _, port = listen.rpartition(":")
     try:
         await web.TCPSite(runner, host, int(port)).start()
-    except OSError as error:
+    except (OSError, OverflowError) as error:  # a port above 65535 overflows
         await runner.cleanup()
         raise WebFailed(f"metrics.listen = {listen!r}: {error}") from error
     return runner
