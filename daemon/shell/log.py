@@ -193,10 +193,9 @@ def _pass_on(_logger: Any, _method: str, fields: Fields) -> tuple[tuple[Fields],
 
 def _readable(fields: Fields) -> Fields:
     """Return the fields in reading order, exceptions as text, without secrets."""
-    exc_info = fields.pop("exc_info", None)
-    if exc_info:
-        fields["exc_info"] = exc_info
+    if fields.get("exc_info"):
         fields = structlog.processors.format_exc_info(None, "", fields)
+    fields.pop("exc_info", None)
     at = fields.pop("timestamp")
     instant = datetime.fromtimestamp(at // SECOND, UTC).strftime("%Y-%m-%dT%H:%M:%S")
     head = {"timestamp": f"{instant}.{at % SECOND // 1000:06d}Z"}

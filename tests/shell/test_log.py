@@ -136,12 +136,12 @@ def test_what_libraries_log_is_in_the_same_stream() -> None:
     """Warnings of other packages become lines that name the package; their chatter doesn't."""
     stream = io.StringIO()
     writer = configure(stream=stream)
-    logging.getLogger("some.library").warning("lost %d frames", 3)
-    logging.getLogger("some.library").info("connected")
+    logging.getLogger("some.package").warning("lost %d frames", 3)
+    logging.getLogger("some.package").info("connected")
     (line,) = lines_of(stream, writer)
     fields: dict[str, Any] = json.loads(line)
     assert ("warning", "library.logged") == (fields["level"], fields["event"])
-    assert ("some.library", "lost 3 frames") == (fields["library"], fields["message"])
+    assert ("some.package", "lost 3 frames") == (fields["library"], fields["message"])
 
 
 def test_a_blocked_stream_blocks_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
