@@ -1,8 +1,9 @@
 """The demo model: P(a 15-minute bitcoin market settles YES), trained on the sandbox's simulated traders.
 
-It is what a newcomer's first run scores with. It has learned the simulation and nothing else: that it
-beats the simulated mid is by construction (the simulated makers lag), and says nothing of a real
-market. Same seed, same libraries: same bytes.
+It is what a newcomer's first run scores with. It has learned the simulation and nothing else: that it is
+nearer to the truth than the simulated mid is by construction (the simulated makers are late, and it is
+taught the chance that the simulation knows), and says nothing of a real market. Same seed, same
+libraries: same bytes.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ from daemon.core.features import CATALOGUE
 from daemon.core.scorer import FeatureSchema
 from daemon.core.units import MINUTE, SECOND, Ns
 from daemon.lab.judge import Judged, figures, normal_cdf
-from daemon.lab.samples import MarketSamples, Parts, Row, collect, split_by_time
-from daemon.lab.simulation import simulated_events
+from daemon.lab.samples import Expected, MarketSamples, Parts, Row, collect, split_by_time
+from daemon.lab.simulation import Simulation
 from daemon.scoring.lightgbm import LightGBMScorer
 from daemon.scoring.registry import (
     FORMAT,
@@ -41,8 +42,8 @@ from daemon.scoring.registry import (
 
 NAME = "btc15m-demo"
 VERSION = "1"
-MARKETS = 480
-"""Five days of quarter-hours: as many independent outcomes."""
+MARKETS = 384
+"""Four days of quarter-hours."""
 # The time of day is left out: the simulation has none, and with hundreds of markets a tree would
 # remember by it which market it was.
 SCHEMA = FeatureSchema(tuple(name for name in CATALOGUE if not name.startswith("tod_")))
@@ -56,16 +57,16 @@ _RISING = frozenset({"mid", "strike_distance", "strike_distance_sigma"})
 
 
 def _parameters(seed: int) -> dict[str, str | int | float | bool]:
-    """Plain `binary`, no re-weighting of classes: the probabilities are meant as they are."""
+    """Plain `binary`, no re-weighting of classes: the probabilities are meant as they are.
+
+    No bagging: it would tear the two weighted halves of a row apart, and put the luck back in.
+    """
     return {
         "objective": "binary",
         "metric": "binary_logloss",
-        "learning_rate": 0.05,
+        "learning_rate": 0.08,
         "num_leaves": 15,
-        "min_data_in_leaf": 300,
-        "feature_fraction": 0.8,
-        "bagging_fraction": 0.7,
-        "bagging_freq": 1,
+        "min_data_in_leaf": 100,
         "lambda_l2": 5.0,
         "monotone_constraints": ",".join(str(int(name in _RISING)) for name in SCHEMA.names),
         "seed": seed,
@@ -83,9 +84,26 @@ def _matrix(rows: Iterable[Row]) -> np.ndarray:
 
 
 def _dataset(markets: Sequence[MarketSamples], reference: lightgbm.Dataset | None) -> lightgbm.Dataset:
-    labels = np.array([float(market.is_yes) for market in markets for _ in market.rows])
-    rows = _matrix(row for market in markets for row in market.rows)
-    return lightgbm.Dataset(rows, labels, feature_name=list(SCHEMA.names), reference=reference)
+    """Each row once as YES and once as NO, weighted by their probabilities: the log loss expected of it.
+
+    One outcome per market is all that a real tape gives, and some hundred of them can't teach a
+    probability to a cent. A simulation knows the chance itself, so the demo need not learn from luck.
+    """
+    rows, labels, weights = [], [], []
+    for market in markets:
+        for row, expected in zip(market.rows, market.expected, strict=True):
+            for label, weight in ((1.0, expected), (0.0, 1 - expected)):
+                if weight > 0:
+                    rows.append(row)
+                    labels.append(label)
+                    weights.append(weight)
+    return lightgbm.Dataset(
+        _matrix(rows),
+        np.array(labels),
+        weight=np.array(weights),
+        feature_name=list(SCHEMA.names),
+        reference=reference,
+    )
 
 
 def _fit(parts: Parts, parameters: dict[str, str | int | float | bool]) -> tuple[bytes, int]:
@@ -108,6 +126,7 @@ def _judged(markets: Sequence[MarketSamples], scorer: LightGBMScorer) -> list[Ju
     return [
         Judged(
             market.is_yes,
+            market.expected,
             model=tuple(scorer.score(row) for row in market.rows),
             mid=tuple(_known(row[mid]) for row in market.rows),
             formula=tuple(normal_cdf(_known(row[sigmas])) for row in market.rows),
@@ -132,7 +151,9 @@ def _counts(parts: Parts, count: Callable[[Sequence[MarketSamples]], int]) -> di
     return {"train": count(parts.train), "stop": count(parts.stop), "test": count(parts.test)}
 
 
-def train_on(events: Iterable[Event], source: str, target: Path, seed: int) -> Path:
+def train_on(
+    events: Iterable[Event], source: str, target: Path, seed: int, expected: Expected | None = None
+) -> Path:
     """Train on a stream of events; returns the model's folder below `target`, loaded once as a check.
 
     Args:
@@ -140,6 +161,7 @@ def train_on(events: Iterable[Event], source: str, target: Path, seed: int) -> P
         source: what the events are, in words, for the metadata.
         target: the registry's root: the model is written to `<target>/btc15m-demo/1/`.
         seed: of the training; the events have their own.
+        expected: a simulation's probability of YES, which then is the label; else the outcome is.
 
     Raises:
         FileExistsError: there is such a model already.
@@ -148,7 +170,7 @@ def train_on(events: Iterable[Event], source: str, target: Path, seed: int) -> P
     folder = target / NAME / VERSION
     if folder.exists():
         raise FileExistsError(f"{folder}: is there already; a model's version is never written over")
-    markets = list(collect(events, SCHEMA, REQUIRED, SAMPLE_EVERY))
+    markets = list(collect(events, SCHEMA, REQUIRED, SAMPLE_EVERY, expected))
     parts = split_by_time(markets, SHARES, embargo=5 * MINUTE)
     if not (parts.train and parts.stop and parts.test):
         raise ValueError(f"{len(markets)} markets are too few to train, stop and judge by")
@@ -161,7 +183,12 @@ def train_on(events: Iterable[Event], source: str, target: Path, seed: int) -> P
         version=VERSION,
         status="demo",
         label=Label(
-            definition="1 if the market settles YES, else 0", horizon="from the row's instant to the close"
+            definition=(
+                "1 if the market settles YES, else 0"
+                if expected is None
+                else "P(the market settles YES) as the simulation knows it at the row's instant"
+            ),
+            horizon="from the row's instant to the close",
         ),
         feature_schema=tuple(feature_entry(CATALOGUE[name]) for name in SCHEMA.names),
         feature_schema_sha256=SCHEMA.sha256,
@@ -181,9 +208,10 @@ def train_on(events: Iterable[Event], source: str, target: Path, seed: int) -> P
         ),
         metrics=figures(_judged(parts.test, scorer), seed),
         notes=(
-            "Trained and judged on simulated traders only. metrics are of the test part: means over rows;"
-            " skill_over_mid is 1 - brier_model / brier_mid with a 95 % bootstrap interval over markets."
-            " That it beats the simulated mid says nothing of a real market."
+            "Trained and judged on simulated traders only; what it does there says nothing of a real market."
+            " metrics are of the test part, means over rows: Brier and log loss against drawn outcomes,"
+            " skill_over_mid = 1 - brier_model / brier_mid with a 95 % bootstrap interval over markets,"
+            " rmse to the label. formula is the normal distribution of strike_distance_sigma."
         ),
         libraries={
             "python": platform.python_version(),
@@ -218,7 +246,8 @@ def train_demo(target: Path, seed: int, markets: int = MARKETS) -> Path:
         ValueError: too few markets for three parts.
     """
     source = (
-        f"daemon.lab.simulation.simulated_events(seed={seed}, markets={markets}):"
+        f"daemon.lab.simulation.Simulation(seed={seed}, markets={markets}):"
         " the sandbox's spot price, makers and takers in virtual time"
     )
-    return train_on(simulated_events(seed, markets), source, target, seed)
+    simulation = Simulation(seed, markets)
+    return train_on(simulation.events(), source, target, seed, simulation.fair_value)

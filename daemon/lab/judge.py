@@ -7,7 +7,7 @@ interval of the skill is a bootstrap over whole markets.
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from math import erf, log, sqrt
 
 import msgspec
@@ -16,9 +16,13 @@ BOOTSTRAP_DRAWS = 1_000
 
 
 class Judged(msgspec.Struct, frozen=True):
-    """One held-out market: its outcome and, per row, the probabilities that were said."""
+    """One held-out market: its outcome and, per row, the probabilities that were said.
+
+    `expected` is the probability that the world's maker knew, or the outcome where nobody knew more.
+    """
 
     is_yes: bool
+    expected: tuple[float, ...]
     model: tuple[float, ...]
     mid: tuple[float, ...]
     formula: tuple[float, ...]
@@ -39,10 +43,16 @@ def _log_loss(said: Sequence[float], is_yes: bool) -> float:
     return -sum(log(p) for p in clipped)
 
 
+def _rmse(pairs: Iterable[tuple[Sequence[float], Sequence[float]]]) -> float:
+    squares = [(p - q) ** 2 for said, truth in pairs for p, q in zip(said, truth, strict=True)]
+    return sqrt(sum(squares) / len(squares))
+
+
 def figures(markets: Sequence[Judged], seed: int) -> dict[str, float]:
     """Return Brier scores, log losses, calibration and the model's skill over the mid, by name.
 
-    Skill is 1 - Brier / Brier of the mid; `_low` and `_high` bound it in 95 of 100 draws of markets.
+    Skill is 1 - Brier / Brier of the mid; `_low` and `_high` bound it in 95 of 100 draws of markets. The
+    `rmse_` are root mean square distances to `expected`, which have no noise of single outcomes in them.
 
     Raises:
         ValueError: no market or no row to judge by.
@@ -60,7 +70,12 @@ def figures(markets: Sequence[Judged], seed: int) -> dict[str, float]:
         mid = sum(of_mid[index] for index in drawn)
         skills.append(1 - sum(of_model[index] for index in drawn) / mid if mid else 0.0)
     skills.sort()
-    return {
+    distances = {
+        "rmse_model": _rmse((market.model, market.expected) for market in markets),
+        "rmse_mid": _rmse((market.mid, market.expected) for market in markets),
+        "rmse_formula": _rmse((market.formula, market.expected) for market in markets),
+    }
+    return distances | {
         "markets": float(len(markets)),
         "rows": float(rows),
         "brier_model": sum(of_model) / rows,

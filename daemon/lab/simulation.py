@@ -44,6 +44,8 @@ class _World:
         self.model = SpotModel(seeded(seed, "lab", "spot"), SPOT_AT_START)
         self.index = Index()
         self._random = seeded(seed, "lab", "prints")
+        self.fair: dict[Ns, float] = {}
+        """The present market's fair value at each step so far."""
 
     def step(self, now: Ns) -> Iterator[Event]:
         """Move the price to `now`, and print it or not."""
@@ -55,21 +57,40 @@ class _World:
             yield ReferencePriceReceived("lab", SYMBOL, price, now, now)
 
 
-def simulated_events(seed: int, markets: int) -> Iterator[Event]:
-    """Yield the events of so many quarter-hour markets, one after the other, from listing to result.
+class Simulation:
+    """So many quarter-hour markets, one after the other, from listing to result.
 
     The same seed gives the same events. Times are virtual, from `START_AT`; both stamps of an event
     are the same instant, for there is no way between the exchange and us.
     """
-    world = _World(seed)
-    # The first strike needs a minute of index values; five let the features of the price warm up.
-    for now in range(START_AT - 5 * MINUTE, START_AT, STEP):
-        yield from world.step(now)
-    for number in range(markets):
-        open_at = START_AT + number * 15 * MINUTE
-        strike = world.index.settlement(open_at)
-        assert strike is not None, "no index values before the open"
-        yield from _market(world, quarter_spec(open_at, None), strike, seed)
+
+    def __init__(self, seed: int, markets: int) -> None:
+        self._seed = seed
+        self._markets = markets
+        self._world = _World(seed)
+
+    def events(self) -> Iterator[Event]:
+        """Yield all events, once, in the order of receipt."""
+        world = self._world
+        # The first strike needs a minute of index values; five let the features of the price warm up.
+        for now in range(START_AT - 5 * MINUTE, START_AT, STEP):
+            yield from world.step(now)
+        for number in range(self._markets):
+            open_at = START_AT + number * 15 * MINUTE
+            strike = world.index.settlement(open_at)
+            assert strike is not None, "no index values before the open"
+            yield from _market(world, quarter_spec(open_at, None), strike, self._seed)
+
+    def fair_value(self, ticker: str, at: Ns) -> float:
+        """Return P(YES) of the present market at a step before its close, as its makers would like to know.
+
+        It is the expectation of the outcome given the price, its volatility and the index at that step.
+
+        Raises:
+            KeyError: that instant is no step of the market whose events are told now.
+        """
+        del ticker  # one market at a time
+        return self._world.fair[at]
 
 
 def _market(world: _World, spec: MarketSpec, strike: Money, seed: int) -> Iterator[Event]:
@@ -82,12 +103,14 @@ def _market(world: _World, spec: MarketSpec, strike: Money, seed: int) -> Iterat
     exchange.list_market(spec, spec.open_at)
     yield MarketListed(spec, spec.open_at)
     yield BookSnapshotReceived(spec.ticker, (), (), spec.open_at, spec.open_at)
+    world.fair.clear()
     has_opened = False
     for now in range(spec.open_at, spec.close_at, STEP):
         yield from world.step(now)
         if now - spec.open_at < STRIKE_DELAY:
             continue
         fair = fair_value(spec, strike, world.model.price, world.model.volatility_s, world.index, now)
+        world.fair[now] = fair
         if has_opened:
             yield from observed(crowd.act(exchange, fair, STEP / SECOND, now))
         else:

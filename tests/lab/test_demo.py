@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import strategies
-from daemon.lab.demo import NAME, REQUIRED, SCHEMA, VERSION, train_on
+from daemon.lab.demo import NAME, REQUIRED, SCHEMA, VERSION, train_demo, train_on
 from daemon.scoring.registry import METADATA_FILE, MODEL_FILE, load_model
 from tests.lab.tiny_stream import tiny_stream
 
@@ -18,7 +18,7 @@ BYTES_MAX = 400_000
 def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
     """Two trainings of one seed write identical files; another seed gives another model."""
     first, again, other = (
-        train_on(tiny_stream(1, 30), "tiny", tmp_path / name, seed)
+        train_on(tiny_stream(seed, 30), "tiny", tmp_path / name, seed)
         for name, seed in (("a", 1), ("b", 1), ("c", 2))
     )
     for name in (MODEL_FILE, METADATA_FILE):
@@ -63,3 +63,13 @@ def test_the_shipped_model_is_small_and_calibrated_on_its_own_world() -> None:
     metrics = model.metadata.metrics
     assert abs(metrics["mean_probability"] - metrics["base_rate"]) < 0.1
     assert metrics["brier_model"] < metrics["brier_base_rate"]
+    assert metrics["rmse_model"] < min(metrics["rmse_mid"], metrics["rmse_formula"])
+
+
+def test_the_demo_is_trained_on_the_simulation_it_names(tmp_path: Path) -> None:
+    """A small run of the real thing: simulated markets, its chances as labels, a folder that loads."""
+    model = load_model(train_demo(tmp_path, seed=3, markets=12))
+    assert "Simulation(seed=3, markets=12)" in model.metadata.training.source
+    assert "as the simulation knows it" in model.metadata.label.definition
+    # A market's first seconds and its last ones: a probability there too.
+    assert all(0 < frozen.expected < 1 for frozen in model.metadata.frozen_rows)

@@ -10,8 +10,8 @@ from daemon.lab.judge import Judged, figures, normal_cdf
 def test_figures_of_two_markets_by_hand() -> None:
     """Brier scores, calibration and skill as computed on paper."""
     markets = [
-        Judged(True, model=(0.8, 1.0), mid=(0.5, 0.5), formula=(0.5, 0.5)),
-        Judged(False, model=(0.2, 0.0), mid=(0.5, 0.5), formula=(0.5, 0.5)),
+        Judged(True, (0.9, 0.9), model=(0.8, 1.0), mid=(0.5, 0.5), formula=(0.5, 0.5)),
+        Judged(False, (0.1, 0.1), model=(0.2, 0.0), mid=(0.5, 0.5), formula=(0.5, 0.5)),
     ]
     told = figures(markets, seed=1)
     assert pytest.approx(told["brier_model"]) == (0.08 / 4)
@@ -23,13 +23,13 @@ def test_figures_of_two_markets_by_hand() -> None:
 
 def test_figures_repeat_with_their_seed() -> None:
     """The bootstrap is seeded: the same markets give the same interval."""
-    markets = [Judged(n % 3 == 0, (0.3, n / 40), (0.4, 0.4), (0.5, 0.1)) for n in range(30)]
+    markets = [Judged(n % 3 == 0, (0.5, 0.5), (0.3, n / 40), (0.4, 0.4), (0.5, 0.1)) for n in range(30)]
     assert figures(markets, seed=5) == figures(markets, seed=5)
 
 
 def test_a_certain_mistake_costs_a_finite_amount() -> None:
     """A probability of exactly 0 for what happened is clipped, so that a loss can be compared."""
-    told = figures([Judged(True, (0.0,), (0.0,), (0.0,))], seed=1)
+    told = figures([Judged(True, (0.0,), (0.0,), (0.0,), (0.0,))], seed=1)
     assert told["log_loss_model"] < 7
 
 

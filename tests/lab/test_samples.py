@@ -21,6 +21,20 @@ def test_rows_lie_on_the_grid_and_carry_their_markets_result() -> None:
     assert (found[1].open_at, found[1].close_at) == (START + LIFE, START + 2 * LIFE)
 
 
+def test_labels_are_the_outcome_or_what_a_simulation_tells() -> None:
+    """Without a simulation's word a row's label is its market's outcome; with it, the word at its instant."""
+    plain = next(iter(collect(tiny_stream(1, 1), SCHEMA, frozenset({"mid"}), 10 * SECOND)))
+    told = next(
+        iter(collect(tiny_stream(1, 1), SCHEMA, frozenset({"mid"}), 10 * SECOND, lambda _, at: at / 1e20))
+    )
+    assert {float(plain.is_yes)} == set(plain.expected)
+    assert plain.rows == told.rows
+    left = [row[1] for row in told.rows]
+    assert [(told.close_at - round((seconds or 0) * SECOND)) / 1e20 for seconds in left] == list(
+        told.expected
+    )
+
+
 def test_a_row_sees_nothing_of_its_future() -> None:
     """Rows up to an instant are the same when the stream ends there or goes on differently."""
     whole = next(iter(collect(tiny_stream(1, 1), SCHEMA, frozenset({"mid"}), 10 * SECOND)))
@@ -43,7 +57,7 @@ def test_rows_without_a_required_feature_are_left_out() -> None:
 
 def market(number: int) -> MarketSamples:
     listed = spec(number, 1)
-    return MarketSamples(listed.ticker, listed.open_at, listed.close_at, True, ([0.5],))
+    return MarketSamples(listed.ticker, listed.open_at, listed.close_at, True, ([0.5],), (1.0,))
 
 
 def test_parts_are_purged() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from functools import cache
 
+import pytest
+
 from daemon.core.events import (
     BookDeltaReceived,
     Event,
@@ -16,19 +18,19 @@ from daemon.core.events import (
 from daemon.core.scorer import FeatureSchema
 from daemon.core.state import State
 from daemon.core.units import MINUTE, MONEY_ONE, PRICE_ONE, SECOND
-from daemon.lab.simulation import START_AT, simulated_events
+from daemon.lab.simulation import START_AT, Simulation
 
 
 @cache
 def two_markets() -> tuple[Event, ...]:
     """Two markets' events, made once."""
-    return tuple(simulated_events(7, 2))
+    return tuple(Simulation(7, 2).events())
 
 
 def test_the_same_seed_gives_the_same_events() -> None:
     """Not one event differs between two runs of a seed; another seed is another world."""
-    assert two_markets() == tuple(simulated_events(7, 2))
-    assert two_markets()[:100] != tuple(simulated_events(8, 1))[:100]
+    assert two_markets() == tuple(Simulation(7, 2).events())
+    assert two_markets()[:100] != tuple(Simulation(8, 1).events())[:100]
 
 
 def test_every_market_is_listed_struck_and_determined() -> None:
@@ -76,3 +78,18 @@ def test_the_world_is_busy() -> None:
     prices = [event.price for event in two_markets() if isinstance(event, ReferencePriceReceived)]
     assert len(prices) > 1_000
     assert all(50_000 * MONEY_ONE < price < 150_000 * MONEY_ONE for price in prices)
+
+
+def test_the_fair_value_is_known_at_each_step_and_ends_near_the_result() -> None:
+    """While a market's events are told its chance is known at every second from the strike on."""
+    simulation = Simulation(7, 1)
+    last = {}
+    for event in simulation.events():
+        if isinstance(event, BookDeltaReceived) and event.received_at < START_AT + 15 * MINUTE:
+            last[event.ticker] = simulation.fair_value(event.ticker, event.received_at)
+            assert 0 < last[event.ticker] < 1
+        if isinstance(event, MarketDetermined):
+            assert (last[event.ticker] > 0.5) == (event.result == "yes")
+    assert len(last) == 1
+    with pytest.raises(KeyError):
+        simulation.fair_value("T", 0)
