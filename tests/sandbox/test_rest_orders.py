@@ -1,0 +1,132 @@
+"""Tests of the REST writes over the wire: statuses, codes and the four error shapes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+from daemon.sandbox.limits import Tier
+from tests.sandbox.running import running
+from tests.sandbox.scripted import OPEN
+from tests.sandbox.wire import order_terms
+
+ORDERS = "/portfolio/events/orders"
+
+
+async def test_a_recorded_maker_and_taker_reply_have_these_shapes(tmp_path: Path) -> None:
+    """A resting order has no averages, a filled one has; keys are alphabetical, the line ends."""
+    async with asyncio.timeout(20), running(tmp_path) as client:
+        status, text = await client.text("POST", ORDERS, order_terms(client_order_id="one"))
+        assert (201, "\n") == (status, text[-1])
+        maker = json.loads(text)
+        assert ["client_order_id", "fill_count", "order_id", "remaining_count", "ts_ms"] == list(maker)
+        status, taker = await client.call("POST", ORDERS, order_terms(price="0.6000", count="1"))
+        assert ("0.0168", "0.6000") == (taker["average_fee_paid"], taker["average_fill_price"])
+
+
+async def test_refusals_have_status_code_and_shape(tmp_path: Path) -> None:
+    """Nested for orders, flat for bodies, with the venue's codes."""
+
+    def nested(code: str, details: str | None = None) -> dict[str, Any]:
+        found = {"code": code, "message": code.replace("_", " ")}
+        return {"error": found | ({"details": details} if details else {})}
+
+    async with asyncio.timeout(20), running(tmp_path) as client:
+        assert 201 == (await client.call("POST", ORDERS, order_terms(client_order_id="used")))[0]
+        go = "json: cannot unmarshal number into Go struct field CreateOrderV2Request.count of type string"
+        for terms, expected in (
+            (order_terms(client_order_id="used"), (409, nested("order_already_exists"))),
+            (order_terms(price="0.3550"), (400, nested("invalid_price"))),
+            (
+                order_terms(price="0.35001"),
+                (400, nested("invalid_order", "invalid price: invalid dollar precision: -5")),
+            ),
+            (order_terms(count="0.00"), (400, nested("invalid_order_size"))),
+            (order_terms(count="1000000.00"), (400, nested("insufficient_balance"))),
+            (
+                order_terms(price="0.6000", post_only=True),
+                (400, nested("invalid_order", "post only cross")),
+            ),
+            (order_terms(ticker="NOWHERE"), (404, nested("market_not_found"))),
+            (
+                order_terms(client_order_id="a.b"),
+                (400, nested("invalid_parameters", "invalid client_order_id")),
+            ),
+            (
+                order_terms(time_in_force="fill_or_kill"),
+                (400, nested("invalid_order", "fill or kill insufficient volume")),
+            ),
+            (order_terms(side=None), (400, nested("invalid_parameters", "side is required"))),
+            (
+                order_terms(exchange_index=0),
+                (400, nested("invalid_parameters", f"{OPEN} is not on exchange_index 0")),
+            ),
+            (
+                order_terms(count=10),
+                (400, {"code": "bad_request", "message": "bad request", "details": go}),
+            ),
+        ):
+            assert expected == await client.call("POST", ORDERS, terms)
+
+
+async def test_a_second_cancel_is_not_found(tmp_path: Path) -> None:
+    """The first tells what it took out; the second and one of an unknown order look the same."""
+    async with asyncio.timeout(20), running(tmp_path) as client:
+        _, placed = await client.call("POST", ORDERS, order_terms())
+        path = f"{ORDERS}/{placed['order_id']}"
+        assert "10.00" == (await client.call("DELETE", path))[1]["reduced_by"]
+        expected = (404, {"error": {"code": "not_found", "message": "not found"}})
+        assert expected == await client.call("DELETE", path)
+        assert expected == await client.call("DELETE", f"{ORDERS}/nothing")
+
+
+async def test_cancel_all_answers_without_a_body(tmp_path: Path) -> None:
+    """204, and nothing rests any more."""
+    async with asyncio.timeout(20), running(tmp_path) as client:
+        await client.call("POST", ORDERS, order_terms())
+        assert (204, "") == await client.text("DELETE", ORDERS)
+        _, found = await client.call("GET", "/portfolio/orders", query="?status=resting")
+        assert [] == found["orders"]
+
+
+async def test_v1_mutations_are_gone(tmp_path: Path) -> None:
+    """410 on every one of them; the reads still live there."""
+    async with asyncio.timeout(20), running(tmp_path) as client:
+        for method, path in (
+            ("POST", "/portfolio/orders"),
+            ("DELETE", "/portfolio/orders/some"),
+            ("POST", "/portfolio/orders/some/amend"),
+            ("POST", "/portfolio/orders/batched"),
+        ):
+            status, body = await client.call(method, path, {})
+            assert (410, "deprecated_v1_order_endpoint") == (status, body["error"]["code"])
+
+
+async def test_a_batch_must_fit_the_bucket_whole(tmp_path: Path) -> None:
+    """What doesn't fit is refused whole with the string shape, and nothing of it happened."""
+    tier = Tier("basic", 200, 100, 1)
+    async with asyncio.timeout(20), running(tmp_path, tier=tier) as client:
+        batch = {"orders": [order_terms() for _ in range(11)]}
+        expected = (429, {"error": "too many requests"})
+        assert expected == await client.call("POST", f"{ORDERS}/batched", batch)
+        _, found = await client.call("GET", "/portfolio/orders")
+        assert [] == found["orders"]
+
+
+async def test_an_amend_mismatch_is_refused(tmp_path: Path) -> None:
+    """Ticker and side must be the order's."""
+    async with asyncio.timeout(20), running(tmp_path) as client:
+        _, placed = await client.call("POST", ORDERS, order_terms())
+        terms = {"ticker": OPEN, "side": "ask", "price": "0.3600", "count": "8.00"}
+        status, body = await client.call("POST", f"{ORDERS}/{placed['order_id']}/amend", terms)
+        assert (400, "order_side_mismatch") == (status, body["error"]["code"])
+
+
+async def test_a_body_needs_its_content_type(tmp_path: Path) -> None:
+    """Without it the flat error of the venue."""
+    async with asyncio.timeout(20), running(tmp_path) as client:
+        status, body = await client.call("POST", ORDERS)
+        expected = (400, {"code": "invalid_content_type", "message": "invalid_content_type"})
+        assert expected == (status, body)
