@@ -51,9 +51,13 @@ def test_a_lock_is_exclusive_within_a_process_too(tmp_path: Path) -> None:
 def test_a_child_process_does_not_inherit_the_lock(tmp_path: Path) -> None:
     """The sandbox outlives a killed daemon, and must not keep its folder locked."""
     lock = FolderLock.take(tmp_path)
+    script = "import sys; print('up', flush=True); sys.stdin.read()"
     with subprocess.Popen(
-        [sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE, close_fds=False
+        [sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, close_fds=False
     ) as child:
+        # The kernel wakes us a moment before it closes what the new program shall not have.
+        assert child.stdout is not None
+        assert b"up\n" == child.stdout.readline()
         lock.release()
         FolderLock.take(tmp_path).release()
         child.kill()
