@@ -107,7 +107,8 @@ class App:
                 )
             )
             limits = await rest.account_limits()
-            setup = setup_of(config, _model_ref(config, model), self._clock.now() // MILLISECOND)
+            # The machine's time, on a tape too: it numbers the starts, and no order id may come twice.
+            setup = setup_of(config, _model_ref(config, model), time.time_ns() // MILLISECOND)
             engine = build_engine(setup, model.scorer, self._config_name)
             journal = Journal.create(config.path(config.state_dir) / "journal", _header(setup, self._mode))
             stack.callback(journal.close)

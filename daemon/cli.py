@@ -127,7 +127,7 @@ def run(
     options = RunOptions(
         for_s=for_s,
         summary_path=summary,
-        tape=None if tape is None else _tape(tape, config, sessions),
+        tape=None if tape is None else _tape(tape, config),
         speed=None if speed == "max" else float(speed),
         sessions=sessions,
         has_screen=has_screen,
@@ -142,18 +142,16 @@ def _log_file(config: Config) -> Path:
     return folder / "kalshid.log"
 
 
-def _tape(source: Path, config: Config, sessions: tuple[str, ...]) -> Path:
+def _tape(source: Path, config: Config) -> Path:
     """Return a folder in the tape format: the source itself, or what is imported from its parquet files."""
     if (source / "manifest.json").is_file():
         return source
     if not any(source.glob("*.parquet")):
         die(f"{source}: neither a tape (manifest.json) nor recorded parquet files", exits.BAD_INPUT)
+    # Some seconds for all sessions, and then never again: the sandbox plays the chosen ones.
     target = config.path(config.state_dir) / "tapes" / source.resolve().name
-    if (target / "manifest.json").is_file() and not sessions:
-        return target
-    if sessions:
-        target = target.with_name(f"{target.name}-{'-'.join(sessions)}"[:200])
-    _import(source, target, sessions)
+    if not (target / "manifest.json").is_file():
+        _import(source, target, ())
     return target
 
 

@@ -178,7 +178,8 @@ class Hub:
 
     def _jump(self, skipped: int) -> None:
         for subscription in self._listeners["orderbook_delta"]:
-            subscription.seq += skipped
+            # A step back in the recording was a new count there; ours can't go below its own start.
+            subscription.seq = max(0, subscription.seq + skipped)
         # What a gap swallowed may have changed any of the books.
         self._suspect.update(dict.fromkeys(self._exchange.markets))
 

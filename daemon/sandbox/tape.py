@@ -113,6 +113,8 @@ class TapeFlow:
         self._records: Iterator[TapeRecord] = iter(())
         self._pending: TapeRecord | None = None
         self._session_tickers: dict[str, None] = {}
+        """The markets that the session's rows have named so far."""
+        self._is_listed = False
         self._session_end_at: Ns | None = None
         self._seqs: dict[int, int] = {}
         self._open: dict[str, TapeMarket] = {}
@@ -148,6 +150,8 @@ class TapeFlow:
     def advance(self, exchange: Exchange, now: Ns) -> list[Telling]:
         """Let happen what was recorded up to `now`, and return what to publish, in order."""
         told: list[Telling] = []
+        if not self._is_listed and not self._is_over:
+            self._list_session(exchange, now, told)
         while not self._is_over:
             record, end_at = self._pending, self._session_end_at
             if record is not None and record.received_at <= now:
@@ -171,6 +175,7 @@ class TapeFlow:
         self._records = self._folder.records(self._sessions[self._place])
         self._pending = next(self._records, None)
         self._session_tickers = {}
+        self._is_listed = False
         self._session_end_at = None
         self._seqs = {}
 
@@ -249,11 +254,22 @@ class TapeFlow:
 
     # --- markets -----------------------------------------------------------------------------
 
+    def _list_session(self, exchange: Exchange, now: Ns, told: list[Telling]) -> None:
+        """List what is open during a session at its start, so that clients can find it before it moves."""
+        session = self._sessions[self._place]
+        for ticker, market in self._markets.items():
+            if market.open_at < session.ended_at and market.close_at > session.started_at:
+                self._list_market(exchange, ticker, now, told)
+        self._is_listed = True
+
     def _list(self, exchange: Exchange, ticker: str, at: Ns, told: list[Telling]) -> None:
         """Make sure that a market is listed that the recording mentions."""
         if ticker in self._session_tickers:
             return
         self._session_tickers[ticker] = None
+        self._list_market(exchange, ticker, at, told)
+
+    def _list_market(self, exchange: Exchange, ticker: str, at: Ns, told: list[Telling]) -> None:
         if ticker in exchange.markets:
             return
         market = self._markets.get(ticker)

@@ -106,6 +106,9 @@ class Feeds:
         while not self.session.is_connected or self._connection is None:  # noqa: ASYNC110
             await asyncio.sleep(0.005)
         try:
+            self.session.poll(self._now())
+            for command in self.session.outgoing():
+                await self._connection.send(command)
             # The answer to our ping comes behind all frames that were sent before it.
             await (await self._connection.ping())
         except ConnectionClosed:
