@@ -253,7 +253,9 @@ class Engine:
             mine = orders.get(name, [])
             if reason is not None:
                 wanted = Wanted((), reason)
-                if not mine:
+                # A book that stands still on a connection that is well makes no resting order wrong: it
+                # is no ground for new ones, and those that rest stay.
+                if not mine or reason == "book_unchanged":
                     self._note(now, ticker, name, "refused", reason, None)
                     continue
             else:

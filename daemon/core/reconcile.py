@@ -85,7 +85,7 @@ class Reconciliation:
         for client_order_id, told in listed.items():
             order = state.orders.get(client_order_id)
             if order is None:
-                state.adopt_order(told, event.received_at)
+                state.adopt_order(told, event.asked_at)
             elif order.is_open and (order.touched_at < event.asked_at or order.state == "unknown"):
                 order.order_id = told.order_id
                 order.tell_filled(told.filled)

@@ -17,10 +17,10 @@ from daemon.core.features import FeatureSet, ReferenceFeatures
 from daemon.core.ledger import Ledger
 from daemon.core.markets import MarketSpec
 from daemon.core.orders import Happening, IllegalHappening, Order
-from daemon.core.reconcile import Reconciliation
+from daemon.core.reconcile import READ_LAG, Reconciliation
 from daemon.core.risk import FeedHealth
 from daemon.core.scorer import FeatureSchema
-from daemon.core.units import Ns, Price, PriceGrid, Qty
+from daemon.core.units import MINUTE, Ns, Price, PriceGrid, Qty
 
 TOLD: dict[e.OrderStatus, Happening] = {
     "resting": "told_resting",
@@ -55,6 +55,8 @@ class State:
         self.markets: dict[str, Market] = {}
         self.orders: dict[str, Order] = {}
         """By client order id; closed ones leave once all their fills are booked."""
+        self._closed_at: dict[str, Ns] = {}
+        """When orders of this life left `orders`; kept for a minute, against words that lag behind."""
         self.pending_terms: dict[str, tuple[Price, Qty]] = {}
         """The terms that an unanswered amend asked for, by client order id."""
         self.ledger = Ledger()
@@ -300,8 +302,16 @@ class State:
             self.counts["illegal_order_events"] += 1
         self.touched[order.ticker] = None
         if order.is_done:
-            self.orders.pop(order.client_order_id, None)
-            self.pending_terms.pop(order.client_order_id, None)
+            self._forget_order(order, at)
+
+    def _forget_order(self, order: Order, at: Ns) -> None:
+        """Drop an order that is closed and whose fills are all booked."""
+        self.orders.pop(order.client_order_id, None)
+        self.pending_terms.pop(order.client_order_id, None)
+        closed_at = self._closed_at
+        closed_at[order.client_order_id] = at
+        while (oldest := next(iter(closed_at))) != order.client_order_id and closed_at[oldest] < at - MINUTE:
+            del closed_at[oldest]
 
     def _apply_answer(
         self, event: e.OrderAccepted | e.OrderRejected | e.OrderUnknown | e.OrderDropped
@@ -392,7 +402,15 @@ class State:
             order.price, order.qty = price, qty
 
     def adopt_order(self, told: e.OrderSnapshot, at: Ns) -> None:
-        """Take in an order that the venue knows and we don't: of our previous life, or not ours at all."""
+        """Take in an order that the venue knows and we don't: of our previous life, or not ours at all.
+
+        `at` is when that was true at the latest. One that we closed just before is told by a list or a
+        message that lags behind, and stays closed; told later than that, it lives, and we were wrong.
+        """
+        closed_at = self._closed_at.get(told.client_order_id)
+        if closed_at is not None and at < closed_at + READ_LAG:
+            self.counts["late_words"] += 1
+            return
         if not told.client_order_id.startswith(self._prefix):
             self.counts["foreign_orders"] += 1
             return
@@ -428,7 +446,7 @@ class State:
             if order.booked >= order.qty and order.is_open:
                 self.happen(order, "told_executed", event.received_at)
             elif order.is_done:
-                self.orders.pop(order.client_order_id, None)
+                self._forget_order(order, event.received_at)
 
     def _order_of(self, event: e.OrderFilled) -> Order | None:
         if event.client_order_id is not None:

@@ -108,6 +108,20 @@ def test_a_book_that_is_lost_takes_the_orders_out() -> None:
     assert cancelled.reason == "book_unsynced"
 
 
+def test_a_book_that_stands_still_is_no_ground_for_orders_nor_against_those_that_rest() -> None:
+    """The strategy's limit on the time since the last change: nothing new, nothing taken out."""
+    strategy = Scripted(book_changed_max=SECOND // 2)
+    strategy.targets = (BUY,)
+    subject = trading(strategy)
+    (placed,) = orders(subject.decide(NOW))
+    accept(subject, placed)
+    strategy.targets = (Target("ask", 4_400, 1_000, "rest", "other"),)
+    assert orders(subject.decide(NOW + SECOND)) == []
+    assert subject.decisions[-1].reason == "book_unchanged"
+    subject.handle(snapshot(NOW + SECOND))
+    assert [type(c) for c in orders(subject.decide(NOW + SECOND))] == [CancelOrder, PlaceOrder]
+
+
 def test_the_queue_can_ask_again_at_the_moment_of_sending() -> None:
     """What was fine at the decision may not be when the bytes leave."""
     strategy = Scripted()

@@ -232,6 +232,22 @@ def test_orders_of_a_previous_life_are_adopted_and_foreign_ones_left_alone(state
     assert state.counts["foreign_orders"] == 1
 
 
+def test_a_word_that_lags_behind_does_not_bring_a_closed_order_back(state: State) -> None:
+    """A list that was read before the cancel says `resting`; one that is read much later tells the truth."""
+    order = placed(state)
+    state.apply(accepted())
+    order.apply("cancel_requested", T0)
+    state.apply(e.OrderAccepted("cancel", "kd-1-1", "id-kd-1-1", None, 0, T0, T0, reduced_by=1_000))
+    assert state.orders == {}
+    listed = e.OrderSnapshot("id-kd-1-1", "kd-1-1", TICKER, "bid", 4_000, 0, 1_000)
+    state.apply(reconciled(T0 + SECOND, orders=(listed,)))
+    state.apply(updated("resting", 0, 1_000))
+    assert state.orders == {}
+    assert state.counts["late_words"] == 2
+    state.apply(reconciled(T0 + 3 * SECOND, orders=(listed,)))
+    assert list(state.orders) == ["kd-1-1"]
+
+
 def test_halt_and_stop_are_remembered(state: State) -> None:
     """A halt holds until a person resumes."""
     state.apply(e.HaltRequested("test", T0))
