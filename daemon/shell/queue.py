@@ -120,9 +120,9 @@ class OrderQueue:
     async def run(self) -> None:
         """Send what is queued until cancelled. Cancellation leaves requests in flight to `drain`."""
         while True:
-            if not (self._cancels or self._orders):
+            while not (self._cancels or self._orders):
                 self._wake.clear()
-                await self._wake.wait()
+                await self._wake.wait()  # an answered request wakes us too, with nothing to send
             if self._cancels:
                 await self._send_cancel()
             else:

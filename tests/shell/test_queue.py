@@ -507,6 +507,17 @@ async def test_the_wait_of_a_sent_command_is_told() -> None:
 # --- the end -------------------------------------------------------------------------------------
 
 
+async def test_an_answer_with_nothing_left_to_send_leaves_the_consumer_waiting() -> None:
+    """The end of a request wakes the consumer; it goes on waiting for commands."""
+    async with rig() as subject:
+        for number in range(3):
+            subject.put(place(number), cancel(number))
+            await subject.idle()
+            await asyncio.sleep(0.01)
+            assert not subject.consumer.done()
+        assert 6 == len(subject.venue.requests)
+
+
 async def test_drain_waits_for_the_answers_in_flight() -> None:
     """Cancelling the consumer ends no request; drain says whether all of them were answered in time."""
     async with rig() as subject:
