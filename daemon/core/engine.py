@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Iterable, Sequence
-from typing import Annotated, Literal, TypeAlias, assert_never
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 
@@ -21,15 +21,15 @@ from daemon.core.breaker import Breaker
 from daemon.core.commands import (
     AmendOrder,
     CancelAll,
-    CancelOrder,
     Command,
-    OrderCommand,
     PlaceOrder,
     ProbeVenue,
     Reconcile,
 )
 from daemon.core.exposure import cash_free, loss_elsewhere, marked_equity
-from daemon.core.orders import Order, Proposal, ProposeAmend, ProposeCancel, ProposePlace, plan
+from daemon.core.issuing import Issuer, base36
+from daemon.core.orders import Order, Proposal, ProposeCancel, plan
+from daemon.core.own_orders import ADOPTED
 from daemon.core.risk import (
     AccountRisk,
     Approved,
@@ -40,13 +40,11 @@ from daemon.core.risk import (
     vouch_market,
 )
 from daemon.core.scorer import FeatureSchema, Scorer
-from daemon.core.state import ADOPTED, Market, State
+from daemon.core.state import Market, State
 from daemon.core.strategy import MarketView, Strategy, Wanted
 from daemon.core.units import DAY, MINUTE, SECOND, Money, Ns
 
 DECISIONS_KEPT = 200
-DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
-
 Phase: TypeAlias = Literal["starting", "trading", "halted", "stopping", "stopped"]
 
 
@@ -85,14 +83,6 @@ class Decision(msgspec.Struct, frozen=True):
     score: float | None
 
 
-def base36(number: int) -> str:
-    """Return a non-negative number in base 36."""
-    digits = DIGITS[number % 36]
-    while number := number // 36:
-        digits = DIGITS[number % 36] + digits
-    return digits
-
-
 class Engine:
     """The core: state, strategies, model and limits, joined. Knows no clock and does no I/O."""
 
@@ -116,13 +106,14 @@ class Engine:
         self.orders_total = 0
         self.phase: Phase = "starting"
         self.equity_at_start: Money | None = None
-        self._sequence = 0
         self._swept_at: Ns | None = None
         self._asked_at: Ns | None = None
         self._is_reconcile_due = True
         self._is_cancel_all_due = False
         self._probed_at: Ns = 0
-        self._placed_at: deque[Ns] = deque()
+        self._issuer = Issuer(
+            self.state, f"{config.order_id_prefix}-{base36(config.epoch)}-", config.order_ttl
+        )
         self._day = -1
         self._equity_at_day_start: Money = 0
         self._last_reasons: dict[tuple[str, str], str] = {}
@@ -218,7 +209,7 @@ class Engine:
             is_orphan = order.strategy == ADOPTED or order.ticker not in state.markets
             if is_orphan and order.state == "resting":
                 wish = ProposeCancel(order.ticker, order.strategy, order.client_order_id, "adopted")
-                commands.append(self._cancel(self.risk.approve_cancel(wish), now))
+                commands.append(self._issuer.issue(self.risk.approve_cancel(wish), None, now))
         since = None if self._asked_at is None else now - self._asked_at
         is_doubtful = not state.account.is_reconciled or any(
             order.state == "unknown" or not order.is_open for order in state.orders.values()
@@ -313,7 +304,7 @@ class Engine:
             self.refusals[verdict] += 1
             self._note(now, ticker, proposal.strategy, "refused", verdict, score)
             return
-        command = self._commit(verdict, market, now)
+        command = self._issuer.issue(verdict, self._book_changed_max(proposal.strategy), now)
         commands.append(command)
         reason = command.reason
         outcome: Literal["place", "amend", "cancel"] = (
@@ -325,89 +316,6 @@ class Engine:
         )
         self.orders_total += outcome == "place"
         self._note(now, ticker, proposal.strategy, outcome, reason, score)
-
-    def _commit(self, approved: Approved, market: Market, now: Ns) -> OrderCommand:
-        """Record an approved proposal as in flight and return its command."""
-        proposal = approved.proposal
-        state, spec = self.state, market.spec
-        match proposal:
-            case ProposeCancel():
-                return self._cancel(approved, now)
-            case ProposeAmend():
-                order = state.orders[proposal.client_order_id]
-                order.apply("amend_requested", now)
-                assert order.order_id is not None, "a resting order has the venue's id"
-                target = proposal.target
-                qty = order.filled + target.qty
-                state.pending_terms[order.client_order_id] = (target.price, qty)
-                return AmendOrder(
-                    order.client_order_id,
-                    order.order_id,
-                    spec.ticker,
-                    order.side,
-                    target.price,
-                    qty,
-                    spec.exchange_index,
-                    proposal.strategy,
-                    target.reason,
-                    now,
-                    now + self.config.order_ttl,
-                    self._book_changed_max(proposal.strategy),
-                )
-            case ProposePlace():
-                return self._place(proposal, market, now)
-            case _:
-                assert_never(proposal)
-
-    def _cancel(self, approved: Approved, now: Ns) -> CancelOrder:
-        proposal = approved.proposal
-        assert isinstance(proposal, ProposeCancel), f"not a cancel: {proposal}"
-        order = self.state.orders[proposal.client_order_id]
-        order.apply("cancel_requested", now)
-        assert order.order_id is not None, "a resting order has the venue's id"
-        return CancelOrder(
-            order.client_order_id,
-            order.order_id,
-            order.ticker,
-            order.exchange_index,
-            proposal.reason,
-            now,
-        )
-
-    def _place(self, proposal: ProposePlace, market: Market, now: Ns) -> PlaceOrder:
-        spec, target = market.spec, proposal.target
-        self._sequence += 1
-        client_order_id = (
-            f"{self.config.order_id_prefix}-{base36(self.config.epoch)}-{base36(self._sequence)}"
-        )
-        self._placed_at.append(now)
-        self.state.orders[client_order_id] = Order(
-            client_order_id=client_order_id,
-            ticker=spec.ticker,
-            side=target.side,
-            price=target.price,
-            qty=target.qty,
-            style=target.style,
-            strategy=proposal.strategy,
-            exchange_index=spec.exchange_index,
-            at=now,
-        )
-        is_take = target.style == "take"
-        return PlaceOrder(
-            client_order_id=client_order_id,
-            ticker=spec.ticker,
-            side=target.side,
-            price=target.price,
-            qty=target.qty,
-            time_in_force="immediate_or_cancel" if is_take else "good_till_canceled",
-            post_only=not is_take,
-            exchange_index=spec.exchange_index,
-            strategy=proposal.strategy,
-            reason=target.reason,
-            decided_at=now,
-            deadline=now + self.config.order_ttl,
-            book_changed_max=self._book_changed_max(proposal.strategy),
-        )
 
     def _book_changed_max(self, strategy: str) -> Ns | None:
         return next(
@@ -429,8 +337,6 @@ class Engine:
 
     def _account_risk(self, ticker: str, now: Ns) -> AccountRisk:
         state = self.state
-        while self._placed_at and self._placed_at[0] <= now - MINUTE:
-            self._placed_at.popleft()
         equity = marked_equity(self.state)
         return AccountRisk(
             refusal=self._stop_reason() if self._stop_reason() != "breaker_open" else None,
@@ -440,7 +346,7 @@ class Engine:
             cash_free=cash_free(state),
             loss_elsewhere=loss_elsewhere(state, ticker),
             pnl_today=0 if equity is None else equity - self._equity_at_day_start,
-            orders_last_minute=len(self._placed_at),
+            orders_last_minute=self._issuer.placed_since(now - MINUTE),
         )
 
     def vouch(self, command: PlaceOrder | AmendOrder, now: Ns) -> Refusal | None:

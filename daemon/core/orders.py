@@ -91,7 +91,7 @@ class Order:
     """
 
     __slots__ = (
-        "booked", "client_order_id", "exchange_index", "filled", "order_id", "price", "qty", "side", "state",
+        "booked", "client_order_id", "filled", "order_id", "price", "qty", "side", "state",
         "strategy", "style", "ticker", "touched_at",
     )  # fmt: skip
 
@@ -105,7 +105,6 @@ class Order:
         qty: Qty,
         style: Literal["rest", "take"],
         strategy: str,
-        exchange_index: int,
         at: Ns,
         state: OrderState = "placing",
         order_id: str | None = None,
@@ -118,7 +117,6 @@ class Order:
         self.qty = qty
         self.style = style
         self.strategy = strategy
-        self.exchange_index = exchange_index
         self.state = state
         self.order_id = order_id
         self.filled = filled

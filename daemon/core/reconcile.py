@@ -18,7 +18,7 @@ from daemon.core.orders import Order
 from daemon.core.units import SECOND, Ns
 
 if TYPE_CHECKING:
-    from daemon.core.state import State
+    from daemon.core.own_orders import OrderBeliefs
 
 READ_LAG: Ns = 2 * SECOND
 """REST lists lag behind the truth (360 ms was recorded): a read is evidence of absence only after this."""
@@ -42,7 +42,7 @@ class Reconciliation:
         self.is_reconciled = self._is_adopted = False
         self._suspects = []
 
-    def apply(self, state: State, event: e.AccountReconciled) -> None:
+    def apply(self, state: OrderBeliefs, event: e.AccountReconciled) -> None:
         """Take in one reading of the venue's lists."""
         state.counts["reconciliations"] += 1
         self.read_at = event.received_at
@@ -70,17 +70,13 @@ class Reconciliation:
             self._suspects = mismatches
 
     @staticmethod
-    def _is_quiet(state: State, event: e.AccountReconciled) -> bool:
+    def _is_quiet(state: OrderBeliefs, event: e.AccountReconciled) -> bool:
         """Whether nothing is under way that could explain a difference between the lists and our beliefs."""
-        unpaid = any(
-            market.settlement_price is not None and not market.is_settled
-            for market in state.markets.values()
-            if state.ledger.position_qty(market.spec.ticker)
-        )
+        unpaid = any(state.ledger.position_qty(ticker) for ticker in state.unpaid)
         moving = any(order.is_in_flight or order.booked < order.filled for order in state.orders.values())
         return not unpaid and not moving and state.last_fill_at < event.asked_at - READ_LAG
 
-    def _compare_orders(self, state: State, event: e.AccountReconciled) -> None:
+    def _compare_orders(self, state: OrderBeliefs, event: e.AccountReconciled) -> None:
         listed = {told.client_order_id: told for told in event.orders}
         for client_order_id, told in listed.items():
             order = state.orders.get(client_order_id)
@@ -100,7 +96,7 @@ class Reconciliation:
             self._conclude_absent(state, order, event)
 
     @staticmethod
-    def _conclude_absent(state: State, order: Order, event: e.AccountReconciled) -> None:
+    def _conclude_absent(state: OrderBeliefs, order: Order, event: e.AccountReconciled) -> None:
         """Close an order that the venue's list lacks, when the list is late enough to prove it."""
         unlisted_for = event.asked_at - order.touched_at
         if order.order_id is None:

@@ -6,7 +6,6 @@ vouched for: an unsynced book, an `unknown` order, an account that is not `is_re
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import assert_never
 
 import msgspec
@@ -14,21 +13,11 @@ import msgspec
 from daemon.core import events as e
 from daemon.core.book import Book
 from daemon.core.features import FeatureSet, ReferenceFeatures
-from daemon.core.ledger import Ledger
 from daemon.core.markets import MarketSpec
-from daemon.core.orders import Happening, IllegalHappening, Order
-from daemon.core.reconcile import READ_LAG, Reconciliation
+from daemon.core.own_orders import OrderBeliefs
 from daemon.core.risk import FeedHealth
 from daemon.core.scorer import FeatureSchema
-from daemon.core.units import MINUTE, Ns, Price, PriceGrid, Qty
-
-TOLD: dict[e.OrderStatus, Happening] = {
-    "resting": "told_resting",
-    "canceled": "told_canceled",
-    "executed": "told_executed",
-}
-ADOPTED = "adopted"
-"""The strategy name of orders from a previous life: they are cancelled, their fills are kept."""
+from daemon.core.units import Ns, Price, PriceGrid
 
 
 class Market:
@@ -46,33 +35,21 @@ class Market:
         self.is_settled = False
 
 
-class State:
-    """The beliefs. `touched` collects the markets that changed since the last decision, in order."""
+class State(OrderBeliefs):
+    """The beliefs: markets, connections and the operator's word here, our own orders in the base."""
 
     def __init__(self, schema: FeatureSchema, client_order_id_prefix: str) -> None:
+        super().__init__(client_order_id_prefix)
         self._schema = schema
-        self._prefix = client_order_id_prefix
         self.markets: dict[str, Market] = {}
-        self.orders: dict[str, Order] = {}
-        """By client order id; closed ones leave once all their fills are booked."""
-        self._closed_at: dict[str, Ns] = {}
-        """When orders of this life left `orders`; kept for a minute, against words that lag behind."""
-        self.pending_terms: dict[str, tuple[Price, Qty]] = {}
-        """The terms that an unanswered amend asked for, by client order id."""
-        self.ledger = Ledger()
         self.feed = FeedHealth()
         self.reference = ReferenceFeatures()
         self.reference_price: int | None = None
         self.is_reference_up = False
-        self.touched: dict[str, None] = {}
-        self.account = Reconciliation()
-        self.last_fill_at: Ns = 0
         self.halt_reason: str | None = None
         self.stop_reason: str | None = None
         self.settlements: dict[str, Price] = {}
         """What one YES contract of a determined market pays; kept when the market is no longer watched."""
-        self.counts: Counter[str] = Counter()
-        """Plain counts by name, for metrics and summaries."""
 
     # --- intake --------------------------------------------------------------------------------
 
@@ -110,9 +87,10 @@ class State:
             ):
                 self._apply_market(event)
             case e.OrderAccepted() | e.OrderRejected() | e.OrderUnknown() | e.OrderDropped():
-                self._apply_answer(event)
+                self.apply_answer(event)
             case e.OrderUpdated():
-                self._apply_update(event)
+                self.feed.heard_at = event.received_at
+                self.apply_update(event)
             case e.OrderFilled():
                 self.book_fill(event)
             case e.AccountReconciled():
@@ -248,6 +226,7 @@ class State:
                 self._respec(market, strike=event.strike)
             case e.MarketDetermined():
                 market.settlement_price = self.settlements[event.ticker] = event.settlement_price
+                self.unpaid[event.ticker] = None
                 self._respec(market, status="determined")
             case e.MarketSettled():
                 self._settle(market)
@@ -279,6 +258,7 @@ class State:
         if market.is_settled:
             return
         market.is_settled = True
+        self.unpaid.pop(market.spec.ticker, None)
         self._respec(market, status="finalized")
         if market.settlement_price is None:
             # We missed the result: only the venue's lists can say what was paid.
@@ -287,168 +267,3 @@ class State:
         if self.ledger.position_qty(market.spec.ticker):
             self.counts["settled_positions"] += 1
         self.ledger.settle(market.spec.ticker, market.settlement_price)
-
-    # --- orders --------------------------------------------------------------------------------
-
-    def open_orders(self, ticker: str) -> tuple[Order, ...]:
-        """Return our orders in a market that may still change the position."""
-        return tuple(order for order in self.orders.values() if order.ticker == ticker and not order.is_done)
-
-    def happen(self, order: Order, happening: Happening, at: Ns) -> None:
-        """Move an order along the lifecycle; what the table forbids is counted and changes nothing."""
-        try:
-            order.apply(happening, at)
-        except IllegalHappening:
-            self.counts["illegal_order_events"] += 1
-        self.touched[order.ticker] = None
-        if order.is_done:
-            self._forget_order(order, at)
-
-    def _forget_order(self, order: Order, at: Ns) -> None:
-        """Drop an order that is closed and whose fills are all booked."""
-        self.orders.pop(order.client_order_id, None)
-        self.pending_terms.pop(order.client_order_id, None)
-        closed_at = self._closed_at
-        closed_at[order.client_order_id] = at
-        while (oldest := next(iter(closed_at))) != order.client_order_id and closed_at[oldest] < at - MINUTE:
-            del closed_at[oldest]
-
-    def _apply_answer(
-        self, event: e.OrderAccepted | e.OrderRejected | e.OrderUnknown | e.OrderDropped
-    ) -> None:
-        order = self.orders.get(event.client_order_id)
-        if order is None:
-            self.counts["answers_to_closed_orders"] += 1
-            return
-        match event:
-            case e.OrderAccepted():
-                self._apply_accepted(order, event)
-                return
-            case e.OrderRejected():
-                self.counts[f"rejected_{event.action}"] += 1
-                happening = self._rejection(event)
-            case e.OrderUnknown():
-                self.counts["unknown_outcomes"] += 1
-                happening = "outcome_unknown"
-            case e.OrderDropped():
-                self.counts["queue_drops"] += 1
-                drops: dict[e.OrderAction, Happening] = {
-                    "place": "place_dropped",
-                    "amend": "amend_settled",
-                    "cancel": "cancel_dropped",
-                }
-                happening = drops[event.action]
-            case _:
-                assert_never(event)
-        if happening == "amend_settled":
-            self.pending_terms.pop(order.client_order_id, None)
-        self.happen(order, happening, event.received_at)
-
-    @staticmethod
-    def _rejection(event: e.OrderRejected) -> Happening:
-        if event.code == "order_already_exists":
-            return "outcome_unknown"  # it arrived, once: the list will show which
-        if event.action == "place":
-            return "place_rejected"
-        if event.code == "not_found":
-            return "outcome_unknown"  # a 404 tells cancelled and filled not apart
-        return "amend_settled" if event.action == "amend" else "cancel_dropped"
-
-    def _apply_accepted(self, order: Order, event: e.OrderAccepted) -> None:
-        order.order_id = event.order_id
-        if event.filled is not None:
-            order.tell_filled(event.filled)
-        if event.action == "cancel":
-            if event.reduced_by is not None:
-                order.tell_filled(order.qty - event.reduced_by)  # what wasn't cancelled has traded
-            self.happen(order, "told_canceled", event.received_at)
-            return
-        terms = self.pending_terms.pop(order.client_order_id, None)
-        if event.action == "amend" and terms is not None:
-            order.price, order.qty = terms
-        if event.remaining == 0:
-            is_whole = order.filled >= order.qty
-            self.happen(order, "told_executed" if is_whole else "told_canceled", event.received_at)
-        else:
-            settled: Happening = "place_accepted" if event.action == "place" else "amend_settled"
-            self.happen(order, settled, event.received_at)
-
-    def _apply_update(self, event: e.OrderUpdated) -> None:
-        self.feed.heard_at = event.received_at
-        order = self.orders.get(event.client_order_id)
-        if order is None:
-            if event.status == "resting":
-                self.adopt_order(
-                    e.OrderSnapshot(
-                        event.order_id,
-                        event.client_order_id,
-                        event.ticker,
-                        event.side,
-                        event.price,
-                        event.filled,
-                        event.remaining,
-                    ),
-                    event.received_at,
-                )
-            return
-        order.order_id = event.order_id
-        order.tell_filled(event.filled)
-        self.take_terms(order, event.price, event.filled + event.remaining, event.status)
-        self.happen(order, TOLD[event.status], event.received_at)
-
-    def take_terms(self, order: Order, price: Price, qty: Qty, status: e.OrderStatus) -> None:
-        """The venue's terms of a resting order are the truth, unless an amend of ours is on its way."""
-        if status == "resting" and order.state not in ("amending", "canceling"):
-            order.price, order.qty = price, qty
-
-    def adopt_order(self, told: e.OrderSnapshot, at: Ns) -> None:
-        """Take in an order that the venue knows and we don't: of our previous life, or not ours at all.
-
-        `at` is when that was true at the latest. One that we closed just before is told by a list or a
-        message that lags behind, and stays closed; told later than that, it lives, and we were wrong.
-        """
-        closed_at = self._closed_at.get(told.client_order_id)
-        if closed_at is not None and at < closed_at + READ_LAG:
-            self.counts["late_words"] += 1
-            return
-        if not told.client_order_id.startswith(self._prefix):
-            self.counts["foreign_orders"] += 1
-            return
-        market = self.markets.get(told.ticker)
-        self.orders[told.client_order_id] = Order(
-            client_order_id=told.client_order_id,
-            ticker=told.ticker,
-            side=told.side,
-            price=told.price,
-            qty=told.filled + told.remaining,
-            style="rest",
-            strategy=ADOPTED,
-            exchange_index=market.spec.exchange_index if market is not None else -1,
-            at=at,
-            state="resting",
-            order_id=told.order_id,
-            filled=told.filled,
-        )
-        self.counts["adopted_orders"] += 1
-        self.touched[told.ticker] = None
-
-    def book_fill(self, event: e.OrderFilled) -> None:
-        """Book one fill, once, and tell its order."""
-        if not self.ledger.apply_fill(event):
-            return
-        self.counts["fills"] += 1
-        self.last_fill_at = max(self.last_fill_at, event.received_at)
-        self.touched[event.ticker] = None
-        order = self._order_of(event)
-        if order is not None:
-            order.booked += event.qty
-            order.tell_filled(order.booked)
-            if order.booked >= order.qty and order.is_open:
-                self.happen(order, "told_executed", event.received_at)
-            elif order.is_done:
-                self._forget_order(order, event.received_at)
-
-    def _order_of(self, event: e.OrderFilled) -> Order | None:
-        if event.client_order_id is not None:
-            return self.orders.get(event.client_order_id)
-        return next((order for order in self.orders.values() if order.order_id == event.order_id), None)

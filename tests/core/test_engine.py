@@ -12,7 +12,8 @@ from daemon.core.commands import (
     ProbeVenue,
     Reconcile,
 )
-from daemon.core.engine import Engine, base36
+from daemon.core.engine import Engine
+from daemon.core.issuing import base36
 from daemon.core.strategy import Target
 from daemon.core.units import MINUTE, MONEY_ONE, SECOND
 from tests.core.worlds import CASH, CONFIG, NOW, T0, TICKER, Scripted, engine, reconciled, snapshot, trading

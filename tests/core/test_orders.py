@@ -41,7 +41,6 @@ def order(
         qty=qty,
         style="rest",
         strategy="s",
-        exchange_index=2,
         at=0,
         state=state,
         order_id=f"id-{name}",

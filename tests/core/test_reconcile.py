@@ -28,7 +28,7 @@ def unknown(state: State, at: int, order_id: str | None = None) -> Order:
     """An order whose outcome isn't known since `at`."""
     order = Order(
         client_order_id="kd-1-1", ticker=TICKER, side="bid", price=4_000, qty=1_000, style="rest",
-        strategy="s", exchange_index=2, at=at, state="unknown", order_id=order_id,
+        strategy="s", at=at, state="unknown", order_id=order_id,
     )  # fmt: skip
     state.orders["kd-1-1"] = order
     return order

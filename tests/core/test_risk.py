@@ -82,7 +82,7 @@ def resting(
     """One of our orders."""
     return Order(
         client_order_id=f"{side}{price}", ticker=TICKER, side=side, price=price, qty=qty, style="rest",
-        strategy="s", exchange_index=2, at=NOW, state=state, order_id="id",
+        strategy="s", at=NOW, state=state, order_id="id",
     )  # fmt: skip
 
 
@@ -304,7 +304,8 @@ def test_no_approval_exceeds_a_limit(
     m = market(position=position, open_orders=mine)
     verdict = judge(ProposePlace(TICKER, "s", target), m, account(loss_elsewhere=elsewhere, cash_free=cash))
     if isinstance(verdict, Approved):
-        everything = [*((order, order.exposed) for order in mine), (target, qty)]
+        everything: list[tuple[Target | Order, int]] = [(order, order.exposed) for order in mine]
+        everything.append((target, qty))
         same = sum(q for order, q in everything if order.side == side)
         reducing = same <= (-held if side == "bid" else held)
         assert 1 <= qty <= LIMITS.order_qty_max

@@ -1,0 +1,131 @@
+"""From an `Approved` to a command: the order is recorded in flight first, then the command exists.
+
+Client order ids are made of a prefix that is unique to this life and a sequence: the same decisions give
+the same ids, and no id comes twice, for ever.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import assert_never
+
+from daemon.core.commands import AmendOrder, CancelOrder, OrderCommand, PlaceOrder
+from daemon.core.orders import Order, ProposeAmend, ProposeCancel, ProposePlace
+from daemon.core.risk import Approved
+from daemon.core.state import State
+from daemon.core.units import Ns
+
+DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+VENUE_ROUTES = -1
+"""The exchange index that lets the venue find a market's shard: for markets that we don't watch."""
+
+
+def base36(number: int) -> str:
+    """Return a non-negative number in base 36."""
+    digits = DIGITS[number % 36]
+    while number := number // 36:
+        digits = DIGITS[number % 36] + digits
+    return digits
+
+
+class Issuer:
+    """Makes the commands of one life."""
+
+    def __init__(self, state: State, id_prefix: str, order_ttl: Ns) -> None:
+        self._state = state
+        self._id_prefix = id_prefix
+        self._order_ttl = order_ttl
+        self._sequence = 0
+        self._placed_at: deque[Ns] = deque()
+
+    def placed_since(self, since: Ns) -> int:
+        """Return how many orders were placed after an instant; earlier ones are forgotten."""
+        while self._placed_at and self._placed_at[0] <= since:
+            self._placed_at.popleft()
+        return len(self._placed_at)
+
+    def issue(self, approved: Approved, book_changed_max: Ns | None, now: Ns) -> OrderCommand:
+        """Record an approved proposal as in flight and return its command.
+
+        `book_changed_max` is the strategy's own limit, which the queue checks again.
+        """
+        proposal = approved.proposal
+        match proposal:
+            case ProposeCancel():
+                return self._cancel(proposal, now)
+            case ProposeAmend():
+                return self._amend(proposal, book_changed_max, now)
+            case ProposePlace():
+                return self._place(proposal, book_changed_max, now)
+            case _:
+                assert_never(proposal)
+
+    def _exchange_index(self, ticker: str) -> int:
+        market = self._state.markets.get(ticker)
+        return VENUE_ROUTES if market is None else market.spec.exchange_index
+
+    def _cancel(self, proposal: ProposeCancel, now: Ns) -> CancelOrder:
+        order = self._state.orders[proposal.client_order_id]
+        order.apply("cancel_requested", now)
+        assert order.order_id is not None, "a resting order has the venue's id"
+        return CancelOrder(
+            client_order_id=order.client_order_id,
+            order_id=order.order_id,
+            ticker=order.ticker,
+            exchange_index=self._exchange_index(order.ticker),
+            reason=proposal.reason,
+            decided_at=now,
+        )
+
+    def _amend(self, proposal: ProposeAmend, book_changed_max: Ns | None, now: Ns) -> AmendOrder:
+        order, target = self._state.orders[proposal.client_order_id], proposal.target
+        order.apply("amend_requested", now)
+        assert order.order_id is not None, "a resting order has the venue's id"
+        qty = order.filled + target.qty
+        self._state.pending_terms[order.client_order_id] = (target.price, qty)
+        return AmendOrder(
+            client_order_id=order.client_order_id,
+            order_id=order.order_id,
+            ticker=order.ticker,
+            side=order.side,
+            price=target.price,
+            qty=qty,
+            exchange_index=self._exchange_index(order.ticker),
+            strategy=proposal.strategy,
+            reason=target.reason,
+            decided_at=now,
+            deadline=now + self._order_ttl,
+            book_changed_max=book_changed_max,
+        )
+
+    def _place(self, proposal: ProposePlace, book_changed_max: Ns | None, now: Ns) -> PlaceOrder:
+        target = proposal.target
+        self._sequence += 1
+        client_order_id = f"{self._id_prefix}{base36(self._sequence)}"
+        self._placed_at.append(now)
+        self._state.orders[client_order_id] = Order(
+            client_order_id=client_order_id,
+            ticker=proposal.ticker,
+            side=target.side,
+            price=target.price,
+            qty=target.qty,
+            style=target.style,
+            strategy=proposal.strategy,
+            at=now,
+        )
+        is_take = target.style == "take"
+        return PlaceOrder(
+            client_order_id=client_order_id,
+            ticker=proposal.ticker,
+            side=target.side,
+            price=target.price,
+            qty=target.qty,
+            time_in_force="immediate_or_cancel" if is_take else "good_till_canceled",
+            post_only=not is_take,
+            exchange_index=self._exchange_index(proposal.ticker),
+            strategy=proposal.strategy,
+            reason=target.reason,
+            decided_at=now,
+            deadline=now + self._order_ttl,
+            book_changed_max=book_changed_max,
+        )
