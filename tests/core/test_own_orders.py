@@ -51,7 +51,7 @@ def updated(status: e.OrderStatus, fill: int, left: int, name: str = "kd-1-1") -
 def test_reply_and_stream_may_come_in_any_order(state: State, first: str) -> None:
     """The same order, whoever is faster; the fill is booked once."""
     order = placed(state)
-    said = [accepted(remaining=600, filled=400), updated("resting", 400, 600)]
+    said: list[e.Event] = [accepted(remaining=600, filled=400), updated("resting", 400, 600)]
     for event in said if first == "reply" else said[::-1]:
         state.apply(event)
     assert (order.state, order.order_id, order.filled, order.booked) == ("resting", "id-kd-1-1", 400, 0)
