@@ -40,6 +40,17 @@ class Request(msgspec.Struct, frozen=True):
     name: str
     at: float
     """`time.monotonic`, when its head was read."""
+    query: dict[str, str] = {}
+
+
+ACCOUNT: dict[str, object] = {
+    "/portfolio/orders": {"orders": [], "cursor": ""},
+    "/portfolio/fills": {"fills": [], "cursor": ""},
+    "/portfolio/positions": {"market_positions": [], "event_positions": [], "cursor": ""},
+    "/portfolio/balance": {"balance": 1_000_000, "balance_dollars": "10000.0000"},
+    "/exchange/status": {"exchange_active": True, "trading_active": True},
+}
+"""An account with 10,000 dollars and nothing else, and an exchange that trades."""
 
 
 class Venue:
@@ -56,8 +67,8 @@ class Venue:
         self.open_orders = 0
         self.open_orders_peak = 0
         """The most requests for orders (cancels not counted) without an answer at one time."""
-        self.bodies: dict[str, object] = {}
-        """What a GET of a path behind the base answers; 404 for others."""
+        self.bodies: dict[str, object] = dict(ACCOUNT)
+        """What a GET of a path answers: an object, or what makes one of the query; 404 for others."""
 
     @property
     def names(self) -> list[str]:
@@ -71,9 +82,9 @@ class Venue:
         name = json.loads(content)["client_order_id"] if content else request.path.rpartition("/")[2]
         if request.method == "DELETE" and request.path == ORDERS:
             name = "all"
-        self.requests.append(Request(request.method, request.path, name, at))
-        if request.method == "GET":
-            return self._read(request.path.removeprefix(BASE))
+        self.requests.append(Request(request.method, request.path, name, at, dict(request.query)))
+        if request.method == "GET" and self.behave.get(name, self.otherwise) == GOOD:
+            return await self._read(request)
         is_order = request.method == "POST"
         self.open_orders += is_order
         self.open_orders_peak = max(self.open_orders_peak, self.open_orders)
@@ -82,10 +93,13 @@ class Venue:
         finally:
             self.open_orders -= is_order
 
-    def _read(self, path: str) -> web.Response:
-        if path in self.bodies:
-            return web.json_response(self.bodies[path])
-        return web.json_response({"error": {"code": "not_found", "message": "not found"}}, status=404)
+    async def _read(self, request: web.Request) -> web.Response:
+        if self.held is not None:
+            await self.held.wait()
+        body = self.bodies.get(request.path.removeprefix(BASE))
+        if body is None:
+            return web.json_response({"error": {"code": "not_found", "message": "not found"}}, status=404)
+        return web.json_response(body(dict(request.query)) if callable(body) else body)
 
     async def _answer(self, request: web.Request, name: str) -> web.StreamResponse:
         answer = self.behave.get(name, self.otherwise)
