@@ -1,0 +1,124 @@
+"""Metrics: exact histograms against a brute force, and an exposition that the official parser reads."""
+
+from __future__ import annotations
+
+from math import ceil, inf
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client.parser import text_string_to_metric_families
+
+from daemon.shell.metrics import BUCKETS, FAMILIES, Histogram, Metrics, Sample, dollars
+
+BOUNDS_NS = [1_000 << index for index in range(BUCKETS)]
+DURATIONS = st.lists(
+    st.one_of(
+        st.integers(0, 20 * 10**9),
+        st.integers(0, 10_000),
+        st.sampled_from([bound + step for bound in BOUNDS_NS for step in (-1, 0, 1)]),
+    ),
+    max_size=60,
+)
+
+
+def filled(durations: list[int]) -> Histogram:
+    histogram = Histogram()
+    for duration in durations:
+        histogram.observe(duration)
+    return histogram
+
+
+@given(DURATIONS)
+def test_buckets_equal_a_brute_force(durations: list[int]) -> None:
+    """A bucket counts what is at most its bound, as Prometheus defines it; sum and count are exact."""
+    histogram = filled(durations)
+    rows = [(float(bound), count) for bound, count in histogram.prometheus()]
+    expected = [(bound / 1e9, sum(duration <= bound for duration in durations)) for bound in BOUNDS_NS]
+    assert [*expected, (inf, len(durations))] == rows
+    assert (len(durations), sum(durations)) == (histogram.count, histogram.sum_ns)
+
+
+@given(DURATIONS.filter(len), st.floats(0, 1))
+def test_a_quantile_is_an_upper_bound_and_the_least_one(durations: list[int], share: float) -> None:
+    """The true quantile lies in the bucket that the answer ends; beyond the last bucket it is the longest."""
+    histogram = filled(durations)
+    true = sorted(durations)[max(0, ceil(share * len(durations)) - 1)]
+    bounds = [*BOUNDS_NS, max(durations)]
+    expected = next((bound for bound in bounds if true <= bound), max(durations))
+    assert expected / 1e9 == histogram.quantile_s(share)
+
+
+def test_an_empty_histogram_has_no_quantile() -> None:
+    """Unknown is None."""
+    assert Histogram().quantile_s(0.5) is None
+
+
+def test_money_becomes_dollars_and_unknown_stays_unknown() -> None:
+    """The only place where money becomes a float."""
+    assert 1.5 == dollars(1_500_000)
+    assert dollars(None) is None
+
+
+def samples_of_all() -> dict[str, Sample | None]:
+    """A made-up sample for every family, of the shape that its row in the table says."""
+    found: dict[str, Sample | None] = {}
+    for name, family in FAMILIES.items():
+        if family.kind == "histogram":
+            found[name] = filled([1_500, 3_000_000])
+        elif family.label is not None:
+            found[name] = {"one": 1.0, 'odd "label"\n\\': 2.0}
+        else:
+            found[name] = 3.0
+    return found
+
+
+def test_every_family_is_rendered_and_parses() -> None:
+    """The official text parser finds each with its kind, its help, its labels and its values."""
+    metrics = Metrics()
+    metrics.serve(samples_of_all)
+    parsed = {family.name: family for family in text_string_to_metric_families(metrics.render().decode())}
+    for name, family in FAMILIES.items():
+        found = parsed[name.removesuffix("_total") if family.kind == "counter" else name]
+        assert (family.kind, family.help) == (found.type, found.documentation)
+        values = {(sample.name, *sample.labels.items()): sample.value for sample in found.samples}
+        if family.kind == "histogram":
+            assert 2 == values[f"{name}_count",]
+            assert pytest.approx(0.0030015) == values[f"{name}_sum",]
+            assert 1 == values[f"{name}_bucket", ("le", "2e-06")]
+        elif family.label is not None:
+            assert {
+                (name, (family.label, "one")): 1.0,
+                (name, (family.label, 'odd "label"\n\\')): 2.0,
+            } == values
+        else:
+            assert {(name,): 3.0} == values
+
+
+def test_what_is_unknown_is_left_out() -> None:
+    """No sample at all, rather than a zero that was never true."""
+    metrics = Metrics()
+    metrics.serve(lambda: {"kalshid_cash_dollars": None, "kalshid_inbox_depth": 0.0})
+    text = metrics.render().decode()
+    assert "kalshid_cash_dollars" not in text
+    assert "kalshid_inbox_depth 0.0" in text
+
+
+def test_the_source_is_asked_at_every_scrape() -> None:
+    """Nothing is computed between scrapes and nothing is remembered from one to the next."""
+    metrics = Metrics()
+    depths = iter([1.0, 2.0])
+    metrics.serve(lambda: {"kalshid_inbox_depth": next(depths)})
+    assert "kalshid_inbox_depth 1.0" in metrics.render().decode()
+    assert "kalshid_inbox_depth 2.0" in metrics.render().decode()
+
+
+@pytest.mark.parametrize(("name", "family"), FAMILIES.items())
+def test_names_follow_the_conventions(name: str, family: object) -> None:
+    """Our prefix, a base unit or a plain count, `_total` on counters and on nothing else."""
+    kind = FAMILIES[name].kind
+    assert name.startswith("kalshid_")
+    assert name.endswith("_total") == (kind == "counter")
+    if kind == "histogram":
+        assert name.endswith("_seconds")
+    assert not any(unit in name for unit in ("_ms", "_us", "_ns", "_cents", "milli", "micro"))

@@ -1,0 +1,94 @@
+"""The three pages over a real socket: what they say, with which status, and an address that is taken."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import aiohttp
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from daemon.shell.metrics import Metrics
+from daemon.shell.web import WebFailed, serve_web
+
+TEST_WITHIN_S = 20.0
+
+
+class Page:
+    """The pages with their answers in the test's hands."""
+
+    def __init__(self) -> None:
+        self.health: str | None = None
+        self.readiness: str | None = None
+        self.base = ""
+        self.session: aiohttp.ClientSession
+
+    async def get(self, path: str) -> tuple[int, str, str]:
+        """Status, content type and text."""
+        async with self.session.get(self.base + path) as reply:
+            return reply.status, reply.headers["Content-Type"], await reply.text()
+
+
+@asynccontextmanager
+async def serving() -> AsyncIterator[Page]:
+    metrics = Metrics()
+    metrics.serve(lambda: {"kalshid_inbox_depth": 7.0})
+    page = Page()
+    async with asyncio.timeout(TEST_WITHIN_S), aiohttp.ClientSession() as page.session:
+        runner = await serve_web(
+            "127.0.0.1:0", metrics, health=lambda: page.health, readiness=lambda: page.readiness
+        )
+        try:
+            page.base = f"http://127.0.0.1:{runner.addresses[0][1]}"
+            yield page
+        finally:
+            await runner.cleanup()
+
+
+async def test_metrics_are_the_exposition_text() -> None:
+    """As Prometheus scrapes them: its content type, and text that its parser reads."""
+    async with serving() as page:
+        status, content_type, text = await page.get("/metrics")
+        assert (200, "text/plain; version=0.0.4; charset=utf-8") == (status, content_type)
+        (family,) = text_string_to_metric_families(text)
+        assert ("kalshid_inbox_depth", 7.0) == (family.name, family.samples[0].value)
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+async def test_well_is_200_and_unwell_is_503_with_the_reason(path: str) -> None:
+    """Each page answers its own question, at the moment of asking."""
+    async with serving() as page:
+        assert (200, "ok\n") == (await page.get(path))[::2]
+        if path == "/healthz":
+            page.health = "the pump has not turned for 9 s"
+        else:
+            page.readiness = "phase starting"
+        assert (503, f"{page.health or page.readiness}\n") == (await page.get(path))[::2]
+        other = "/readyz" if path == "/healthz" else "/healthz"
+        assert 200 == (await page.get(other))[0]
+
+
+async def test_other_paths_are_not_found() -> None:
+    """Three pages and nothing else."""
+    async with serving() as page:
+        assert 404 == (await page.get("/"))[0]
+        assert 404 == (await page.get("/config"))[0]
+
+
+async def test_a_taken_address_is_named() -> None:
+    """A second daemon on the port fails with the key and the value, and leaves no server behind."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        listen = f"127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(WebFailed, match=rf"metrics\.listen = '{listen}'"):
+            await serve_web(listen, Metrics(), health=lambda: None, readiness=lambda: None)
+
+
+async def test_a_port_that_does_not_exist_is_named() -> None:
+    """The operating system's own complaint would be a traceback."""
+    with pytest.raises(WebFailed, match=r"metrics\.listen = '127\.0\.0\.1:70000'"):
+        await serve_web("127.0.0.1:70000", Metrics(), health=lambda: None, readiness=lambda: None)
