@@ -122,10 +122,30 @@ class DepthImbalance(Statistic):
         return (bids - asks) / (bids + asks) if bids + asks else None
 
 
-class OrderFlowImbalance(Statistic):
-    """Net size that joined the bid or left the ask at the best prices, over a window."""
+class _WindowedFlow(Statistic):
+    """A signed count of contracts summed over a window, from the book's sync on."""
 
     __slots__ = ("_sum",)
+
+    def __init__(self, inputs: MarketInputs, definition: FeatureDefinition) -> None:
+        super().__init__(inputs, definition)
+        assert definition.window is not None
+        self._sum = WindowSum(definition.window)
+
+    def on_begin(self, at: Ns) -> None:
+        self._sum.begin(at)
+
+    def on_end(self) -> None:
+        self._sum.end()
+
+    def get(self, now: Ns) -> float | None:
+        flow = self._sum.get(now)
+        return None if flow is None else flow / QTY_ONE
+
+
+class OrderFlowImbalance(_WindowedFlow):
+    """Net size that joined the bid or left the ask at the best prices, over a window."""
+
     definitions = tuple(
         FeatureDefinition(
             name=f"ofi_{window_s}s",
@@ -138,31 +158,15 @@ class OrderFlowImbalance(Statistic):
         for window_s in (1, 10, 60)
     )
 
-    def __init__(self, inputs: MarketInputs, definition: FeatureDefinition) -> None:
-        super().__init__(inputs, definition)
-        assert definition.window is not None
-        self._sum = WindowSum(definition.window)
-
-    def on_begin(self, at: Ns) -> None:
-        self._sum.begin(at)
-
-    def on_end(self) -> None:
-        self._sum.end()
-
     def on_top(self, at: Ns) -> None:
         flow = self._inputs.top.flow
         if flow:
             self._sum.add(at, flow)
 
-    def get(self, now: Ns) -> float | None:
-        flow = self._sum.get(now)
-        return None if flow is None else flow / QTY_ONE
 
-
-class TradeFlow(Statistic):
+class TradeFlow(_WindowedFlow):
     """Contracts that takers bought as YES minus those bought as NO, over a window of our clock."""
 
-    __slots__ = ("_sum",)
     definitions = (
         FeatureDefinition(
             name="trade_flow_60s",
@@ -173,23 +177,8 @@ class TradeFlow(Statistic):
         ),
     )
 
-    def __init__(self, inputs: MarketInputs, definition: FeatureDefinition) -> None:
-        super().__init__(inputs, definition)
-        assert definition.window is not None
-        self._sum = WindowSum(definition.window)
-
-    def on_begin(self, at: Ns) -> None:
-        self._sum.begin(at)
-
-    def on_end(self) -> None:
-        self._sum.end()
-
     def on_trade(self, at: Ns, trade: TradePrinted) -> None:
         self._sum.add(at, trade.qty if trade.taker_side == "yes" else -trade.qty)
-
-    def get(self, now: Ns) -> float | None:
-        flow = self._sum.get(now)
-        return None if flow is None else flow / QTY_ONE
 
 
 class MidMomentum(Statistic):
