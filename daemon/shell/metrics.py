@@ -162,7 +162,7 @@ class Metrics:
         self.decision = Histogram()
         self.queue_wait = Histogram()
         self.order_request = Histogram()
-        self.api_outcomes: dict[str, float] = dict.fromkeys(("ok", "refused", "failed"), 0)
+        self.api_outcomes: dict[str, float] = dict.fromkeys(("ok", "refused", "failed"), 0.0)
         self.registry = CollectorRegistry()
 
     def serve(self, source: Source) -> None:

@@ -11,8 +11,9 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 import msgspec
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.live import Live
+from rich.measure import Measurement
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
@@ -80,7 +81,7 @@ def picture(
     # Those that are over come last: they must not push the open ones off the screen.
     by_close = sorted(
         state.markets.items(),
-        key=lambda item: (item[1].spec.close_at <= now, item[1].spec.close_at),
+        key=lambda item: (item[1].spec.close_at <= now, abs(item[1].spec.close_at - now)),
     )
     for ticker, market in by_close:
         book, position = market.book, state.ledger.positions.get(ticker)
@@ -152,6 +153,22 @@ def _clock(seconds: int) -> str:
     )
 
 
+class _Tail:
+    """A ticker, cut at its front where it doesn't fit: what tells two of them apart is their end."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __rich_console__(self, _console: Console, options: ConsoleOptions) -> RenderResult:
+        width = options.max_width
+        yield Text(
+            self._text if len(self._text) <= width else f"…{self._text[len(self._text) - width + 1 :]}"
+        )
+
+    def __rich_measure__(self, _console: Console, _options: ConsoleOptions) -> Measurement:
+        return Measurement(8, len(self._text))
+
+
 def _header(shown: Picture) -> RenderableType:
     grid = Table.grid(padding=(0, 3))
     phase = {"trading": "bold green", "halted": "bold red"}.get(shown.phase, "bold yellow")
@@ -184,29 +201,19 @@ def _header(shown: Picture) -> RenderableType:
 
 
 def _markets(shown: Picture) -> Table:
-    table = Table(expand=True, box=None, header_style="dim")
-    for title in (
-        "market",
-        "book",
-        "closes in",
-        "bid",
-        "ask",
-        "mid",
-        "model",
-        "edge",
-        "orders",
-        "position",
-        "P&L",
-    ):
-        table.add_column(title, justify="left" if title in ("market", "book") else "right", no_wrap=True)
+    table = Table(expand=True, box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
+    table.add_column("market")
+    table.add_column("book", no_wrap=True)
+    for title in ("closes", "bid", "ask", "mid", "model", "edge", "ord", "pos", "P&L"):
+        table.add_column(title, justify="right", no_wrap=True)
     for row in shown.markets:
         mid = (row.bid + row.ask) / 2 if row.bid is not None and row.ask is not None else None
         edge = None if row.score is None or mid is None else row.score * 100 - mid / 100
         book = Text("synced", "green") if row.is_synced else Text("unsynced", "red")
         if row.status != "active":
-            book = Text(row.status, "dim")
+            book = Text("not open" if row.status == "initialized" else row.status, "dim")
         table.add_row(
-            Text(row.ticker),
+            _Tail(row.ticker),
             book,
             _clock(row.closes_in_s),
             _cents(row.bid),
@@ -222,14 +229,17 @@ def _markets(shown: Picture) -> Table:
 
 
 def _decisions(shown: Picture) -> Table:
-    table = Table(expand=True, box=None, header_style="dim")
-    for title in ("time", "market", "strategy", "decision", "why"):
-        table.add_column(title, no_wrap=True)
+    table = Table(expand=True, box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
+    table.add_column("time", no_wrap=True)
+    table.add_column("market", ratio=3)
+    table.add_column("strategy", no_wrap=True)
+    table.add_column("decision", no_wrap=True)
+    table.add_column("why", ratio=6, no_wrap=True)
     tones = {"place": "green", "amend": "cyan", "cancel": "yellow", "refused": "red", "idle": "dim"}
     for decision in reversed(shown.decisions):
         table.add_row(
             f"{datetime.fromtimestamp(decision.at / SECOND, UTC):%H:%M:%S}",
-            Text(decision.ticker),
+            _Tail(decision.ticker),
             Text(decision.strategy),
             Text(decision.outcome, tones[decision.outcome]),
             Text(decision.reason),
