@@ -44,6 +44,8 @@ class Pump:
         while resume_at is not None:
             self._venue.clock.set(resume_at)
             if not is_wall:
+                # What is listed by then can be found, and subscribed to, before anything moves.
+                self._step(resume_at)
                 await self._session_joined()
             if self._flow.speed is None:
                 resume_at = await self._run_lockstep()
@@ -60,8 +62,15 @@ class Pump:
             pass
         waited_from = monotonic()
         # Rare and short: not worth an event through three layers.
-        while not self._venue.hub.has_book_listener and monotonic() - waited_from < JOIN_S_MAX:  # noqa: ASYNC110
+        while self._is_book_awaited and monotonic() - waited_from < JOIN_S_MAX:  # noqa: ASYNC110
             await asyncio.sleep(POLL_S)
+
+    @property
+    def _is_book_awaited(self) -> bool:
+        """Whether there is a book to follow and nobody who does."""
+        now = self._venue.clock.now()
+        markets = self._venue.exchange.markets.values()
+        return not self._venue.hub.has_book_listener and any(market.is_open(now) for market in markets)
 
     async def _run_lockstep(self) -> Ns | None:
         """Step as fast as the followers go; return where the next session begins, None at the end."""
@@ -123,6 +132,13 @@ class Pump:
             return None
         log.info("session.ended", reason=end.reason)
         if end.resume_at is not None:
-            await self._ws.close(b"session ended")
-            await self._reference.close(b"session ended")
+            closing = asyncio.gather(
+                self._ws.close(b"session ended"), self._reference.close(b"session ended")
+            )
+            # One turn of the loop writes the closing frames. The new time follows them at once, so that
+            # who connects again signs by it.
+            await asyncio.sleep(0)
+            self._venue.clock.set(end.resume_at)
+            self._clock.tell(end.resume_at)
+            await closing
         return end.resume_at

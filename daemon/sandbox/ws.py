@@ -77,7 +77,9 @@ class WsApi:
             await socket.drained()
 
     async def close(self, message: bytes) -> None:
-        """Close all connections with code 1001."""
+        """Close all connections with code 1001; from here on they are told nothing."""
+        for session in self._sockets:
+            self._venue.hub.close_session(session)
         await close_all(list(self._sockets.values()), message)
 
 

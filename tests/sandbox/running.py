@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator, Callable
@@ -93,6 +94,12 @@ async def running(folder: Path, make_flow: MakeFlow = ScriptedFlow, **options: A
             yield Client(sandbox, ready, http)
     finally:
         await sandbox.stop()
+
+
+async def until(is_so: Callable[[], bool]) -> None:
+    """Wait, in small naps, for what nothing announces; the caller bounds the time."""
+    while not is_so():  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
 
 
 async def receive_until(

@@ -1,0 +1,116 @@
+"""Tests of the fan-out."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from daemon.core.units import MILLISECOND
+from daemon.exchange.exchange import Exchange
+from daemon.exchange.requests import NewOrder
+from daemon.sandbox.flow import SequenceJumped
+from daemon.sandbox.hub import Hub
+from daemon.sandbox.subscriptions import ClientSession
+from tests.exchange.venues import T0, TICKER, exchange_of
+from tests.sandbox.wire import subscribe, update
+
+
+def hub_of(exchange: Exchange, *, is_tape: bool = False) -> Hub:
+    hub = Hub(exchange, "user", is_tape=is_tape)
+    hub.set_time(T0)
+    return hub
+
+
+def listening(hub: Hub, account: str, *channels: str, **params: Any) -> ClientSession:
+    session = hub.open_session(account)
+    session.receive(json.dumps(subscribe(1, *channels, market_tickers=[TICKER], **params)))
+    session.outbox.clear()
+    return session
+
+
+def frames(session: ClientSession) -> list[dict[str, Any]]:
+    found = [json.loads(payload) for payload in session.outbox]
+    session.outbox.clear()
+    return found
+
+
+def test_private_facts_reach_their_account_only() -> None:
+    """Orders and marked deltas are the owner's; the others see the plain delta."""
+    exchange = exchange_of()
+    hub = hub_of(exchange)
+    own, other = (listening(hub, name, "user_orders", "orderbook_delta") for name in ("a", "b"))
+    _, facts = exchange.place(NewOrder("a", TICKER, "bid", 4000, 100, client_order_id="mine"), T0)
+    hub.publish([*facts])
+    assert ["user_order", "orderbook_delta"] == [frame["type"] for frame in frames(own)]
+    [delta] = frames(other)
+    assert "client_order_id" not in delta["msg"]
+
+
+def test_a_recorded_gap_is_a_gap_for_every_subscriber() -> None:
+    """The counter jumps by as much, whatever the subscriber saw before; back and repeat too."""
+    exchange = exchange_of(is_shadow=True)
+    hub = hub_of(exchange, is_tape=True)
+    session = listening(hub, "a", "orderbook_delta")
+    hub.publish([*exchange.apply_snapshot(TICKER, ((4000, 100),), (), T0)])
+    seqs = []
+    for skipped in (0, 5, -3, -1):
+        if skipped:
+            hub.publish([SequenceJumped(skipped, T0)])
+        hub.publish([*exchange.apply_delta(TICKER, "yes", 4000, 1, T0)])
+        seqs.append(frames(session)[-1]["seq"])
+    assert [2, 8, 6, 6] == seqs
+
+
+def test_after_a_gap_a_tapes_snapshot_is_waited_for() -> None:
+    """get_snapshot is answered by the next recorded one, with the command's id."""
+    exchange = exchange_of(is_shadow=True)
+    hub = hub_of(exchange, is_tape=True)
+    session = listening(hub, "a", "orderbook_delta")
+    hub.publish([*exchange.apply_snapshot(TICKER, ((4000, 100),), (), T0), SequenceJumped(2, T0)])
+    frames(session)
+    session.receive(json.dumps(update(9, 1, "get_snapshot", TICKER)))
+    assert [] == frames(session)
+    hub.publish([*exchange.apply_snapshot(TICKER, ((4100, 100),), (), T0)])
+    assert [("orderbook_snapshot", 9)] == [(frame["type"], frame["id"]) for frame in frames(session)]
+
+
+def test_the_ticker_is_conflated() -> None:
+    """At most ten a second a market, and the last state is not lost."""
+    exchange = exchange_of()
+    hub = hub_of(exchange)
+    session = listening(hub, "a", "ticker")
+    bids = []
+    for step in range(6):
+        now = T0 + step * 40 * MILLISECOND
+        hub.set_time(now)
+        hub.publish([*exchange.place(NewOrder("sim:x", TICKER, "bid", 4000 + 100 * step, 100), now)[1]])
+        hub.tell_tickers()
+        bids += [frame["msg"]["yes_bid_dollars"] for frame in frames(session)]
+    assert ["0.4000", "0.4300"] == bids
+    hub.set_time(T0 + 400 * MILLISECOND)
+    hub.tell_tickers()
+    assert ["0.4500"] == [frame["msg"]["yes_bid_dollars"] for frame in frames(session)]
+
+
+def test_a_body_is_shared_and_its_envelope_isn_t() -> None:
+    """Two subscribers get the same body under their own sid and seq."""
+    exchange = exchange_of()
+    hub = hub_of(exchange)
+    one, other = (listening(hub, "b", "trade", "orderbook_delta") for _ in range(2))
+    other.receive(json.dumps(update(2, 2, "add_markets", "B")))
+    other.outbox.clear()
+    hub.publish([*exchange.place(NewOrder("sim:x", TICKER, "bid", 4000, 100), T0)[1]])
+    [first], [second] = frames(one), frames(other)
+    assert first["msg"] == second["msg"]
+    assert (2, 4) == (first["seq"], second["seq"])
+
+
+def test_a_closed_session_is_told_nothing() -> None:
+    """Its outbox stays empty."""
+    exchange = exchange_of()
+    hub = hub_of(exchange)
+    session = listening(hub, "a", "orderbook_delta")
+    assert hub.has_book_listener
+    hub.close_session(session)
+    hub.publish([*exchange.place(NewOrder("sim:x", TICKER, "bid", 4000, 100), T0)[1]])
+    assert ([], False) == (session.outbox, hub.has_book_listener)

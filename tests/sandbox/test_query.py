@@ -1,0 +1,81 @@
+"""Tests of how requests are read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from daemon.sandbox import query
+from daemon.sandbox.bodies import ApiError
+
+
+def details(call: Callable[[], object]) -> str:
+    with pytest.raises(ApiError) as refused:
+        call()
+    return refused.value.body.decode()
+
+
+def test_wrong_types_are_refused_in_the_decoders_words() -> None:
+    """Numbers where strings belong; null counts as absent, unknown fields are ignored."""
+    found = query.check_fields({"ticker": None, "count": "1", "new": 5}, query.CREATE_FIELDS, "S")
+    assert {"count": "1"} == found
+    text = details(lambda: query.check_fields({"price": 0.5}, query.CREATE_FIELDS, "S"))
+    assert "json: cannot unmarshal number into Go struct field S.price of type string" in text
+    text = details(lambda: query.check_fields({"subaccount": 1}, query.CREATE_FIELDS, "S"))
+    assert "subaccount not found" in text
+
+
+def test_prices_and_counts_are_exact() -> None:
+    """Two to four decimals are a price, five are refused in the recorded words."""
+    assert (3500, 3550, 1000) == (
+        query.price_of("0.35"),
+        query.price_of("0.3550"),
+        query.qty_of("10"),
+    )
+    assert "invalid dollar precision: -5" in details(lambda: query.price_of("0.35001"))
+    assert "invalid_order_size" in details(lambda: query.qty_of("0.001"))
+    assert "invalid price" in details(lambda: query.price_of("much"))
+
+
+def test_bodies_must_be_objects() -> None:
+    """Broken JSON and other values are flat errors."""
+    assert "invalid JSON" in details(lambda: query.decode_object(b"{"))
+    assert "non-object" in details(lambda: query.decode_object(b"[]"))
+
+
+def test_limits_stay_in_their_range() -> None:
+    """Absent or 0 is the default, beyond is refused."""
+    assert 100 == query.limit({}, "GetMarkets", default=100, at_most=1000)
+    assert 100 == query.limit({"limit": "0"}, "GetMarkets", default=100, at_most=1000)
+    assert "'lte' tag" in details(
+        lambda: query.limit({"limit": "1001"}, "GetMarkets", default=100, at_most=1000)
+    )
+    assert "'gte' tag" in details(
+        lambda: query.limit({"limit": "-1"}, "GetMarkets", default=100, at_most=1000)
+    )
+    assert "'number' tag" in details(lambda: query.whole({"min_ts": "x"}, "min_ts", "GetTrades"))
+
+
+@given(st.lists(st.integers(), max_size=30), st.integers(1, 7))
+def test_pages_are_the_list_even_when_it_grows(items: list[int], size: int) -> None:
+    """All pages in order are the list; what is added in front while paging moves nothing."""
+    found: list[int] = []
+    cursor = ""
+    grown = items
+    while True:
+        part, cursor = query.page(grown, {"cursor": cursor}, size)
+        found += part
+        if not cursor:
+            break
+        grown = [0, *grown]
+    assert items == found
+
+
+def test_a_garbage_cursor_is_the_first_page() -> None:
+    """Silently, as recorded."""
+    for cursor in ("garbage", "bGVmdDp4", json.dumps({})):
+        assert [1, 2] == query.page([1, 2, 3], {"cursor": cursor}, 2)[0]
