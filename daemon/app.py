@@ -40,7 +40,7 @@ from daemon.shell.discovery import Discovery
 from daemon.shell.feeds import Feeds
 from daemon.shell.follow import first_tick, follow_clock
 from daemon.shell.journal import Journal, JournalFailed, JournalHeader
-from daemon.shell.lock import FolderTaken
+from daemon.shell.lock import FolderLock, FolderTaken
 from daemon.shell.loop import Inbox, Pump
 from daemon.shell.metrics import Metrics, Sample
 from daemon.shell.queue import OrderQueue
@@ -92,6 +92,10 @@ class App:
         config = self._config
         model = load_model(config.path(config.model.path))
         async with AsyncExitStack() as stack:
+            # Before anything is started or joined: a second daemon must not touch the first one's sandbox.
+            folder = config.path(config.state_dir) / "journal"
+            lock = FolderLock.take(folder)
+            stack.callback(lock.release)
             address = await find_venue(config, self._options, stack)
             if address.clock_ws_url is not None:
                 self._clock = FollowedClock(await first_tick(address.clock_ws_url))
@@ -110,7 +114,9 @@ class App:
             # The machine's time, on a tape too: it numbers the starts, and no order id may come twice.
             setup = setup_of(config, _model_ref(config, model), time.time_ns() // MILLISECOND)
             engine = build_engine(setup, model.scorer, self._config_name)
-            journal = Journal.create(config.path(config.state_dir) / "journal", _header(setup, self._mode))
+            journal = Journal.create(
+                config.path(config.state_dir) / "journal", _header(setup, self._mode), lock
+            )
             stack.callback(journal.close)
             pacer = Pacer(
                 limits.write.bucket_capacity, limits.write.refill_rate, config.orders.reserve_tokens
