@@ -90,6 +90,7 @@ class FairValue:
             equity=view.equity,
             fraction=self.params.kelly_fraction,
             qty_max=self._room(view, side),
+            held=view.position if side == "bid" else -view.position,
         )
 
     def _take(self, view: MarketView, score: float, bid: Price, ask: Price) -> Target | None:
