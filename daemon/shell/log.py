@@ -8,6 +8,7 @@ objects that change.
 
 from __future__ import annotations
 
+import atexit
 import logging
 import queue
 import re
@@ -151,7 +152,9 @@ class _LibraryLines(logging.Handler):
 
 
 def configure(level: Level = "info", style: Format = "auto", stream: TextIO | None = None) -> LogWriter:
-    """Set structlog up for the whole process, once, and return the writer to close at the end.
+    """Set structlog up for the whole process, once, and return the writer.
+
+    Closing the writer writes what is queued; the end of the process does so by itself.
 
     Args:
         level: lines below it cost one comparison.
@@ -176,6 +179,7 @@ def configure(level: Level = "info", style: Format = "auto", stream: TextIO | No
     for old in [old for old in root.handlers if isinstance(old, _LibraryLines)]:
         root.removeHandler(old)
     root.addHandler(_LibraryLines(writer))
+    atexit.register(writer.close)  # a process that just ends has said its last words too
     return writer
 
 

@@ -6,6 +6,8 @@ import io
 import json
 import logging
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -193,6 +195,18 @@ def test_a_field_that_can_not_be_rendered_does_not_end_the_log() -> None:
     first, second = lines_of(stream, writer)
     assert "log.unreadable event='test.said' error=RuntimeError: no words" == first
     assert "test.ended" == json.loads(second)["event"]
+
+
+def test_the_last_words_of_a_process_are_written() -> None:
+    """A process that exits without closing the log has lost no line."""
+    script = (
+        "import sys, structlog; from daemon.shell.log import configure; configure()\n"
+        "for number in range(1000): structlog.get_logger().info('test.said', number=number)\n"
+        "sys.exit(3)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False, timeout=60)
+    assert 3 == done.returncode
+    assert list(range(1_000)) == [json.loads(line)["number"] for line in done.stderr.splitlines()]
 
 
 def test_a_line_logged_after_closing_is_not_an_error() -> None:
