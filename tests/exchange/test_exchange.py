@@ -74,8 +74,8 @@ def test_an_ioc_order_never_rests() -> None:
 def test_a_fok_order_is_all_or_nothing() -> None:
     """Too little volume refuses it; enough fills it."""
     exchange = exchange_of()
-    placed(exchange, "b", "ask", 5000, 90)
     expected = ("invalid_order", "fill or kill insufficient volume")
+    placed(exchange, "b", "ask", 5000, 90)
     assert expected == refused(exchange, "a", "bid", 5000, 100, time_in_force="fill_or_kill")
     assert "executed" == placed(exchange, "a", "bid", 5000, 90, time_in_force="fill_or_kill").status
 
@@ -285,7 +285,6 @@ class ExchangeMachine(RuleBasedStateMachine):
         self.exchange.list_market(spec_of("OTHER"), T0)
         self.told: dict[tuple[str, int], Qty] = {}
         self.now = T0
-        self.filled: Qty = 0
 
     def take(self, facts: list[f.Fact]) -> None:
         rebuilt(facts, self.told)

@@ -9,13 +9,16 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import aiohttp
 import pytest
 
 from daemon.sandbox.server import SandboxOptions, check_loopback
 from tests.sandbox.contract import Contract
-from tests.sandbox.running import running
+from tests.sandbox.running import running, signed
 from tests.sandbox.scripted import OPEN, ScriptedFlow
 from tests.sandbox.wire import order_terms
 
@@ -133,8 +136,9 @@ async def test_it_ends_when_nobody_was_connected_for_long(tmp_path: Path) -> Non
         await client.sandbox.idle(0.2)
 
 
-def test_the_process_says_where_it_listens_and_stops_on_sigterm(tmp_path: Path) -> None:
-    """One JSON line on stdout; SIGTERM ends it in order with code 0; keys are their owner's only."""
+@contextlib.contextmanager
+def process_of(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], dict[str, Any]]]:
+    """Run a sandbox as a process of its own; give it and its ready line."""
     script = (
         "import asyncio, pathlib, sys\n"
         "from daemon.sandbox.server import SandboxOptions, serve\n"
@@ -142,25 +146,47 @@ def test_the_process_says_where_it_listens_and_stops_on_sigterm(tmp_path: Path) 
         "asyncio.run(serve(SandboxOptions(pathlib.Path(sys.argv[1]), ScriptedFlow)))\n"
     )
     root = Path(__file__).parents[2]
+    command = [sys.executable, "-c", script, str(folder)]
     environment = {**os.environ, "PYTHONPATH": str(root)}
-    process = subprocess.Popen(
-        [sys.executable, "-c", script, str(tmp_path / "state")],
-        stdout=subprocess.PIPE,
-        env=environment,
-        cwd=root,
-    )
-    try:
-        assert process.stdout is not None
-        ready = json.loads(process.stdout.readline())
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, cwd=root) as process:
+        try:
+            assert process.stdout is not None
+            yield process, json.loads(process.stdout.readline())
+        finally:
+            process.kill()
+
+
+def headers_of(ready: dict[str, Any], method: str, path: str) -> dict[str, str]:
+    return signed(ready["key_id"], Path(ready["private_key_path"]).read_bytes(), method, path)
+
+
+def test_the_process_says_where_it_listens_and_stops_on_sigterm(tmp_path: Path) -> None:
+    """One JSON line on stdout; SIGTERM ends it in order with code 0; keys are their owner's only."""
+    with process_of(tmp_path / "state") as (process, ready):
         assert (process.pid, "traders", True) == (ready["pid"], ready["mode"], ready["is_paced"])
         assert 0o600 == Path(ready["private_key_path"]).stat().st_mode & 0o777
         process.send_signal(signal.SIGTERM)
         assert 0 == process.wait(timeout=15)
-    finally:
-        process.kill()
-        process.wait()
-        if process.stdout is not None:
-            process.stdout.close()
+
+
+async def test_an_acknowledged_order_survives_kill_9(tmp_path: Path) -> None:
+    """What was answered with 201 is there in the next life, though nothing was closed."""
+    path = "/trade-api/v2/portfolio/events/orders"
+    async with asyncio.timeout(30):
+        with process_of(tmp_path) as (process, ready):
+            headers = headers_of(ready, "POST", path)
+            url = f"{ready['rest_url']}/portfolio/events/orders"
+            async with (
+                aiohttp.ClientSession() as http,
+                http.post(url, json=order_terms(client_order_id="mine"), headers=headers) as reply,
+            ):
+                assert 201 == reply.status
+                process.kill()
+            process.wait(timeout=15)
+        async with running(tmp_path) as client:
+            _, body = await client.call("GET", "/portfolio/orders")
+            found = [(order["client_order_id"], order["status"]) for order in body["orders"]]
+            assert [("mine", "resting")] == found
 
 
 def test_the_default_account_has_its_cash_on_the_crypto_shard(tmp_path: Path) -> None:
