@@ -52,6 +52,20 @@ def _read_ready(path: Path) -> SandboxReady | None:
     return None
 
 
+def _has_ended(pid: int) -> bool:
+    """Whether a process is gone, or nothing but its exit code is left of it.
+
+    One whose parent was killed is handed to process 1, which in a container may never ask after it.
+    """
+    try:
+        os.kill(pid, 0)
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except ProcessLookupError:
+        return True
+    except OSError:
+        return False  # no /proc here: it runs, as far as one can tell
+
+
 async def _answers(ready: SandboxReady) -> bool:
     timeout = aiohttp.ClientTimeout(total=2)
     try:
@@ -145,11 +159,8 @@ class SandboxChild:
             if self._process is not None and self._process.pid == pid:
                 if self._process.poll() is not None:
                     return
-            else:
-                try:
-                    os.kill(pid, 0)
-                except ProcessLookupError:
-                    return
+            elif _has_ended(pid):
+                return
             await asyncio.sleep(0.02)
         log.warning("sandbox.killed", pid=pid)
         with suppress(ProcessLookupError):
