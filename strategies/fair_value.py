@@ -62,8 +62,7 @@ class FairValue:
         """Return a taker target where the edge is clear, else resting targets around the model's value."""
         params, score = self.params, view.score
         if score is None:
-            missing = [name for name, value in view.features.items() if value is None]
-            return Wanted((), f"no score: warming up ({', '.join(missing[:3])})")
+            return Wanted((), f"no score: {', '.join(view.missing) or 'no model'} unknown yet")
         if view.time_to_close < params.quiet_before_close_s * SECOND:
             return Wanted((), "quiet before the close")
         bid, ask = view.book.bid, view.book.ask

@@ -93,6 +93,8 @@ class Engine:
         self.slots = tuple(slots)
         self.scorer = scorer
         self.schema = schema
+        required = () if scorer is None else scorer.required
+        self._required = tuple(name for name in schema.names if name in required)
         self.state = State(schema, f"{config.order_id_prefix}-")
         self.risk = Risk(config.limits)
         self.breaker = Breaker(config.failures_max)
@@ -274,9 +276,11 @@ class Engine:
         """Score the market and return what its strategies may read."""
         row = market.features.row(now)
         features = dict(zip(self.schema.names, row, strict=True))
-        score: float | None = None
-        if self.scorer is not None and all(features[name] is not None for name in self.scorer.required):
-            score = self.scorer.score(row)
+        scorer, score = self.scorer, None
+        missing: tuple[str, ...] = ()
+        if scorer is not None:
+            missing = tuple([name for name in self._required if features[name] is None])
+            score = scorer.score(row) if not missing else None
         ticker = market.spec.ticker
         self.scores[ticker] = score
         equity = self.state.ledger.equity
@@ -288,6 +292,7 @@ class Engine:
             book=market.book,
             features=features,
             score=score,
+            missing=missing,
             position=self.state.ledger.position_qty(ticker),
             equity=equity,
         )

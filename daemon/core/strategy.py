@@ -27,6 +27,8 @@ class MarketView(msgspec.Struct, frozen=True):
     """Feature values by name; None while warming up or unknown."""
     score: float | None
     """The model's P(YES); None without a model, or while a required feature is missing."""
+    missing: tuple[str, ...]
+    """The required features that are not known, in schema order: why there is no score."""
     position: Qty
     """Signed contracts: YES positive, NO negative."""
     equity: Money

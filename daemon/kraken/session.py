@@ -1,8 +1,8 @@
 """One conversation with Kraken's WebSocket v2, without any I/O: the reference price from its trades.
 
-A trade is the reference price. Of the snapshot that opens a subscription only the newest trade counts:
-the others are older than the moment at which we learnt of them. Trades that a new connection tells again
-within its updates are dropped by their id.
+A trade is the reference price. The snapshot that opens a subscription tells some trades of before: they
+are dated by Kraken's clock, so that windows over the price are warm at once (clocks that differ by some
+milliseconds don't matter to windows of seconds). Trades that are told again are dropped by their id.
 """
 
 from __future__ import annotations
@@ -102,19 +102,17 @@ class Session:
         return []
 
     def _trades(self, message: Message, received_at: Ns) -> list[Event]:
-        trades = sorted(_decode_trades(message.data), key=lambda trade: trade.trade_id)
-        newest = {trade.symbol: trade for trade in trades}
-        if message.type == "snapshot":
-            trades = list(newest.values())
+        is_past = message.type == "snapshot"
         prices: list[Event] = []
-        for trade in trades:
-            if message.type != "snapshot" and trade.trade_id <= self._last_trade_ids.get(trade.symbol, -1):
+        for trade in sorted(_decode_trades(message.data), key=lambda trade: trade.trade_id):
+            if not is_past and trade.trade_id <= self._last_trade_ids.get(trade.symbol, -1):
                 self._counts["repeated"] += 1
                 continue
-            prices.append(_price_received(trade, received_at))
-        for symbol, trade in newest.items():
-            self._last_trade_ids[symbol] = max(trade.trade_id, self._last_trade_ids.get(symbol, -1))
-            self._subscribed[symbol] = None
+            prices.append(_price_received(trade, received_at, is_past=is_past))
+            self._last_trade_ids[trade.symbol] = max(
+                trade.trade_id, self._last_trade_ids.get(trade.symbol, -1)
+            )
+            self._subscribed[trade.symbol] = None
         self._counts["trades"] += len(prices)
         return prices
 
@@ -145,9 +143,15 @@ class Session:
         self._last_trade_ids.clear()
 
 
-def _price_received(trade: Trade, received_at: Ns) -> ReferencePriceReceived:
-    """Return a trade's event. Raises ValueError for a price or an instant that isn't one."""
+def _price_received(trade: Trade, received_at: Ns, *, is_past: bool) -> ReferencePriceReceived:
+    """Return a trade's event; one of the past is dated by its own stamp, but never in our future.
+
+    Raises:
+        ValueError: a price or an instant that isn't one.
+    """
     price = parse_money(bytes(trade.price).decode())
     if not 0 < price <= _PRICE_MAX:
         raise ValueError(f"not a price: {price}")
-    return ReferencePriceReceived(SOURCE, trade.symbol, price, received_at, parse_instant(trade.timestamp))
+    sent_at = parse_instant(trade.timestamp)
+    at = min(received_at, sent_at) if is_past else received_at
+    return ReferencePriceReceived(SOURCE, trade.symbol, price, at, sent_at)

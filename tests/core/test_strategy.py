@@ -19,6 +19,7 @@ def view(now: Ns) -> MarketView:
         grid=PriceGrid(SPEC.bands),
         book=Book(SPEC.ticker),
         features={"mid": None},
+        missing=(),
         score=None,
         position=0,
         equity=0,

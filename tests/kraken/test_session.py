@@ -56,9 +56,16 @@ def test_a_price_keeps_its_decimal_text(text: str, price: int) -> None:
     ]
 
 
-def test_only_the_newest_trade_of_a_snapshot_counts() -> None:
-    """The others are older than the moment at which we learn of them, in whatever order they stand."""
-    assert _prices(_opened(), _trades((3, "30"), (1, "10"), (2, "20"), kind="snapshot")) == [30_000_000]
+def test_the_trades_of_a_snapshot_are_dated_by_kraken_but_never_in_our_future() -> None:
+    """They warm the windows up; rows are taken by id, in whatever order they stand."""
+    frame = _trades((3, "30"), (1, "10"), (2, "20"), kind="snapshot")
+    stamp = parse_instant(STAMP)
+    for received_at, dated in ((5, 5), (stamp + 9, stamp)):
+        events = _opened().receive(frame, received_at)
+        assert events == [
+            ReferencePriceReceived("kraken", "BTC/USD", price * 1_000_000, dated, stamp)
+            for price in (10, 20, 30)
+        ]
 
 
 def test_trades_come_in_their_order_and_once() -> None:
