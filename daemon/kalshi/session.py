@@ -1,13 +1,7 @@
 """One WebSocket conversation with the venue, without any I/O: frames in, events out, commands to send.
 
 What it guarantees: a book that it lets through as synced has had its snapshot, and every numbered frame
-since. Numbers count up by one per sid, over all markets and message types of that sid:
-
-    number    = last + 1   next
-              = last       a duplicate: dropped, counted
-              > last + 1   a gap: frames are missing; every book of the sid is lost
-              < last       a reset: the count started over; every book of the sid is lost
-              first one    the start, whatever it is: no book was synced before it
+since: a gap or a reset of a sid's numbers (see `Stream.take`) loses every book of that sid.
 
 A lost book is asked for again with `get_snapshot`, and its deltas are dropped until that comes. A frame
 that can't be read may have been a delta of any book: what it concerned is lost too. Everything odd is
@@ -18,14 +12,7 @@ from __future__ import annotations
 
 import msgspec
 
-from daemon.core.events import (
-    AccountDoubted,
-    BookDeltaReceived,
-    Event,
-    Feed,
-    FeedConnected,
-    FeedDropped,
-)
+from daemon.core import events as e
 from daemon.core.units import MILLISECOND, Ns
 from daemon.kalshi import wire
 from daemon.kalshi.book_sync import BookSync
@@ -46,14 +33,11 @@ from daemon.kalshi.subscriptions import BOOKS, LIFECYCLE, PRIVATE, TRADES, Strea
 TERMINAL_ERRORS = frozenset({7, 10, 17, 25})
 """The subscription is dead (10, 25; 17 until June) or unknown to the venue (7): subscribe again."""
 
-_PRIVATE_TYPES = frozenset({"fill", "user_order", "market_position"})
-_BOOK_TYPES = frozenset({"orderbook_delta", "orderbook_snapshot"})
-
 
 class Session:
     """The state of the venue's feed over all its connections. See the module's head."""
 
-    def __init__(self, feed: Feed = "kalshi", *, is_private: bool = True) -> None:
+    def __init__(self, feed: e.Feed = "kalshi", *, is_private: bool = True) -> None:
         """Build.
 
         Args:
@@ -77,17 +61,17 @@ class Session:
 
     # --- what the shell tells -------------------------------------------------------------------
 
-    def connected(self, now: Ns) -> list[Event]:
+    def connected(self, now: Ns) -> list[e.Event]:
         """Start a new connection from nothing: new sids, numbers from the start, all books unsynced."""
         self._forget_connection(now)
         self.is_connected = True
         self._sync(now)
-        return [FeedConnected(self.feed, now)]
+        return [e.FeedConnected(self.feed, now)]
 
-    def dropped(self, reason: str, now: Ns) -> list[Event]:
+    def dropped(self, reason: str, now: Ns) -> list[e.Event]:
         """End the connection: no book is vouched for any more."""
         self._forget_connection(now)
-        return [FeedDropped(self.feed, reason, now)]
+        return [e.FeedDropped(self.feed, reason, now)]
 
     def watch(self, tickers: list[str] | tuple[str, ...]) -> None:
         """Want these markets' books and trades too. The commands come with `poll` or `outgoing`."""
@@ -97,7 +81,7 @@ class Session:
         """Want these markets no more: from now on their frames give no events."""
         self._books.unwatch(tickers)
 
-    def resnapshot(self, tickers: list[str] | tuple[str, ...], reason: str, now: Ns) -> list[Event]:
+    def resnapshot(self, tickers: list[str] | tuple[str, ...], reason: str, now: Ns) -> list[e.Event]:
         """Give up these books and ask for them again: someone found them impossible."""
         events = self._books.lose(tickers, reason, now)
         self._ask_snapshots(now)
@@ -144,7 +128,7 @@ class Session:
 
     # --- frames ---------------------------------------------------------------------------------
 
-    def receive(self, frame: bytes, received_at: Ns) -> list[Event]:
+    def receive(self, frame: bytes, received_at: Ns) -> list[e.Event]:
         """Return what one frame tells. This is the hot path: a delta in its order takes the short way.
 
         Never raises for what the venue sends: a frame that can't be read is counted, and what it may
@@ -162,7 +146,7 @@ class Session:
                 return self._delta(message, received_at)
         return self._receive_other(message, received_at)
 
-    def _delta(self, message: wire.BookDeltaFrame, received_at: Ns) -> list[Event]:
+    def _delta(self, message: wire.BookDeltaFrame, received_at: Ns) -> list[e.Event]:
         msg = message.msg
         ticker = msg.market_ticker
         if ticker not in self._synced:
@@ -172,7 +156,7 @@ class Session:
             ts_ms = message.sending_ts_ms
         try:
             return [
-                BookDeltaReceived(
+                e.BookDeltaReceived(
                     ticker,
                     msg.side,
                     PRICES[msg.price_dollars],
@@ -184,7 +168,7 @@ class Session:
         except ValueError as error:
             return self._lose_refused(BadFrame("orderbook_delta", str(error)), ticker, received_at)
 
-    def _receive_other(self, message: wire.Frame, now: Ns) -> list[Event]:
+    def _receive_other(self, message: wire.Frame, now: Ns) -> list[e.Event]:
         """Take any frame but a delta in its order."""
         self._now = now
         match message:
@@ -208,7 +192,7 @@ class Session:
                 self._tally.count(f"{frame_type(message)}_frames")
                 return []
 
-    def _book(self, message: wire.BookDeltaFrame | wire.BookSnapshotFrame, now: Ns) -> list[Event]:
+    def _book(self, message: wire.BookDeltaFrame | wire.BookSnapshotFrame, now: Ns) -> list[e.Event]:
         events = self._adopt(BOOKS, message.sid, now)
         losses, is_news = self._number(message.sid, message.seq, now)
         events += losses
@@ -220,7 +204,7 @@ class Session:
         self._ask_snapshots(now)
         return events
 
-    def _snapshot(self, message: wire.BookSnapshotFrame, now: Ns) -> list[Event]:
+    def _snapshot(self, message: wire.BookSnapshotFrame, now: Ns) -> list[e.Event]:
         ticker = message.msg.market_ticker
         if ticker not in self._books.watched or ticker in self._channel.leaving:
             return []
@@ -231,7 +215,7 @@ class Session:
         self._books.snapshot(ticker)
         return [event]
 
-    def _public(self, message: wire.TradeFrame | wire.LifecycleFrame, now: Ns) -> list[Event]:
+    def _public(self, message: wire.TradeFrame | wire.LifecycleFrame, now: Ns) -> list[e.Event]:
         if isinstance(message, wire.TradeFrame):
             self._adopt(TRADES, message.sid, now)
         events, is_news = self._number(message.sid, message.seq, now)
@@ -249,18 +233,18 @@ class Session:
             self._tally.refuse(error.shape)
         return events
 
-    def _private(self, message: wire.FillFrame | wire.UserOrderFrame, now: Ns) -> list[Event]:
+    def _private(self, message: wire.FillFrame | wire.UserOrderFrame, now: Ns) -> list[e.Event]:
         try:
             if isinstance(message, wire.FillFrame):
                 return [decode_fill(message, now)]
             return [decode_order(message, now)]
         except BadFrame as error:
             self._tally.refuse(error.shape)
-            return [AccountDoubted(f"refused {error}", now)]
+            return [e.AccountDoubted(f"refused {error}", now)]
 
     # --- numbers --------------------------------------------------------------------------------
 
-    def _number(self, sid: int, seq: int | None, now: Ns) -> tuple[list[Event], bool]:
+    def _number(self, sid: int, seq: int | None, now: Ns) -> tuple[list[e.Event], bool]:
         """Take a frame's number; return the losses it shows, and whether the frame is news."""
         stream = self._subscriptions.streams.get(sid)
         if stream is None:
@@ -269,28 +253,23 @@ class Session:
         if seq is None:
             return [], True
         last = stream.last_seq
-        if seq == last:
-            self._tally.count("duplicates")
-            return [], False
-        stream.last_seq = seq
-        if last == 0 or seq == last + 1:
+        number = stream.take(seq)
+        if number == "next":
             return [], True
-        if seq > last:
-            self._tally.count("gaps")
-            reason = f"gap: {seq - last - 1} missing before {seq}"
-        else:
-            self._tally.count("resets")
-            reason = f"numbers started over: {seq} after {last}"
+        self._tally.count(f"{number}s")
+        if number == "duplicate":
+            return [], False
+        reason = f"{number}: {seq} after {last}"
         return self._doubt_stream(stream, reason, now), True
 
-    def _doubt_stream(self, stream: Stream, reason: str, now: Ns) -> list[Event]:
+    def _doubt_stream(self, stream: Stream, reason: str, now: Ns) -> list[e.Event]:
         """Vouch no more for what came over a sid."""
         if stream is self._channel.stream:
             return self._books.lose(list(self._books.watched), reason, now)
         if stream.channel == LIFECYCLE:
             self._is_listing_doubted = True
         elif stream.channel in PRIVATE:
-            return [AccountDoubted(f"{stream.channel}: {reason}", now)]
+            return [e.AccountDoubted(f"{stream.channel}: {reason}", now)]
         return []
 
     def _ask_snapshots(self, now: Ns) -> None:
@@ -304,13 +283,13 @@ class Session:
         # A subscription brings its first snapshots by itself.
         self._books.asked(self._subscriptions.sync(self._books.watched, now), now)
 
-    def _subscribed(self, message: wire.SubscribedFrame, now: Ns) -> list[Event]:
+    def _subscribed(self, message: wire.SubscribedFrame, now: Ns) -> list[e.Event]:
         self._subscriptions.take_pending(message.id)
         events = self._join(message.msg.channel, message.msg.sid, now)
         self._sync(now)
         return events
 
-    def _join(self, name: str, sid: int, now: Ns) -> list[Event]:
+    def _join(self, name: str, sid: int, now: Ns) -> list[e.Event]:
         """Give a channel its sid."""
         old = self._channel.stream
         channel = self._subscriptions.subscribed(name, sid)
@@ -318,7 +297,7 @@ class Session:
             return []
         if channel.failures and channel.name in PRIVATE:
             # What happened while it was dead was not told.
-            return [AccountDoubted(f"{channel.name}: subscribed again", now)]
+            return [e.AccountDoubted(f"{channel.name}: subscribed again", now)]
         if channel.failures and channel.name == LIFECYCLE:
             self._is_listing_doubted = True
         if self._channel.stream is not old:
@@ -326,15 +305,15 @@ class Session:
             return self._books.lose(list(self._synced), "a new subscription", now)
         return []
 
-    def _adopt(self, name: str, sid: int, now: Ns) -> list[Event]:
+    def _adopt(self, name: str, sid: int, now: Ns) -> list[e.Event]:
         """Take a sid from its first frame if that overtook the ack."""
         channel = self._subscriptions.channels[name]
         if channel.stream is None and channel.asked_at is not None and sid not in self._subscriptions.streams:
             return self._join(name, sid, now)
         return []
 
-    def _acknowledged(self, message: wire.OkFrame | wire.UnsubscribedFrame, now: Ns) -> list[Event]:
-        events: list[Event] = []
+    def _acknowledged(self, message: wire.OkFrame | wire.UnsubscribedFrame, now: Ns) -> list[e.Event]:
+        events: list[e.Event] = []
         pending = self._subscriptions.take_pending(message.id)
         if message.sid is not None:
             if pending is not None and pending.kind == "subscribe":
@@ -349,11 +328,11 @@ class Session:
         self._ask_snapshots(now)
         return events
 
-    def _failed(self, message: wire.ErrorFrame, now: Ns) -> list[Event]:
+    def _failed(self, message: wire.ErrorFrame, now: Ns) -> list[e.Event]:
         error = message.msg
         self._tally.count(f"error_{error.code}")
         reason = f"error {error.code}: {error.msg}"
-        events: list[Event] = []
+        events: list[e.Event] = []
         if message.sid is not None and message.seq is not None:
             events, _ = self._number(message.sid, message.seq, now)
         pending = self._subscriptions.take_pending(message.id)
@@ -384,7 +363,7 @@ class Session:
 
     # --- what can't be read ---------------------------------------------------------------------
 
-    def _refuse(self, frame: bytes, detail: str, now: Ns) -> list[Event]:
+    def _refuse(self, frame: bytes, detail: str, now: Ns) -> list[e.Event]:
         """Count a frame that can't be read, and stop vouching for what it may have concerned."""
         self._now = now
         suspect = identify(frame)
@@ -393,14 +372,14 @@ class Session:
             self._tally.refuse("unreadable")
             self._is_listing_doubted = True
             events = self._books.lose(list(self._books.watched), "unreadable frame", now)
-            events.append(AccountDoubted("unreadable frame", now))
+            events.append(e.AccountDoubted("unreadable frame", now))
             self._ask_snapshots(now)
             return events
         self._tally.refuse(f"{suspect.kind}: {detail}")
-        if suspect.kind in _PRIVATE_TYPES:
-            return [AccountDoubted(f"refused {suspect.kind}", now)]
+        if suspect.kind in ("fill", "user_order", "market_position"):
+            return [e.AccountDoubted(f"refused {suspect.kind}", now)]
         stream = self._subscriptions.streams.get(-1 if suspect.sid is None else suspect.sid)
-        if stream is None and suspect.kind in _BOOK_TYPES:
+        if stream is None and suspect.kind.startswith("orderbook_"):
             stream = self._channel.stream
         if stream is None:
             return []
@@ -414,7 +393,7 @@ class Session:
         self._ask_snapshots(now)
         return events
 
-    def _lose_refused(self, error: BadFrame, ticker: str, now: Ns) -> list[Event]:
+    def _lose_refused(self, error: BadFrame, ticker: str, now: Ns) -> list[e.Event]:
         self._tally.refuse(error.shape)
         events = self._books.lose([ticker], f"refused {error}", now)
         self._ask_snapshots(now)

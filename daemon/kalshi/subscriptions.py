@@ -84,6 +84,9 @@ class Channel:
         self.retry_at = now + delay
 
 
+Number: TypeAlias = Literal["next", "duplicate", "gap", "reset"]
+
+
 class Stream:
     """A sid of this connection and the last sequence number seen on it; 0 before the first."""
 
@@ -93,6 +96,25 @@ class Stream:
         self.sid = sid
         self.channel = channel
         self.last_seq = 0
+
+    def take(self, seq: int) -> Number:
+        """Take the number of a frame and return what it says.
+
+        Numbers count up by one per sid, over all markets and message types of that sid:
+
+            number    = last + 1   next
+                      = last       a duplicate: the frame was seen
+                      > last + 1   a gap: frames are missing
+                      < last       a reset: the count started over
+                      first one    the start, whatever it is: nothing came over this sid before it
+        """
+        last = self.last_seq
+        if seq == last:
+            return "duplicate"
+        self.last_seq = seq
+        if last == 0 or seq == last + 1:
+            return "next"
+        return "gap" if seq > last else "reset"
 
 
 class Pending:
