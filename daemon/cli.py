@@ -205,7 +205,8 @@ def check(config_path: Path) -> None:
 def replay(journal: Path, model_path: Path | None) -> None:
     """Run a JOURNAL through the core again and say whether every command is identical.
 
-    The model is looked for where the configuration of that run named it, from this folder. Exits 0 when it is, 65 when it is not or can't be read.
+    The model is looked for where the configuration of that run named it, from this folder. Exits 0 when
+    it is, 65 when it is not or can't be read.
     """
     import msgspec  # noqa: PLC0415 - for this command alone
 
