@@ -379,7 +379,7 @@ class Session:
         if suspect.kind in ("fill", "user_order", "market_position"):
             return [e.AccountDoubted(f"refused {suspect.kind}", now)]
         stream = self._subscriptions.streams.get(-1 if suspect.sid is None else suspect.sid)
-        if stream is None and suspect.kind.startswith("orderbook_"):
+        if stream is None and suspect.kind in ("orderbook_delta", "orderbook_snapshot"):
             stream = self._channel.stream
         if stream is None:
             return []

@@ -47,6 +47,9 @@ _FIRST_PRICE = 85_000.0
 _PRINTS_PER_S = 3.2
 _HALF_TICK = 0.05
 _PAST_PRINTS = 300
+_DRAWS_MAX = 100
+_UNDECIDED = 0.25
+"""How far from even the running quarter may stand when a first start looks at it."""
 _SLEPT: Final[Ns] = 5 * SECOND
 """A gap longer than this between two calls is a sleep, not a pause."""
 
@@ -70,7 +73,21 @@ class TradersFlow:
         self.speed: float | None = 1.0
         self.start_at = resumed.now
         self._seed = resumed.seed
-        random = seeded(resumed.seed, resumed.now, "spot")
+        for attempt in range(_DRAWS_MAX):
+            self._draw_spot(resumed, attempt)
+            if resumed.spot is not None or self._is_undecided(resumed.now):
+                break
+        self._ticked_at = resumed.now
+        self._has_begun = False
+        self._lives: dict[str, _Life] = {spec.ticker: _Life(spec) for spec in resumed.markets}
+        self._adopted = frozenset(self._lives)
+        for spec in self._due(resumed.now):
+            self._lives.setdefault(spec.ticker, _Life(spec))
+        self._history: History | None = None
+
+    def _draw_spot(self, resumed: Resumed, attempt: int) -> None:
+        """Draw the price's past: from the last known price, or from nothing."""
+        random = seeded(resumed.seed, resumed.now, "spot", attempt)
         self._random = random
         first = _FIRST_PRICE * (1 + random.gauss(0.0, 0.004))
         last_price = first if resumed.spot is None else resumed.spot / 1e6
@@ -82,13 +99,18 @@ class TradersFlow:
         for at, price in self._path:
             self._index.add(at, to_cents(price))
         self._indexed_at = self._path[-1][0]
-        self._ticked_at = resumed.now
-        self._has_begun = False
-        self._lives: dict[str, _Life] = {spec.ticker: _Life(spec) for spec in resumed.markets}
-        self._adopted = frozenset(self._lives)
-        for spec in self._due(resumed.now):
-            self._lives.setdefault(spec.ticker, _Life(spec))
-        self._history: History | None = None
+
+    def _is_undecided(self, now: Ns) -> bool:
+        """Whether the quarter that runs can still end either way.
+
+        A first start draws its past until it is so: whoever looks at a new sandbox sees a market move.
+        """
+        open_at = _floor(now, QUARTER)
+        strike = self._index.settlement(open_at)
+        assert strike is not None, "the past begins before the quarter before"
+        spec, price = quarter_spec(open_at, strike), self._path[-1][1]
+        fair = fair_value(spec, strike, price, self._model.volatility_s, self._index, self._indexed_at)
+        return abs(fair - 0.5) < _UNDECIDED
 
     @property
     def spot(self) -> Money:
