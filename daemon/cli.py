@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import re
 import sys
 from importlib.metadata import version as installed_version
@@ -11,6 +12,7 @@ from typing import NoReturn
 
 import click
 from rich.console import Console
+from rich.text import Text
 
 from daemon import exits
 from daemon.app import App
@@ -149,7 +151,10 @@ def _tape(source: Path, config: Config) -> Path:
     if not any(source.glob("*.parquet")):
         die(f"{source}: neither a tape (manifest.json) nor recorded parquet files", exits.BAD_INPUT)
     # Some seconds for all sessions, and then never again: the sandbox plays the chosen ones.
-    target = config.path(config.state_dir) / "tapes" / source.resolve().name
+    # Two folders of one name are two tapes: the whole path tells them apart.
+    place = source.resolve()
+    name = f"{place.name}-{hashlib.sha256(bytes(place)).hexdigest()[:8]}"
+    target = config.path(config.state_dir) / "tapes" / name
     if not (target / "manifest.json").is_file():
         _import(source, target, ())
     return target
@@ -163,12 +168,12 @@ def _import(source: Path, target: Path, sessions: tuple[str, ...]) -> None:
             f"importing parquet files needs the extra `lab` (pip install kalshid[lab]): {error}", exits.CONFIG
         )
     console = Console(stderr=True)
-    with console.status(f"importing {source} …"):
+    with console.status(Text(f"importing {source} …")):
         try:
             import_tape(source, target, list(sessions) or None)
         except (OSError, ValueError) as error:
             die(f"{source}: {error}", exits.BAD_INPUT)
-    console.print(f"tape: {target}")
+    click.echo(f"tape: {target}", err=True)
 
 
 @main.command()
@@ -178,25 +183,24 @@ def check(config_path: Path) -> None:
 
     Exits 0 when everything is usable, 78 when something is not, naming it.
     """
-    console = Console(highlight=False)
     config = read_config(config_path)
-    console.print(f"config      ok    {config_path}: mode {config.mode}")
+    click.echo(f"config      ok    {config_path}: mode {config.mode}")
     enabled = [table.name for table in config.strategies if table.enabled]
-    console.print(f"strategies  ok    {', '.join(enabled) or 'none enabled'}")
+    click.echo(f"strategies  ok    {', '.join(enabled) or 'none enabled'}")
     try:
         scorer = load_model(config.path(config.model.path)).scorer
     except ModelRefused as error:
         die(f"model       FAIL  {error}", exits.CONFIG)
     count = len(scorer.schema.names)
-    console.print(f"model       ok    {scorer.name}/{scorer.version}: {count} features, frozen rows agree")
+    click.echo(f"model       ok    {scorer.name}/{scorer.version}: {count} features, frozen rows agree")
     if config.mode == "demo":
         try:
             load_private_key(config.path(config.venue.private_key_file))
         except BadKey as error:
             die(f"key         FAIL  {error}", exits.CONFIG)
-        console.print(f"key         ok    {config.venue.private_key_file}")
+        click.echo(f"key         ok    {config.venue.private_key_file}")
     else:
-        console.print("key         ok    the sandbox makes its own")
+        click.echo("key         ok    the sandbox makes its own")
 
 
 @main.command()

@@ -62,7 +62,8 @@ class FairValue:
         """Return a taker target where the edge is clear, else resting targets around the model's value."""
         params, score = self.params, view.score
         if score is None:
-            return Wanted((), f"no score: {', '.join(view.missing) or 'no model'} unknown yet")
+            why = f"{', '.join(view.missing)} unknown yet" if view.missing else "no model"
+            return Wanted((), f"no score: {why}")
         if view.time_to_close < params.quiet_before_close_s * SECOND:
             return Wanted((), "quiet before the close")
         bid, ask = view.book.bid, view.book.ask
@@ -133,4 +134,6 @@ class FairValue:
             return f"edge {gain * 100:.1f}c below {self.params.edge_min * 100:.1f}c"
         if not self._room(view, side):
             return f"edge {gain * 100:.1f}c, but the position is at its limit"
+        if (view.position if side == "bid" else -view.position) > 0:
+            return f"edge {gain * 100:.1f}c, but what is held is stake enough"
         return f"edge {gain * 100:.1f}c, but the stake is below 0.01 contract"

@@ -1,0 +1,110 @@
+"""From configuration to engine: units, strategies by name, and a setup that a journal can carry."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from daemon.assembly import (
+    ORDER_ID_PREFIX,
+    ModelRef,
+    Setup,
+    build_engine,
+    build_strategy,
+    check_strategies,
+    setup_of,
+)
+from daemon.config import Config, ConfigError, StrategyTable, load_config, parse_config
+from daemon.core.engine import EngineConfig
+from daemon.core.units import MILLISECOND, SECOND
+from strategies.fair_value import FairValue, Params
+from tests.scoring.model_folder import scorer
+
+ROOT = Path(__file__).parents[1]
+MODEL = ModelRef("strategies/models/toy/1", "toy", "1", "0" * 64)
+TEXT = """
+[orders]
+ttl_ms = 1500
+[breaker]
+failures_max = 5
+probe_every_s = 7
+[reconcile]
+every_s = 11
+[strategies.fair_value]
+enabled = true
+series = ["KXBTC15M", "KXBTCD"]
+edge_min = 0.07
+book_changed_max_ms = "off"
+"""
+
+
+def config(text: str = TEXT) -> Config:
+    return parse_config("config.toml", text, ROOT)
+
+
+def test_the_setup_is_the_configuration_in_exact_units() -> None:
+    """Seconds and milliseconds become Ns; the epoch is the caller's."""
+    setup = setup_of(config(), MODEL, 4_711)
+    expected = EngineConfig(
+        order_id_prefix=ORDER_ID_PREFIX,
+        epoch=4_711,
+        limits=config().limits(),
+        order_ttl=1_500 * MILLISECOND,
+        heartbeat=SECOND,
+        reconcile_every=11 * SECOND,
+        failures_max=5,
+        probe_every=7 * SECOND,
+    )
+    assert expected == setup.engine
+    assert MODEL == setup.model
+
+
+def test_only_enabled_strategies_are_set_up() -> None:
+    """A disabled table keeps its parameters in the file and trades nothing."""
+    setup = setup_of(config(TEXT.replace("enabled = true", "enabled = false")), MODEL, 1)
+    assert () == setup.strategies
+    assert () == build_engine(setup, scorer()).slots
+
+
+def test_an_engine_has_its_strategies_with_their_parameters_and_series() -> None:
+    """And the model's schema for its features."""
+    engine = build_engine(setup_of(config(), MODEL, 1), scorer())
+    (slot,) = engine.slots
+    assert isinstance(slot.strategy, FairValue)
+    assert Params(edge_min=0.07, book_changed_max_ms="off") == slot.strategy.params
+    assert slot.strategy.book_changed_max is None
+    assert frozenset({"KXBTC15M", "KXBTCD"}) == slot.series
+    assert scorer().schema == engine.schema
+
+
+def test_a_setup_survives_the_journal() -> None:
+    """Encoded and decoded it is the same and builds the same engine: a replay needs nothing else."""
+    setup = setup_of(load_config(ROOT / "config.toml"), MODEL, 1)
+    again = msgspec.msgpack.decode(msgspec.msgpack.encode(setup), type=Setup)
+    assert setup == again
+    built, rebuilt = build_engine(setup, scorer()), build_engine(again, scorer())
+    assert built.config == rebuilt.config
+    assert [slot.strategy.name for slot in built.slots] == [slot.strategy.name for slot in rebuilt.slots]
+
+
+def test_an_unknown_strategy_is_refused_with_those_that_there_are() -> None:
+    """A typing mistake doesn't silently trade nothing."""
+    table = StrategyTable("fair_valu", True, ["A"], {})
+    with pytest.raises(
+        ConfigError, match=r"config\.toml: strategies\.fair_valu: unknown; there are: fair_value"
+    ):
+        build_strategy("config.toml", table)
+
+
+def test_all_strategies_are_checked_and_all_problems_told() -> None:
+    """Enabled or not: what is wrong today would refuse to start tomorrow."""
+    tables = [
+        StrategyTable("fair_value", True, ["A"], {}),
+        StrategyTable("fair_value", False, ["A"], {"margin": 7.0, "edge": 1}),
+        StrategyTable("magic", False, ["A"], {}),
+    ]
+    found = check_strategies("absent.toml", tables)
+    assert ["margin", "edge", "magic"] == [problem.split(": ")[1].split(".")[-1] for problem in found]
+    assert [] == check_strategies("absent.toml", tables[:1])
