@@ -1,0 +1,63 @@
+"""The app's start-up: whatever is not usable is refused by its exit code, before anything is started.
+
+What a whole run does is shown end to end, in tests/e2e.
+"""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from daemon import exits
+from daemon.app import App
+from daemon.config import Config, load_config
+from daemon.shell.lock import FolderLock
+from daemon.venue import RunOptions
+from tests.e2e.daemon_process import ROOT, write_config
+
+MODEL = ROOT / "strategies/models/btc15m-demo/1"
+
+
+def config_in(folder: Path, **changes: str) -> Config:
+    """The shipped configuration with a folder of its own."""
+    return load_config(write_config(folder, **changes))
+
+
+async def run(config: Config) -> int:
+    """Run the app as the command does."""
+    return await App(config, "config.toml", RunOptions(for_s=1.0)).run()
+
+
+async def test_a_missing_model_refuses_to_start(tmp_path: Path) -> None:
+    """Nothing is started; a restart won't help."""
+    assert await run(config_in(tmp_path, path='"nowhere/1"')) == exits.CONFIG
+    assert not (tmp_path / "var").exists()
+
+
+async def test_a_changed_model_refuses_to_start(tmp_path: Path) -> None:
+    """One byte of the model file is another model."""
+    copy = tmp_path / "btc15m-demo/1"
+    shutil.copytree(MODEL, copy)
+    text = (copy / "model.txt").read_text()
+    (copy / "model.txt").write_text(text.replace("leaf_value=", "leaf_value= ", 1))
+    assert await run(config_in(tmp_path, path=f'"{copy}"')) == exits.CONFIG
+
+
+async def test_an_unknown_strategy_refuses_to_start(tmp_path: Path) -> None:
+    """The configuration names what doesn't exist."""
+    path = write_config(tmp_path)
+    path.write_text(path.read_text().replace("[strategies.fair_value]", "[strategies.fair_valeu]"))
+    assert await run(load_config(path)) == exits.CONFIG
+
+
+async def test_a_taken_folder_refuses_to_start(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """And the sandbox of the one that holds it is left alone: none is started or joined."""
+    config = config_in(tmp_path)
+    lock = FolderLock.take(tmp_path / "var/journal")
+    try:
+        assert await run(config) == exits.TAKEN
+    finally:
+        lock.release()
+    assert not (tmp_path / "var/sandbox").exists()
