@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-from daemon.core.orders import Order
+from daemon.core.orders import Stake
 from daemon.core.risk import worst_loss
 from daemon.core.state import State
-from daemon.core.units import PRICE_ONE, Money, Price, Qty
+from daemon.core.units import PRICE_ONE, Money, Price
 
 
 def cash_free(state: State) -> Money:
     """Return cash less what open orders may still take of it; 0 before the first reading."""
-    taken = sum(
-        order.exposed * (order.price if order.side == "bid" else PRICE_ONE - order.price)
-        for order in state.orders.values()
-    )
+    stakes = [order.stake for order in state.orders.values()]
+    taken = sum(qty * (price if side == "bid" else PRICE_ONE - price) for side, price, qty in stakes)
     return (state.ledger.cash or 0) - taken
 
 
 def loss_elsewhere(state: State, ticker: str) -> Money:
     """Return the sum of the worst losses of all markets but one, everything that may still trade included."""
-    orders: dict[str, list[tuple[Order, Qty]]] = {name: [] for name in state.ledger.positions}
+    stakes: dict[str, list[Stake]] = {name: [] for name in state.ledger.positions}
     for order in state.orders.values():
-        orders.setdefault(order.ticker, []).append((order, order.exposed))
+        stakes.setdefault(order.ticker, []).append(order.stake)
     return sum(
         worst_loss(state.ledger.positions.get(name), theirs)
-        for name, theirs in orders.items()
+        for name, theirs in stakes.items()
         if name != ticker
     )
 

@@ -79,10 +79,9 @@ class Issuer:
 
     def _amend(self, proposal: ProposeAmend, book_changed_max: Ns | None, now: Ns) -> AmendOrder:
         order, target = self._state.orders[proposal.client_order_id], proposal.target
-        order.apply("amend_requested", now)
-        assert order.order_id is not None, "a resting order has the venue's id"
         qty = order.filled + target.qty
-        self._state.pending_terms[order.client_order_id] = (target.price, qty)
+        order.request_amend(target.price, qty, now)
+        assert order.order_id is not None, "a resting order has the venue's id"
         return AmendOrder(
             client_order_id=order.client_order_id,
             order_id=order.order_id,

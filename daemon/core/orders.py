@@ -79,6 +79,10 @@ LIFECYCLE: dict[tuple[OrderState, Happening], OrderState] = {
 }
 
 
+Stake: TypeAlias = tuple[BookSide, Price, Qty]
+"""What may still come into a position: a side, the worst YES price for us, and contracts."""
+
+
 class IllegalHappening(Exception):
     """The venue told something of an order that can't follow from its state. It changes nothing."""
 
@@ -91,7 +95,7 @@ class Order:
     """
 
     __slots__ = (
-        "booked", "client_order_id", "filled", "order_id", "price", "qty", "side", "state",
+        "booked", "client_order_id", "filled", "order_id", "pending", "price", "qty", "side", "state",
         "strategy", "style", "ticker", "touched_at",
     )  # fmt: skip
 
@@ -121,6 +125,8 @@ class Order:
         self.order_id = order_id
         self.filled = filled
         self.booked = filled
+        self.pending: tuple[Price, Qty] | None = None
+        """The terms that an amend without an answer asked for: either these or the old ones are in force."""
         self.touched_at = at
         """When its state last changed, on our clock."""
 
@@ -142,7 +148,18 @@ class Order:
     @property
     def exposed(self) -> Qty:
         """Contracts that may still come into the position: all while open, the unbooked fills after."""
-        return max(0, (self.qty if self.is_open else self.filled) - self.booked)
+        return max(0, (self.whole_qty if self.is_open else self.filled) - self.booked)
+
+    @property
+    def whole_qty(self) -> Qty:
+        """The most that it may trade in all, under the terms that may be in force."""
+        return self.qty if self.pending is None else max(self.qty, self.pending[1])
+
+    @property
+    def stake(self) -> Stake:
+        """What of it may still come into the position, at the worse of the prices that may be in force."""
+        prices = (self.price,) if self.pending is None else (self.price, self.pending[0])
+        return self.side, max(prices) if self.side == "bid" else min(prices), self.exposed
 
     @property
     def remaining(self) -> Qty:
@@ -161,6 +178,17 @@ class Order:
         if state != self.state:
             self.state = state
             self.touched_at = at
+
+    def request_amend(self, price: Price, qty: Qty, at: Ns) -> None:
+        """Go into flight with new terms. Raises IllegalHappening as `apply`."""
+        self.apply("amend_requested", at)
+        self.pending = (price, qty)
+
+    def settle_amend(self, *, is_accepted: bool) -> None:
+        """Take the answer to an amend: the new terms, or the old ones."""
+        if is_accepted and self.pending is not None:
+            self.price, self.qty = self.pending
+        self.pending = None
 
     def tell_filled(self, filled: Qty) -> None:
         """Take in the venue's total of what has traded; a total never falls."""

@@ -37,8 +37,6 @@ class OrderBeliefs:
         """By client order id; closed ones leave once all their fills are booked."""
         self._closed_at: dict[str, Ns] = {}
         """When orders of this life left `orders`; kept for a minute, against words that lag behind."""
-        self.pending_terms: dict[str, tuple[Price, Qty]] = {}
-        """The terms that an unanswered amend asked for, by client order id."""
         self.ledger = Ledger()
         self.account = Reconciliation()
         self.last_fill_at: Ns = 0
@@ -65,7 +63,6 @@ class OrderBeliefs:
     def _forget_order(self, order: Order, at: Ns) -> None:
         """Drop an order that is closed and whose fills are all booked."""
         self.orders.pop(order.client_order_id, None)
-        self.pending_terms.pop(order.client_order_id, None)
         closed_at = self._closed_at
         closed_at[order.client_order_id] = at
         while (oldest := next(iter(closed_at))) != order.client_order_id and closed_at[oldest] < at - MINUTE:
@@ -100,8 +97,11 @@ class OrderBeliefs:
             case _:
                 assert_never(event)
         if happening == "amend_settled":
-            self.pending_terms.pop(order.client_order_id, None)
+            order.settle_amend(is_accepted=False)
         self.happen(order, happening, event.received_at)
+        if order.state == "resting" and order.booked >= order.qty:
+            # It traded whole while we asked to enlarge it.
+            self.happen(order, "told_executed", event.received_at)
 
     @staticmethod
     def _rejection(event: e.OrderRejected) -> Happening:
@@ -122,9 +122,8 @@ class OrderBeliefs:
                 order.tell_filled(order.qty - event.reduced_by)  # what wasn't cancelled has traded
             self.happen(order, "told_canceled", event.received_at)
             return
-        terms = self.pending_terms.pop(order.client_order_id, None)
-        if event.action == "amend" and terms is not None:
-            order.price, order.qty = terms
+        if event.action == "amend":
+            order.settle_amend(is_accepted=True)
         if event.remaining == 0:
             is_whole = order.filled >= order.qty
             self.happen(order, "told_executed" if is_whole else "told_canceled", event.received_at)
@@ -158,7 +157,7 @@ class OrderBeliefs:
     def take_terms(self, order: Order, price: Price, qty: Qty, status: e.OrderStatus) -> None:
         """The venue's terms of a resting order are the truth, unless an amend of ours is on its way."""
         if status == "resting" and order.state not in ("amending", "canceling"):
-            order.price, order.qty = price, qty
+            order.price, order.qty, order.pending = price, qty, None
 
     def adopt_order(self, told: e.OrderSnapshot, at: Ns) -> None:
         """Take in an order that the venue knows and we don't: of our previous life, or not ours at all.
@@ -200,7 +199,7 @@ class OrderBeliefs:
         if order is not None:
             order.booked += event.qty
             order.tell_filled(order.booked)
-            if order.booked >= order.qty and order.is_open:
+            if order.booked >= order.whole_qty and order.is_open:
                 self.happen(order, "told_executed", event.received_at)
             elif order.is_done:
                 self._forget_order(order, event.received_at)

@@ -22,7 +22,7 @@ from daemon.core.fees import trade_fee
 from daemon.core.lag import TransportLag
 from daemon.core.ledger import Position
 from daemon.core.markets import MarketSpec
-from daemon.core.orders import Order, Proposal, ProposeAmend, ProposeCancel, ProposePlace
+from daemon.core.orders import Order, Proposal, ProposeAmend, ProposeCancel, ProposePlace, Stake
 from daemon.core.strategy import Target
 from daemon.core.units import PRICE_ONE, Money, Ns, Price, PriceGrid, Qty
 
@@ -122,20 +122,20 @@ def vouch_market(
     return None
 
 
-def worst_loss(position: Position | None, orders: Iterable[tuple[Target | Order, Qty]]) -> Money:
+def worst_loss(position: Position | None, stakes: Iterable[Stake]) -> Money:
     """Return the most that a market can lose from here, in Money, not below 0.
 
-    `orders` are what may still trade, each with the quantity that may. Whatever the result, the orders
-    that lose by it are taken as filled and the others as not.
+    `stakes` are what may still trade. Whatever the result, those that lose by it are taken as filled
+    and the others as not.
     """
     cost = position.cost if position is not None else 0
     if_yes = (position.value(PRICE_ONE) if position is not None else 0) - cost
     if_no = (position.value(0) if position is not None else 0) - cost
-    for order, qty in orders:
-        if order.side == "bid":
-            if_no -= qty * order.price
+    for side, price, qty in stakes:
+        if side == "bid":
+            if_no -= qty * price
         else:
-            if_yes -= qty * (PRICE_ONE - order.price)
+            if_yes -= qty * (PRICE_ONE - price)
     return max(0, -min(if_yes, if_no))
 
 
@@ -228,14 +228,13 @@ class Risk:
         limits, target, position = self.limits, proposal.target, market.position
         replaced = proposal.client_order_id if isinstance(proposal, ProposeAmend) else None
         # Until an amend is answered either terms may trade: both count.
-        orders: list[tuple[Target | Order, Qty]] = [(order, order.exposed) for order in market.open_orders]
-        orders.append((target, target.qty))
+        stakes = [order.stake for order in market.open_orders]
+        stakes.append((target.side, target.price, target.qty))
         held = position.qty if position is not None else 0
-        same_side = sum(
-            qty
-            for order, qty in orders
-            if order.side == target.side
-            and not (isinstance(order, Order) and order.client_order_id == replaced)
+        same_side = target.qty + sum(
+            order.exposed
+            for order in market.open_orders
+            if order.side == target.side and order.client_order_id != replaced
         )
         reach = held + same_side if target.side == "bid" else held - same_side
         # What only gives up a part of the position is never refused for losses: it is the way out of them.
@@ -243,7 +242,7 @@ class Risk:
         if not is_reducing:
             if abs(reach) > limits.position_qty_max:
                 return "position_limit"
-            loss = worst_loss(position, orders)
+            loss = worst_loss(position, stakes)
             if loss > limits.market_loss_max:
                 return "market_loss_limit"
             if loss + account.loss_elsewhere > limits.total_loss_max:

@@ -112,12 +112,28 @@ def test_a_rejected_amend_leaves_the_old_terms(state: State) -> None:
         (e.OrderRejected("amend", "kd-1-1", "invalid_price", "", T0), 4_000),
         (e.OrderAccepted("amend", "kd-1-1", "id-kd-1-1", 0, 2_000, T0, T0), 4_100),
     ):
-        order.apply("amend_requested", T0)
-        state.pending_terms["kd-1-1"] = (4_100, 2_000)
+        order.request_amend(4_100, 2_000, T0)
+        assert order.stake == ("bid", 4_100, 2_000)
         state.apply(answer)
         assert (order.state, order.price) == ("resting", price)
-        assert state.pending_terms == {}
+        assert order.pending is None
     assert order.qty == 2_000
+
+
+@pytest.mark.parametrize("is_accepted", [True, False])
+def test_a_fill_of_the_old_size_while_enlarging_waits_for_the_answer(state: State, is_accepted: bool) -> None:
+    """Whether the order is whole depends on which terms are in force; until then it may still trade."""
+    order = placed(state)
+    state.apply(accepted())
+    order.request_amend(4_000, 1_500, T0)
+    state.apply(filled(1_000))
+    assert (order.state, order.exposed) == ("amending", 500)
+    if is_accepted:
+        state.apply(e.OrderAccepted("amend", "kd-1-1", "id-kd-1-1", 1_000, 500, T0, T0))
+        assert (order.state, order.remaining) == ("resting", 500)
+    else:
+        state.apply(e.OrderRejected("amend", "kd-1-1", "invalid_order", "", T0))
+        assert (order.state, state.orders) == ("executed", {})
 
 
 def test_dropped_requests_leave_what_was(state: State) -> None:

@@ -274,7 +274,7 @@ def test_worst_loss_is_the_worst_of_all_fills_and_results(
                     delta = target.qty if target.side == "bid" else -target.qty
                     cash += trial.trade(delta, target.price)
             worst = min(worst, cash + trial.value(result))
-    assert worst_loss(position, [(target, target.qty) for target in targets]) == -worst
+    assert worst_loss(position, [(target.side, target.price, target.qty) for target in targets]) == -worst
 
 
 @given(
@@ -304,9 +304,9 @@ def test_no_approval_exceeds_a_limit(
     m = market(position=position, open_orders=mine)
     verdict = judge(ProposePlace(TICKER, "s", target), m, account(loss_elsewhere=elsewhere, cash_free=cash))
     if isinstance(verdict, Approved):
-        everything: list[tuple[Target | Order, int]] = [(order, order.exposed) for order in mine]
-        everything.append((target, qty))
-        same = sum(q for order, q in everything if order.side == side)
+        everything = [order.stake for order in mine]
+        everything.append((side, cents * 100, qty))
+        same = sum(q for s, _price, q in everything if s == side)
         reducing = same <= (-held if side == "bid" else held)
         assert 1 <= qty <= LIMITS.order_qty_max
         assert reducing or worst_loss(position, everything) <= LIMITS.market_loss_max

@@ -9,6 +9,7 @@ cash are the exchange's to the last unit.
 from __future__ import annotations
 
 from collections import deque
+from typing import Literal
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -97,7 +98,7 @@ class Beliefs(RuleBasedStateMachine):
         """Send an order: the answer may be lost, or the request may never arrive."""
         self.sequence += 1
         name = f"kd-1-{self.sequence}"
-        style = "take" if takes else "rest"
+        style: Literal["take", "rest"] = "take" if takes else "rest"
         self.state.orders[name] = Order(
             client_order_id=name, ticker=TICKER, side=side, price=price, qty=qty, style=style, strategy="s",
             at=self.now,
@@ -146,10 +147,9 @@ class Beliefs(RuleBasedStateMachine):
     def amend(self, price: int, more: int, fate: str) -> None:
         """Move and resize the first resting order."""
         order = self._ours("resting")[0]
-        order.apply("amend_requested", self.now)
-        assert order.order_id is not None
         name, qty = order.client_order_id, order.filled + more
-        self.state.pending_terms[name] = (price, qty)
+        order.request_amend(price, qty, self.now)
+        assert order.order_id is not None
         request = Amendment(US, order.order_id, TICKER, order.side, price, qty)
         answer, facts = self.exchange.amend(request, self.now)
         self._tell(facts)
