@@ -98,7 +98,10 @@ class App:
             stack.callback(lock.release)
             address = await find_venue(config, self._options, stack)
             if address.clock_ws_url is not None:
-                self._clock = FollowedClock(await first_tick(address.clock_ws_url))
+                try:
+                    self._clock = FollowedClock(await first_tick(address.clock_ws_url))
+                except OSError as error:
+                    raise SandboxFailed(f"its clock can't be followed: {error}") from error
             signer = Signer(address.key_id, load_private_key(address.private_key_file))
             rest = await stack.enter_async_context(
                 Rest(
@@ -118,6 +121,13 @@ class App:
                 config.path(config.state_dir) / "journal", _header(setup, self._mode), lock
             )
             stack.callback(journal.close)
+            if limits.write.bucket_capacity <= config.orders.reserve_tokens:
+                raise ConfigError(
+                    [
+                        f"{self._config_name}: orders.reserve_tokens: {config.orders.reserve_tokens} leaves"
+                        f" nothing of the venue's write bucket of {limits.write.bucket_capacity} tokens"
+                    ]
+                )
             pacer = Pacer(
                 limits.write.bucket_capacity, limits.write.refill_rate, config.orders.reserve_tokens
             )
@@ -127,6 +137,10 @@ class App:
             )
             stack.push_async_callback(runner.cleanup)
             return await self._work(address, signer)
+
+    @property
+    def _is_followed(self) -> bool:
+        return isinstance(self._clock, FollowedClock)
 
     def _join(self, engine: Engine, journal: Journal, rest: Rest, pacer: Pacer) -> None:
         """Build what works together, around one engine."""
@@ -147,7 +161,10 @@ class App:
             vouch=engine.vouch,
             synced=journal.synced,
             emit=inbox.put,
-            requests_per_s_max=config.orders.requests_per_s_max,
+            # The outer bound counts the machine's seconds; a tape's go by faster, and its venue's own
+            # token budget, which counts the tape's, still binds.
+            requests_per_s_max=config.orders.requests_per_s_max
+            * (1 if isinstance(clock, SystemClock) else 1000),
             in_flight_max=config.orders.in_flight_max,
         )
         self._queue.on_wait = self._metrics.queue_wait.observe
@@ -169,7 +186,7 @@ class App:
             self._queue,
             self._reader,
             now=clock.now,
-            is_followed=isinstance(clock, FollowedClock),
+            is_followed=self._is_followed,
             on_latency=self._metrics.decision.observe,
             on_batch=self._after_batch,
         )

@@ -297,6 +297,11 @@ def parse_config(name: str, text: str, root: Path) -> Config:
         reader.complain(("orders", "reserve_tokens"), "must stay below the smallest write bucket (100)")
     if int(config.metrics.listen.rpartition(":")[2]) > PORT_MAX:
         reader.complain(("metrics", "listen"), f"{config.metrics.listen!r}: ports end at {PORT_MAX}")
+    for table in config.strategies:
+        unwatched = [series for series in table.series if series not in config.markets.series]
+        if unwatched and table.enabled:
+            path = ("strategies", table.name, "series")
+            reader.complain(path, f"{', '.join(unwatched)} not among markets.series: never watched")
     if reader.problems:
         raise ConfigError(reader.problems)
     return config

@@ -211,6 +211,12 @@ def test_a_strategys_parameters_are_its_own() -> None:
     assert (StrategyTable("x", False, ["A"], {"edge": 0.5}),) == config.strategies
 
 
+def test_a_series_that_is_not_watched_is_no_series_to_trade() -> None:
+    """A strategy that could never see its market would wait in silence."""
+    text = "[markets]\nseries = ['A']\n[strategies.x]\nenabled = true\nseries = ['A', 'B']\n"
+    assert ["config.toml:5: strategies.x.series: B not among markets.series: never watched"] == problems(text)
+
+
 def test_wrong_parameters_are_all_named_with_their_lines(tmp_path: Path) -> None:
     """As any other key of the file."""
     path = tmp_path / "config.toml"

@@ -149,6 +149,7 @@ class Engine:
         state = self.state
         if self._swept_at is None or now - self._swept_at >= self.config.heartbeat:
             self._swept_at = now
+            state.forget_unwatched()
             state.touched.update(dict.fromkeys(state.markets))
         touched, state.touched = state.touched, {}
         self._open_by_clock(touched, now)

@@ -23,7 +23,7 @@ from daemon.core.units import Ns, Price, PriceGrid
 class Market:
     """One watched market: what it is, its book, its features, and its end."""
 
-    __slots__ = ("book", "features", "grid", "is_settled", "settlement_price", "spec")
+    __slots__ = ("book", "features", "grid", "is_settled", "is_unwatched", "settlement_price", "spec")
 
     def __init__(self, spec: MarketSpec, features: FeatureSet) -> None:
         self.spec = spec
@@ -33,6 +33,8 @@ class Market:
         self.settlement_price: Price | None = None
         """What one YES contract pays; None until determined."""
         self.is_settled = False
+        self.is_unwatched = False
+        """Whether it is to be forgotten as soon as nothing of ours is left in it."""
 
 
 class State(OrderBeliefs):
@@ -231,18 +233,25 @@ class State(OrderBeliefs):
             case e.MarketSettled():
                 self._settle(market)
             case e.MarketDropped():
-                is_ours = any(order.ticker == event.ticker for order in self.orders.values())
-                if not is_ours and self.ledger.position_qty(event.ticker) == 0:
-                    del self.markets[event.ticker]
-                    self.touched.pop(event.ticker, None)
+                market.is_unwatched = True
+                self.forget_unwatched()
             case _:
                 assert_never(event)
+
+    def forget_unwatched(self) -> None:
+        """Drop the markets that are no longer watched, and in which we hold and have asked for nothing."""
+        engaged = {order.ticker: None for order in self.orders.values()}
+        for ticker, market in list(self.markets.items()):
+            if market.is_unwatched and ticker not in engaged and not self.ledger.position_qty(ticker):
+                del self.markets[ticker]
+                self.touched.pop(ticker, None)
 
     def _list(self, spec: MarketSpec) -> None:
         market = self.markets.get(spec.ticker)
         if market is None:
             self.markets[spec.ticker] = Market(spec, FeatureSet(self._schema, spec, self.reference))
         else:
+            market.is_unwatched = False
             market.spec = spec
             market.grid = PriceGrid(spec.bands)
             market.features.on_spec(spec)

@@ -97,15 +97,24 @@ async def _run_connection(
         assert isinstance(connection, _Connection)
         on_events(session.connected(clock()))
         reason = "cancelled"
+        # Not a TaskGroup: one that fails while it is cancelled forgets the cancellation (Python 3.11).
+        work = [
+            asyncio.ensure_future(_read(connection, session, clock, on_events)),
+            asyncio.ensure_future(_tend(connection, session, clock, on_events, silence_s)),
+        ]
         try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(_read(connection, session, clock, on_events))
-                tasks.create_task(_tend(connection, session, clock, on_events, silence_s))
-        except* (OSError, TimeoutError, WebSocketException, FeedSilent) as group:
-            reason = _reason(group)
+            done, _ = await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
+            error = done.pop().exception()
+            assert error is not None, "neither end of a connection ends but by failing"
+            if not isinstance(error, OSError | TimeoutError | WebSocketException | FeedSilent):
+                raise error
+            reason = _reason(error)
         finally:
+            for part in work:
+                part.cancel()
             # Told before the closing handshake, which a dead peer would make us wait for.
             on_events(session.dropped(reason, clock()))
+            await asyncio.gather(*work, return_exceptions=True)
 
 
 async def _read(

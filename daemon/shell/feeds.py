@@ -21,7 +21,7 @@ from daemon.kalshi.session import Session
 from daemon.kalshi.ws import run_feed
 from daemon.kraken.session import Session as ReferenceSession
 from daemon.kraken.ws import run_feed as run_reference
-from daemon.shell.loop import Inbox
+from daemon.shell.loop import INBOX_MAX, Inbox
 
 log = structlog.get_logger(__name__)
 
@@ -82,6 +82,8 @@ class Feeds:
 
     def _take(self, events: list[e.Event]) -> None:
         self._inbox.extend(events)
+        if len(self._inbox) > INBOX_MAX:
+            self.session.reconnect_reason = f"the core is {len(self._inbox)} events behind"
         if self.session.take_listing_doubt() and self.on_listing_doubt is not None:
             self.on_listing_doubt()
 

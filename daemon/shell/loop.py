@@ -36,6 +36,8 @@ from daemon.shell.reads import Reader
 
 BATCH_MAX = 4096
 """Events handled between two decisions, at most: a decision is never starved by a storm."""
+INBOX_MAX = 100_000
+"""Events that may wait: past it the venue's stream is begun anew, so that nothing old is traded on."""
 
 
 class Inbox:

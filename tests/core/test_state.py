@@ -107,6 +107,10 @@ def test_a_market_with_a_position_is_not_forgotten(state: State) -> None:
     state.apply(filled(1_000))
     state.apply(e.MarketDropped(TICKER, T0))
     assert list(state.markets) == [TICKER]
+    state.apply(e.MarketDetermined(TICKER, "yes", PRICE_ONE, T0))
+    state.apply(e.MarketSettled(TICKER, T0))
+    state.forget_unwatched()
+    assert state.markets == {}
 
 
 def test_settled_without_a_known_result_doubts_the_account(state: State) -> None:

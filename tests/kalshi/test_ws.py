@@ -224,5 +224,38 @@ async def test_nothing_is_swallowed_when_events_can_not_be_taken() -> None:
     session = Session(is_private=False)
     session.watch(["A"])
     async with asyncio.timeout(20), serve(lambda c: _answer_subscribes(c, []), "127.0.0.1", 0) as server:
-        with pytest.raises(ExceptionGroup):
+        with pytest.raises(KeyError):
             await run_feed(_url(server), None, session, lambda: NOW, refuse, backoff=Backoff(lambda: 0.01))
+
+
+@pytest.mark.parametrize("turns", range(12))
+async def test_a_cancel_is_never_lost_to_a_failing_connection(turns: int) -> None:
+    """However near to the failure it comes: whoever stops the feed doesn't wait for ever."""
+    cut = asyncio.Event()
+
+    async def abort(connection: ServerConnection) -> None:
+        await cut.wait()
+        connection.transport.abort()
+
+    session = Session(is_private=False)
+    events: list[e.Event] = []
+    async with asyncio.timeout(20), serve(abort, "127.0.0.1", 0) as server:
+        feed = asyncio.create_task(
+            run_feed(
+                _url(server),
+                None,
+                session,
+                lambda: NOW,
+                events.extend,
+                backoff=Backoff(lambda: 1.0, 60.0, 60.0),
+            )
+        )
+        while not session.is_connected:
+            await asyncio.sleep(0.001)
+        cut.set()
+        while session.is_connected and turns:
+            await asyncio.sleep(0)
+            turns -= 1
+        feed.cancel()
+        await asyncio.wait([feed], timeout=5)
+        assert feed.cancelled()

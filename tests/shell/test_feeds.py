@@ -16,7 +16,7 @@ from daemon.kalshi.auth import Signer
 from daemon.kalshi.session import Session
 from daemon.kraken.session import Session as ReferenceSession
 from daemon.shell.feeds import Feeds
-from daemon.shell.loop import Inbox
+from daemon.shell.loop import INBOX_MAX, Inbox
 from tests.core.worlds import T0, TICKER
 from tests.kalshi import frames
 from tests.shell.orders import until
@@ -247,3 +247,25 @@ async def test_the_reference_price_comes_into_the_same_inbox() -> None:
         assert e.FeedConnected("reference", T0) == subject.events[0]
         running.cancel()
         await asyncio.wait({running})
+
+
+async def test_a_core_that_falls_behind_gets_a_new_stream_instead_of_an_old_one() -> None:
+    """Past its bound the inbox makes the connection begin anew: books are unsynced, nothing old is traded."""
+    async with asyncio.timeout(TEST_WITHIN_S):
+        inbox = Inbox()
+        feeds = Feeds(
+            Session(), ReferenceSession(), inbox, now=lambda: T0, backoff=lambda: Backoff(lambda: 0.0),
+            silence_s=5.0,
+        )  # fmt: skip
+        inbox.extend(e.FeedHeard("kalshi", T0) for _ in range(INBOX_MAX))
+        stream = Stream()
+        async with serve(stream.serve, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            task = asyncio.create_task(feeds.run_venue(f"ws://127.0.0.1:{port}/", SIGNER))
+            await until(lambda: len(stream.connections) >= 2)
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+        dropped = [event for event in await inbox.drain(0) if isinstance(event, e.FeedDropped)]
+        while len(inbox):
+            dropped += [event for event in await inbox.drain(0) if isinstance(event, e.FeedDropped)]
+        assert "behind" in dropped[0].reason

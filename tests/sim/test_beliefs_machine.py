@@ -258,4 +258,4 @@ class Beliefs(RuleBasedStateMachine):
 
 
 TestBeliefs = Beliefs.TestCase
-TestBeliefs.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestBeliefs.settings = settings(max_examples=300, stateful_step_count=50, deadline=None)
