@@ -238,7 +238,7 @@ async def test_a_cancel_is_never_lost_to_a_failing_connection(turns: int) -> Non
         connection.transport.abort()
 
     session = Session(is_private=False)
-    events: list[e.Event] = []
+    connected = asyncio.Event()
     async with asyncio.timeout(20), serve(abort, "127.0.0.1", 0) as server:
         feed = asyncio.create_task(
             run_feed(
@@ -250,8 +250,7 @@ async def test_a_cancel_is_never_lost_to_a_failing_connection(turns: int) -> Non
                 backoff=Backoff(lambda: 1.0, 60.0, 60.0),
             )
         )
-        while not session.is_connected:
-            await asyncio.sleep(0.001)
+        await connected.wait()
         cut.set()
         while session.is_connected and turns:
             await asyncio.sleep(0)
