@@ -117,9 +117,7 @@ class App:
             # The machine's time, on a tape too: it numbers the starts, and no order id may come twice.
             setup = setup_of(config, _model_ref(config, model), time.time_ns() // MILLISECOND)
             engine = build_engine(setup, model.scorer, self._config_name)
-            journal = Journal.create(
-                config.path(config.state_dir) / "journal", _header(setup, self._mode), lock
-            )
+            journal = Journal.create(folder, _header(setup, self._mode), lock)
             stack.callback(journal.close)
             if limits.write.bucket_capacity <= config.orders.reserve_tokens:
                 raise ConfigError(

@@ -246,7 +246,7 @@ async def test_a_cancel_is_never_lost_to_a_failing_connection(turns: int) -> Non
                 None,
                 session,
                 lambda: NOW,
-                events.extend,
+                lambda _: connected.set(),
                 backoff=Backoff(lambda: 1.0, 60.0, 60.0),
             )
         )
