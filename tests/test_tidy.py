@@ -57,8 +57,7 @@ BANNED_WORDS = {
 BANNED_STARTS = {"process": "the verb: apply, decode, score, send", "do": "the verb alone"}
 # Name, as file::name → whose word it is.
 FOREIGN_NAMES = {
-    "daemon/kalshi/ws.py::process_event": "overrides a method of websockets",
-    "daemon/kraken/ws.py::process_event": "overrides a method of websockets",
+    "daemon/shell/stream.py::process_event": "overrides a method of websockets",
     "daemon/kraken/wire.py::data": "a key of Kraken's frames",
     "daemon/sandbox/rest_markets.py::user_data_timestamp": "an endpoint of Kalshi's",
     "tests/sandbox/test_server.py::process_of": "the operating system's noun",

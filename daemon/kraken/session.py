@@ -32,6 +32,8 @@ class Session:
         self.feed = feed
         self.symbols = symbols
         self.is_connected = False
+        self.reconnect_reason: str | None = None
+        """Set when only a new connection helps; Kraken gives us no such reason yet."""
         self.frames = 0
         """All frames since the start."""
         self.system: str | None = None

@@ -18,10 +18,9 @@ from daemon.core.backoff import Backoff
 from daemon.core.units import Ns
 from daemon.kalshi.auth import Signer
 from daemon.kalshi.session import Session
-from daemon.kalshi.ws import run_feed
 from daemon.kraken.session import Session as ReferenceSession
-from daemon.kraken.ws import run_feed as run_reference
 from daemon.shell.loop import INBOX_MAX, Inbox
+from daemon.shell.stream import run_feed
 
 log = structlog.get_logger(__name__)
 
@@ -67,8 +66,9 @@ class Feeds:
 
     async def run_reference(self, url: str) -> None:
         """Keep the reference price connected until cancelled."""
-        await run_reference(
+        await run_feed(
             url,
+            None,
             self.reference,
             self._now,
             self._inbox.extend,

@@ -1,29 +1,64 @@
-"""The thin shell around the reference session: one WebSocket connection after another.
+"""One WebSocket connection after another around a session: frames in, commands out, for every feed.
 
-The same shape as the venue's feed, kept apart on purpose: the two rooms know nothing of each other, and
-this one needs no signature, no wake-up and no large messages.
+Liveness: our own ping leaves every second and the venue answers it, so a quiet market is no silence.
+When neither frame nor ping nor pong was seen for `silence_s`, the connection is given up: a TCP
+connection whose other side vanished says nothing by itself.
+
+    reader   recv → session.receive → on_events
+    tender   woken by commands or each second: session.poll, send, FeedHeard, silence
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Protocol
+from urllib.parse import urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import InvalidStatus, WebSocketException
 from websockets.protocol import Event as ProtocolEvent
 
 from daemon.core.backoff import Backoff
-from daemon.core.events import Event, FeedHeard
-from daemon.core.units import Ns
-from daemon.kraken.session import Session
+from daemon.core.events import Event, Feed, FeedHeard
+from daemon.core.units import MILLISECOND, Ns
+from daemon.kalshi.auth import Signer
 
 HEALTHY_S = 60.0
 _TICK_S = 1.0
+_FRAMES_PER_TURN = 256
+_MESSAGE_BYTES_MAX = 64 * 1024 * 1024
+_FRAMES_QUEUED_MAX = 4096
 
 
-class FeedSilent(Exception):
-    """Nothing at all came for too long."""
+class Conversation(Protocol):
+    """What the venue's and the reference's sessions have in common: the protocol, without any I/O."""
+
+    feed: Feed
+    reconnect_reason: str | None
+
+    @property
+    def has_outgoing(self) -> bool:
+        """Return whether commands wait to be sent."""
+
+    def connected(self, now: Ns) -> list[Event]:
+        """Start a new connection."""
+
+    def dropped(self, reason: str, now: Ns) -> list[Event]:
+        """End the connection."""
+
+    def poll(self, now: Ns) -> None:
+        """Ask for what is overdue."""
+
+    def outgoing(self) -> list[str]:
+        """Return the commands to send now, in order, and forget them."""
+
+    def receive(self, frame: bytes, received_at: Ns) -> list[Event]:
+        """Return what one frame tells."""
+
+
+class FeedFailed(Exception):
+    """We gave a connection up; the text says why."""
 
 
 class _Connection(ClientConnection):
@@ -41,32 +76,39 @@ class _Connection(ClientConnection):
 
 async def run_feed(
     url: str,
-    session: Session,
+    signer: Signer | None,
+    session: Conversation,
     clock: Callable[[], Ns],
     on_events: Callable[[list[Event]], None],
     *,
     backoff: Backoff,
+    wake: asyncio.Event | None = None,
     on_failure: Callable[[str], None] | None = None,
-    silence_s: float = 10.0,
+    on_open: Callable[[ClientConnection], None] | None = None,
+    silence_s: float = 5.0,
 ) -> None:
     """Keep the session connected until cancelled.
 
     Args:
-        url: such as `wss://ws.kraken.com/v2`.
+        url: such as `wss://host/trade-api/ws/v2`.
+        signer: signs the upgrade; None only where the server asks for no signature.
         session: what understands the frames.
         clock: our time.
         on_events: takes the events, in order; must not block and must not raise.
         backoff: the delays between attempts; it starts over after a healthy minute.
+        wake: to be set after `session.watch` or `unwatch`, so that commands leave at once.
         on_failure: told why an attempt failed before it was connected (a drop is an event instead).
+        on_open: takes each new connection, for whoever wants to ping through it.
         silence_s: how long nothing at all may come before the connection is given up.
 
     Cancellation: safe at any point; the connection is closed and `FeedDropped` is told. Never returns.
     """
+    wake = wake or asyncio.Event()
     loop = asyncio.get_running_loop()
     while True:
         started_at = loop.time()
         try:
-            await _run_connection(url, session, clock, on_events, silence_s)
+            await _run_connection(url, signer, session, clock, on_events, wake, on_open, silence_s)
         except (OSError, TimeoutError, WebSocketException) as error:
             if on_failure is not None:
                 on_failure(_reason(error))
@@ -77,36 +119,48 @@ async def run_feed(
 
 async def _run_connection(
     url: str,
-    session: Session,
+    signer: Signer | None,
+    session: Conversation,
     clock: Callable[[], Ns],
     on_events: Callable[[list[Event]], None],
+    wake: asyncio.Event,
+    on_open: Callable[[ClientConnection], None] | None,
     silence_s: float,
 ) -> None:
     """Connect and serve one connection until it fails. Raises only when it could not be made."""
+    headers = {}
+    if signer is not None:
+        headers = signer.headers("GET", urlsplit(url).path, clock() // MILLISECOND)
     async with connect(
         url,
+        additional_headers=headers,
         compression=None,
         proxy=None,
         open_timeout=max(silence_s, 5.0),
         close_timeout=1.0,
+        # Our own ping each second proves the connection; what its absence means is decided here.
         ping_interval=_TICK_S,
         ping_timeout=None,
-        max_queue=256,
+        max_size=_MESSAGE_BYTES_MAX,
+        max_queue=_FRAMES_QUEUED_MAX,
         create_connection=_Connection,
     ) as connection:
         assert isinstance(connection, _Connection)
+        if on_open is not None:
+            on_open(connection)
         on_events(session.connected(clock()))
+        wake.set()
         reason = "cancelled"
         # Not a TaskGroup: one that fails while it is cancelled forgets the cancellation (Python 3.11).
         work = [
-            asyncio.ensure_future(_read(connection, session, clock, on_events)),
-            asyncio.ensure_future(_tend(connection, session, clock, on_events, silence_s)),
+            asyncio.ensure_future(_read(connection, session, clock, on_events, wake)),
+            asyncio.ensure_future(_tend(connection, session, clock, on_events, wake, silence_s)),
         ]
         try:
             done, _ = await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
             error = done.pop().exception()
             assert error is not None, "neither end of a connection ends but by failing"
-            if not isinstance(error, OSError | TimeoutError | WebSocketException | FeedSilent):
+            if not isinstance(error, OSError | TimeoutError | WebSocketException | FeedFailed):
                 raise error
             reason = _reason(error)
         finally:
@@ -119,45 +173,63 @@ async def _run_connection(
 
 async def _read(
     connection: _Connection,
-    session: Session,
+    session: Conversation,
     clock: Callable[[], Ns],
     on_events: Callable[[list[Event]], None],
+    wake: asyncio.Event,
 ) -> None:
-    time = asyncio.get_running_loop().time
+    receive, time = session.receive, asyncio.get_running_loop().time
     while True:
-        events = session.receive(await connection.recv(decode=False), clock())
-        if events:
-            connection.told_at = time()
-            on_events(events)
+        for _ in range(_FRAMES_PER_TURN):
+            events = receive(await connection.recv(decode=False), clock())
+            if events:
+                connection.told_at = time()
+                on_events(events)
+            if session.has_outgoing or session.reconnect_reason is not None:
+                wake.set()
+        # `recv` does not yield while frames wait, and a burst must not starve everything else.
+        await asyncio.sleep(0)
 
 
 async def _tend(
     connection: _Connection,
-    session: Session,
+    session: Conversation,
     clock: Callable[[], Ns],
     on_events: Callable[[list[Event]], None],
+    wake: asyncio.Event,
     silence_s: float,
 ) -> None:
     loop = asyncio.get_running_loop()
-    connection.heard_at = loop.time()
+    ticked_at = loop.time()
+    connection.heard_at = ticked_at
     while True:
+        try:
+            async with asyncio.timeout_at(ticked_at + _TICK_S):
+                await wake.wait()
+        except TimeoutError:
+            pass
+        wake.clear()
+        if session.reconnect_reason is not None:
+            raise FeedFailed(session.reconnect_reason)
         session.poll(clock())
         for command in session.outgoing():
             async with asyncio.timeout(silence_s):
                 await connection.send(command)
-        ticked_at = loop.time()
-        await asyncio.sleep(_TICK_S)
-        if loop.time() - connection.heard_at >= silence_s:
-            raise FeedSilent(f"silent for {silence_s:g} s")
+        now = loop.time()
+        if now - ticked_at < _TICK_S:
+            continue
+        if now - connection.heard_at >= silence_s:
+            raise FeedFailed(f"silent for {silence_s:g} s")
         if connection.told_at < ticked_at < connection.heard_at:
             on_events([FeedHeard(session.feed, clock())])
+        ticked_at = now
 
 
 def _reason(error: BaseException) -> str:
     """Return a failure, or the first one of a group, in words."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    if isinstance(error, FeedSilent):
+    if isinstance(error, FeedFailed):
         return str(error)
     if isinstance(error, InvalidStatus):
         return f"HTTP {error.response.status_code} instead of an upgrade"

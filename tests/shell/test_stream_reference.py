@@ -1,4 +1,4 @@
-"""The thin shell around the reference session, against a real WebSocket server on loopback."""
+"""The reference session on a stream of its own, against a real WebSocket server on loopback."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from daemon.core import events as e
 from daemon.core.backoff import Backoff
 from daemon.kraken.session import Session
-from daemon.kraken.ws import run_feed
+from daemon.shell.stream import run_feed
 
 TRADE = (
     '{"channel":"trade","type":"update","data":[{"symbol":"BTC/USD","price":71749.0,"qty":0.1,'
@@ -39,7 +39,7 @@ async def _run_until(
     async with asyncio.timeout(20), serve(serve_one, "127.0.0.1", 0, close_timeout=0.2) as server:
         backoff = Backoff(lambda: 0.01)
         feed = asyncio.create_task(
-            run_feed(_url(server), Session(), lambda: 7, take, backoff=backoff, silence_s=silence_s)
+            run_feed(_url(server), None, Session(), lambda: 7, take, backoff=backoff, silence_s=silence_s)
         )
         await came.wait()
         feed.cancel()

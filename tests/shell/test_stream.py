@@ -19,7 +19,7 @@ from daemon.core.backoff import Backoff
 from daemon.core.units import MILLISECOND
 from daemon.kalshi.auth import Signer
 from daemon.kalshi.session import Session
-from daemon.kalshi.ws import run_feed
+from daemon.shell.stream import run_feed
 from tests.kalshi.frames import snapshot, subscribed
 
 NOW = 1_790_366_080_909 * MILLISECOND
