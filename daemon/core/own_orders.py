@@ -13,9 +13,10 @@ from typing import assert_never
 from daemon.core import events as e
 from daemon.core.ledger import Ledger
 from daemon.core.orders import Happening, IllegalHappening, Order
-from daemon.core.reconcile import READ_LAG, Reconciliation
-from daemon.core.units import MINUTE, Ns, Price, Qty
+from daemon.core.units import MINUTE, SECOND, Ns, Price, Qty
 
+READ_LAG: Ns = 2 * SECOND
+"""REST lists lag behind the truth (360 ms was recorded): a read is evidence of absence only after this."""
 TOLD: dict[e.OrderStatus, Happening] = {
     "resting": "told_resting",
     "canceled": "told_canceled",
@@ -26,7 +27,7 @@ ADOPTED = "adopted"
 
 
 class OrderBeliefs:
-    """Our open orders, the ledger, and whether the account is believed.
+    """Our open orders and the ledger.
 
     `touched` collects the markets that changed since the last decision, in order.
     """
@@ -38,7 +39,6 @@ class OrderBeliefs:
         self._closed_at: dict[str, Ns] = {}
         """When orders of this life left `orders`; kept for a minute, against words that lag behind."""
         self.ledger = Ledger()
-        self.account = Reconciliation()
         self.last_fill_at: Ns = 0
         self.unpaid: dict[str, None] = {}
         """Markets that are determined and not settled: cash may come in at any moment."""

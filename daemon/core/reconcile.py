@@ -10,18 +10,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from daemon.core import events as e
 from daemon.core.ledger import Mismatch
 from daemon.core.orders import Order
+from daemon.core.own_orders import READ_LAG, OrderBeliefs
 from daemon.core.units import SECOND, Ns
 
-if TYPE_CHECKING:
-    from daemon.core.own_orders import OrderBeliefs
-
-READ_LAG: Ns = 2 * SECOND
-"""REST lists lag behind the truth (360 ms was recorded): a read is evidence of absence only after this."""
 ABSENT_AFTER: Ns = 35 * SECOND
 """A request's signature expires within 15 to 30 s: one that no list shows after this never arrived."""
 

@@ -15,6 +15,7 @@ from daemon.core.book import Book
 from daemon.core.features import FeatureSet, ReferenceFeatures
 from daemon.core.markets import MarketSpec
 from daemon.core.own_orders import OrderBeliefs
+from daemon.core.reconcile import Reconciliation
 from daemon.core.risk import FeedHealth
 from daemon.core.scorer import FeatureSchema
 from daemon.core.units import Ns, Price, PriceGrid
@@ -42,6 +43,7 @@ class State(OrderBeliefs):
 
     def __init__(self, schema: FeatureSchema, client_order_id_prefix: str) -> None:
         super().__init__(client_order_id_prefix)
+        self.account = Reconciliation()
         self._schema = schema
         self.markets: dict[str, Market] = {}
         self.feed = FeedHealth()

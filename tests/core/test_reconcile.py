@@ -7,7 +7,8 @@ import pytest
 from daemon.core import events as e
 from daemon.core.ledger import Mismatch
 from daemon.core.orders import Order
-from daemon.core.reconcile import ABSENT_AFTER, READ_LAG
+from daemon.core.own_orders import READ_LAG
+from daemon.core.reconcile import ABSENT_AFTER
 from daemon.core.state import State
 from daemon.core.units import SECOND
 from tests.core.worlds import CASH, SCHEMA, T0, TICKER, reconciled, spec
