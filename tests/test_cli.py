@@ -148,7 +148,7 @@ def test_check_says_all_that_is_wrong(tmp_path: Path) -> None:
     ]
     strategies = (
         "[strategies.fair_value]\nenabled = false\nseries = ['A']\nmargin = 7.0\n"
-        "[strategies.magic]\nenabled = true\nseries = ['A']\n"
+        "[strategies.magic]\nenabled = true\nseries = ['KXBTCD']\n"
     )
     result = invoke("check", "--config", write_config(tmp_path, strategies))
     assert exits.CONFIG == result.exit_code
