@@ -335,6 +335,8 @@ class App:
         engine = self._engine
         if engine.phase != "trading":
             return f"phase {engine.phase}"
+        if engine.breaker.state != "closed":
+            return f"breaker {engine.breaker.state}"
         refusal = engine.state.feed.vouch(engine.config.limits, self._clock.now())
         return refusal if refusal is not None else self._why_unwell()
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+import subprocess
+import sys
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -186,3 +188,47 @@ def test_a_wrong_configuration_refuses_to_start(folder: Path) -> None:
     assert daemon.wait(30) == 78
     assert "breaker.failures_max: 0 is not allowed" in daemon.log
     assert sandbox_pid(folder) is None
+
+
+def test_a_venue_that_hangs_opens_the_breaker_until_it_answers_again(folder: Path) -> None:
+    """Three unanswered requests: cancel all, nothing new; when a probe is answered, trading goes on.
+
+    The daemon meets a sandbox that somebody else runs, by its addresses and a key file, as it meets Kalshi.
+    """
+    venue = subprocess.Popen(
+        [sys.executable, "-m", "daemon", "sandbox", "--state", str(folder / "venue"), "--idle-exit", "120s"],
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=ROOT,
+    )  # fmt: skip
+    try:
+        assert venue.stdout is not None
+        ready = json.loads(venue.stdout.readline())
+        config = write_config(
+            folder,
+            mode='"demo"',
+            rest_url=f'"{ready["rest_url"]}"',
+            ws_url=f'"{ready["ws_url"]}"',
+            reference_ws_url=f'"{ready["reference_ws_url"]}"',
+            key_id=f'"{ready["rsa_key_id"]}"',
+            private_key_file=f'"{ready["rsa_private_key_path"]}"',
+            request_timeout_s="1",
+            refresh_s="1",
+        )
+        daemon = Daemon(config)
+        daemon.wait_until(lambda: fetch(config, "/readyz")[0] == 200)
+        venue.send_signal(signal.SIGSTOP)
+        daemon.wait_until(lambda: b"kalshid_breaker_open 1.0" in fetch(config, "/metrics")[1])
+        assert fetch(config, "/readyz")[0] == 503
+        venue.send_signal(signal.SIGCONT)
+        daemon.wait_until(lambda: fetch(config, "/readyz")[0] == 200)
+        metrics = fetch(config, "/metrics")[1]
+        assert b"kalshid_breaker_open 0.0" in metrics
+        daemon.stop()
+        assert daemon.wait(60) == 0, daemon.log[-4000:]
+        assert daemon.summary["orders_open"] == 0
+        assert replayed(daemon.journals[-1]).exit_code == 0
+    finally:
+        venue.send_signal(signal.SIGCONT)
+        venue.terminate()
+        venue.wait(30)
+        if venue.stdout is not None:
+            venue.stdout.close()
