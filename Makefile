@@ -59,7 +59,7 @@ lint: $(READY_TEST)  ## format check, lint, types, import contracts
 	$(BIN)/lint-imports
 
 # pytest's own closing line is the last thing that the gate prints.
-test: lint  ## the gate: lint, the golden replay under two hash seeds, all tests
+test: lint bench  ## the gate: lint, figures, the golden replay under two hash seeds, all tests
 	PYTHONHASHSEED=0 $(BIN)/pytest --quiet tests/golden
 	PYTHONHASHSEED=1 $(BIN)/pytest --quiet tests/golden
 	$(BIN)/pytest

@@ -10,6 +10,8 @@ import platform
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.bench.test_bench_decision import decision_rates
 from tests.bench.test_bench_feed import feed_rates
 
@@ -17,24 +19,29 @@ from tests.bench.test_bench_feed import feed_rates
 def measure() -> dict[str, dict[str, object]]:
     """Return name -> median, unit, and the ratio with what it is measured against."""
     feed = feed_rates()
-    decision = decision_rates()
-    return {
+    figures: dict[str, dict[str, object]] = {
         "feed_messages": {
             "median": round(feed["session_per_s"]),
             "unit": "messages/s: decode, sequence, apply, top of book; one core",
             "ratio": round(feed["ratio"], 2),
             "against": "json.loads into dicts, same frames, same run",
         },
-        "tick_to_decision": {
-            "median": round(decision["ours_p50_us"], 1),
-            "p99": round(decision["ours_p99_us"], 1),
-            "unit": "us from a frame's bytes to a scored decision, intents of orders on disk",
-            "ratio": round(decision["ratio"], 1),
-            "ratio_of_means": round(decision["mean_ratio"], 1),
-            "against": f"the naive pipeline, {decision['naive_p50_us']:.0f} us, same frames, same run",
-            "orders": decision["orders"],
-        },
     }
+    try:
+        decision = decision_rates()
+    except pytest.skip.Exception as absent:
+        sys.stdout.write(f"tick_to_decision: not measured: {absent}\n")
+        return figures
+    figures["tick_to_decision"] = {
+        "median": round(decision["ours_p50_us"], 1),
+        "p99": round(decision["ours_p99_us"], 1),
+        "unit": "us from a frame's bytes to a scored decision, intents of orders on disk",
+        "ratio": round(decision["ratio"], 1),
+        "ratio_of_means": round(decision["mean_ratio"], 1),
+        "against": f"the naive pipeline, {decision['naive_p50_us']:.0f} us, same frames, same run",
+        "orders": decision["orders"],
+    }
+    return figures
 
 
 def main(target: Path) -> None:
