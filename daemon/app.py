@@ -195,6 +195,7 @@ class App:
         # Everything that lives for the whole run is built: the collector need not look at it again.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(20_000, 20, 20)  # little is allocated per tick, and next to nothing in cycles
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._stop, signal.Signals(number).name)

@@ -55,6 +55,8 @@ class FairValue:
 
     def __init__(self, params: Params) -> None:
         self.params = params
+        self._margin: Price = round(params.margin * PRICE_ONE)
+        self._rest_reason = f"rests {self._margin / 100:.1f}c from fair value"
         limit = params.book_changed_max_ms
         self.book_changed_max: Ns | None = None if limit == "off" else limit * MILLISECOND
 
@@ -69,10 +71,19 @@ class FairValue:
         bid, ask = view.book.bid, view.book.ask
         if bid is None or ask is None or bid >= ask:
             return Wanted((), "one-sided or crossed book")
-        taken = self._take(view, score, bid, ask)
-        if taken is not None:
-            return Wanted((taken,), taken.reason)
-        return self._rest(view, score, bid, ask)
+        # With bid below ask at most one side has an edge: the better one is asked first.
+        fees = view.spec.fees
+        buy = edge(score, ask, "bid", fees, is_taker=True)
+        sell = edge(score, bid, "ask", fees, is_taker=True)
+        side: BookSide = "bid" if buy >= sell else "ask"
+        gain, price = (buy, ask) if side == "bid" else (sell, bid)
+        if gain >= params.edge_min:
+            size = view.book.ask_size if side == "bid" else view.book.bid_size
+            qty = min(size or 0, self._sized(view, score, side, price, is_taker=True))
+            if qty > 0:
+                why = f"edge {gain * 100:.1f}c after fee"
+                return Wanted((Target(side, price, qty, "take", why),), why)
+        return Wanted(self._resting(view, score, bid, ask), self._why_not_take(view, gain, side))
 
     def _room(self, view: MarketView, side: BookSide) -> Qty:
         """Return how many more contracts a side may add, an order's cap included."""
@@ -81,6 +92,9 @@ class FairValue:
         return max(0, min(self.params.order_contracts_max * QTY_ONE, cap - held))
 
     def _sized(self, view: MarketView, score: float, side: BookSide, price: Price, *, is_taker: bool) -> Qty:
+        room = self._room(view, side)
+        if not room:
+            return 0
         return kelly_qty(
             score,
             price,
@@ -89,47 +103,29 @@ class FairValue:
             is_taker=is_taker,
             equity=view.equity,
             fraction=self.params.kelly_fraction,
-            qty_max=self._room(view, side),
+            qty_max=room,
             held=view.position if side == "bid" else -view.position,
         )
 
-    def _take(self, view: MarketView, score: float, bid: Price, ask: Price) -> Target | None:
-        quotes: tuple[tuple[BookSide, Price, Qty | None], ...] = (
-            ("bid", ask, view.book.ask_size),
-            ("ask", bid, view.book.bid_size),
-        )
-        for side, price, size in quotes:
-            gain = edge(score, price, side, view.spec.fees, is_taker=True)
-            if gain < self.params.edge_min or size is None:
-                continue
-            qty = min(size, self._sized(view, score, side, price, is_taker=True))
-            if qty > 0:
-                return Target(side, price, qty, "take", f"edge {gain * 100:.1f}c after fee")
-        return None
-
-    def _rest(self, view: MarketView, score: float, bid: Price, ask: Price) -> Wanted:
-        margin, fair = round(self.params.margin * PRICE_ONE), round(score * PRICE_ONE)
+    def _resting(self, view: MarketView, score: float, bid: Price, ask: Price) -> tuple[Target, ...]:
+        margin, fair = self._margin, round(score * PRICE_ONE)
         # Post-only: never across the spread, and never nearer to the model's value than the margin.
-        quotes: tuple[tuple[BookSide, Price | None], ...] = (
-            ("bid", view.grid.floor(min(fair - margin, ask - 1))),
-            ("ask", view.grid.ceil(max(fair + margin, bid + 1))),
-        )
         targets = []
-        for side, price in quotes:
-            if price is None or abs(price - (ask if side == "bid" else bid)) > REST_AWAY_MAX:
-                continue
-            qty = self._sized(view, score, side, price, is_taker=False)
-            if qty >= QTY_ONE:
-                reason = f"rests {margin / 100:.1f}c from fair value {score * 100:.1f}c"
-                targets.append(Target(side, price, qty, "rest", reason, slack=margin // 3))
-        return Wanted(tuple(targets), self._why_not_take(view, score, bid, ask))
+        buy_at = view.grid.floor(min(fair - margin, ask - 1))
+        if buy_at is not None and ask - buy_at <= REST_AWAY_MAX:
+            targets.append(self._rest(view, score, "bid", buy_at))
+        sell_at = view.grid.ceil(max(fair + margin, bid + 1))
+        if sell_at is not None and sell_at - bid <= REST_AWAY_MAX:
+            targets.append(self._rest(view, score, "ask", sell_at))
+        return tuple([target for target in targets if target is not None])
 
-    def _why_not_take(self, view: MarketView, score: float, bid: Price, ask: Price) -> str:
-        gains: tuple[tuple[float, BookSide], ...] = (
-            (edge(score, ask, "bid", view.spec.fees, is_taker=True), "bid"),
-            (edge(score, bid, "ask", view.spec.fees, is_taker=True), "ask"),
-        )
-        gain, side = max(gains)
+    def _rest(self, view: MarketView, score: float, side: BookSide, price: Price) -> Target | None:
+        qty = self._sized(view, score, side, price, is_taker=False)
+        if qty < QTY_ONE:
+            return None
+        return Target(side, price, qty, "rest", self._rest_reason, slack=self._margin // 3)
+
+    def _why_not_take(self, view: MarketView, gain: float, side: BookSide) -> str:
         if gain < self.params.edge_min:
             return f"edge {gain * 100:.1f}c below {self.params.edge_min * 100:.1f}c"
         if not self._room(view, side):

@@ -65,8 +65,7 @@ class Ladder:
 
     def depth(self, levels: int) -> Qty:
         """Return the summed size of the best `levels` prices."""
-        sizes = self.sizes
-        return sum([sizes[price] for price in self.prices[-levels:]])
+        return sum(map(self.sizes.__getitem__, self.prices[-levels:]))
 
 
 class Book:

@@ -41,7 +41,7 @@ from daemon.core.risk import (
 )
 from daemon.core.scorer import FeatureSchema, Scorer
 from daemon.core.state import Market, State
-from daemon.core.strategy import MarketView, Strategy, Wanted
+from daemon.core.strategy import FeatureRow, MarketView, Strategy, Wanted
 from daemon.core.units import DAY, MINUTE, SECOND, Money, Ns
 
 DECISIONS_KEPT = 200
@@ -94,7 +94,8 @@ class Engine:
         self.scorer = scorer
         self.schema = schema
         required = () if scorer is None else scorer.required
-        self._required = tuple(name for name in schema.names if name in required)
+        self._places = {name: place for place, name in enumerate(schema.names)}
+        self._required = tuple((name, place) for name, place in self._places.items() if name in required)
         self.state = State(schema, f"{config.order_id_prefix}-")
         self.risk = Risk(config.limits)
         self.breaker = Breaker(config.failures_max)
@@ -125,6 +126,8 @@ class Engine:
     def handle(self, event: e.Event) -> None:
         """Take in one fact; never decides."""
         self.state.apply(event)
+        if type(event) is e.BookDeltaReceived:
+            return  # the most frequent by far
         match event:
             case e.VenueFailed():
                 if self.breaker.fail(event.received_at):
@@ -185,14 +188,16 @@ class Engine:
         return "trading" if state.account.is_reconciled else "starting"
 
     def _new_day(self, now: Ns) -> None:
-        equity = marked_equity(self.state)
-        if equity is None:
+        """Note the equity with which this life, and each UTC day, begins."""
+        if not self.state.account.is_reconciled:
             return
-        if self.equity_at_start is None and self.state.account.is_reconciled:
-            self.equity_at_start = equity
-        if now // DAY != self._day and self.state.account.is_reconciled:
-            self._day = now // DAY
-            self._equity_at_day_start = equity
+        day = now // DAY
+        if day != self._day:
+            equity = marked_equity(self.state)
+            if equity is not None:
+                self._day, self._equity_at_day_start = day, equity
+                if self.equity_at_start is None:
+                    self.equity_at_start = equity
 
     def _keep_house(self, now: Ns) -> list[Command]:
         """Return what the account needs whatever the markets do: cancel-all, probe, reconcile."""
@@ -207,16 +212,15 @@ class Engine:
             commands.append(ProbeVenue(now))
         if self.phase == "stopped":
             return commands
-        for order in list(state.orders.values()):
+        is_doubtful = not state.account.is_reconciled
+        for order in tuple(state.orders.values()):
+            is_doubtful = is_doubtful or order.state == "unknown" or not order.is_open
             # Nobody else would take these out: their strategy is a previous life's, or their market is gone.
             is_orphan = order.strategy == ADOPTED or order.ticker not in state.markets
             if is_orphan and order.state == "resting":
                 wish = ProposeCancel(order.ticker, order.strategy, order.client_order_id, "adopted")
                 commands.append(self._issuer.issue(self.risk.approve_cancel(wish), None, now))
         since = None if self._asked_at is None else now - self._asked_at
-        is_doubtful = not state.account.is_reconciled or any(
-            order.state == "unknown" or not order.is_open for order in state.orders.values()
-        )
         if (
             since is None
             or (self._is_reconcile_due and since >= SECOND // 4)
@@ -276,11 +280,10 @@ class Engine:
     def _view(self, market: Market, now: Ns) -> MarketView:
         """Score the market and return what its strategies may read."""
         row = market.features.row(now)
-        features = dict(zip(self.schema.names, row, strict=True))
         scorer, score = self.scorer, None
         missing: tuple[str, ...] = ()
         if scorer is not None:
-            missing = tuple([name for name in self._required if features[name] is None])
+            missing = tuple([name for name, place in self._required if row[place] is None])
             score = scorer.score(row) if not missing else None
         ticker = market.spec.ticker
         self.scores[ticker] = score
@@ -291,7 +294,7 @@ class Engine:
             spec=market.spec,
             grid=market.grid,
             book=market.book,
-            features=features,
+            features=FeatureRow(self._places, row),
             score=score,
             missing=missing,
             position=self.state.ledger.position_qty(ticker),

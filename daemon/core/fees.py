@@ -24,7 +24,8 @@ BALANCE_STEP: Money = 100
 
 # C x P x (1-P) x M x rate, with Qty 1e-2, Price 1e-4 twice, M 1e-6 and rate 1e-4, is in 1e-20 $.
 _MODEL_UNITS_PER_MONEY = 10**14
-_TAKER_RATE = 700
+TAKER_RATE = 700
+"""In units of 1e-4, before the multiplier: the same for all fee types."""
 _MAKER_RATE = 175
 _COMBO_MAKER_RATE = 350
 
@@ -32,7 +33,7 @@ _COMBO_MAKER_RATE = 350
 def rate(fees: Fees, *, is_taker: bool) -> int:
     """Return the fee rate in units of 1e-4 (700 is 0.07), before the multiplier."""
     if is_taker:
-        return _TAKER_RATE
+        return TAKER_RATE
     match fees.fee_type:
         case "quadratic":
             return 0
@@ -52,7 +53,8 @@ def trade_fee(fees: Fees, price: Price, qty: Qty, *, is_taker: bool) -> Money:
 
 def fee_per_contract(fees: Fees, price: float, *, is_taker: bool) -> float:
     """Return the model fee in dollars of one contract at a dollar price: for decisions, never for books."""
-    return rate(fees, is_taker=is_taker) * 1e-4 * fees.multiplier_ppm * 1e-6 * price * (1 - price)
+    units = TAKER_RATE if is_taker else rate(fees, is_taker=False)
+    return units * 1e-4 * fees.multiplier_ppm * 1e-6 * price * (1 - price)
 
 
 def charge(accumulator: Money, revenue: Money, fee: Money) -> tuple[Money, Money]:

@@ -40,6 +40,7 @@ Happening: TypeAlias = Literal[
 `told_*`: the venue's stream, reply or list says what the order is now."""
 
 OPEN: frozenset[OrderState] = frozenset({"placing", "resting", "amending", "canceling", "unknown"})
+BOOK_SIDES: tuple[BookSide, ...] = ("bid", "ask")
 IN_FLIGHT: frozenset[OrderState] = frozenset({"placing", "amending", "canceling", "unknown"})
 
 _TOLD_OPEN: dict[Happening, OrderState] = {"told_canceled": "canceled", "told_executed": "executed"}
@@ -240,33 +241,33 @@ def plan(
     """
     cancels: list[Proposal] = []
     rest: list[Proposal] = []
-    by_side: dict[BookSide, list[Order]] = {"bid": [], "ask": []}
-    for order in orders:
-        if order.is_open:
-            by_side[order.side].append(order)
-    for side, existing in by_side.items():
-        if any(order.is_in_flight for order in existing):
+    live = [order for order in orders if order.is_open]
+    for side in BOOK_SIDES:
+        existing = [order for order in live if order.side == side]
+        wanted = [target for target in targets if target.side == side]
+        if not existing:
+            rest += [ProposePlace(ticker, strategy, target) for target in wanted]
+            continue
+        resting = [order for order in existing if order.state == "resting"]
+        if len(resting) < len(existing):
             # What we would add to is not known yet; what surely rests can still be taken out.
-            if not any(target.side == side for target in targets):
+            if not wanted:
                 cancels += [
-                    ProposeCancel(ticker, strategy, order.client_order_id, reason)
-                    for order in existing
-                    if order.state == "resting"
+                    ProposeCancel(ticker, strategy, order.client_order_id, reason) for order in resting
                 ]
             continue
-        free = list(existing)
         missing = []
-        for target in targets:
-            if target.side == side:
-                kept = next((order for order in free if _is_kept(order, target)), None)
-                if kept is None:
-                    missing.append(target)
-                else:
-                    free.remove(kept)
+        for target in wanted:
+            for order in resting:
+                if _is_kept(order, target):
+                    resting.remove(order)
+                    break
+            else:
+                missing.append(target)
         for target in missing:
-            if target.style == "rest" and free:
-                rest.append(ProposeAmend(ticker, strategy, free.pop(0).client_order_id, target))
+            if target.style == "rest" and resting:
+                rest.append(ProposeAmend(ticker, strategy, resting.pop(0).client_order_id, target))
             else:
                 rest.append(ProposePlace(ticker, strategy, target))
-        cancels += [ProposeCancel(ticker, strategy, order.client_order_id, reason) for order in free]
+        cancels += [ProposeCancel(ticker, strategy, order.client_order_id, reason) for order in resting]
     return cancels + rest

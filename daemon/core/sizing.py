@@ -50,7 +50,10 @@ def kelly_fraction(q: float, price: Price, side: BookSide, fees: Fees, is_taker:
 
     Arguments and errors are those of `edge`.
     """
-    win, cost = _win_and_cost(q, price, side, fees, is_taker)
+    return _full_kelly(*_win_and_cost(q, price, side, fees, is_taker))
+
+
+def _full_kelly(win: float, cost: float) -> float:
     return (win - cost) / (1 - cost) if win > cost and cost < 1 else 0.0
 
 
@@ -87,9 +90,9 @@ def kelly_qty(
     """
     if not 0.0 <= fraction <= 1.0:
         raise ValueError(f"not a fraction of Kelly: {fraction!r}")
-    stake = fraction * kelly_fraction(q, price, side, fees, is_taker)
+    win, cost = _win_and_cost(q, price, side, fees, is_taker)
+    stake = fraction * _full_kelly(win, cost)
     if stake <= 0 or equity <= 0:
         return 0
-    _, cost = _win_and_cost(q, price, side, fees, is_taker)
     wanted = floor(stake * (equity / MONEY_ONE) / cost * QTY_ONE)
     return max(0, min(wanted - held, qty_max))

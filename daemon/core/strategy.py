@@ -6,7 +6,7 @@ difference to what rests already, `risk` approves or refuses it by name.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, Protocol
 
 import msgspec
@@ -14,6 +14,25 @@ import msgspec
 from daemon.core.book import Book
 from daemon.core.markets import MarketSpec
 from daemon.core.units import BookSide, Money, Ns, Price, PriceGrid, Qty
+
+
+class FeatureRow(Mapping[str, "float | None"]):
+    """One row of features by name, without copying it."""
+
+    __slots__ = ("_places", "_row")
+
+    def __init__(self, places: Mapping[str, int], row: Sequence[float | None]) -> None:
+        self._places = places
+        self._row = row
+
+    def __getitem__(self, name: str) -> float | None:
+        return self._row[self._places[name]]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
 
 
 class MarketView(msgspec.Struct, frozen=True):

@@ -37,7 +37,7 @@ WARM = 600
 
 
 class _Sink:
-    """Stands behind the pump for the order queue and the reader: it says yes to every order at once."""
+    """Stands behind the pump for queue and reader: every order is accepted at once, takers are filled."""
 
     def __init__(self, inbox: Inbox) -> None:
         self._inbox = inbox
@@ -54,11 +54,18 @@ class _Sink:
         name = command.client_order_id
         if isinstance(command, CancelOrder):
             answer = e.OrderAccepted("cancel", name, command.order_id, None, 0, self.now, self.now)
+        elif isinstance(command, AmendOrder):
+            answer = e.OrderAccepted("amend", name, command.order_id, 0, command.qty, self.now, self.now)
+        elif command.time_in_force == "good_till_canceled":
+            answer = e.OrderAccepted("place", name, f"id-{name}", 0, command.qty, self.now, self.now)
         else:
-            rests = isinstance(command, AmendOrder) or command.time_in_force == "good_till_canceled"
-            action: e.OrderAction = "amend" if isinstance(command, AmendOrder) else "place"
-            left = command.qty if rests else 0
-            answer = e.OrderAccepted(action, name, f"id-{name}", 0, left, self.now, self.now)
+            answer = e.OrderAccepted("place", name, f"id-{name}", command.qty, 0, self.now, self.now)
+            self._inbox.put(
+                e.OrderFilled(
+                    name, f"id-{name}", name, TICKER, command.side, command.price, command.qty, 0, True,
+                    self.now, self.now,
+                )
+            )  # fmt: skip
         self._inbox.put(answer)
 
 

@@ -68,7 +68,7 @@ def frames_of_a_walk(count: int, seed: int = 1) -> Iterator[tuple[Ns, bytes, int
         if price == 4_800:
             delta = -size if size else 30_000
         else:
-            delta = rng.randrange(100, 5_000) * rng.choice((-1, 1))
+            delta = rng.randrange(1, 50) * 100 * rng.choice((-1, 1))
             delta = abs(delta) if size + delta <= 0 else delta
         ladder[price] = size + delta
         msg: dict[str, object] = {
