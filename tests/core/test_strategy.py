@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from daemon.core.book import Book
-from daemon.core.strategy import MarketView, Strategy, Target, Wanted
+from daemon.core.strategy import FeatureRow, MarketView, Strategy, Target, Wanted
 from daemon.core.units import MINUTE, Ns, PriceGrid
 from tests.core.test_markets import SPEC
 
@@ -64,3 +64,12 @@ def test_an_answer_is_plain_frozen_values() -> None:
     assert wanted == msgspec.msgpack.decode(msgspec.msgpack.encode(wanted), type=Wanted)
     with pytest.raises(AttributeError, match="immutable"):
         wanted.targets[0].qty = 1  # type: ignore[misc]
+
+
+def test_a_feature_row_is_a_mapping_without_a_copy() -> None:
+    """By name, in schema order; an unknown name is an error, an unknown value is None."""
+    row = FeatureRow({"mid": 0, "spread": 1}, [0.5, None])
+    assert dict(row) == {"mid": 0.5, "spread": None}
+    assert len(row) == 2
+    with pytest.raises(KeyError):
+        row["nonsense"]

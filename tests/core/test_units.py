@@ -185,3 +185,9 @@ def test_a_grid_without_bands_is_refused() -> None:
     """No band is an error, not a market without prices."""
     with pytest.raises(ValueError, match="at least one band"):
         PriceGrid(())
+
+
+def test_bands_that_overlap_are_no_grid() -> None:
+    """Two bands share a border at most: else there is no one answer to what a price rounds to."""
+    with pytest.raises(ValueError, match="overlap"):
+        PriceGrid((PriceBand(0, 1_000, 10), PriceBand(900, 10_000, 100)))
