@@ -71,12 +71,10 @@ class FairValue:
         bid, ask = view.book.bid, view.book.ask
         if bid is None or ask is None or bid >= ask:
             return Wanted((), "one-sided or crossed book")
-        # With bid below ask at most one side has an edge: the better one is asked first.
-        fees = view.spec.fees
-        buy = edge(score, ask, "bid", fees, is_taker=True)
-        sell = edge(score, bid, "ask", fees, is_taker=True)
-        side: BookSide = "bid" if buy >= sell else "ask"
-        gain, price = (buy, ask) if side == "bid" else (sell, bid)
+        # With bid below ask at most one side has an edge: the one on which the model is off the mid.
+        side: BookSide = "bid" if 2 * score * PRICE_ONE >= bid + ask else "ask"
+        price = ask if side == "bid" else bid
+        gain = edge(score, price, side, view.spec.fees, is_taker=True)
         if gain >= params.edge_min:
             size = view.book.ask_size if side == "bid" else view.book.bid_size
             qty = min(size or 0, self._sized(view, score, side, price, is_taker=True))
