@@ -53,6 +53,8 @@ LIFECYCLE: dict[tuple[OrderState, Happening], OrderState] = {
     ("placing", "outcome_unknown"): "unknown",
     ("placing", "told_resting"): "resting",
     ("resting", "place_accepted"): "resting",  # the stream was faster than the reply
+    ("amending", "place_accepted"): "amending",  # so much faster that we have asked for more meanwhile
+    ("canceling", "place_accepted"): "canceling",
     ("resting", "told_resting"): "resting",
     ("resting", "amend_requested"): "amending",
     ("resting", "cancel_requested"): "canceling",

@@ -61,6 +61,16 @@ def test_reply_and_stream_may_come_in_any_order(state: State, first: str) -> Non
     assert state.ledger.position_qty(TICKER) == 400
 
 
+def test_a_reply_may_come_after_we_have_asked_for_more(state: State) -> None:
+    """The stream told that it rests, we asked to take it out, and only then comes the yes to placing it."""
+    order = placed(state)
+    state.apply(updated("resting", 0, 1_000))
+    order.apply("cancel_requested", T0)
+    state.apply(accepted())
+    assert order.state == "canceling"
+    assert state.counts["illegal_order_events"] == 0
+
+
 def test_an_ioc_that_finds_nothing_is_canceled(state: State) -> None:
     """201 with nothing filled and nothing remaining."""
     order = placed(state)
