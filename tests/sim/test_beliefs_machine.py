@@ -30,7 +30,8 @@ SHARD = spec().exchange_index
 SIDES: st.SearchStrategy[BookSide] = st.sampled_from(["bid", "ask"])
 PRICES = st.sampled_from([3_900, 4_000, 4_100, 4_200])
 QTYS = st.integers(1, 500)
-FATES = st.sampled_from(["told", "lost", "never"])
+SIGNATURE_VALID = 30 * SECOND
+FATES = st.sampled_from(["told", "lost", "never", "late"])
 
 
 class Beliefs(RuleBasedStateMachine):
@@ -49,6 +50,8 @@ class Beliefs(RuleBasedStateMachine):
         self.state.apply(e.MarketListed(spec(), self.now))
         self.stream: deque[e.Event] = deque()
         self.replies: list[e.Event] = []
+        self.late: list[tuple[int, NewOrder]] = []
+        """Requests that we gave up waiting for, and that are still on their way to the venue."""
         self.fills: list[e.OrderFilled] = []
         self.told_fills: list[e.OrderFilled] = []
         self.sequence = 0
@@ -103,11 +106,13 @@ class Beliefs(RuleBasedStateMachine):
             client_order_id=name, ticker=TICKER, side=side, price=price, qty=qty, style=style, strategy="s",
             at=self.now,
         )  # fmt: skip
-        if fate == "never":
-            self.replies.append(e.OrderUnknown("place", name, "timeout", self.now))
-            return
         force = "immediate_or_cancel" if takes else "good_till_canceled"
         request = NewOrder(US, TICKER, side, price, qty, force, client_order_id=name)  # type: ignore[arg-type]
+        if fate in ("never", "late"):
+            self.replies.append(e.OrderUnknown("place", name, "timeout", self.now))
+            if fate == "late":
+                self.late.append((self.now, request))
+            return
         answer, facts = self.exchange.place(request, self.now)
         self._tell(facts)
         if fate == "lost":
@@ -186,6 +191,14 @@ class Beliefs(RuleBasedStateMachine):
             self.told_fills.append(event)
         self.state.apply(event)
 
+    @precondition(lambda self: self.late)
+    @rule()
+    def a_late_request_arrives(self) -> None:
+        """The venue takes it as long as its signature is fresh, and only its stream and lists tell."""
+        sent_at, request = self.late.pop(0)
+        if self.now - sent_at <= SIGNATURE_VALID:
+            self._tell(self.exchange.place(request, self.now)[1])
+
     @precondition(lambda self: self.told_fills)
     @rule(index=st.integers(0, 20))
     def fill_comes_again(self, index: int) -> None:
@@ -199,7 +212,15 @@ class Beliefs(RuleBasedStateMachine):
             self.stream_comes()
         while self.replies:
             self.reply_comes(0)
+        self._what_is_believed_to_rest_rests()
         self.now += seconds * SECOND
+
+    def _what_is_believed_to_rest_rests(self) -> None:
+        """Everything said has come in: what is not marked as unknown is true, terms and all."""
+        truth = {order.client_order_id: order for order in self.exchange.markets[TICKER].book.orders()}
+        for order in self._ours("resting"):
+            told = truth[order.client_order_id]
+            assert (order.price, order.remaining) == (told.price, told.remaining)
 
     @rule()
     def read(self) -> None:
@@ -240,6 +261,8 @@ class Beliefs(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """When the faults stop, everything is resolved and equal to the last unit."""
+        while self.late:
+            self.a_late_request_arrives()
         self.time_passes(40)
         for _ in range(3):
             self.read()
@@ -258,4 +281,4 @@ class Beliefs(RuleBasedStateMachine):
 
 
 TestBeliefs = Beliefs.TestCase
-TestBeliefs.settings = settings(max_examples=300, stateful_step_count=50, deadline=None)
+TestBeliefs.settings = settings(max_examples=500, stateful_step_count=50, deadline=None)
