@@ -248,14 +248,17 @@ class App:
         """Turn the pump; False when a stop was asked for and did not come to its end in time."""
         pumping = asyncio.ensure_future(self._pump.run())
         stopping = asyncio.ensure_future(self._stopping.wait())
-        await asyncio.wait({pumping, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        stopping.cancel()
-        if not pumping.done():
-            await asyncio.wait({pumping}, timeout=STOP_WITHIN_S)
+        try:
+            await asyncio.wait({pumping, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            if not pumping.done():
+                await asyncio.wait({pumping}, timeout=STOP_WITHIN_S)
+        finally:
+            # Also when another task failed and cancelled us: nothing is decided on a journal being closed.
+            stopping.cancel()
+            pumping.cancel()
         if pumping.done():
             pumping.result()
             return True
-        pumping.cancel()
         open_orders = [order.client_order_id for order in self._engine.state.orders.values()]
         log.error("stop.unconfirmed", orders=open_orders, reconciled=self._engine.state.account.is_reconciled)
         return False

@@ -55,7 +55,7 @@ class Statistic:
 
     def get(self, now: Ns) -> float | None:
         """Return the feature's value at `now`; None when unknown."""
-        raise NotImplementedError
+        raise NotImplementedError  # every statistic defines it; the hooks above may stay empty
 
 
 class Spread(Statistic):
