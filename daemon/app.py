@@ -146,7 +146,7 @@ class App:
         self._engine, self._journal = engine, journal
         self._feeds = Feeds(
             Session("kalshi"),
-            ReferenceSession((config.markets.reference_symbol,)),
+            ReferenceSession(tuple(one.kraken for one in config.reference.underlyings)),
             inbox,
             now=clock.now,
             backoff=lambda: Backoff(random.random),

@@ -23,7 +23,10 @@ Seconds = Annotated[int, msgspec.Meta(ge=1, le=86_400)]
 Millis = Annotated[int, msgspec.Meta(ge=1, le=600_000)]
 Dollars = Annotated[int, msgspec.Meta(ge=1, le=100_000_000)]
 Url = Annotated[str, msgspec.Meta(pattern=r"^(https?|wss?)://[^\s]+$")]
-Tickers = Annotated[list[Annotated[str, msgspec.Meta(pattern="^[A-Z0-9]+$")]], msgspec.Meta(min_length=1)]
+SeriesTicker = Annotated[str, msgspec.Meta(pattern="^[A-Z0-9]+$")]
+Ticker = Annotated[str, msgspec.Meta(pattern=r"^[A-Z0-9][A-Z0-9.\-]*$")]
+Tickers = Annotated[list[SeriesTicker], msgspec.Meta(min_length=1)]
+Source = Literal["kraken", "cfbenchmarks"]
 Address = Annotated[str, msgspec.Meta(pattern=r"^[^\s:]+:[0-9]{1,5}$")]
 
 
@@ -46,8 +49,9 @@ class Venue(_Table, frozen=True):
     ws_url: Url = "wss://external-api-ws.demo.kalshi.co/trade-api/ws/v2"
     key_id: str = ""
     private_key_file: str = ""
-    reference_ws_url: Url = "wss://ws.kraken.com/v2"
     request_timeout_s: Annotated[int, msgspec.Meta(ge=1, le=60)] = 5
+    markets_per_connection: Annotated[int, msgspec.Meta(ge=1, le=400)] = 400
+    private_connection: bool = False
 
 
 class Sandbox(_Table, frozen=True):
@@ -61,10 +65,40 @@ class Sandbox(_Table, frozen=True):
 class Markets(_Table, frozen=True):
     """`[markets]`: what is watched."""
 
-    series: Tickers = msgspec.field(default_factory=lambda: ["KXBTC15M", "KXBTCD"])
-    reference_symbol: Annotated[str, msgspec.Meta(pattern="^[A-Z0-9]+/[A-Z0-9]+$")] = "BTC/USD"
+    series: list[SeriesTicker] = msgspec.field(default_factory=lambda: ["KXBTC15M", "KXBTCD"])
+    events: list[Ticker] = []
+    tickers: list[Ticker] = []
+    categories: list[Annotated[str, msgspec.Meta(min_length=1)]] = []
+    volume_24h_min: Annotated[int, msgspec.Meta(ge=0)] = 0
+    spread_max_cents: Annotated[int, msgspec.Meta(ge=1, le=100)] = 100
+    depth_min: Annotated[int, msgspec.Meta(ge=0)] = 0
+    closes_in_min_s: Annotated[int, msgspec.Meta(ge=0)] = 0
+    closes_in_max_s: Annotated[int, msgspec.Meta(ge=1)] = 31_536_000
+    tick_structures: list[Annotated[str, msgspec.Meta(min_length=1)]] = []
     refresh_s: Seconds = 5
     roll_ahead_s: Seconds = 120
+
+
+class Underlying(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One underlying: the series on it (by how they begin), and what each source calls it."""
+
+    series: SeriesTicker
+    kraken: Annotated[str, msgspec.Meta(pattern="^[A-Z0-9]+/[A-Z0-9]+$")]
+    cfbenchmarks: Annotated[str, msgspec.Meta(pattern="^[A-Z0-9_]+$")]
+
+
+class ReferenceTable(_Table, frozen=True):
+    """`[reference]`: the price of the underlying, and whom to believe."""
+
+    prefer: Annotated[list[Source], msgspec.Meta(min_length=1)] = msgspec.field(
+        default_factory=lambda: list[Source](["kraken", "cfbenchmarks"])
+    )
+    stale_max_ms: Millis = 15_000
+    underlyings: list[Underlying] = msgspec.field(
+        default_factory=lambda: [Underlying("KXBTC", "BTC/USD", "BRTI")]
+    )
+    kraken_ws_url: Url = "wss://ws.kraken.com/v2"
+    kraken_rest_url: Url = "https://api.kraken.com/0/public"
 
 
 class Model(_Table, frozen=True):
@@ -79,6 +113,8 @@ class Feed(_Table, frozen=True):
     silent_max_s: Seconds = 15
     transport_lag_max_ms: Millis = 500
     clock_offset_max_ms: Millis = 1_000
+    refused_per_minute_max: Annotated[int, msgspec.Meta(ge=1)] = 20
+    channel_quiet_max_s: Seconds = 300
 
 
 class Orders(_Table, frozen=True):
@@ -114,6 +150,13 @@ class Reconcile(_Table, frozen=True):
     """`[reconcile]`: how often the account is compared with the venue's lists."""
 
     every_s: Seconds = 30
+
+
+class Audit(_Table, frozen=True):
+    """`[audit]`: the streamed books are held against REST ones, one market after the other."""
+
+    every_s: Seconds = 30
+    differences_max: Annotated[int, msgspec.Meta(ge=1, le=10)] = 2
 
 
 class StrategyTable(msgspec.Struct, frozen=True):
@@ -153,6 +196,8 @@ class Config(_Table, frozen=True):
     risk: RiskLimits = RiskLimits()
     breaker: BreakerLimits = BreakerLimits()
     reconcile: Reconcile = Reconcile()
+    reference: ReferenceTable = ReferenceTable()
+    audit: Audit = Audit()
     strategies: tuple[StrategyTable, ...] = ()
     metrics: Metrics = Metrics()
     log: Log = Log()
@@ -176,6 +221,7 @@ class Config(_Table, frozen=True):
             feed_silent_max=feed.silent_max_s * SECOND,
             transport_lag_max=feed.transport_lag_max_ms * MILLISECOND,
             clock_offset_max=feed.clock_offset_max_ms * MILLISECOND,
+            refused_per_minute_max=feed.refused_per_minute_max,
         )
 
 
@@ -297,14 +343,32 @@ def parse_config(name: str, text: str, root: Path) -> Config:
         reader.complain(("orders", "reserve_tokens"), "must stay below the smallest write bucket (100)")
     if int(config.metrics.listen.rpartition(":")[2]) > PORT_MAX:
         reader.complain(("metrics", "listen"), f"{config.metrics.listen!r}: ports end at {PORT_MAX}")
-    for table in config.strategies:
-        unwatched = [series for series in table.series if series not in config.markets.series]
-        if unwatched and table.enabled:
-            path = ("strategies", table.name, "series")
-            reader.complain(path, f"{', '.join(unwatched)} not among markets.series: never watched")
+    _check_markets(reader, config)
     if reader.problems:
         raise ConfigError(reader.problems)
     return config
+
+
+def _check_markets(reader: _Reader, config: Config) -> None:
+    """Complain of markets that can't be, and of strategies whose series nobody watches."""
+    markets = config.markets
+    named = (markets.series, markets.events, markets.tickers, markets.categories)
+    if not any(named):
+        reader.complain(("markets",), "name what to watch: series, events, tickers or categories")
+    if markets.closes_in_min_s >= markets.closes_in_max_s:
+        reader.complain(("markets", "closes_in_max_s"), "must be above closes_in_min_s")
+    if markets.categories:
+        return  # which series a category holds is the venue's to say
+    single = [*markets.events, *markets.tickers]
+    for table in config.strategies:
+        unwatched = [
+            series
+            for series in table.series
+            if series not in markets.series and not any(name.startswith(f"{series}-") for name in single)
+        ]
+        if unwatched and table.enabled:
+            path = ("strategies", table.name, "series")
+            reader.complain(path, f"{', '.join(unwatched)} not among [markets]: never watched")
 
 
 def load_config(path: Path) -> Config:

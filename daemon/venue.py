@@ -46,7 +46,7 @@ async def find_venue(config: Config, options: RunOptions, stack: AsyncExitStack)
         return Address(
             rest_url=venue.rest_url,
             ws_url=venue.ws_url,
-            reference_ws_url=venue.reference_ws_url,
+            reference_ws_url=config.reference.kraken_ws_url,
             key_id=venue.key_id,
             private_key_file=config.path(venue.private_key_file),
         )

@@ -87,6 +87,7 @@ def test_limits_are_the_cores_exact_units() -> None:
         feed_silent_max=15 * SECOND,
         transport_lag_max=16 * MILLISECOND,
         clock_offset_max=17 * MILLISECOND,
+        refused_per_minute_max=20,
     )
     assert expected == parse_config("config.toml", text, ROOT).limits()
 
@@ -119,7 +120,7 @@ def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
         ("[feed]\nsilent_max_s = 86401", ":2: feed.silent_max_s: 86401 is not allowed: Expected `int` <= "),
         ('mode = "live"', ":1: mode: 'live' is not allowed: expected one of 'sandbox', 'demo'"),
         ('[log]\nlevel = "loud"', ":2: log.level: 'loud' is not allowed: expected one of 'debug'"),
-        ("[markets]\nseries = []", ":2: markets.series: [] is not allowed"),
+        ("[markets]\nseries = []", ":1: markets: name what to watch: series, events, tickers or categories"),
         ('[markets]\nseries = ["kx"]', ":2: markets.series: ['kx'] is not allowed"),
         ('[venue]\nrest_url = "ftp://x"', ":2: venue.rest_url: 'ftp://x' is not allowed"),
         ('[metrics]\nlisten = "9464"', ":2: metrics.listen: '9464' is not allowed"),
@@ -214,7 +215,7 @@ def test_a_strategys_parameters_are_its_own() -> None:
 def test_a_series_that_is_not_watched_is_no_series_to_trade() -> None:
     """A strategy that could never see its market would wait in silence."""
     text = "[markets]\nseries = ['A']\n[strategies.x]\nenabled = true\nseries = ['A', 'B']\n"
-    assert ["config.toml:5: strategies.x.series: B not among markets.series: never watched"] == problems(text)
+    assert ["config.toml:5: strategies.x.series: B not among [markets]: never watched"] == problems(text)
 
 
 def test_wrong_parameters_are_all_named_with_their_lines(tmp_path: Path) -> None:

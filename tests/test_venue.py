@@ -42,7 +42,7 @@ async def test_demo_is_where_the_configuration_says(tmp_path: Path) -> None:
     expected = Address(
         rest_url=demo.venue.rest_url,
         ws_url=demo.venue.ws_url,
-        reference_ws_url=demo.venue.reference_ws_url,
+        reference_ws_url=demo.reference.kraken_ws_url,
         key_id="k",
         private_key_file=tmp_path / "keys/k.pem",
     )

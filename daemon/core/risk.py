@@ -74,6 +74,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     feed_silent_max: Ns
     transport_lag_max: Ns
     clock_offset_max: Ns
+    refused_per_minute_max: int = 20
 
 
 class Approved(msgspec.Struct, frozen=True):

@@ -106,17 +106,36 @@ class State(OrderBeliefs):
                 self.touch_all()
             case e.VenueFailed() | e.VenueAnswered():
                 pass  # the breaker's, which the engine keeps
+            case e.HaltRequested() | e.ResumeRequested() | e.StopRequested():
+                self._apply_word(event)
+            case _:
+                self._apply_venue(event)
+
+    def _apply_word(self, event: e.HaltRequested | e.ResumeRequested | e.StopRequested) -> None:
+        """Take a person's or a guard's word."""
+        match event:
             case e.HaltRequested():
                 self.halt_reason = event.reason
-                self.touch_all()
             case e.ResumeRequested():
                 self.halt_reason = None
-                self.touch_all()
             case e.StopRequested():
                 self.stop_reason = event.reason
-                self.touch_all()
-            case _:
-                assert_never(event)
+        self.touch_all()
+
+    def _apply_venue(
+        self,
+        event: e.FrameRefused
+        | e.ChannelQuieted
+        | e.MarketRouted
+        | e.TradesBackfilled
+        | e.MarketBackfilled
+        | e.BookAudited
+        | e.ReferenceCandleClosed
+        | e.ReferenceStatusTold
+        | e.ExchangeStatusTold
+        | e.MaintenancePlanned,
+    ) -> None:
+        pass
 
     def touch_all(self) -> None:
         """Mark every market for the next decision."""

@@ -184,6 +184,28 @@ class PaidOut(_Fact, frozen=True):
     at: Ns
 
 
+class OrderGroupChanged(_Fact, frozen=True):
+    """An order group of a told account was made, triggered, reset, deleted, or its limit changed.
+
+    `contracts_limit` is told on "created" and "limit_updated" only.
+    """
+
+    account: str
+    order_group_id: str
+    event_type: Literal["created", "triggered", "reset", "deleted", "limit_updated"]
+    contracts_limit: Qty | None
+    at: Ns
+
+
+class EventFeesChanged(_Fact, frozen=True):
+    """An event's own fee rule, in place of its series'; both None when it is lifted."""
+
+    event_ticker: str
+    fee_type: str | None
+    multiplier_ppm: int | None
+    at: Ns
+
+
 # --- markets -----------------------------------------------------------------------------------
 
 
@@ -284,5 +306,7 @@ Fact: TypeAlias = (
     | Filled
     | PositionChanged
     | PaidOut
+    | OrderGroupChanged
+    | EventFeesChanged
     | MarketFact
 )

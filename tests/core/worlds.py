@@ -29,6 +29,7 @@ LIMITS = Limits(
     feed_silent_max=15 * SECOND,
     transport_lag_max=500 * MILLISECOND,
     clock_offset_max=SECOND,
+    refused_per_minute_max=20,
 )
 CONFIG = EngineConfig(
     order_id_prefix="kd",

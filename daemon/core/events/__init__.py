@@ -1,0 +1,164 @@
+"""Everything that can happen to the daemon, one fact per struct: the core's only input, and the journal.
+
+Rules: past tense; frozen; whole. `received_at` is our clock, `sent_at` the exchange's; a subtraction
+of the two contains the skew between the clocks. A field that isn't known is None. Structs are encoded
+as arrays, so a new field goes to the end and has a default: old journals stay readable.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from daemon.core.events.account import (
+    AccountDoubted,
+    AccountReconciled,
+    HaltRequested,
+    OrderAccepted,
+    OrderDropped,
+    OrderFilled,
+    OrderRejected,
+    OrderSnapshot,
+    OrderUnknown,
+    OrderUpdated,
+    PositionSnapshot,
+    ResumeRequested,
+    StopRequested,
+    VenueAnswered,
+    VenueFailed,
+)
+from daemon.core.events.connections import (
+    ChannelQuieted,
+    FeedConnected,
+    FeedDropped,
+    FeedHeard,
+    FrameRefused,
+)
+from daemon.core.events.fact import (
+    Fact,
+    Feed,
+    Level,
+    OrderAction,
+    OrderStatus,
+)
+from daemon.core.events.quotes import (
+    BookAudited,
+    BookDeltaReceived,
+    BookLost,
+    BookSnapshotReceived,
+    CandleBackfilled,
+    MarketBackfilled,
+    MarketRouted,
+    ReferenceCandleClosed,
+    ReferencePriceReceived,
+    ReferenceStatusTold,
+    TradePrinted,
+    TradesBackfilled,
+)
+from daemon.core.events.venue import (
+    ExchangeStatusTold,
+    MaintenancePlanned,
+    MarketCloseMoved,
+    MarketDetermined,
+    MarketDropped,
+    MarketGridChanged,
+    MarketListed,
+    MarketSettled,
+    MarketStatusChanged,
+    MarketStrikeSet,
+    ShardStatus,
+)
+
+Event: TypeAlias = (
+    BookDeltaReceived
+    | BookSnapshotReceived
+    | TradePrinted
+    | ReferencePriceReceived
+    | FeedHeard
+    | FeedConnected
+    | FeedDropped
+    | BookLost
+    | CandleBackfilled
+    | MarketListed
+    | MarketStatusChanged
+    | MarketCloseMoved
+    | MarketGridChanged
+    | MarketStrikeSet
+    | MarketDetermined
+    | MarketSettled
+    | MarketDropped
+    | OrderAccepted
+    | OrderRejected
+    | OrderUnknown
+    | OrderDropped
+    | OrderUpdated
+    | OrderFilled
+    | AccountReconciled
+    | AccountDoubted
+    | VenueFailed
+    | VenueAnswered
+    | HaltRequested
+    | ResumeRequested
+    | StopRequested
+    | FrameRefused
+    | ChannelQuieted
+    | MarketRouted
+    | TradesBackfilled
+    | MarketBackfilled
+    | BookAudited
+    | ReferenceCandleClosed
+    | ReferenceStatusTold
+    | ExchangeStatusTold
+    | MaintenancePlanned
+)
+
+__all__ = [
+    "AccountDoubted",
+    "AccountReconciled",
+    "BookAudited",
+    "BookDeltaReceived",
+    "BookLost",
+    "BookSnapshotReceived",
+    "CandleBackfilled",
+    "ChannelQuieted",
+    "Event",
+    "ExchangeStatusTold",
+    "Fact",
+    "Feed",
+    "FeedConnected",
+    "FeedDropped",
+    "FeedHeard",
+    "FrameRefused",
+    "HaltRequested",
+    "Level",
+    "MaintenancePlanned",
+    "MarketBackfilled",
+    "MarketCloseMoved",
+    "MarketDetermined",
+    "MarketDropped",
+    "MarketGridChanged",
+    "MarketListed",
+    "MarketRouted",
+    "MarketSettled",
+    "MarketStatusChanged",
+    "MarketStrikeSet",
+    "OrderAccepted",
+    "OrderAction",
+    "OrderDropped",
+    "OrderFilled",
+    "OrderRejected",
+    "OrderSnapshot",
+    "OrderStatus",
+    "OrderUnknown",
+    "OrderUpdated",
+    "PositionSnapshot",
+    "ReferenceCandleClosed",
+    "ReferencePriceReceived",
+    "ReferenceStatusTold",
+    "ResumeRequested",
+    "ShardStatus",
+    "StopRequested",
+    "TradePrinted",
+    "TradesBackfilled",
+    "VenueAnswered",
+    "VenueFailed",
+]
