@@ -126,6 +126,7 @@ class State(OrderBeliefs):
         self,
         event: e.FrameRefused
         | e.ChannelQuieted
+        | e.TradesLost
         | e.MarketRouted
         | e.TradesBackfilled
         | e.MarketBackfilled

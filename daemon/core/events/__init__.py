@@ -32,6 +32,7 @@ from daemon.core.events.connections import (
     FeedDropped,
     FeedHeard,
     FrameRefused,
+    TradesLost,
 )
 from daemon.core.events.fact import (
     Fact,
@@ -101,6 +102,7 @@ Event: TypeAlias = (
     | StopRequested
     | FrameRefused
     | ChannelQuieted
+    | TradesLost
     | MarketRouted
     | TradesBackfilled
     | MarketBackfilled
@@ -159,6 +161,7 @@ __all__ = [
     "StopRequested",
     "TradePrinted",
     "TradesBackfilled",
+    "TradesLost",
     "VenueAnswered",
     "VenueFailed",
 ]

@@ -46,3 +46,11 @@ class ChannelQuieted(Fact, frozen=True):
     channel: str
     silent_for: Ns | None
     received_at: Ns
+
+
+class TradesLost(Fact, frozen=True):
+    """The trade stream of a connection has a hole: trades of any of its markets may be missing."""
+
+    feed: Feed
+    reason: str
+    received_at: Ns
