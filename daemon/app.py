@@ -1,4 +1,4 @@
-"""The only place where objects are built and joined: one run of the daemon, from configuration to exit code.
+"""One run of the daemon, from configuration to exit code: `Parts` joins what works, this gives it a life.
 
 Start-up is recovery, and there is one path: preload the model, find the venue, take the state folder and
 open the journal, connect, reconcile until two readings agree; only then is anything sent. The tasks run in
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import random
 import signal
 import time
 from contextlib import AsyncExitStack
@@ -23,28 +22,20 @@ from daemon import exits
 from daemon.assembly import ModelRef, Setup, build_engine, setup_of
 from daemon.config import Config, ConfigError
 from daemon.core import events as e
-from daemon.core.backoff import Backoff
-from daemon.core.commands import Command
-from daemon.core.engine import Engine
 from daemon.core.pacer import Pacer
-from daemon.core.units import MILLISECOND, SECOND, Ns
+from daemon.core.units import MILLISECOND, Ns
 from daemon.kalshi.auth import Signer, load_private_key
 from daemon.kalshi.errors import BadKey, VenueError
 from daemon.kalshi.rest import Rest
-from daemon.kalshi.session import Session
-from daemon.kraken.session import Session as ReferenceSession
+from daemon.parts import Parts
 from daemon.scoring.registry import MODEL_FILE, LoadedModel, ModelRefused, load_model
 from daemon.shell.child import SandboxFailed
 from daemon.shell.clock import FollowedClock, SystemClock
-from daemon.shell.discovery import Discovery
-from daemon.shell.feeds import Feeds
 from daemon.shell.follow import first_tick, follow_clock
 from daemon.shell.journal import Journal, JournalFailed, JournalHeader
 from daemon.shell.lock import FolderLock, FolderTaken
-from daemon.shell.loop import Inbox, Pump
+from daemon.shell.loop import Inbox
 from daemon.shell.metrics import Metrics, Sample
-from daemon.shell.queue import OrderQueue
-from daemon.shell.reads import Reader
 from daemon.shell.samples import read_samples
 from daemon.shell.screen import Picture, Screen, picture
 from daemon.shell.summary import print_summary, summarize, write_summary
@@ -74,7 +65,6 @@ class App:
         self._started_at = time.monotonic()
         self._stopping = asyncio.Event()
         self._picture: Picture | None = None
-        self._books_lost = 0
 
     async def run(self) -> int:
         """Run to the end and return the exit code; every foreseen failure says what it is."""
@@ -129,66 +119,23 @@ class App:
             pacer = Pacer(
                 limits.write.bucket_capacity, limits.write.refill_rate, config.orders.reserve_tokens
             )
-            self._join(engine, journal, rest, pacer)
+            self._engine, self._journal = engine, journal
+            self._parts = Parts(
+                config,
+                engine,
+                journal,
+                rest,
+                pacer,
+                inbox=self._inbox,
+                clock=self._clock,
+                metrics=self._metrics,
+            )
+            self._metrics.serve(self._samples)
             runner = await serve_web(
                 config.metrics.listen, self._metrics, health=self._why_unwell, readiness=self._why_not_ready
             )
             stack.push_async_callback(runner.cleanup)
             return await self._work(address, signer)
-
-    @property
-    def _is_followed(self) -> bool:
-        return isinstance(self._clock, FollowedClock)
-
-    def _join(self, engine: Engine, journal: Journal, rest: Rest, pacer: Pacer) -> None:
-        """Build what works together, around one engine."""
-        config, clock, inbox = self._config, self._clock, self._inbox
-        self._engine, self._journal = engine, journal
-        self._feeds = Feeds(
-            Session("kalshi"),
-            ReferenceSession(tuple(one.kraken for one in config.reference.underlyings)),
-            inbox,
-            now=clock.now,
-            backoff=lambda: Backoff(random.random),
-            silence_s=config.feed.silent_max_s,
-        )
-        self._queue = OrderQueue(
-            rest,
-            pacer,
-            now=clock.now,
-            vouch=engine.vouch,
-            synced=journal.synced,
-            emit=inbox.put,
-            # The outer bound counts the machine's seconds; a tape's go by faster, and its venue's own
-            # token budget, which counts the tape's, still binds.
-            requests_per_s_max=config.orders.requests_per_s_max
-            * (1 if isinstance(clock, SystemClock) else 1000),
-            in_flight_max=config.orders.in_flight_max,
-        )
-        self._queue.on_wait = self._metrics.queue_wait.observe
-        self._reader = Reader(rest, now=clock.now, emit=inbox.put)
-        self._discovery = Discovery(
-            rest,
-            self._feeds,
-            series=config.markets.series,
-            roll_ahead=config.markets.roll_ahead_s * SECOND,
-            every=config.markets.refresh_s * SECOND,
-            now=clock.now,
-            emit=inbox.put,
-        )
-        self._feeds.on_listing_doubt = self._discovery.hurry
-        self._pump = Pump(
-            engine,
-            inbox,
-            journal,
-            self._queue,
-            self._reader,
-            now=clock.now,
-            is_followed=self._is_followed,
-            on_latency=self._metrics.decision.observe,
-            on_batch=self._after_batch,
-        )
-        self._metrics.serve(self._samples)
 
     async def _work(self, address: Address, signer: Signer) -> int:
         """Run all tasks until the pump has stopped; return the exit code."""
@@ -203,20 +150,15 @@ class App:
         is_confirmed = False
         try:
             async with asyncio.TaskGroup() as tasks:
-                work = [
-                    tasks.create_task(self._feeds.run_venue(address.ws_url, signer), name="feed"),
-                    tasks.create_task(self._feeds.run_reference(address.reference_ws_url), name="reference"),
-                    tasks.create_task(self._queue.run(), name="queue"),
-                    tasks.create_task(self._reader.run(), name="reader"),
-                    tasks.create_task(self._watch(), name="watch"),
-                ]
+                parts = {**self._parts.tasks(address, signer), "watch": self._watch()}
+                work = [tasks.create_task(part, name=name) for name, part in parts.items()]
                 work += self._tell_time(tasks, address)
                 if self._options.for_s is not None:
                     loop.call_later(self._options.for_s, self._stop, f"--for {self._options.for_s:g}s")
                 if screen is not None:
                     screen.start()
                 is_confirmed = await self._pump_until_stopped()
-                await self._queue.drain(1.0)
+                await self._parts.queue.drain(1.0)
                 for task in work:
                     task.cancel()
         finally:
@@ -232,21 +174,21 @@ class App:
     def _tell_time(self, tasks: asyncio.TaskGroup, address: Address) -> list[asyncio.Task[None]]:
         """Start what depends on whose time it is."""
         if address.clock_ws_url is None:
-            return [tasks.create_task(self._discovery.run(), name="discovery")]
+            return [tasks.create_task(self._parts.discovery.run(), name="discovery")]
         following = follow_clock(
             address.clock_ws_url,
             advance=self._advance,
-            settle=self._settle if address.is_lockstep else None,
+            settle=self._parts.settle if address.is_lockstep else None,
             on_end=lambda: self._stop("end of the tape"),
         )
         work = [tasks.create_task(following, name="clock")]
         if not address.is_lockstep:
-            work.append(tasks.create_task(self._discovery.run(), name="discovery"))
+            work.append(tasks.create_task(self._parts.discovery.run(), name="discovery"))
         return work
 
     async def _pump_until_stopped(self) -> bool:
         """Turn the pump; False when a stop was asked for and did not come to its end in time."""
-        pumping = asyncio.ensure_future(self._pump.run())
+        pumping = asyncio.ensure_future(self._parts.pump.run())
         stopping = asyncio.ensure_future(self._stopping.wait())
         try:
             await asyncio.wait({pumping, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -278,34 +220,7 @@ class App:
         self._clock.advance(now)
         self._inbox.nudge()
 
-    async def _settle(self) -> None:
-        """Wait until everything up to the clock's time is handled: frames, decisions, answers."""
-        await self._discovery.refresh_if_due()
-        await self._feeds.flush()
-        turn = self._pump.turns + 1
-        self._inbox.nudge()
-        # A slice of tape lasts a millisecond: looking again is simpler than an event for every part.
-        while not self._has_settled(turn):  # noqa: ASYNC110
-            await asyncio.sleep(0)
-
-    def _has_settled(self, turn: int) -> bool:
-        is_idle = not len(self._inbox) and self._queue.is_idle and self._reader.is_idle
-        return self._engine.phase == "stopped" or (is_idle and self._pump.turns >= turn)
-
     # --- what is told while it runs ------------------------------------------------------------
-
-    def _after_batch(self, _events: list[e.Event], _commands: list[Command]) -> None:
-        state = self._engine.state
-        if state.counts["books_lost"] != self._books_lost:
-            self._books_lost = state.counts["books_lost"]
-            session = self._feeds.session
-            wrong = [
-                ticker
-                for ticker, market in state.markets.items()
-                if not market.book.is_synced and session.is_synced(ticker)
-            ]
-            if wrong:
-                self._feeds.resnapshot(wrong)
 
     async def _watch(self) -> None:
         """Take the screen's picture, and say what changed, a few times a second."""
@@ -321,7 +236,7 @@ class App:
             ]:
                 log.debug("decision.taken", **msgspec.structs.asdict(decision))
             decided = engine.noted_total
-            counters = self._feeds.session.counters
+            counters = self._parts.feeds.session.counters
             if now - at >= 1.0:
                 rate, frames, at = (counters["frames"] - frames) / (now - at), counters["frames"], now
             if self._options.has_screen:
@@ -332,7 +247,7 @@ class App:
             await asyncio.sleep(0.2)
 
     def _why_unwell(self) -> str | None:
-        silent_s = time.monotonic() - self._pump.turned_at
+        silent_s = time.monotonic() - self._parts.pump.turned_at
         return None if silent_s < TURN_WITHIN_S else f"the pump has not turned for {silent_s:.0f} s"
 
     def _why_not_ready(self) -> str | None:
@@ -345,17 +260,17 @@ class App:
         return refusal if refusal is not None else self._why_unwell()
 
     def _samples(self) -> dict[str, Sample | None]:
-        session = self._feeds.session.counters
+        session = self._parts.feeds.session.counters
         return read_samples(
-            self._engine, self._metrics, self._queue, self._journal, self._inbox, now=self._clock.now(),
-            frames={"kalshi": session["frames"], "reference": self._feeds.reference.counters["frames"]},
+            self._engine, self._metrics, self._parts.queue, self._journal, self._inbox, now=self._clock.now(),
+            frames={"kalshi": session["frames"], "reference": self._parts.feeds.reference.counters["frames"]},
             session=session,
         )  # fmt: skip
 
     def _tell_summary(self, code: int) -> None:
         summary = summarize(
             self._engine, self._metrics, mode=self._mode, exit_reason=self._exit_reason, exit_code=code,
-            seconds=time.monotonic() - self._started_at, counters=self._feeds.session.counters,
+            seconds=time.monotonic() - self._started_at, counters=self._parts.feeds.session.counters,
             journal=str(self._journal.path),
         )  # fmt: skip
         print_summary(summary, Console())

@@ -30,6 +30,7 @@ MODULE_LINES_MAX = 400
 UNMIRRORED = {
     "daemon/__main__.py": "two lines that call cli.main, run by the end-to-end tests",
     "daemon/exits.py": "constants; the end-to-end tests see them",
+    "daemon/parts.py": "what it joins is run by the end-to-end tests",
     **{
         f"daemon/core/events/{name}.py": "the union's tests read every event"
         for name in ("account", "connections", "fact", "quotes", "venue")
