@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from typing import Any, Final, TypeAlias, TypeVar
 
 import msgspec
+from aiohttp import web
 
 from daemon.core.units import SECOND, Ns, Price, Qty, parse_decimal
-from daemon.sandbox.bodies import bare_error, flat_error, nested_error
+from daemon.sandbox.bodies import ApiError, bare_error, flat_error, nested_error
 
 _T = TypeVar("_T")
 
@@ -26,6 +27,8 @@ _GO_NAMES: Final = {
     dict: "object",
 }
 _GO_TYPES: Final = {str: "string", int: "int64", bool: "bool", list: "slice"}
+
+SUBACCOUNT_MAX: Final = 63
 
 CREATE_FIELDS: Final[Fields] = {
     "ticker": str,
@@ -69,6 +72,13 @@ CANCEL_FIELDS: Final[Fields] = {
 }
 
 
+async def json_object(request: web.Request) -> dict[str, Any]:
+    """Return a request's body: one JSON object. Raises ApiError 400, flat, as recorded."""
+    if request.content_type != "application/json":
+        raise ApiError(400, {"code": "invalid_content_type", "message": "invalid_content_type"})
+    return decode_object(await request.read())
+
+
 def decode_object(raw: bytes) -> dict[str, Any]:
     """Return a JSON object. Raises ApiError 400, flat."""
     try:
@@ -98,10 +108,8 @@ def check_fields(body: dict[str, Any], fields: Fields, struct: str) -> dict[str,
             )
             raise flat_error(400, "bad_request", text)
         found[name] = value
-    if found.get("subaccount", 0) != 0:
-        raise nested_error(400, "invalid_parameters", "subaccount not found")
-    if "order_group_id" in found:
-        raise nested_error(400, "invalid_parameters", "order group not found")
+    if not 0 <= found.get("subaccount", 0) <= SUBACCOUNT_MAX:
+        raise nested_error(400, "invalid_parameters", f"subaccount must be 0 to {SUBACCOUNT_MAX}")
     return found
 
 

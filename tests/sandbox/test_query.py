@@ -25,8 +25,9 @@ def test_wrong_types_are_refused_in_the_decoders_words() -> None:
     assert {"count": "1"} == found
     text = details(lambda: query.check_fields({"price": 0.5}, query.CREATE_FIELDS, "S"))
     assert "json: cannot unmarshal number into Go struct field S.price of type string" in text
-    text = details(lambda: query.check_fields({"subaccount": 1}, query.CREATE_FIELDS, "S"))
-    assert "subaccount not found" in text
+    assert {"subaccount": 63} == query.check_fields({"subaccount": 63}, query.CREATE_FIELDS, "S")
+    text = details(lambda: query.check_fields({"subaccount": 64}, query.CREATE_FIELDS, "S"))
+    assert "subaccount must be 0 to 63" in text
 
 
 def test_prices_and_counts_are_exact() -> None:
