@@ -96,7 +96,7 @@ def check_fields(body: dict[str, Any], fields: Fields, struct: str) -> dict[str,
     Raises:
         ApiError: 400 flat, in the words of the venue's decoder, when a type is wrong.
     """
-    found = {}
+    found: dict[str, Any] = {}
     for name, type_ in fields.items():
         value = body.get(name)
         if value is None:

@@ -22,13 +22,14 @@ from aiohttp import web
 
 from daemon.core.units import MONEY_ONE, Money
 from daemon.sandbox import clock_channel, reference, ws
-from daemon.sandbox.auth import KeyRing, Verifier, load_or_make_keys
+from daemon.sandbox.auth import SIGNER, KeyRing, Verifier, is_public, load_or_make_keys
 from daemon.sandbox.bodies import ApiError, nested_error, too_many_requests
 from daemon.sandbox.clock_channel import ClockChannel
 from daemon.sandbox.flow import MakeFlow
 from daemon.sandbox.limits import COST_DEFAULT, COST_GET_ORDER, Buckets, Tier
 from daemon.sandbox.pump import Pump
 from daemon.sandbox.reference import ReferenceFeed
+from daemon.sandbox.rest_keys import KeyApi
 from daemon.sandbox.rest_markets import PREFIX, MarketApi
 from daemon.sandbox.rest_orders import OrderApi
 from daemon.sandbox.rest_portfolio import PortfolioApi
@@ -39,8 +40,6 @@ from daemon.sandbox.ws import WsApi
 log = structlog.get_logger()
 
 Serve = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-_PUBLIC = ("/exchange/", "/series", "/events", "/markets", "/account/endpoint_costs")
 
 
 class SandboxOptions(msgspec.Struct, frozen=True):
@@ -112,6 +111,7 @@ class Sandbox:
         app = web.Application(client_max_size=1 << 20)
         for part in (
             MarketApi(self.venue),
+            KeyApi(self._verifier.keys),
             PortfolioApi(self.venue, self._buckets),
             OrderApi(self.venue, self._buckets),
             self._ws,
@@ -140,10 +140,10 @@ class Sandbox:
     def _admit(self, request: web.Request) -> None:
         """Verify the signature of private calls, and take tokens for reads: writes pay by their body."""
         path = request.raw_path.partition("?")[0]
-        if path.removeprefix(PREFIX).startswith(_PUBLIC):
+        if is_public(path):
             return
         now = self.venue.clock.now()
-        self._verifier.verify(request.headers, request.method, path, now)
+        request[SIGNER] = self._verifier.admit(request.headers, request.method, path, now)
         if request.method == "GET":
             is_one_order = path.startswith(f"{PREFIX}/portfolio/orders/")
             cost = COST_GET_ORDER if is_one_order else COST_DEFAULT
