@@ -29,6 +29,8 @@ _TICK_S = 1.0
 _FRAMES_PER_TURN = 256
 _MESSAGE_BYTES_MAX = 64 * 1024 * 1024
 _FRAMES_QUEUED_MAX = 4096
+_KEY_STATUSES = (401, 403)
+_BODY_CHARS_MAX = 300
 
 
 class Conversation(Protocol):
@@ -47,8 +49,8 @@ class Conversation(Protocol):
     def dropped(self, reason: str, now: Ns) -> list[Event]:
         """End the connection."""
 
-    def poll(self, now: Ns) -> None:
-        """Ask for what is overdue."""
+    def poll(self, now: Ns) -> list[Event] | None:
+        """Ask for what is overdue, about once a second; return what the passing of time alone tells."""
 
     def outgoing(self) -> list[str]:
         """Return the commands to send now, in order, and forget them."""
@@ -150,7 +152,7 @@ async def _run_connection(
             on_open(connection)
         on_events(session.connected(clock()))
         wake.set()
-        reason = "cancelled"
+        reason = None
         # Not a TaskGroup: one that fails while it is cancelled forgets the cancellation (Python 3.11).
         work = [
             asyncio.ensure_future(_read(connection, session, clock, on_events, wake)),
@@ -167,7 +169,7 @@ async def _run_connection(
             for part in work:
                 part.cancel()
             # Told before the closing handshake, which a dead peer would make us wait for.
-            on_events(session.dropped(reason, clock()))
+            on_events(session.dropped(reason or session.reconnect_reason or "cancelled", clock()))
             await asyncio.gather(*work, return_exceptions=True)
 
 
@@ -211,7 +213,10 @@ async def _tend(
         wake.clear()
         if session.reconnect_reason is not None:
             raise FeedFailed(session.reconnect_reason)
-        session.poll(clock())
+        if events := session.poll(clock()):
+            on_events(events)
+        if session.reconnect_reason is not None:
+            raise FeedFailed(session.reconnect_reason)
         for command in session.outgoing():
             async with asyncio.timeout(silence_s):
                 await connection.send(command)
@@ -232,5 +237,9 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, FeedFailed):
         return str(error)
     if isinstance(error, InvalidStatus):
-        return f"HTTP {error.response.status_code} instead of an upgrade"
+        status = error.response.status_code
+        # A refused key says why in its body: which of the two, key or signature, is wrong.
+        body = error.response.body if status in _KEY_STATUSES else b""
+        text = bytes(body or b"").decode("utf-8", "replace").strip()[:_BODY_CHARS_MAX]
+        return f"HTTP {status} instead of an upgrade" + (f": {text}" if text else "")
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
