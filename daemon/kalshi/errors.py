@@ -5,7 +5,10 @@
     ├── BadFrame            a WebSocket frame or a listed thing of a shape that we refuse
     └── VenueError          a REST request failed
         ├── Transient       it did not happen, or asking again is harmless: retry with backoff
+        │   └── Unreadable  a read's answer is of a shape that we refuse: asking again may not mend it
         ├── Refused         the venue said no: retrying says the same thing again
+        │   ├── KeyRefused    it does not accept our API key: nothing will work until a person mends it
+        │   └── ClockRefused  it does not accept our time: our clock is off
         └── Unknown         a write that may have happened: nothing else until reconciled
 
 Whether a failure is Transient, Refused or Unknown is decided by `classify` and nowhere else.
@@ -17,6 +20,8 @@ import aiohttp
 import msgspec
 
 _DETAILS_CHARS_MAX = 300
+_NEVER_BEGUN = (425, 429)
+"""Too early, and too many: refused before anything was done."""
 
 
 class KalshiError(Exception):
@@ -47,6 +52,18 @@ class Transient(VenueError):
     """The request did not happen, or was a read: it may be sent again, after a while."""
 
 
+class Unreadable(Transient):
+    """A read was answered with something else than what was asked for: schema drift, if it repeats.
+
+    `endpoint` and `reason` hold no ticker or id: together they are a stable name to count by.
+    """
+
+    def __init__(self, endpoint: str, reason: str) -> None:
+        super().__init__(f"{endpoint}: unreadable answer: {reason}")
+        self.endpoint = endpoint
+        self.reason = reason
+
+
 class Refused(VenueError):
     """The venue answered no. `code` is lower case; `details` may be empty."""
 
@@ -55,6 +72,28 @@ class Refused(VenueError):
         self.status = status
         self.code = code
         self.details = details
+
+
+class KeyRefused(Refused):
+    """The venue does not accept our API key. `advice` says which of the ways it is wrong in, for a person."""
+
+    def __init__(self, refusal: Refused, advice: str) -> None:
+        super().__init__(refusal.status, refusal.code, refusal.details)
+        self.advice = advice
+
+    def __str__(self) -> str:
+        return self.advice
+
+
+class ClockRefused(Refused):
+    """The venue does not accept our requests' time. `advice` says how far our clock is off, for a person."""
+
+    def __init__(self, refusal: Refused, advice: str) -> None:
+        super().__init__(refusal.status, refusal.code, refusal.details)
+        self.advice = advice
+
+    def __str__(self) -> str:
+        return self.advice
 
 
 class Unknown(VenueError):
@@ -121,8 +160,8 @@ def read_error(status: int, body: bytes) -> Refused:
 
 def _classify_reply(reply: Reply, *, is_write: bool) -> VenueError:
     status = reply.status
-    if status == 429:  # the bucket was empty: refused before anything was done
-        return Transient(f"HTTP 429: {read_error(status, reply.body).code}")
+    if status in _NEVER_BEGUN:
+        return Transient(f"HTTP {status}: {read_error(status, reply.body).code}")
     if 400 <= status < 500 and status != 408:  # 408 says that time ran out, not that nothing happened
         return read_error(status, reply.body)
     text = f"HTTP {status}: {reply.body[:_DETAILS_CHARS_MAX].decode(errors='replace').strip()}"

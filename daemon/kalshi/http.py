@@ -1,4 +1,4 @@
-"""One signed HTTP request to the venue on a kept-alive connection: deadline, classification, pages.
+"""One signed HTTP request to the venue on a kept-alive connection: turn, deadline, classification, pages.
 
 Cancellation: a task cancelled while a *write* is under way leaves behind a request that may or may not
 have happened. `CancelledError` passes through as it must; whoever cancelled has to treat the write as
@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Self, TypeAlias, TypeVar
+from typing import Protocol, Self, TypeAlias, TypeVar
 from urllib.parse import urlencode
 
 import aiohttp
@@ -20,15 +20,36 @@ from yarl import URL
 
 from daemon.core.units import MILLISECOND, Ns
 from daemon.kalshi.auth import Signer
-from daemon.kalshi.errors import Reply, Transient, classify
+from daemon.kalshi.errors import Reply, Transient, Unreadable, classify
+from daemon.kalshi.keys import key_refusal
+from daemon.kalshi.refusals import Tally
+from daemon.kalshi.strict import decode_strictly, endpoint_of
 
-Params: TypeAlias = Mapping[str, str | int]
+Params: TypeAlias = Mapping[str, str | int | Sequence[str]]
+"""A query; a parameter with several texts is repeated."""
 Observer: TypeAlias = Callable[[str, str, int | None, float], None]
 """Told of every request: method, path without query, status (None if none came), seconds."""
 
 PAGES_MAX = 200
+_CONNECTIONS_MAX = 64
+"""Above what the read gate and the order queue let out together: a cancel never waits for a connection."""
 _T = TypeVar("_T")
-_decode_page = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+class _Cursor(msgspec.Struct, frozen=True):
+    """Where a list goes on: empty or absent on its last page."""
+
+    cursor: str | None = None
+
+
+class Gate(Protocol):
+    """Decides when a read may go. What entered leaves again, whatever became of it."""
+
+    async def enter(self, path: str) -> None:
+        """Return when a GET of this path may be sent. A cancelled caller has not entered."""
+
+    def leave(self, path: str, status: int | None) -> None:
+        """Take note that the read is over; `status` is None when no answer came."""
 
 
 class Http:
@@ -61,6 +82,10 @@ class Http:
         self._read_timeout = aiohttp.ClientTimeout(total=read_timeout_s)
         self._write_timeout = aiohttp.ClientTimeout(total=write_timeout_s)
         self._session: aiohttp.ClientSession | None = None
+        self.gate: Gate | None = None
+        """What every GET passes; None lets all go at once."""
+        self.refused = Tally()
+        """Answers to reads that were refused for their shape, counted by endpoint and reason."""
 
     async def __aenter__(self) -> Self:
         self._open()
@@ -77,7 +102,7 @@ class Http:
             # The library itself sends a GET or DELETE once more when a kept-alive connection turns out to
             # be closed, which is harmless (a cancel of ours may then meet `not_found`); never a POST.
             # Giving idle connections up well before the venue does makes a POST meet that seldom.
-            connector = aiohttp.TCPConnector(limit=16, keepalive_timeout=30, ttl_dns_cache=60)
+            connector = aiohttp.TCPConnector(limit=_CONNECTIONS_MAX, keepalive_timeout=30, ttl_dns_cache=60)
             self._session = aiohttp.ClientSession(
                 connector=connector,
                 headers={"Accept": "application/json"},
@@ -103,42 +128,71 @@ class Http:
 
         Raises:
             Transient | Unknown: no whole answer came.
+            KeyRefused | ClockRefused: the venue doesn't take our signature.
         """
-        query = f"?{urlencode(params)}" if params else ""
-        url = URL(f"{self._base}{path}{query}", encoded=True)
+        url = URL(f"{self._base}{path}{_query(params)}", encoded=True)
+        if method != "GET" or self.gate is None:
+            return await self._send(method, path, url, body)
+        gate = self.gate
+        await gate.enter(path)
+        status: int | None = None
+        try:
+            reply = await self._send(method, path, url, body)
+            status = reply.status
+            return reply
+        finally:
+            gate.leave(path, status)
+
+    async def _send(self, method: str, path: str, url: URL, body: bytes | None) -> Reply:
+        """Sign and send at once: a signature is good for seconds, and the gate's wait is over."""
         headers = {"Content-Type": "application/json"} if body is not None else {}
+        now = self.clock()
         if self._signer is not None:
-            headers |= self._signer.headers(method, url.raw_path, self.clock() // MILLISECOND)
+            headers |= self._signer.headers(method, url.raw_path, now // MILLISECOND)
         is_write = method != "GET"
         timeout = self._write_timeout if is_write else self._read_timeout
         status: int | None = None
+        date: str | None = None
         started = time.monotonic()
         try:
             async with self._open().request(
                 method, url, data=body, headers=headers, timeout=timeout, allow_redirects=False
             ) as response:
-                status = response.status
-                return Reply(status, await response.read())
+                status, date = response.status, response.headers.get("Date")
+                reply = Reply(status, await response.read())
         except (aiohttp.ClientError, OSError, TimeoutError, asyncio.IncompleteReadError) as error:
             raise classify(error, is_write=is_write) from error
         finally:
             if self._observe is not None:
                 self._observe(method, path, status, time.monotonic() - started)
+        if status == 401:
+            key_id = None if self._signer is None else self._signer.key_id
+            raise key_refusal(reply.body, host=url.host or "", key_id=key_id, now=now, venue_date=date)
+        return reply
+
+    def decode(self, body: bytes | msgspec.Raw, kind: type[_T], path: str) -> _T:
+        """Return the body of a read as `kind`. Raises Unreadable, and counts it, when it isn't."""
+        try:
+            return decode_strictly(body, kind, path)
+        except Unreadable as error:
+            self.refuse(path, error.reason)
+            raise
+
+    def refuse(self, path: str, reason: str) -> None:
+        """Count something of a read's answer that is refused for its shape."""
+        self.refused.refuse(f"{endpoint_of(path)}: {reason}")
 
     async def get(self, path: str, kind: type[_T], params: Params | None = None) -> _T:
         """Read one thing.
 
         Raises:
-            Transient: no answer, 429, 5xx, or a body that isn't `kind`.
+            Transient: no answer, 429, 5xx; as `Unreadable`, a body that isn't `kind`.
             Refused: the venue said no.
         """
         reply = await self.request("GET", path, params)
         if reply.status != 200:
             raise classify(reply, is_write=False)
-        try:
-            return msgspec.json.decode(reply.body, type=kind)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise Transient(f"{path}: unreadable answer: {error}") from error
+        return self.decode(reply.body, kind, path)
 
     async def pages(
         self,
@@ -164,15 +218,19 @@ class Http:
             reply = await self.request("GET", path, query)
             if reply.status != 200:
                 raise classify(reply, is_write=False)
-            try:
-                page = _decode_page(reply.body)
-                items += msgspec.json.decode(page[key], type=list[kind])  # type: ignore[valid-type]
-                following = msgspec.json.decode(page.get("cursor", b'""'), type=str | None) or ""
-            except (msgspec.DecodeError, UnicodeDecodeError, KeyError) as error:
-                raise Transient(f"{path}: unreadable page: {error!r}") from error
+            page = self.decode(reply.body, dict[str, msgspec.Raw], path)
+            if key not in page:
+                self.refuse(path, f"missing required field {key}")
+                raise Unreadable(endpoint_of(path), f"missing required field {key}")
+            items += self.decode(page[key], list[kind], path)  # type: ignore[valid-type]
+            following = self.decode(reply.body, _Cursor, path).cursor
             if not following:
                 return items
             if following == cursor:
                 raise Transient(f"{path}: the cursor repeats")
             cursor = following
         raise Transient(f"{path}: more than {pages_max} pages")
+
+
+def _query(params: Params | None) -> str:
+    return f"?{urlencode(params, doseq=True)}" if params else ""
