@@ -1,4 +1,4 @@
-"""The reference price from Kraken's trades."""
+"""The reference price, candles and status from Kraken's frames."""
 
 from __future__ import annotations
 
@@ -6,16 +6,25 @@ import json
 
 import pytest
 
-from daemon.core.events import FeedConnected, FeedDropped, ReferencePriceReceived
-from daemon.core.units import SECOND, parse_instant
-from daemon.kraken.session import ACK_PATIENCE, Session
+from daemon.core.events import (
+    FeedConnected,
+    FeedDropped,
+    FrameRefused,
+    ReferenceCandleClosed,
+    ReferencePriceReceived,
+    ReferenceStatusTold,
+)
+from daemon.core.units import MINUTE, SECOND, parse_instant
+from daemon.kraken.candles import Past
+from daemon.kraken.session import ACK_PATIENCE, TRADES_LATE_MAX, PastWanted, Session
 
 STAMP = "2026-03-15T11:26:23.023215Z"
+MINUTE_11_26 = parse_instant("2026-03-15T11:26:00Z")
 
 
-def _trades(*trades: tuple[int, str], kind: str = "update") -> bytes:
+def _trades(*trades: tuple[int, str], kind: str = "update", stamp: str = STAMP) -> bytes:
     rows = ",".join(
-        f'{{"symbol":"BTC/USD","price":{price},"qty":0.1,"side":"buy","timestamp":"{STAMP}","trade_id":{number}}}'
+        f'{{"symbol":"BTC/USD","price":{price},"qty":0.1,"side":"buy","timestamp":"{stamp}","trade_id":{number}}}'
         for number, price in trades
     )
     return f'{{"channel":"trade","type":"{kind}","data":[{rows}]}}'.encode()
@@ -33,17 +42,138 @@ def _prices(session: Session, frame: bytes) -> list[int]:
     return [event.price for event in events if isinstance(event, ReferencePriceReceived)]
 
 
-def test_a_connection_asks_for_trades_with_a_snapshot() -> None:
-    """The subscription names the symbol as Kraken writes it; both ends of a connection are events."""
+def _ack(channel: str, **granted: object) -> bytes:
+    result = {"channel": channel, "symbol": "BTC/USD", "snapshot": True, **granted}
+    answer = {"method": "subscribe", "result": result, "success": True, "time_out": STAMP}
+    return json.dumps(answer).encode()
+
+
+def _row(minute: int, close: str = "10.5", *, interval: int = 1, trades: int = 1) -> bytes:
+    """Return a row of the candle that begins so many minutes after the recorded stamp's own."""
+    began_at = f"2026-03-15T11:{26 + minute:02d}:00.000000000Z"
+    row = (
+        f'{{"symbol":"BTC/USD","open":10.0,"high":11.0,"low":9.5,"close":{close},"trades":{trades},'
+        f'"volume":5e-7,"vwap":10.1,"interval_begin":"{began_at}","interval":{interval}}}'
+    )
+    return f'{{"channel":"ohlc","type":"update","data":[{row}]}}'.encode()
+
+
+def _ticker(seconds: int, last: str, kind: str = "update") -> bytes:
+    at = f"2026-03-15T11:{26 + seconds // 60:02d}:{seconds % 60:02d}.5Z"
+    rows = f'[{{"symbol":"BTC/USD","last":{last},"timestamp":"{at}"}}]'
+    return f'{{"channel":"ticker","type":"{kind}","data":{rows}}}'.encode()
+
+
+def test_a_connection_asks_for_every_channel() -> None:
+    """Each names the symbol as Kraken writes it; both ends of a connection are events."""
     session = Session()
-    assert session.connected(1) == [FeedConnected("reference", 1)]
-    (command,) = session.outgoing()
-    assert json.loads(command) == {
-        "method": "subscribe",
-        "params": {"channel": "trade", "symbol": ["BTC/USD"], "snapshot": True},
-        "req_id": 1,
-    }
-    assert session.dropped("gone", 2) == [FeedDropped("reference", "gone", 2)]
+    assert session.connected(1) == [FeedConnected("kraken", 1)]
+    commands = [json.loads(command) for command in session.outgoing()]
+    assert ["subscribe"] * 4 == [command["method"] for command in commands]
+    assert [1, 2, 3, 4] == [command["req_id"] for command in commands]
+    symbol = ["BTC/USD"]
+    assert [
+        {"channel": "trade", "symbol": symbol, "snapshot": True},
+        {"channel": "ticker", "symbol": symbol, "snapshot": True, "event_trigger": "trades"},
+        {"channel": "ohlc", "symbol": symbol, "snapshot": False, "interval": 1},
+        {"channel": "ohlc", "symbol": symbol, "snapshot": False, "interval": 5},
+    ] == [command["params"] for command in commands]
+    assert session.dropped("gone", 2) == [FeedDropped("kraken", "gone", 2)]
+
+
+def test_candles_are_told_when_rest_has_told_the_past() -> None:
+    """The stream's own begin behind the one that ran when we subscribed, by Kraken's clock."""
+    session, now = _opened(), MINUTE_11_26 + 23 * SECOND
+    assert [] == session.past_wanted(now)
+    session.receive(_ack("ohlc", interval=1), now)
+    assert [PastWanted("BTC/USD", MINUTE, None)] == session.past_wanted(now)
+    for minute in range(3):
+        assert [] == session.receive(_row(minute), now)
+    told = session.backfilled("BTC/USD", MINUTE, Past((), MINUTE_11_26 + MINUTE), now + 1)
+    assert [
+        ReferenceCandleClosed(
+            "kraken",
+            "BTC/USD",
+            MINUTE,
+            MINUTE_11_26 + MINUTE,
+            10_000_000,
+            11_000_000,
+            9_500_000,
+            10_500_000,
+            50,
+            now + 1,
+        )
+    ] == told
+    (closed,) = session.poll(MINUTE_11_26 + 4 * MINUTE)
+    assert isinstance(closed, ReferenceCandleClosed)
+    assert MINUTE_11_26 + 2 * MINUTE == closed.began_at
+    assert 2 == session.counters["candles"]
+
+
+def test_a_drop_hands_the_candles_back_to_rest() -> None:
+    """On every connection the past comes first."""
+    session, now = _opened(), MINUTE_11_26 + 23 * SECOND
+    session.receive(_ack("ohlc", interval=1), now)
+    session.backfilled("BTC/USD", MINUTE, Past((), MINUTE_11_26 + MINUTE), now)
+    session.dropped("gone", now)
+    assert [] == session.past_wanted(now)
+    session.connected(now)
+    session.receive(_ack("ohlc", interval=1).replace(b":26:", b":29:"), now)
+    assert [PastWanted("BTC/USD", MINUTE, MINUTE_11_26 + MINUTE)] == session.past_wanted(now)
+
+
+def test_the_periods_are_apart() -> None:
+    """Five minutes are a series of their own; a row without trades is none of either."""
+    session, now = _opened(), MINUTE_11_26
+    session.receive(_ack("ohlc", interval=5), now)
+    assert [5 * MINUTE] == [wanted.period for wanted in session.past_wanted(now)]
+    session.backfilled("BTC/USD", 5 * MINUTE, Past((), MINUTE_11_26 + 4 * MINUTE), now)
+    for minute in (4, 9):
+        assert [] == session.receive(_row(minute, interval=5, trades=minute % 2), now)
+    assert 0 == session.counters["refused"]
+
+
+@pytest.mark.parametrize(
+    ("system", "is_trading"), [("online", True), ("post_only", False), ("maintenance", False)]
+)
+def test_kraken_says_whether_it_trades(system: str, is_trading: bool) -> None:
+    """Only online counts as trading."""
+    frame = f'{{"channel":"status","type":"update","data":[{{"system":"{system}"}}]}}'.encode()
+    session = _opened()
+    assert [ReferenceStatusTold("kraken", system, is_trading, 5)] == session.receive(frame, 5)
+    assert system == session.system
+
+
+def test_a_trade_channel_that_keeps_trades_is_given_up() -> None:
+    """The ticker knows a newer price, and the trade that made it doesn't come."""
+    session = _opened()
+    session.receive(_trades((1, "10")), 0)
+    session.receive(_ticker(60, "11"), SECOND)
+    session.poll(SECOND + TRADES_LATE_MAX - 1)
+    assert session.reconnect_reason is None
+    session.poll(SECOND + TRADES_LATE_MAX)
+    assert "BTC/USD: the ticker moves and no trade comes" == session.reconnect_reason
+    assert 1 == session.counters["trades_behind"]
+    session.dropped("gone", SECOND)
+    assert session.reconnect_reason is None
+
+
+@pytest.mark.parametrize(
+    ("ticker", "trade"),
+    [
+        (_ticker(60, "11"), _trades((2, "11"), stamp="2026-03-15T11:27:00.4Z")),
+        (_ticker(60, "10"), b'{"channel":"heartbeat"}'),
+        (_ticker(60, "11", "snapshot"), b'{"channel":"heartbeat"}'),
+    ],
+)
+def test_a_witness_that_agrees_harms_nothing(ticker: bytes, trade: bytes) -> None:
+    """The trade came behind its ticker; the price is the one we know; the snapshot is no news."""
+    session = _opened()
+    session.receive(_trades((1, "10")), 0)
+    session.receive(ticker, SECOND)
+    session.receive(trade, SECOND)
+    session.poll(SECOND + TRADES_LATE_MAX)
+    assert session.reconnect_reason is None
 
 
 @pytest.mark.parametrize(
@@ -80,48 +210,62 @@ def test_trades_come_in_their_order_and_once() -> None:
 
 
 def test_an_unconfirmed_subscription_is_asked_again() -> None:
-    """An error or silence: again after a while; a confirmed one is left alone."""
+    """An error or silence: again after a while; a confirmed one not. The error is kept for people."""
     session = _opened()
     session.receive(b'{"error":"Currency pair not supported","method":"subscribe","success":false}', 1)
     session.poll(ACK_PATIENCE - 1)
     assert session.outgoing() == []
     session.poll(ACK_PATIENCE)
-    assert len(session.outgoing()) == 1
-    ack = b'{"method":"subscribe","result":{"channel":"trade","symbol":"BTC/USD"},"success":true}'
-    session.receive(ack, 2)
+    assert len(session.outgoing()) == 4
+    for ack in (_ack("trade"), _ack("ticker"), _ack("ohlc", interval=1)):
+        session.receive(ack, 2)
+    session.poll(2 * ACK_PATIENCE)
+    (command,) = session.outgoing()
+    assert 5 == json.loads(command)["params"]["interval"]
+    session.receive(_ack("ohlc", interval=5), 2)
     session.poll(10 * ACK_PATIENCE)
     assert session.outgoing() == []
     assert session.counters["errors"] == 1
+    assert (["subscribe: Currency pair not supported"], []) == (session.take_errors(), session.take_errors())
 
 
 def test_other_messages_change_no_price() -> None:
-    """Heartbeat, status and pong give no event; the state of the trading system is kept."""
+    """Heartbeat, ticker and pong give no event."""
     session = _opened()
-    status = b'{"channel":"status","data":[{"connection_id":8869243459854524911,"system":"online"}]}'
-    for frame in (b'{"channel":"heartbeat"}', status, b'{"method":"pong","req_id":1}'):
+    for frame in (b'{"channel":"heartbeat"}', _ticker(0, "10"), b'{"method":"pong","req_id":1}'):
         assert session.receive(frame, SECOND) == []
-    assert session.system == "online"
     assert session.counters["refused"] == 0
 
 
 @pytest.mark.parametrize(
-    "frame",
+    ("frame", "shape"),
     [
-        b"",
-        b"[]",
-        b"{}",
-        b'{"channel":"trade","type":"update"}',
-        _trades((1, '"10"')),
-        _trades((1, "1e5")),
-        _trades((1, "-1")),
-        _trades((1, "0")),
-        _trades((1, "0.12345678")),
-        _trades((1, "10")).replace(b"Z", b"+02:00"),
-        _trades((1, "10")).replace(b'"symbol"', b'"name"'),
+        (b"", "unreadable"),
+        (b"[]", "unreadable"),
+        (b"{}", "unreadable"),
+        (b"\xff", "unreadable"),
+        (b'{"channel":"trade","type":"update"}', "trade"),
+        (_trades((1, '"10"')), "trade"),
+        (_trades((1, "10"), (2, "-1")), "trade"),
+        (_trades((1, "0")), "trade"),
+        (_trades((1, "1e99")), "trade"),
+        (_trades((1, "0.12345678")), "trade"),
+        (_trades((1, "10")).replace(b"Z", b"+02:00"), "trade"),
+        (_trades((1, "10")).replace(b'"symbol"', b'"name"'), "trade"),
+        (_row(1, "12.0"), "ohlc"),
+        (_row(1, interval=15), "ohlc"),
+        (_row(1).replace(b":27:00", b":27:01"), "ohlc"),
+        (_row(1).replace(b'"volume":5e-7', b'"volume":5e-9'), "ohlc"),
+        (_ticker(0, "0"), "ticker"),
+        (b'{"channel":"status","data":[{}]}', "status"),
+        (b'{"channel":"book","data":[]}', "book"),
+        (b'{"method":"subscribe","success":true}', "subscribe"),
     ],
 )
-def test_a_frame_that_can_not_be_read_is_counted_and_gives_nothing(frame: bytes) -> None:
-    """Never a guess at a price, never an exception."""
+def test_a_frame_that_can_not_be_read_is_counted_and_gives_nothing_else(frame: bytes, shape: str) -> None:
+    """Never a guess at a price, never half a frame, never an exception."""
     session = _opened()
-    assert session.receive(frame, 1) == []
-    assert session.counters["refused"] == 1
+    assert session.receive(frame, 1) == [FrameRefused("kraken", shape, 1)]
+    assert session.receive(frame, 2) == []
+    assert session.receive(frame, 1 + SECOND) == [FrameRefused("kraken", shape, 1 + SECOND)]
+    assert session.counters["refused"] == 3

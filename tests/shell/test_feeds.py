@@ -244,7 +244,7 @@ async def test_the_reference_price_comes_into_the_same_inbox() -> None:
         (price,) = await subject.told(e.ReferencePriceReceived)
         assert isinstance(price, e.ReferencePriceReceived)
         assert ("BTC/USD", 84_000_100_000) == (price.symbol, price.price)
-        assert e.FeedConnected("reference", T0) == subject.events[0]
+        assert e.FeedConnected("kraken", T0) == subject.events[0]
         running.cancel()
         await asyncio.wait({running})
 

@@ -97,4 +97,4 @@ async def test_a_dead_connection_is_given_up() -> None:
         await asyncio.sleep(3)
 
     events = await _run_until(play_dead, e.FeedDropped, silence_s=1.0)
-    assert events[1] == e.FeedDropped("reference", "silent for 1 s", 7)
+    assert events[1] == e.FeedDropped("kraken", "silent for 1 s", 7)
