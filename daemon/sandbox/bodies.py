@@ -86,11 +86,15 @@ def flat_error(status: int, code: str, details: str | None = None) -> ApiError:
 
 def bare_error(operation: str, field: str, rule: str) -> ApiError:
     """Return a query validation error, as the venue's validator words it."""
-    text = (
-        f"Parameter validation failed for {operation}: Key: '{operation}Params.{field}' "
-        f"Error:Field validation for '{field}' failed on the '{rule}' tag"
+    return bare_text(
+        operation,
+        f"Key: '{operation}Params.{field}' Error:Field validation for '{field}' failed on the '{rule}' tag",
     )
-    return ApiError(400, {"msg": text})
+
+
+def bare_text(operation: str, text: str) -> ApiError:
+    """Return a query validation error that concerns no single field."""
+    return ApiError(400, {"msg": f"Parameter validation failed for {operation}: {text}"})
 
 
 def too_many_requests() -> ApiError:

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections import deque
 
-from daemon.core.units import MINUTE, PRICE_ONE, Ns, Price, Qty
-from daemon.exchange.facts import Traded
+import msgspec
+
+from daemon.core.units import MINUTE, PRICE_ONE, Money, Ns, Price, Qty
+from daemon.exchange.facts import EventFeesChanged, Traded
 from daemon.exchange.market import Market
+from daemon.sandbox.cutoff import CutoffRule
 from daemon.sandbox.flow import Candle, History, Ohlc
 
 TRADES_MAX = 20_000
@@ -35,7 +38,7 @@ class _Range:
 class _Minute:
     """The candle that is being made."""
 
-    __slots__ = ("ask", "bid", "ended_at", "price", "volume")
+    __slots__ = ("ask", "bid", "ended_at", "price", "turnover", "volume")
 
     def __init__(self, ended_at: Ns, bid: Price, ask: Price) -> None:
         self.ended_at = ended_at
@@ -43,10 +46,19 @@ class _Minute:
         self.ask = _Range(ask)
         self.price: _Range | None = None
         self.volume: Qty = 0
+        self.turnover: Money = 0
 
     def candle(self, open_interest: Qty) -> Candle:
         price = self.price.ohlc() if self.price is not None else None
-        return Candle(self.ended_at, self.bid.ohlc(), self.ask.ohlc(), price, self.volume, open_interest)
+        return Candle(
+            self.ended_at,
+            self.bid.ohlc(),
+            self.ask.ohlc(),
+            price,
+            self.volume,
+            open_interest,
+            self.turnover,
+        )
 
 
 def minute_end(at: Ns) -> Ns:
@@ -62,6 +74,10 @@ class Chronicle:
         self._minutes: dict[str, _Minute] = {}
         self.trades: deque[Traded] = deque(maxlen=TRADES_MAX)
         self._trades_of: dict[str, deque[Traded]] = {}
+        self.event_fees: list[EventFeesChanged] = []
+        """Every change of an event's own fees, oldest first."""
+        self.cutoff = CutoffRule()
+        """What of the past is old enough to live in the historical tier only."""
 
     def seed(self, history: History) -> None:
         """Take the past from before the flow began."""
@@ -87,6 +103,11 @@ class Chronicle:
         else:
             minute.price.add(trade.price)
         minute.volume += trade.qty
+        minute.turnover += trade.price * trade.qty
+
+    def observe_fees(self, changed: EventFeesChanged) -> None:
+        """Take in a change of an event's own fees."""
+        self.event_fees.append(changed)
 
     def observe_quotes(self, market: Market, at: Ns) -> None:
         """Take in the best prices of a market as they stand."""
@@ -129,6 +150,22 @@ class Chronicle:
             found = merge(found, period)
         return [candle for candle in found if start_at <= candle.ended_at <= end_at]
 
+    def volume_before(self, ticker: str, at: Ns) -> Qty:
+        """Return what was traded before an instant, of the trades that are kept."""
+        total = 0
+        for trade in self.trades_of(ticker):
+            if trade.at >= at:
+                break
+            total += trade.qty
+        return total
+
+    def latest_before(self, ticker: str, at: Ns) -> Candle | None:
+        """Return the last finished minute that ended before an instant; None if there is none."""
+        for candle in reversed(self._candles.get(ticker, [])):
+            if candle.ended_at < at:
+                return candle
+        return None
+
     def last_price_before(self, ticker: str, at: Ns) -> Price | None:
         """Return the close of the last candle with trades that ended before an instant; None if none did."""
         for candle in reversed(self._candles.get(ticker, [])):
@@ -147,9 +184,7 @@ def merge(candles: list[Candle], period: Ns) -> list[Candle]:
     for candle in candles:
         end = -(-candle.ended_at // period) * period
         if not merged or merged[-1].ended_at != end:
-            merged.append(
-                Candle(end, candle.bid, candle.ask, candle.price, candle.volume, candle.open_interest)
-            )
+            merged.append(msgspec.structs.replace(candle, ended_at=end))
             continue
         last = merged[-1]
         price = last.price
@@ -162,5 +197,6 @@ def merge(candles: list[Candle], period: Ns) -> list[Candle]:
             price,
             last.volume + candle.volume,
             candle.open_interest,
+            last.turnover + candle.turnover,
         )
     return merged

@@ -97,7 +97,7 @@ class Ohlc(msgspec.Struct, frozen=True, array_like=True, gc=False):
 class Candle(msgspec.Struct, frozen=True, array_like=True):
     """One minute of a market: quotes (0 for no bid and 1 $ for no ask, as the venue writes them) and trades.
 
-    `price` is None in a minute without trades.
+    `price` is None in a minute without trades; `turnover` is price times count, summed over its trades.
     """
 
     ended_at: Ns
@@ -106,6 +106,7 @@ class Candle(msgspec.Struct, frozen=True, array_like=True):
     price: Ohlc | None
     volume: Qty
     open_interest: Qty
+    turnover: Money = 0
 
 
 class PastMarket(msgspec.Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""REST bodies of series, events, markets, books, trades and candles (protocol sheet 4.2, 4.3)."""
+"""REST bodies of series, events, markets, books and trades (protocol sheet 4.2, 4.3)."""
 
 from __future__ import annotations
 
@@ -7,17 +7,14 @@ from functools import lru_cache
 from typing import Any
 
 from daemon.core.events import Level
-from daemon.core.markets import MarketSpec
-from daemon.core.units import DAY, MINUTE, MONEY_ONE, PRICE_ONE, SECOND, Money, Ns, PriceBand
-from daemon.exchange.facts import Traded
+from daemon.core.units import DAY, MINUTE, MONEY_ONE, PRICE_ONE, Money, Ns, PriceBand, Qty
+from daemon.exchange.facts import EventFeesChanged, Traded
 from daemon.exchange.market import Market
 from daemon.exchange.tick_tables import LINEAR_CENT, TAPERED_DECI_CENT
 from daemon.sandbox.bodies import PRICE_TEXT, no_price, qty_text, time_text
-from daemon.sandbox.flow import Candle, Ohlc
+from daemon.sandbox.catalog import SeriesListing
 
 _STRUCTURES = {LINEAR_CENT: "linear_cent", TAPERED_DECI_CENT: "tapered_deci_cent"}
-_FREQUENCIES = {"KXBTC15M": "fifteen_min", "KXBTCD": "hourly"}
-_TITLES = {"KXBTC15M": "Bitcoin price up down", "KXBTCD": "Bitcoin price above"}
 _RULES = "Simulated on this machine; nothing here is an offer of any exchange."
 
 
@@ -54,47 +51,118 @@ def strike_title(strike: Money | None) -> str:
     return f"Target Price: ${cents // 100:,}.{cents % 100:02d}"
 
 
-def series_body(specs: list[MarketSpec]) -> dict[str, Any]:
-    """Return the series of these markets; fees are those of its newest market."""
-    spec = specs[-1]
-    ppm = spec.fees.multiplier_ppm
+def _multiplier(ppm: int) -> float | int:
+    return ppm // MONEY_ONE if ppm % MONEY_ONE == 0 else ppm / MONEY_ONE
+
+
+def _sources(listing: SeriesListing) -> list[dict[str, str]]:
+    return [{"name": listing.source_name, "url": ""}]
+
+
+def series_body(listing: SeriesListing, markets: list[Market]) -> dict[str, Any]:
+    """Return the series of these markets, oldest first; fees and shard are those of its newest one."""
+    spec = markets[-1].spec
     return {
         "additional_prohibitions": [],
-        "categories": ["Crypto"],
-        "category": "Crypto",
+        "categories": [listing.category],
+        "category": listing.category,
         "contract_terms_url": "",
         "contract_url": "",
         "exchange_index": spec.exchange_index,
-        "fee_multiplier": ppm // MONEY_ONE if ppm % MONEY_ONE == 0 else ppm / MONEY_ONE,
+        "fee_multiplier": _multiplier(spec.fees.multiplier_ppm),
         "fee_type": spec.fees.fee_type,
-        "frequency": _FREQUENCIES.get(spec.series_ticker, "custom"),
-        "settlement_sources": [{"name": "kalshid sandbox", "url": ""}],
-        "tags": ["BTC"],
+        "frequency": listing.frequency,
+        "last_updated_ts": time_text(series_updated_at(markets)),
+        "settlement_sources": _sources(listing),
+        "tags": list(listing.tags),
         "ticker": spec.series_ticker,
-        "title": _TITLES.get(spec.series_ticker, spec.title),
+        "title": listing.title,
     }
 
 
-def event_body(specs: list[MarketSpec]) -> dict[str, Any]:
-    """Return the event of these markets."""
-    spec = specs[0]
+def series_updated_at(markets: list[Market]) -> Ns:
+    """Return when a series was last changed: when its first market was listed, and no more since."""
+    return markets[0].created_at
+
+
+def volume_text(markets: list[Market]) -> str:
+    """Return the contracts traded in all of these markets."""
+    return qty_text(sum(market.volume for market in markets))
+
+
+def series_fees_body(markets: list[Market]) -> dict[str, Any]:
+    """Return the one fee rule that a series has had, as a change that is over."""
+    spec = markets[-1].spec
     return {
-        "category": "Crypto",
+        "fee_multiplier": _multiplier(spec.fees.multiplier_ppm),
+        "fee_type": spec.fees.fee_type,
+        "id": str(uuid.uuid5(uuid.NAMESPACE_URL, f"kalshid:fees:{spec.series_ticker}")),
+        "scheduled_ts": time_text(series_updated_at(markets)),
+        "series_ticker": spec.series_ticker,
+    }
+
+
+def event_fees_body(changed: EventFeesChanged, series_ticker: str) -> dict[str, Any]:
+    """Return a change of an event's own fees; nulls are the override's end."""
+    ppm = changed.multiplier_ppm
+    name = f"kalshid:fees:{changed.event_ticker}:{changed.at}"
+    return {
+        "event_ticker": changed.event_ticker,
+        "fee_multiplier_override": None if ppm is None else _multiplier(ppm),
+        "fee_type_override": changed.fee_type,
+        "id": str(uuid.uuid5(uuid.NAMESPACE_URL, name)),
+        "scheduled_ts": time_text(changed.at),
+        "series_ticker": series_ticker,
+    }
+
+
+def event_body(
+    listing: SeriesListing, markets: list[Market], override: EventFeesChanged | None
+) -> dict[str, Any]:
+    """Return the event of these markets; `override` is its own fee rule, None when it has none."""
+    spec = markets[0].spec
+    body = {
+        "category": listing.category,
         "collateral_return_type": "",
         "event_ticker": spec.event_ticker,
         "exchange_index": spec.exchange_index,
-        "mutually_exclusive": False,
+        "last_updated_ts": time_text(event_updated_at(markets)),
+        "mutually_exclusive": listing.is_exclusive,
         "series_ticker": spec.series_ticker,
-        "settlement_sources": [{"name": "kalshid sandbox", "url": ""}],
+        "settlement_sources": _sources(listing),
         "strike_date": time_text(spec.close_at),
-        "strike_period": _FREQUENCIES.get(spec.series_ticker, "custom"),
+        "strike_period": listing.frequency,
         "sub_title": f"closes {time_text(spec.close_at)}",
         "title": spec.title,
     }
+    if override is not None and override.fee_type is not None:
+        body["fee_type_override"] = override.fee_type
+    if override is not None and override.multiplier_ppm is not None:
+        body["fee_multiplier_override"] = _multiplier(override.multiplier_ppm)
+    return body
 
 
-def market_body(market: Market) -> dict[str, Any]:
-    """Return a market with its quotes. Optional empty fields are left out."""
+def event_updated_at(markets: list[Market]) -> Ns:
+    """Return when an event was last changed: when its newest market was listed."""
+    return max(market.created_at for market in markets)
+
+
+def event_metadata_body(listing: SeriesListing, markets: list[Market]) -> dict[str, Any]:
+    """Return an event's pictures, of which the sandbox has none, and its sources."""
+    return {
+        "image_url": "",
+        "market_details": [
+            {"color_code": "", "image_url": "", "market_ticker": market.ticker} for market in markets
+        ],
+        "settlement_sources": _sources(listing),
+    }
+
+
+def market_body(market: Market, volume_before: Qty = 0) -> dict[str, Any]:
+    """Return a market with its quotes. Optional empty fields are left out.
+
+    `volume_before` is the part of its volume that is older than 24 hours.
+    """
     spec, book = market.spec, market.book
     bid = book.bid or 0
     ask = book.ask or PRICE_ONE
@@ -131,7 +199,7 @@ def market_body(market: Market) -> dict[str, Any]:
         "ticker": spec.ticker,
         "title": spec.title,
         "updated_time": time_text(market.updated_at),
-        "volume_24h_fp": qty_text(market.volume),
+        "volume_24h_fp": qty_text(max(0, market.volume - volume_before)),
         "volume_fp": qty_text(market.volume),
         "yes_ask_dollars": PRICE_TEXT[ask],
         "yes_ask_size_fp": qty_text(book.size("no", PRICE_ONE - ask)),
@@ -173,34 +241,3 @@ def trade_body(trade: Traded) -> dict[str, Any]:
         "trade_id": trade.trade_id,
         "yes_price_dollars": PRICE_TEXT[trade.price],
     }
-
-
-def _ohlc(ohlc: Ohlc) -> dict[str, str]:
-    return {
-        "close_dollars": PRICE_TEXT[ohlc.close],
-        "high_dollars": PRICE_TEXT[ohlc.high],
-        "low_dollars": PRICE_TEXT[ohlc.low],
-        "open_dollars": PRICE_TEXT[ohlc.open],
-    }
-
-
-def candle_body(candle: Candle, previous: int | None) -> dict[str, Any]:
-    """Return a candle; `previous` is the last trade's price before it, None when there was none."""
-    price: dict[str, str] = {}
-    if candle.price is not None:
-        mean = (candle.price.low + candle.price.high) // 2
-        price = {**_ohlc(candle.price), "mean_dollars": PRICE_TEXT[mean]}
-    if previous is not None:
-        price["previous_dollars"] = PRICE_TEXT[previous]
-    return {
-        "end_period_ts": _seconds(candle.ended_at),
-        "open_interest_fp": qty_text(candle.open_interest),
-        "price": price,
-        "volume_fp": qty_text(candle.volume),
-        "yes_ask": _ohlc(candle.ask),
-        "yes_bid": _ohlc(candle.bid),
-    }
-
-
-def _seconds(at: Ns) -> int:
-    return at // SECOND

@@ -103,6 +103,7 @@ class PastMarketMaker:
                 price=_ohlc(prices) if prices else None,
                 volume=sum(trade.qty for trade in self._minute),
                 open_interest=self._interest,
+                turnover=sum(trade.price * trade.qty for trade in self._minute),
             )
         )
         self._bids, self._asks, self._minute = [], [], []

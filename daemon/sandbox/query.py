@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final, TypeAlias, TypeVar
 
 import msgspec
@@ -27,6 +27,11 @@ _GO_NAMES: Final = {
     dict: "object",
 }
 _GO_TYPES: Final = {str: "string", int: "int64", bool: "bool", list: "slice"}
+
+_TRUTHS: Final = {
+    **dict.fromkeys(("1", "t", "T", "TRUE", "true", "True"), True),
+    **dict.fromkeys(("0", "f", "F", "FALSE", "false", "False"), False),
+}
 
 SUBACCOUNT_MAX: Final = 63
 
@@ -70,6 +75,28 @@ CANCEL_FIELDS: Final[Fields] = {
     "exchange_index": int,
     "market_ticker": str,
 }
+
+
+class Span(msgspec.Struct, frozen=True, gc=False):
+    """A span of whole seconds, both ends in it; None is unbounded."""
+
+    first: Ns | None
+    last: Ns | None
+
+    def __contains__(self, at: Ns | None) -> bool:
+        """Whether an instant lies in it; what has not happened (None) lies in no bounded one."""
+        if self.first is None and self.last is None:
+            return True
+        return (
+            at is not None
+            and (self.first is None or at >= self.first)
+            and (self.last is None or at < self.last + SECOND)
+        )
+
+    @property
+    def is_bounded(self) -> bool:
+        """Whether it has an end."""
+        return self.first is not None or self.last is not None
 
 
 async def json_object(request: web.Request) -> dict[str, Any]:
@@ -160,16 +187,45 @@ def whole(query: Query, name: str, operation: str) -> int | None:
         raise bare_error(operation, _camel(name), "number") from None
 
 
-def limit(query: Query, operation: str, *, default: int, at_most: int) -> int:
-    """Return the page size. Raises ApiError 400, bare, outside of 0 … at_most."""
+def limit(query: Query, operation: str, *, default: int, at_most: int, at_least: int = 1) -> int:
+    """Return the page size; where 0 may be asked for, it means the default.
+
+    Raises:
+        ApiError: 400, bare, outside of at_least … at_most.
+    """
     found = whole(query, "limit", operation)
-    if found is None or found == 0:
+    if found is None or found == at_least == 0:
         return default
-    if found < 0:
+    if found < at_least:
         raise bare_error(operation, "Limit", "gte")
     if found > at_most:
         raise bare_error(operation, "Limit", "lte")
     return found
+
+
+def flag(query: Query, name: str, operation: str) -> bool | None:
+    """Return a truth value as Go's parser reads it; None if absent. Raises ApiError 400, bare."""
+    text = query.get(name)
+    if text is None or text == "":
+        return None
+    if text not in _TRUTHS:
+        raise bare_error(operation, _camel(name), "boolean")
+    return _TRUTHS[text]
+
+
+def choice(query: Query, name: str, operation: str, allowed: Collection[str]) -> str | None:
+    """Return a word of a set; None if absent or empty. Raises ApiError 400, bare."""
+    text = query.get(name)
+    if not text:
+        return None
+    if text not in allowed:
+        raise bare_error(operation, _camel(name), "oneof")
+    return text
+
+
+def span(query: Query, family: str, operation: str) -> Span:
+    """Return the instants of min_<family>ts and max_<family>ts; `family` is "" or ends with "_"."""
+    return Span(seconds(query, f"min_{family}ts", operation), seconds(query, f"max_{family}ts", operation))
 
 
 def seconds(query: Query, name: str, operation: str) -> Ns | None:

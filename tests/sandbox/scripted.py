@@ -54,7 +54,7 @@ class ScriptedFlow:
         past = spec_of(SETTLED, now - HOUR, now - 45 * MINUTE)
         end = now // MINUTE * MINUTE
         flat = Ohlc(4000, 4100, 3900, 4000)
-        candle = Candle(end, flat, Ohlc(6000, 6100, 5900, 6000), flat, 500, 0)
+        candle = Candle(end, flat, Ohlc(6000, 6100, 5900, 6000), flat, 500, 0, 500 * 4000)
         return History(
             {OPEN: (candle,)},
             (Traded(OPEN, "past-trade", 4000, 500, "yes", now - SECOND),),

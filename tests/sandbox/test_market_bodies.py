@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from daemon.core.units import MONEY_ONE, PriceBand
-from daemon.exchange.facts import Traded
+from daemon.exchange.facts import EventFeesChanged, Traded
 from daemon.exchange.market import Market
 from daemon.sandbox import market_bodies as bodies
-from daemon.sandbox.flow import Candle, Ohlc
+from daemon.sandbox.catalog import SeriesListing
 from tests.sandbox.scripted import OPEN, spec_of
 
 T0 = 1_790_000_000_000_000_000
@@ -63,9 +63,22 @@ def test_a_trade_names_its_taker_three_times() -> None:
     )
 
 
-def test_a_candle_without_trades_has_the_previous_price_only() -> None:
-    """The price members are missing, not zero."""
-    flat = Ohlc(4000, 4000, 4000, 4000)
-    candle = Candle(T0, flat, flat, None, 0, 0)
-    assert {"previous_dollars": "0.3900"} == bodies.candle_body(candle, 3900)["price"]
-    assert {} == bodies.candle_body(candle, None)["price"]
+def test_a_series_and_an_event_are_what_their_listing_says() -> None:
+    """Category, tags, frequency; whole multipliers are whole numbers; an override shows while it is set."""
+    market = Market(spec_of(OPEN, T0, T0 + 1), T0)
+    listing = SeriesListing("KXBTC15M", "Bitcoin", "Crypto", ("BTC",), "fifteen_min", is_exclusive=True)
+    series = bodies.series_body(listing, [market])
+    assert ("Bitcoin", ["BTC"], 1) == (series["title"], series["tags"], series["fee_multiplier"])
+    event = bodies.event_body(listing, [market], None)
+    assert (True, False) == (event["mutually_exclusive"], "fee_type_override" in event)
+    changed = EventFeesChanged(market.spec.event_ticker, "quadratic", 500_000, T0)
+    event = bodies.event_body(listing, [market], changed)
+    assert ("quadratic", 0.5) == (event["fee_type_override"], event["fee_multiplier_override"])
+
+
+def test_the_volume_of_a_day_leaves_older_trades_out() -> None:
+    """volume_fp is all of it."""
+    market = Market(spec_of(OPEN, T0, T0 + 1), T0)
+    market.traded(4000, 500)
+    body = bodies.market_body(market, 200)
+    assert ("5.00", "3.00") == (body["volume_fp"], body["volume_24h_fp"])

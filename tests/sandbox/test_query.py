@@ -49,9 +49,10 @@ def test_bodies_must_be_objects() -> None:
 
 
 def test_limits_stay_in_their_range() -> None:
-    """Absent or 0 is the default, beyond is refused."""
+    """Absent is the default, and 0 where it may be asked for; beyond is refused."""
     assert 100 == query.limit({}, "GetMarkets", default=100, at_most=1000)
-    assert 100 == query.limit({"limit": "0"}, "GetMarkets", default=100, at_most=1000)
+    assert 100 == query.limit({"limit": "0"}, "GetMarkets", default=100, at_most=1000, at_least=0)
+    assert "'gte' tag" in details(lambda: query.limit({"limit": "0"}, "GetFills", default=100, at_most=1000))
     assert "'lte' tag" in details(
         lambda: query.limit({"limit": "1001"}, "GetMarkets", default=100, at_most=1000)
     )
@@ -59,6 +60,28 @@ def test_limits_stay_in_their_range() -> None:
         lambda: query.limit({"limit": "-1"}, "GetMarkets", default=100, at_most=1000)
     )
     assert "'number' tag" in details(lambda: query.whole({"min_ts": "x"}, "min_ts", "GetTrades"))
+
+
+def test_truths_are_read_as_go_reads_them() -> None:
+    """Its twelve spellings, nothing else; absent is None."""
+    assert [True, False, None] == [query.flag({"a": text}, "a", "X") for text in ("True", "f", "")]
+    assert "'boolean' tag" in details(lambda: query.flag({"with_it": "yes"}, "with_it", "X"))
+
+
+def test_a_span_holds_its_last_second_whole() -> None:
+    """Both ends in whole seconds; what has not happened lies in no bounded span."""
+    found = query.span({"min_close_ts": "5", "max_close_ts": "7"}, "close_", "X")
+    second = 1_000_000_000
+    inside = [at in found for at in (5 * second - 1, 5 * second, 8 * second - 1, 8 * second, None)]
+    assert [False, True, True, False, False] == inside
+    assert None in query.span({}, "close_", "X")
+
+
+def test_a_word_is_one_of_its_set() -> None:
+    """Anything else is refused by the rule's name."""
+    assert "open" == query.choice({"status": "open"}, "status", "X", ("open",))
+    assert query.choice({}, "status", "X", ("open",)) is None
+    assert "'oneof' tag" in details(lambda: query.choice({"status": "o,p"}, "status", "X", ("o", "p")))
 
 
 @given(st.lists(st.integers(), max_size=30), st.integers(1, 7))
