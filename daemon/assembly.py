@@ -7,7 +7,9 @@ from collections.abc import Iterable
 import msgspec
 
 from daemon.config import Config, ConfigError, StrategyTable, convert_params
+from daemon.core.connections import FIRST_FEED
 from daemon.core.engine import Engine, EngineConfig, Slot
+from daemon.core.reference import ReferenceConfig, Underlying
 from daemon.core.scorer import Scorer
 from daemon.core.strategy import Strategy
 from daemon.core.units import MILLISECOND, SECOND
@@ -15,6 +17,8 @@ from strategies import SHIPPED
 
 ORDER_ID_PREFIX = "kd"
 HEARTBEAT = SECOND
+PRIVATE_FEED = "kalshi-private"
+"""The connection that carries nothing but our orders and fills, where one is configured."""
 
 
 class ModelRef(msgspec.Struct, frozen=True):
@@ -34,8 +38,11 @@ class Setup(msgspec.Struct, frozen=True):
     model: ModelRef
 
 
-def setup_of(config: Config, model: ModelRef, epoch: int) -> Setup:
-    """Return the setup that a configuration asks for. `epoch` is the start in Unix ms."""
+def setup_of(config: Config, model: ModelRef, epoch: int, *, is_backfilled: bool = False) -> Setup:
+    """Return the setup that a configuration asks for. `epoch` is the start in Unix ms.
+
+    `is_backfilled` says that a task reads what was missed of each market: trading there waits for it.
+    """
     return Setup(
         engine=EngineConfig(
             order_id_prefix=ORDER_ID_PREFIX,
@@ -46,6 +53,17 @@ def setup_of(config: Config, model: ModelRef, epoch: int) -> Setup:
             reconcile_every=config.reconcile.every_s * SECOND,
             failures_max=config.breaker.failures_max,
             probe_every=config.breaker.probe_every_s * SECOND,
+            private_feed=PRIVATE_FEED if config.venue.private_connection else FIRST_FEED,
+            audit_differences_max=config.audit.differences_max,
+            is_backfilled=is_backfilled,
+            reference=ReferenceConfig(
+                prefer=tuple(config.reference.prefer),
+                stale_max=config.reference.stale_max_ms * MILLISECOND,
+                underlyings=tuple(
+                    Underlying(table.series, table.kraken, table.cfbenchmarks)
+                    for table in config.reference.underlyings
+                ),
+            ),
         ),
         strategies=tuple(table for table in config.strategies if table.enabled),
         model=model,

@@ -11,8 +11,8 @@ Deterministic: the same events and the same `now`s give the same commands and th
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterable, Sequence
-from typing import Annotated, Literal, TypeAlias
+from collections.abc import Sequence
+from typing import Literal, TypeAlias
 
 import msgspec
 
@@ -26,43 +26,29 @@ from daemon.core.commands import (
     ProbeVenue,
     Reconcile,
 )
+from daemon.core.engine_config import EngineConfig
 from daemon.core.exposure import cash_free, loss_elsewhere, marked_equity
 from daemon.core.issuing import Issuer, base36
+from daemon.core.market import Market
 from daemon.core.orders import Order, Proposal, ProposeCancel, plan
 from daemon.core.own_orders import ADOPTED
 from daemon.core.risk import (
     AccountRisk,
     Approved,
-    Limits,
     MarketRisk,
     Refusal,
     Risk,
     vouch_market,
 )
 from daemon.core.scorer import FeatureSchema, Scorer
-from daemon.core.state import Market, State
+from daemon.core.state import State
 from daemon.core.strategy import FeatureRow, MarketView, Strategy, Wanted
 from daemon.core.units import DAY, MINUTE, SECOND, Money, Ns
 
+__all__ = ["Decision", "Engine", "EngineConfig", "Phase", "Slot"]
+
 DECISIONS_KEPT = 200
 Phase: TypeAlias = Literal["starting", "trading", "halted", "stopping", "stopped"]
-
-
-class EngineConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the engine is built from besides its strategies and its model; part of the journal's header.
-
-    `order_id_prefix` and `epoch` (Unix ms of the start) make client order ids unique for ever:
-    `<prefix>-<epoch>-<sequence>` in base 36.
-    """
-
-    order_id_prefix: Annotated[str, msgspec.Meta(pattern="^[a-z0-9]{1,12}$")]
-    epoch: int
-    limits: Limits
-    order_ttl: Ns
-    heartbeat: Ns
-    reconcile_every: Ns
-    failures_max: int
-    probe_every: Ns
 
 
 class Slot(msgspec.Struct, frozen=True):
@@ -96,7 +82,14 @@ class Engine:
         required = () if scorer is None else scorer.required
         self._places = {name: place for place, name in enumerate(schema.names)}
         self._required = tuple((name, place) for name, place in self._places.items() if name in required)
-        self.state = State(schema, f"{config.order_id_prefix}-")
+        self.state = State(
+            schema,
+            f"{config.order_id_prefix}-",
+            private_feed=config.private_feed,
+            reference=config.reference,
+            audit_differences_max=config.audit_differences_max,
+            is_backfilled=config.is_backfilled,
+        )
         self.risk = Risk(config.limits)
         self.breaker = Breaker(config.failures_max)
         self.decisions: deque[Decision] = deque(maxlen=DECISIONS_KEPT)
@@ -111,7 +104,6 @@ class Engine:
         self.equity_at_start: Money | None = None
         self._swept_at: Ns | None = None
         self._asked_at: Ns | None = None
-        self._is_reconcile_due = True
         self._is_cancel_all_due = False
         self._probed_at: Ns = 0
         self._issuer = Issuer(
@@ -128,16 +120,11 @@ class Engine:
         self.state.apply(event)
         if type(event) is e.BookDeltaReceived:
             return  # the most frequent by far
-        match event:
-            case e.VenueFailed():
-                if self.breaker.fail(event.received_at):
-                    self._is_cancel_all_due = True
-            case e.VenueAnswered():
-                self.breaker.answer(is_probe=event.request == "probe")
-            case e.FeedConnected() | e.OrderUnknown() | e.AccountDoubted():
-                self._is_reconcile_due = True
-            case _:
-                pass
+        if isinstance(event, e.VenueFailed):
+            if self.breaker.fail(event.received_at):
+                self._is_cancel_all_due = True
+        elif isinstance(event, e.VenueAnswered):
+            self.breaker.answer(is_probe=event.request == "probe")
 
     def wake_at(self) -> Ns | None:
         """Return when to decide next if nothing happens; None once stopped."""
@@ -155,7 +142,9 @@ class Engine:
             state.forget_unwatched()
             state.touched.update(dict.fromkeys(state.markets))
         touched, state.touched = state.touched, {}
-        self._open_by_clock(touched, now)
+        for ticker in touched:
+            if ticker in state.markets:
+                state.markets[ticker].open_by_clock(now)
         self._new_day(now)
         self.phase = self._next_phase()
         commands = self._keep_house(now)
@@ -166,22 +155,10 @@ class Engine:
                     self._decide_market(market, now, commands)
         return commands
 
-    def _open_by_clock(self, tickers: Iterable[str], now: Ns) -> None:
-        """Open and close have no event at this venue: they are clocks."""
-        for ticker in tickers:
-            market = self.state.markets.get(ticker)
-            if market is None:
-                continue
-            spec = market.spec
-            if spec.status == "initialized" and spec.open_at <= now < spec.close_at:
-                market.spec = msgspec.structs.replace(spec, status="active")
-            elif spec.status == "active" and now >= spec.close_at:
-                market.spec = msgspec.structs.replace(spec, status="closed")
-
     def _next_phase(self) -> Phase:
         state = self.state
         if state.stop_reason is not None:
-            is_clear = not state.orders and state.account.is_reconciled and not self._is_reconcile_due
+            is_clear = not state.orders and state.account.is_reconciled and not state.is_reading_due
             return "stopped" if is_clear or self.phase == "stopped" else "stopping"
         if state.halt_reason is not None:
             return "halted"
@@ -205,9 +182,10 @@ class Engine:
         state = self.state
         if self._is_cancel_all_due:
             self._is_cancel_all_due = False
-            self._is_reconcile_due = True
+            state.is_reading_due = True
             commands.append(CancelAll("breaker opened", now))
-        if self.breaker.state == "open" and now - self._probed_at >= self.config.probe_every:
+        is_asking = self.breaker.state == "open" or state.exchange.is_supposed(now)
+        if is_asking and now - self._probed_at >= self.config.probe_every:
             self._probed_at = now
             commands.append(ProbeVenue(now))
         if self.phase == "stopped":
@@ -217,19 +195,19 @@ class Engine:
             is_doubtful = is_doubtful or order.state == "unknown" or not order.is_open
             # Nobody else would take these out: their strategy is a previous life's, or their market is gone.
             is_orphan = order.strategy == ADOPTED or order.ticker not in state.markets
-            if is_orphan and order.state == "resting":
+            if is_orphan and order.state == "resting" and not self._is_exchange_paused(order.ticker, now):
                 wish = ProposeCancel(order.ticker, order.strategy, order.client_order_id, "adopted")
                 commands.append(self._issuer.issue(self.risk.approve_cancel(wish), None, now))
         since = None if self._asked_at is None else now - self._asked_at
         if (
             since is None
-            or (self._is_reconcile_due and since >= SECOND // 4)
+            or (state.is_reading_due and since >= SECOND // 4)
             or (is_doubtful and since >= SECOND)
             or since >= self.config.reconcile_every
         ):
             reason = "due" if state.account.is_reconciled else "not reconciled"
             self._asked_at = now
-            self._is_reconcile_due = False
+            state.is_reading_due = False
             commands.append(Reconcile(reason, now))
         return commands
 
@@ -239,7 +217,10 @@ class Engine:
         for order in self.state.orders.values():
             if order.ticker == ticker and order.is_open:
                 orders.setdefault(order.strategy, []).append(order)
-        stop = self._stop_reason() or self.state.feed.vouch(self.config.limits, now)
+        stop: Refusal | None = self._stop_reason() or self.state.vouch(market, self.config.limits, now)
+        is_held = self._is_exchange_paused(ticker, now)
+        if is_held:
+            stop = "exchange_paused"
         view: MarketView | None = None
         for slot in self.slots:
             name = slot.strategy.name
@@ -252,8 +233,9 @@ class Engine:
             if reason is not None:
                 wanted = Wanted((), reason)
                 # A book that stands still on a connection that is well makes no resting order wrong: it
-                # is no ground for new ones, and those that rest stay.
-                if not mine or reason == "book_unchanged":
+                # is no ground for new ones, and those that rest stay. On an exchange pause the venue
+                # would refuse the cancels too: they wait until it is over.
+                if not mine or reason == "book_unchanged" or is_held:
                     self._note(now, ticker, name, "refused", reason, None)
                     continue
             else:
@@ -266,6 +248,11 @@ class Engine:
                 self._note(now, ticker, name, "idle", wanted.reason, self.scores.get(ticker))
             for proposal in proposals:
                 self._carry_out(proposal, market, now, commands)
+
+    def _is_exchange_paused(self, ticker: str, now: Ns) -> bool:
+        market = self.state.markets.get(ticker)
+        shard = None if market is None else market.spec.exchange_index
+        return self.state.exchange.pause(shard, now) == "exchange_paused"
 
     def _stop_reason(self) -> Refusal | None:
         state = self.state
@@ -306,7 +293,7 @@ class Engine:
     def _carry_out(self, proposal: Proposal, market: Market, now: Ns, commands: list[Command]) -> None:
         ticker = market.spec.ticker
         verdict = self.risk.approve(
-            proposal, self._market_risk(proposal, market), self._account_risk(ticker, now), now
+            proposal, self._market_risk(proposal, market, now), self._account_risk(ticker, now), now
         )
         score = self.scores.get(ticker)
         if not isinstance(verdict, Approved):
@@ -333,7 +320,7 @@ class Engine:
 
     # --- what risk asks about ------------------------------------------------------------------
 
-    def _market_risk(self, proposal: Proposal, market: Market) -> MarketRisk:
+    def _market_risk(self, proposal: Proposal, market: Market, now: Ns) -> MarketRisk:
         ticker = market.spec.ticker
         return MarketRisk(
             spec=market.spec,
@@ -342,6 +329,8 @@ class Engine:
             position=self.state.ledger.positions.get(ticker),
             open_orders=self.state.open_orders(ticker),
             book_changed_max=self._book_changed_max(proposal.strategy),
+            feed=market.feed,
+            refusal=self.state.refusal(market, self.config.limits, now),
         )
 
     def _account_risk(self, ticker: str, now: Ns) -> AccountRisk:
@@ -351,7 +340,7 @@ class Engine:
             refusal=self._stop_reason() if self._stop_reason() != "breaker_open" else None,
             breaker=self.breaker.state,
             is_trial_out=any(order.state == "placing" for order in state.orders.values()),
-            feed=state.feed,
+            private_feed=state.connections.private,
             cash_free=cash_free(state),
             loss_elsewhere=loss_elsewhere(state, ticker),
             pnl_today=0 if equity is None else equity - self._equity_at_day_start,
@@ -365,7 +354,7 @@ class Engine:
             return "market_not_open"
         return (
             self._stop_reason()
-            or self.state.feed.vouch(self.config.limits, now)
+            or self.state.vouch(market, self.config.limits, now)
             or vouch_market(market.spec, market.book, command.book_changed_max, self.config.limits, now)
         )
 

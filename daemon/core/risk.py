@@ -35,6 +35,12 @@ Refusal: TypeAlias = Literal[
     "feed_silent",
     "transport_lag",
     "clock_skew",
+    "exchange_paused",
+    "trading_paused",
+    "maintenance",
+    "schema_drift",
+    "not_watched",
+    "not_backfilled",
     "book_unsynced",
     "book_unchanged",
     "market_not_open",
@@ -84,14 +90,16 @@ class Approved(msgspec.Struct, frozen=True):
 
 
 class FeedHealth:
-    """What we know of the venue's connection: up or not, when it was last heard, how late it is."""
+    """What we know of one of the venue's connections: up or not, when it was last heard, how late it is."""
 
-    __slots__ = ("heard_at", "is_connected", "lag")
+    __slots__ = ("has_trade_hole", "heard_at", "is_connected", "lag")
 
     def __init__(self) -> None:
         self.is_connected = False
         self.heard_at: Ns | None = None
         self.lag = TransportLag()
+        self.has_trade_hole = False
+        """Whether trades are missing and none came since: the next one proves that the stream goes on."""
 
     def vouch(self, limits: Limits, now: Ns) -> Refusal | None:
         """Return why the connection is not to be trusted; None when it is."""
@@ -150,6 +158,10 @@ class MarketRisk(msgspec.Struct, frozen=True):
     open_orders: tuple[Order, ...]
     """All of ours in this market that may still trade, of every strategy."""
     book_changed_max: Ns | None
+    feed: FeedHealth
+    """The connection over which its book comes."""
+    refusal: Refusal | None
+    """A reason that stops every new order in this market now (a pause, a backfill); None when none does."""
 
 
 class AccountRisk(msgspec.Struct, frozen=True):
@@ -160,7 +172,8 @@ class AccountRisk(msgspec.Struct, frozen=True):
     breaker: BreakerState
     is_trial_out: bool
     """Whether a new order is in flight: a half-open breaker lets one out at a time."""
-    feed: FeedHealth
+    private_feed: FeedHealth
+    """The connection over which our orders and fills come."""
     cash_free: Money
     """Cash less what open orders may still take."""
     loss_elsewhere: Money
@@ -200,8 +213,11 @@ class Risk:
             return "breaker_open"
         if any(order.state == "unknown" for order in market.open_orders):
             return "order_unknown"
-        return account.feed.vouch(self.limits, now) or vouch_market(
-            market.spec, market.book, market.book_changed_max, self.limits, now
+        return (
+            market.refusal
+            or account.private_feed.vouch(self.limits, now)
+            or market.feed.vouch(self.limits, now)
+            or vouch_market(market.spec, market.book, market.book_changed_max, self.limits, now)
         )
 
     def _limits_of_order(self, proposal: ProposePlace | ProposeAmend, market: MarketRisk) -> Refusal | None:

@@ -8,52 +8,103 @@ from __future__ import annotations
 
 from typing import assert_never
 
-import msgspec
-
 from daemon.core import events as e
-from daemon.core.book import Book
-from daemon.core.features import FeatureSet, ReferenceFeatures
-from daemon.core.markets import MarketSpec
-from daemon.core.own_orders import OrderBeliefs
+from daemon.core.connections import FIRST_FEED, Connections
+from daemon.core.exchange_status import ExchangeStatus
+from daemon.core.market import Market
+from daemon.core.markets import MarketStatus
 from daemon.core.reconcile import Reconciliation
-from daemon.core.risk import FeedHealth
+from daemon.core.reference import ReferenceConfig, References
+from daemon.core.risk import FeedHealth, Limits, Refusal
 from daemon.core.scorer import FeatureSchema
-from daemon.core.units import Ns, Price, PriceGrid
+from daemon.core.streams import StreamBeliefs
+from daemon.core.units import Money, Ns, Price
+
+DIFFERENCES_MAX = 2
 
 
-class Market:
-    """One watched market: what it is, its book, its features, and its end."""
+class State(StreamBeliefs):
+    """The beliefs: account, exchange, markets' lives and the operator's word here; the rest in the bases."""
 
-    __slots__ = ("book", "features", "grid", "is_settled", "is_unwatched", "settlement_price", "spec")
+    def __init__(
+        self,
+        schema: FeatureSchema,
+        client_order_id_prefix: str,
+        *,
+        private_feed: e.Feed = FIRST_FEED,
+        reference: ReferenceConfig | None = None,
+        audit_differences_max: int = DIFFERENCES_MAX,
+        is_backfilled: bool = False,
+    ) -> None:
+        """Build without any belief.
 
-    def __init__(self, spec: MarketSpec, features: FeatureSet) -> None:
-        self.spec = spec
-        self.grid = PriceGrid(spec.bands)
-        self.book = Book(spec.ticker)
-        self.features = features
-        self.settlement_price: Price | None = None
-        """What one YES contract pays; None until determined."""
-        self.is_settled = False
-        self.is_unwatched = False
-        """Whether it is to be forgotten as soon as nothing of ours is left in it."""
-
-
-class State(OrderBeliefs):
-    """The beliefs: markets, connections and the operator's word here, our own orders in the base."""
-
-    def __init__(self, schema: FeatureSchema, client_order_id_prefix: str) -> None:
-        super().__init__(client_order_id_prefix)
-        self.account = Reconciliation()
+        Args:
+            schema: the features that every market keeps up to date.
+            client_order_id_prefix: what our orders' ids begin with, in every life.
+            private_feed: the connection that carries our orders and fills.
+            reference: the sources of the underlyings' prices; None for the shipped ones.
+            audit_differences_max: so many unequal audits of a book in a row, and it is lost.
+            is_backfilled: whether the shell reads what we missed of a market, so that it has to be
+                awaited: `MarketBackfilled` ends the waiting.
+        """
+        super().__init__(
+            client_order_id_prefix,
+            Connections(private_feed),
+            References(reference or ReferenceConfig()),
+            audit_differences_max=audit_differences_max,
+            is_backfilled=is_backfilled,
+        )
         self._schema = schema
-        self.markets: dict[str, Market] = {}
-        self.feed = FeedHealth()
-        self.reference = ReferenceFeatures()
-        self.reference_price: int | None = None
-        self.is_reference_up = False
+        self.account = Reconciliation()
+        self.is_reading_due = True
+        """Whether the account's lists are to be read as soon as may be."""
+        self.exchange = ExchangeStatus()
         self.halt_reason: str | None = None
         self.stop_reason: str | None = None
         self.settlements: dict[str, Price] = {}
         """What one YES contract of a determined market pays; kept when the market is no longer watched."""
+
+    # --- what is asked of it -------------------------------------------------------------------
+
+    @property
+    def feeds(self) -> dict[e.Feed, FeedHealth]:
+        """The venue's connections by name."""
+        return self.connections.feeds
+
+    @property
+    def feed(self) -> FeedHealth:
+        """The venue's connection that is worst off: what one lamp for all of them shows."""
+        return self.connections.worst()
+
+    @property
+    def quiet_channels(self) -> dict[tuple[e.Feed, str], Ns]:
+        """Channels that are silent against their history, by (connection, channel), and for how long."""
+        return self.connections.quiet_channels
+
+    @property
+    def reference_price(self) -> Money | None:
+        """The first underlying's price as of the last word of its sources; None when none is well."""
+        return self.references.price()
+
+    def reference_source(self, symbol: str, now: Ns | None = None) -> str | None:
+        """Return the source in force for a symbol, None when none is well; now, or as of their last word."""
+        return self.references.source(symbol, self.references.heard_at() if now is None else now)
+
+    def refusal(self, market: Market, limits: Limits, now: Ns) -> Refusal | None:
+        """Return why nothing new may be sent to a market though its connections are well; None if it may."""
+        return (
+            self.exchange.refusal(market.spec.exchange_index, now)
+            or self.connections.drift(limits, now)
+            or market.refusal
+        )
+
+    def vouch(self, market: Market, limits: Limits, now: Ns) -> Refusal | None:
+        """Return why nothing new may be sent to a market whatever its book says; None when it may."""
+        return (
+            self.connections.private.vouch(limits, now)
+            or market.feed.vouch(limits, now)
+            or self.refusal(market, limits, now)
+        )
 
     # --- intake --------------------------------------------------------------------------------
 
@@ -61,27 +112,35 @@ class State(OrderBeliefs):
         """Take in one fact."""
         match event:
             case e.BookDeltaReceived():
-                self._apply_delta(event)
+                self.apply_delta(event)
             case e.BookSnapshotReceived():
-                self._apply_snapshot(event)
+                self.apply_snapshot(event)
             case e.TradePrinted():
-                self._apply_trade(event)
-            case e.ReferencePriceReceived():
-                self._apply_reference(event)
-            case e.FeedHeard():
-                if event.feed == "kalshi":
-                    self.feed.heard_at = event.received_at
-            case e.FeedConnected() | e.FeedDropped():
-                self._apply_connection(event)
-            case e.BookLost():
-                self._lose_book(event.ticker, event.reason, event.received_at)
-            case e.CandleBackfilled():
-                market = self.markets.get(event.ticker)
-                if market is not None:
-                    market.features.on_candle(event)
+                self.apply_trade(event)
+            case e.ReferencePriceReceived() | e.ReferenceCandleClosed() | e.ReferenceStatusTold():
+                self.apply_reference(event)
             case (
-                e.MarketListed()
-                | e.MarketStatusChanged()
+                e.FeedHeard()
+                | e.FeedConnected()
+                | e.FeedDropped()
+                | e.TradesLost()
+                | e.FrameRefused()
+                | e.ChannelQuieted()
+            ):
+                self._apply_connection(event)
+            case (
+                e.MarketRouted()
+                | e.BookLost()
+                | e.BookAudited()
+                | e.CandleBackfilled()
+                | e.TradesBackfilled()
+                | e.MarketBackfilled()
+            ):
+                self.apply_past(event)
+            case e.MarketListed():
+                self._list(event)
+            case (
+                e.MarketStatusChanged()
                 | e.MarketCloseMoved()
                 | e.MarketGridChanged()
                 | e.MarketStrikeSet()
@@ -91,9 +150,9 @@ class State(OrderBeliefs):
             ):
                 self._apply_market(event)
             case e.OrderAccepted() | e.OrderRejected() | e.OrderUnknown() | e.OrderDropped():
-                self.apply_answer(event)
+                self._apply_answer(event)
             case e.OrderUpdated():
-                self.feed.heard_at = event.received_at
+                self.connections.private.heard_at = event.received_at
                 self.apply_update(event)
             case e.OrderFilled():
                 self.book_fill(event)
@@ -102,14 +161,15 @@ class State(OrderBeliefs):
                 self.touch_all()
             case e.AccountDoubted():
                 self.counts["account_doubts"] += 1
-                self.account.doubt()
-                self.touch_all()
+                self._doubt()
             case e.VenueFailed() | e.VenueAnswered():
                 pass  # the breaker's, which the engine keeps
+            case e.ExchangeStatusTold() | e.MaintenancePlanned():
+                self._apply_exchange(event)
             case e.HaltRequested() | e.ResumeRequested() | e.StopRequested():
                 self._apply_word(event)
             case _:
-                self._apply_venue(event)
+                assert_never(event)
 
     def _apply_word(self, event: e.HaltRequested | e.ResumeRequested | e.StopRequested) -> None:
         """Take a person's or a guard's word."""
@@ -122,108 +182,77 @@ class State(OrderBeliefs):
                 self.stop_reason = event.reason
         self.touch_all()
 
-    def _apply_venue(
-        self,
-        event: e.FrameRefused
-        | e.ChannelQuieted
-        | e.TradesLost
-        | e.MarketRouted
-        | e.TradesBackfilled
-        | e.MarketBackfilled
-        | e.BookAudited
-        | e.ReferenceCandleClosed
-        | e.ReferenceStatusTold
-        | e.ExchangeStatusTold
-        | e.MaintenancePlanned,
-    ) -> None:
-        pass
-
-    def touch_all(self) -> None:
-        """Mark every market for the next decision."""
-        self.touched.update(dict.fromkeys(self.markets))
-
-    # --- market data ---------------------------------------------------------------------------
-
-    def _apply_delta(self, event: e.BookDeltaReceived) -> None:
-        feed = self.feed
-        feed.heard_at = event.received_at
-        if event.sent_at is not None:
-            feed.lag.observe(event.received_at, event.sent_at)
-        market = self.markets.get(event.ticker)
-        if market is None:
-            self.counts["unwatched_deltas"] += 1
-            return
-        book = market.book
-        was_synced = book.is_synced
-        book.apply_delta(event)
-        if was_synced:
-            market.features.on_book(book, event.received_at)
-            self.touched[event.ticker] = None
-            if not book.is_synced:
-                self.counts["books_lost"] += 1
-
-    def _apply_snapshot(self, event: e.BookSnapshotReceived) -> None:
-        self.feed.heard_at = event.received_at
-        if event.sent_at is not None:
-            self.feed.lag.observe(event.received_at, event.sent_at)
-        market = self.markets.get(event.ticker)
-        if market is None:
-            self.counts["unwatched_snapshots"] += 1
-            return
-        if market.book.is_synced:
-            # A second snapshot replaces a book that was right: windows over the change go on.
-            self.counts["resnapshots"] += 1
-        market.book.apply_snapshot(event)
-        market.features.on_book(market.book, event.received_at)
-        self.touched[event.ticker] = None
-
-    def _apply_trade(self, event: e.TradePrinted) -> None:
-        self.feed.heard_at = event.received_at
-        market = self.markets.get(event.ticker)
-        if market is not None:
-            market.features.on_trade(event)
-            self.touched[event.ticker] = None
-
-    def _apply_reference(self, event: e.ReferencePriceReceived) -> None:
-        self.is_reference_up = True
-        self.reference_price = event.price
-        self.reference.on_price(event)
-        self.touch_all()
-
-    def _apply_connection(self, event: e.FeedConnected | e.FeedDropped) -> None:
-        is_up = isinstance(event, e.FeedConnected)
-        self.counts[f"{event.feed}_{'connects' if is_up else 'drops'}"] += 1
-        if event.feed == "reference":
-            self.is_reference_up = is_up
-            if not is_up:
-                self.reference_price = None
-                self.reference.on_lost()
-            return
-        self.feed.is_connected = is_up
-        if is_up:
-            self.feed.heard_at = event.received_at
-            self.feed.lag.reset()
-        else:
-            for ticker in self.markets:
-                self._lose_book(ticker, "feed dropped", event.received_at)
-        # Fills may have been missed while the stream was down: nothing is believed before the lists agree.
+    def _doubt(self) -> None:
+        """Something of our account may have been missed: nothing is believed before the lists agree."""
         self.account.doubt()
+        self.is_reading_due = True
         self.touch_all()
 
-    def _lose_book(self, ticker: str, reason: str, at: Ns) -> None:
-        market = self.markets.get(ticker)
-        if market is not None:
-            self.counts["books_lost"] += market.book.is_synced
-            market.book.lose(reason)
-            market.features.on_book(market.book, at)
-            self.touched[ticker] = None
+    def _apply_answer(
+        self, event: e.OrderAccepted | e.OrderRejected | e.OrderUnknown | e.OrderDropped
+    ) -> None:
+        if isinstance(event, e.OrderRejected):
+            order = self.orders.get(event.client_order_id)
+            market = None if order is None else self.markets.get(order.ticker)
+            shard = None if market is None else market.spec.exchange_index
+            if self.exchange.suppose(event.code, shard, event.received_at):
+                self.counts["pauses_met"] += 1
+                self.touch_all()
+        elif isinstance(event, e.OrderUnknown):
+            self.is_reading_due = True
+        self.apply_answer(event)
+
+    # --- the venue -----------------------------------------------------------------------------
+
+    def _apply_exchange(self, event: e.ExchangeStatusTold | e.MaintenancePlanned) -> None:
+        if isinstance(event, e.MaintenancePlanned):
+            self.exchange.plan(event)
+        elif self.exchange.tell(event):
+            self.counts["exchange_status_changes"] += 1
+            self.is_reading_due = True  # a pause may end orders, and resuming may let others trade
+        else:
+            return
+        self.touch_all()
+
+    def _apply_connection(
+        self,
+        event: e.FeedHeard
+        | e.FeedConnected
+        | e.FeedDropped
+        | e.TradesLost
+        | e.FrameRefused
+        | e.ChannelQuieted,
+    ) -> None:
+        is_venue = self.connections.is_venue(event.feed)
+        match event:
+            case e.FeedHeard():
+                if is_venue:
+                    self.connections.hear(event)
+                self.references.on_heard(event)
+            case e.FeedConnected() | e.FeedDropped():
+                kind = "connects" if isinstance(event, e.FeedConnected) else "drops"
+                self.counts[f"{event.feed}_{kind}"] += 1
+                if is_venue:
+                    self.change_feed(event)
+                if event.feed == self.connections.private_feed:
+                    # Fills may have been missed while the stream was down.
+                    self._doubt()
+                self.touched.update(self.references.on_connection(event))
+            case e.TradesLost():
+                self.lose_trades(event)
+            case e.FrameRefused():
+                self.counts["frames_refused" if is_venue else "reference_frames_refused"] += 1
+                if is_venue:
+                    self.connections.refuse(event)
+            case e.ChannelQuieted():
+                self.counts["channels_quieted"] += event.silent_for is not None
+                self.connections.quiet(event)
 
     # --- markets -------------------------------------------------------------------------------
 
     def _apply_market(
         self,
-        event: e.MarketListed
-        | e.MarketStatusChanged
+        event: e.MarketStatusChanged
         | e.MarketCloseMoved
         | e.MarketGridChanged
         | e.MarketStrikeSet
@@ -231,70 +260,62 @@ class State(OrderBeliefs):
         | e.MarketSettled
         | e.MarketDropped,
     ) -> None:
-        if isinstance(event, e.MarketListed):
-            self._list(event.spec)
-            return
         market = self.markets.get(event.ticker)
         if market is None:
             self.counts["unwatched_market_events"] += 1
             return
         self.touched[event.ticker] = None
         match event:
-            case e.MarketStatusChanged():
-                self._respec(market, status=event.status)
-            case e.MarketCloseMoved():
-                self._respec(market, close_at=event.close_at)
-            case e.MarketGridChanged():
-                self._respec(market, bands=event.bands)
-            case e.MarketStrikeSet():
-                self._respec(market, strike=event.strike)
-            case e.MarketDetermined():
-                market.settlement_price = self.settlements[event.ticker] = event.settlement_price
-                self.unpaid[event.ticker] = None
-                self._respec(market, status="determined")
             case e.MarketSettled():
                 self._settle(market)
             case e.MarketDropped():
                 market.is_unwatched = True
+                self.stop_stream(market, "not watched", event.received_at)
+                self.connections.forget_market(event.ticker)
                 self.forget_unwatched()
             case _:
-                assert_never(event)
+                was = market.spec.status
+                market.change(event)
+                self._meet_reactivation(market, was)
+                if isinstance(event, e.MarketDetermined):
+                    self.settlements[event.ticker] = event.settlement_price
+                    self.unpaid[event.ticker] = None
 
-    def forget_unwatched(self) -> None:
-        """Drop the markets that are no longer watched, and in which we hold and have asked for nothing."""
-        engaged = {order.ticker: None for order in self.orders.values()}
-        for ticker, market in list(self.markets.items()):
-            if market.is_unwatched and ticker not in engaged and not self.ledger.position_qty(ticker):
-                del self.markets[ticker]
-                self.touched.pop(ticker, None)
-
-    def _list(self, spec: MarketSpec) -> None:
+    def _list(self, event: e.MarketListed) -> None:
+        spec = event.spec
+        self.touched[spec.ticker] = None
         market = self.markets.get(spec.ticker)
         if market is None:
-            self.markets[spec.ticker] = Market(spec, FeatureSet(self._schema, spec, self.reference))
+            spot = self.references.of_series(spec.series_ticker)
+            spot.tickers[spec.ticker] = None
+            feed = self.connections.of_market(spec.ticker)
+            market = self.markets[spec.ticker] = Market(spec, self._schema, spot, feed)
         else:
+            was = market.spec.status
+            market.relist(spec)
+            self._meet_reactivation(market, was)
+            if not market.is_unwatched:
+                return
             market.is_unwatched = False
-            market.spec = spec
-            market.grid = PriceGrid(spec.bands)
-            market.features.on_spec(spec)
-        self.touched[spec.ticker] = None
+        market.is_backfill_due = self._is_backfilled and event.received_at >= spec.open_at
 
-    @staticmethod
-    def _respec(market: Market, **changes: object) -> None:
-        market.spec = msgspec.structs.replace(market.spec, **changes)
-        market.grid = PriceGrid(market.spec.bands)
-        market.features.on_spec(market.spec)
+    def _meet_reactivation(self, market: Market, was: MarketStatus) -> None:
+        """The venue cancels whatever rests when a market is activated again: ask what is left."""
+        is_reactivated = was == "inactive" and market.spec.status == "active"
+        if is_reactivated and self.open_orders(market.spec.ticker):
+            self.counts["reactivations_met"] += 1
+            self._doubt()
 
     def _settle(self, market: Market) -> None:
         if market.is_settled:
             return
-        market.is_settled = True
-        self.unpaid.pop(market.spec.ticker, None)
-        self._respec(market, status="finalized")
+        market.settle()
+        ticker = market.spec.ticker
+        self.unpaid.pop(ticker, None)
         if market.settlement_price is None:
             # We missed the result: only the venue's lists can say what was paid.
-            self.account.doubt()
+            self._doubt()
             return
-        if self.ledger.position_qty(market.spec.ticker):
+        if self.ledger.position_qty(ticker):
             self.counts["settled_positions"] += 1
-        self.ledger.settle(market.spec.ticker, market.settlement_price)
+        self.ledger.settle(ticker, market.settlement_price)

@@ -34,7 +34,7 @@ START_AT: Ns = 1_789_999_200 * SECOND
 """A whole quarter of an hour in September 2026. The simulation has no history: any one would do."""
 SPOT_AT_START = 85_000.0
 PRINTS_PER_S = 3.0
-SYMBOL = "BTC/USD"
+SOURCE, SYMBOL = "kraken", "BTC/USD"
 
 
 class _World:
@@ -54,7 +54,7 @@ class _World:
         if now % SECOND == 0:
             self.index.add(now, price)
         if self._random.random() < PRINTS_PER_S * STEP / SECOND:
-            yield ReferencePriceReceived("lab", SYMBOL, price, now, now)
+            yield ReferencePriceReceived(SOURCE, SYMBOL, price, now, now)
 
 
 class Simulation:

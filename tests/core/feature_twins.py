@@ -46,12 +46,60 @@ class History:
     close_at: int
     strike: int | None
     books: list[Top] = field(default_factory=list)
-    trades: list[tuple[int, int]] = field(default_factory=list)
-    """(at, signed qty), while the book was synced."""
+    trades: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """(at, signed qty) by trade id: streamed or backfilled, as they were told first."""
+    whole: list[tuple[int, int | None]] = field(default_factory=list)
+    """Intervals [start, end) in which every trade is known; the one that is going on has no end."""
+    trades_lost_at: int | None = None
+    """A gap in the trades after which none came yet."""
     candles: list[tuple[int, int | None]] = field(default_factory=list)
     """(ended at, bid + ask), in the order of arrival, since the last loss."""
     prices: list[tuple[int, int]] = field(default_factory=list)
     """Since the last loss of the reference."""
+    reference_candles: list[tuple[int, int]] = field(default_factory=list)
+    """(minute in which it began, close), in order, since the last hole."""
+    has_reference_hole: bool = False
+
+    def is_observing(self) -> bool:
+        return any(end is None for _, end in self.whole)
+
+    def observe(self, at: int) -> None:
+        if not self.is_observing() and self.trades_lost_at is None:
+            self.whole.append((at, None))
+
+    def stop_observing(self, at: int) -> None:
+        self.whole = [(start, at if end is None else end) for start, end in self.whole]
+        self.trades_lost_at = None
+
+    def lose_trades(self, at: int) -> None:
+        if self.is_observing() or self.trades_lost_at is not None:
+            self.stop_observing(at)
+            self.trades_lost_at = at
+
+    def observe_trade(self, at: int) -> None:
+        if self.trades_lost_at is not None:
+            self.whole.append((self.trades_lost_at, None))
+            self.trades_lost_at = None
+        self.observe(at)
+
+    def fill(self, since: int, until: int) -> None:
+        self.whole.append((since, until))
+
+    def take_trade(self, at: int, trade_id: str, qty: int) -> None:
+        self.trades.setdefault(trade_id, (at, qty))
+
+    def take_reference_candle(self, minute: int, close: int) -> None:
+        known = self.reference_candles
+        if known and minute <= known[-1][0]:
+            self.has_reference_hole = False
+            return
+        if known and self.has_reference_hole and minute > known[-1][0] + 1:
+            known.clear()
+        self.has_reference_hole = False
+        known.append((minute, close))
+
+    def lose_reference_candles(self) -> None:
+        self.has_reference_hole = True
 
     def live(self) -> list[Top]:
         """The books since the last loss; empty if the book is lost now."""
@@ -85,10 +133,16 @@ def ofi(history: History, now: int, window: int) -> float | None:
 
 
 def trade_flow(history: History, now: int, window: int) -> float | None:
-    live = history.live()
-    if not live or live[0].at > now - window:
+    # Every instant of the window lies in an interval of which all trades are known.
+    reached = now - window
+    if not history.is_observing():
         return None
-    return sum(qty for at, qty in history.trades if now - window < at <= now) / 100
+    for start, end in sorted(history.whole, key=lambda interval: interval[0]):
+        if start <= reached:
+            reached = now if end is None else max(reached, end)
+    if reached < now:
+        return None
+    return sum(qty for at, qty in history.trades.values() if now - window < at <= now) / 100
 
 
 def mid_at(history: History, then: int) -> int | None:
@@ -143,6 +197,30 @@ def reference_vol(history: History, now: int) -> float | None:
     return math.sqrt(sum(change * change for change in changes) / len(changes)) / history.prices[-1][1]
 
 
+def reference_close(history: History, minute: int) -> int | None:
+    """The close in force at a whole minute: of the last candle before it, at most six minutes old."""
+    known = history.reference_candles
+    if history.has_reference_hole or not known or minute <= known[0][0]:
+        return None
+    began, close = [candle for candle in known if candle[0] < minute][-1]
+    return close if began >= minute - 6 else None
+
+
+def candle_return(history: History, now: int, minutes: int) -> float | None:
+    last = (now - 5 * SECOND) // MINUTE
+    close, then = reference_close(history, last), reference_close(history, last - minutes)
+    return None if close is None or then is None else math.log(Fraction(close, then))
+
+
+def candle_volatility(history: History, now: int) -> float | None:
+    last = (now - 5 * SECOND) // MINUTE
+    closes = [reference_close(history, minute) for minute in range(last - 15, last + 1)]
+    known = [close for close in closes if close is not None]
+    if len(known) < 16:
+        return None
+    return math.sqrt(sum((b - a) ** 2 for a, b in itertools.pairwise(known)) / 15) / known[-1]
+
+
 def strike_distance(history: History) -> float | None:
     if history.strike is None or not history.prices:
         return None
@@ -184,6 +262,9 @@ def twin_row(history: History, now: int) -> dict[str, float | None]:
     row["strike_distance"] = strike_distance(history)
     row["strike_distance_sigma"] = strike_distance_sigma(history, now)
     row["seconds_to_close"] = (history.close_at - now) / SECOND
+    for minutes in (5, 15):
+        row[f"reference_return_{minutes}m"] = candle_return(history, now, minutes)
+    row["reference_volatility_15m"] = candle_volatility(history, now)
     angle = 2 * math.pi * (now % DAY) / DAY
     row["tod_sin"], row["tod_cos"] = math.sin(angle), math.cos(angle)
     return row

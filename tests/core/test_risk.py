@@ -28,6 +28,15 @@ from daemon.core.units import MILLISECOND, MONEY_ONE, PRICE_ONE, SECOND, BookSid
 from tests.core.worlds import CASH, LIMITS, NOW, TICKER, snapshot, spec
 
 REFUSALS: tuple[Refusal, ...] = typing.get_args(Refusal)
+MARKET_REFUSALS: tuple[Refusal, ...] = (
+    "exchange_paused",
+    "trading_paused",
+    "maintenance",
+    "schema_drift",
+    "not_watched",
+    "not_backfilled",
+)
+"""Those that the engine finds for a market before it asks the gate."""
 
 
 def feed(**changes: object) -> FeedHealth:
@@ -57,6 +66,8 @@ def market(**changes: object) -> MarketRisk:
         position=None,
         open_orders=(),
         book_changed_max=None,
+        feed=feed(),
+        refusal=None,
     )
     return msgspec.structs.replace(base, **changes)
 
@@ -67,7 +78,7 @@ def account(**changes: object) -> AccountRisk:
         refusal=None,
         breaker="closed",
         is_trial_out=False,
-        feed=feed(),
+        private_feed=feed(),
         cash_free=CASH,
         loss_elsewhere=0,
         pnl_today=0,
@@ -138,19 +149,25 @@ CASES: list[tuple[Refusal, dict[str, typing.Any], dict[str, typing.Any]]] = [
         {"a": account(breaker="half_open", is_trial_out=True)},
         {"a": account(is_trial_out=True)},
     ),
-    ("feed_down", {"a": account(feed=feed(is_connected=False))}, {}),
-    ("feed_down", {"a": account(feed=FeedHealth())}, {}),
+    ("feed_down", {"a": account(private_feed=feed(is_connected=False))}, {}),
+    ("feed_down", {"m": market(feed=feed(is_connected=False))}, {}),
+    ("feed_down", {"m": market(feed=FeedHealth())}, {}),
     (
         "feed_silent",
-        {"a": account(feed=feed(heard_at=NOW - 15 * SECOND - 1))},
-        {"a": account(feed=feed(heard_at=NOW - 15 * SECOND))},
+        {"m": market(feed=feed(heard_at=NOW - 15 * SECOND - 1))},
+        {"m": market(feed=feed(heard_at=NOW - 15 * SECOND))},
     ),
     (
         "transport_lag",
-        {"a": account(feed=late(501 * MILLISECOND))},
-        {"a": account(feed=late(500 * MILLISECOND))},
+        {"m": market(feed=late(501 * MILLISECOND))},
+        {"m": market(feed=late(500 * MILLISECOND))},
     ),
-    ("clock_skew", {"a": account(feed=skewed(-SECOND - 1))}, {"a": account(feed=skewed(-SECOND))}),
+    ("clock_skew", {"m": market(feed=skewed(-SECOND - 1))}, {"m": market(feed=skewed(-SECOND))}),
+    *[
+        # What triggers these, and what ends them, stands in test_engine_refusals.
+        (refusal, {"m": market(refusal=refusal)}, {})
+        for refusal in MARKET_REFUSALS
+    ],
     ("book_unsynced", {"m": market(book=unsynced())}, {}),
     (
         "book_unchanged",

@@ -26,7 +26,7 @@ def spec(number: int, strike: int) -> MarketSpec:
     return MarketSpec(
         ticker=f"T-{number}",
         event_ticker=f"E-{number}",
-        series_ticker="S",
+        series_ticker="KXBTC",
         title="",
         status="active",
         open_at=START + number * LIFE,
@@ -52,7 +52,7 @@ def tiny_stream(seed: int, markets: int) -> Iterator[Event]:
             now = listed.open_at + second * SECOND + 1
             price = round(price * math.exp(rng.gauss(0, SIGMA)))
             seen = [*seen[1:], price]
-            yield ReferencePriceReceived("tiny", "BTC/USD", price, now, None)
+            yield ReferencePriceReceived("kraken", "BTC/USD", price, now, None)
             sigmas = math.log(seen[0] / strike) / (SIGMA * math.sqrt(900 - second))
             fair = 0.5 * (1 + math.erf(sigmas / math.sqrt(2))) + rng.gauss(0, 0.01)
             middle = min(9_800, max(200, round(fair * 1_000) * 10))

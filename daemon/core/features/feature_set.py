@@ -1,8 +1,7 @@
 """The catalogue of features, and the set of them that one market keeps up to date.
 
 Rules: time is told and never goes back; unknown is None; the loss of the book ends all windows of the
-book and of trades, and they warm up again from nothing; trades count only while the book is synced,
-because they come over the same connection.
+book, and they warm up again from nothing; those of trades live by the trade stream's own continuity.
 """
 
 from __future__ import annotations
@@ -10,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from daemon.core.book import Book
-from daemon.core.events import CandleBackfilled, TradePrinted
+from daemon.core.events import CandleBackfilled, TradePrinted, TradesBackfilled
+from daemon.core.features import candle_statistics as _candle_statistics  # noqa: F401 - found by inspection
 from daemon.core.features.definition import FeatureDefinition
-from daemon.core.features.inputs import MarketInputs
-from daemon.core.features.reference import ReferenceFeatures
+from daemon.core.features.inputs import MarketInputs, Reference
 from daemon.core.features.statistics import Statistic
 from daemon.core.markets import MarketSpec
 from daemon.core.scorer import FeatureSchema
@@ -41,7 +40,7 @@ CATALOGUE: dict[str, FeatureDefinition] = {
 class FeatureSet:
     """The features of one market, in a schema's order."""
 
-    def __init__(self, schema: FeatureSchema, spec: MarketSpec, reference: ReferenceFeatures) -> None:
+    def __init__(self, schema: FeatureSchema, spec: MarketSpec, reference: Reference) -> None:
         """Build cold.
 
         Raises:
@@ -59,7 +58,6 @@ class FeatureSet:
         self._on_end = [s.on_end for s in statistics if type(s).on_end is not Statistic.on_end]
         self._on_top = [s.on_top for s in statistics if type(s).on_top is not Statistic.on_top]
         self._on_mid = [s.on_mid for s in statistics if type(s).on_mid is not Statistic.on_mid]
-        self._on_trade = [s.on_trade for s in statistics if type(s).on_trade is not Statistic.on_trade]
         self._now: Ns = 0
 
     def on_spec(self, spec: MarketSpec) -> None:
@@ -84,6 +82,7 @@ class FeatureSet:
         double_mid = top.double_mid
         has_changed = top.update(book)
         if is_new:
+            inputs.trades.begin(now)  # a market's two subscriptions are made together
             for on_begin in self._on_begin:
                 on_begin(now)
         elif has_changed:
@@ -95,11 +94,29 @@ class FeatureSet:
                 on_mid(now)
 
     def on_trade(self, trade: TradePrinted) -> None:
-        """Take a public trade; ignored while the book is unsynced."""
-        now = self._at(trade.received_at)
-        if self._inputs.book is not None:
-            for on_trade in self._on_trade:
-                on_trade(now, trade)
+        """Take a public trade; one that is known already counts once."""
+        self._inputs.trades.on_trade(self._at(trade.received_at), trade)
+
+    def on_trades_backfilled(self, event: TradesBackfilled) -> None:
+        """Take an interval of trades from REST: it fills the holes of the stream that it covers."""
+        now = self._at(event.received_at)
+        self._inputs.trades.fill(event.since, event.until, event.trades, now)
+
+    def on_stream_begun(self, at: Ns) -> None:
+        """The connection is up: trades are observed from here on."""
+        self._inputs.trades.begin(self._at(at))
+
+    def on_stream_ended(self, at: Ns) -> None:
+        """The connection is gone: trades are missed from here on. Its book's loss is told by `on_book`."""
+        self._inputs.trades.end(self._at(at))
+
+    def on_trades_lost(self, at: Ns) -> None:
+        """The trade stream has a hole that ends here; the connection's next trade proves that it goes on."""
+        self._inputs.trades.interrupt(self._at(at))
+
+    def on_trades_resumed(self) -> None:
+        """The connection brought a trade of some market: its stream flows again."""
+        self._inputs.trades.resume()
 
     def on_candle(self, candle: CandleBackfilled) -> None:
         """Take a candle of the past, in any order, before or after the book's snapshot.
@@ -112,6 +129,7 @@ class FeatureSet:
     def row(self, now: Ns) -> list[float | None]:
         """Return the features in schema order; None is unknown or warming up."""
         now = self._at(now)
+        self._inputs.spot = self._inputs.reference.in_force(now)
         return [get(now) for get in self._get]
 
     def _at(self, now: Ns) -> Ns:

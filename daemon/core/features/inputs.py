@@ -6,10 +6,12 @@ The mid is kept doubled (bid + ask, in half price units), so that it is an exact
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Protocol
 
 from daemon.core.book import Book
 from daemon.core.events import CandleBackfilled
 from daemon.core.features.reference import ReferenceFeatures
+from daemon.core.features.trade_tape import TradeTape
 from daemon.core.markets import MarketSpec
 from daemon.core.units import MINUTE, PRICE_ONE, Ns, Price, Qty
 
@@ -140,15 +142,26 @@ class MinuteMids:
         self.revision += 1
 
 
+class Reference(Protocol):
+    """Where a market's underlying price comes from: of several sources, one is in force at an instant."""
+
+    def in_force(self, now: Ns) -> ReferenceFeatures:
+        """Return the features of the source in force; those of no source know nothing."""
+        ...
+
+
 class MarketInputs:
     """Everything that the features of one market read."""
 
-    __slots__ = ("book", "minutes", "reference", "spec", "top")
+    __slots__ = ("book", "minutes", "reference", "spec", "spot", "top", "trades")
 
-    def __init__(self, spec: MarketSpec, reference: ReferenceFeatures) -> None:
+    def __init__(self, spec: MarketSpec, reference: Reference) -> None:
         self.spec = spec
         self.reference = reference
+        self.spot = reference.in_force(0)
+        """The source in force at the instant of the row that is read: one row never mixes two."""
         self.book: Book | None = None
         """The synced book; None while there is none."""
         self.top = TopOfBook()
         self.minutes = MinuteMids()
+        self.trades = TradeTape()

@@ -1,7 +1,8 @@
-"""The reference price's features: one set per symbol, shared by all markets on it.
+"""The reference price's features: one set per source and symbol, shared by all markets on it.
 
 Prices are stamped with our clock at their arrival. A price stays in force until the next one; the
-feed's loss makes everything unknown until it is back.
+feed's loss makes everything unknown until it is back. Each source of a price has a set of its own, so that
+nothing is ever computed across two sources, and changing over to another one needs no warming up.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from math import log1p, sqrt
 
 from daemon.core.events import ReferencePriceReceived
+from daemon.core.features.candles import ClosedCandles
 from daemon.core.features.windows import Lag, SampledChanges
 from daemon.core.units import SECOND, Money, Ns
 
@@ -20,14 +22,16 @@ VOL_SAMPLES_MAX = 300
 class ReferenceFeatures:
     """What is known of one symbol's price now, and of its recent past."""
 
-    __slots__ = ("_changes", "_lags", "_last_at", "_volatility", "_volatility_at", "price")
+    __slots__ = ("_changes", "_lags", "_volatility", "_volatility_at", "candles", "price", "priced_at")
 
     def __init__(self) -> None:
         self.price: Money | None = None
         """The price in force; None before the first one and after a loss."""
         self._lags = {window: Lag(window) for window in RETURN_WINDOWS}
         self._changes = SampledChanges(SECOND, VOL_SAMPLES_MIN, VOL_SAMPLES_MAX)
-        self._last_at: Ns = 0
+        self.candles = ClosedCandles()
+        self.priced_at: Ns = 0
+        """When the last price came; 0 before the first one."""
         self._volatility: float | None = None
         self._volatility_at: Ns | None = None
 
@@ -38,7 +42,7 @@ class ReferenceFeatures:
             self.on_lost()
             return
         # Two feeds' stamps can be handled out of order by some microseconds: time never goes back.
-        at = self._last_at = max(self._last_at, event.received_at)
+        at = self.priced_at = max(self.priced_at, event.received_at)
         self.price = price
         self._volatility_at = None
         for lag in self._lags.values():
@@ -52,6 +56,11 @@ class ReferenceFeatures:
         for lag in self._lags.values():
             lag.end()
         self._changes.end()
+        self.candles.on_lost()
+
+    def in_force(self, now: Ns) -> ReferenceFeatures:  # noqa: ARG002 - a choice of one
+        """Return itself: a single source is in force whatever the time."""
+        return self
 
     def log_return(self, window: Ns, now: Ns) -> float | None:
         """Return ln(price now / price a window ago); None until the prices reach back so far.

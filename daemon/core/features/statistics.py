@@ -12,10 +12,10 @@ from __future__ import annotations
 from math import cos, log1p, pi, sin, sqrt
 from typing import ClassVar
 
-from daemon.core.events import TradePrinted
 from daemon.core.features.definition import FeatureDefinition
 from daemon.core.features.inputs import MarketInputs
 from daemon.core.features.reference import RETURN_WINDOWS
+from daemon.core.features.trade_tape import WINDOW
 from daemon.core.features.windows import Lag, WindowSum
 from daemon.core.units import DAY, MINUTE, PRICE_ONE, QTY_ONE, SECOND, Ns
 
@@ -49,9 +49,6 @@ class Statistic:
 
     def on_mid(self, at: Ns) -> None:
         """The mid changed, or became known or unknown."""
-
-    def on_trade(self, at: Ns, trade: TradePrinted) -> None:
-        """A public trade was printed while the book is synced."""
 
     def get(self, now: Ns) -> float | None:
         """Return the feature's value at `now`; None when unknown."""
@@ -122,10 +119,21 @@ class DepthImbalance(Statistic):
         return (bids - asks) / (bids + asks) if bids + asks else None
 
 
-class _WindowedFlow(Statistic):
-    """A signed count of contracts summed over a window, from the book's sync on."""
+class OrderFlowImbalance(Statistic):
+    """Net size that joined the bid or left the ask at the best prices, over a window."""
 
     __slots__ = ("_sum",)
+    definitions = tuple(
+        FeatureDefinition(
+            name=f"ofi_{window_s}s",
+            unit="contracts",
+            window=window_s * SECOND,
+            source="book",
+            warm_up=_WHOLE_WINDOW,
+            citation="Cont, Kukanov, Stoikov 2014, The Price Impact of Order Book Events, eq. 2-3",
+        )
+        for window_s in (1, 10, 60)
+    )
 
     def __init__(self, inputs: MarketInputs, definition: FeatureDefinition) -> None:
         super().__init__(inputs, definition)
@@ -142,43 +150,28 @@ class _WindowedFlow(Statistic):
         flow = self._sum.get(now)
         return None if flow is None else flow / QTY_ONE
 
-
-class OrderFlowImbalance(_WindowedFlow):
-    """Net size that joined the bid or left the ask at the best prices, over a window."""
-
-    definitions = tuple(
-        FeatureDefinition(
-            name=f"ofi_{window_s}s",
-            unit="contracts",
-            window=window_s * SECOND,
-            source="book",
-            warm_up=_WHOLE_WINDOW,
-            citation="Cont, Kukanov, Stoikov 2014, The Price Impact of Order Book Events, eq. 2-3",
-        )
-        for window_s in (1, 10, 60)
-    )
-
     def on_top(self, at: Ns) -> None:
         flow = self._inputs.top.flow
         if flow:
             self._sum.add(at, flow)
 
 
-class TradeFlow(_WindowedFlow):
+class TradeFlow(Statistic):
     """Contracts that takers bought as YES minus those bought as NO, over a window of our clock."""
 
     definitions = (
         FeatureDefinition(
             name="trade_flow_60s",
             unit="contracts",
-            window=MINUTE,
+            window=WINDOW,
             source="trades",
-            warm_up=_WHOLE_WINDOW,
+            warm_up="every trade of the whole window was streamed, or backfilled",
         ),
     )
 
-    def on_trade(self, at: Ns, trade: TradePrinted) -> None:
-        self._sum.add(at, trade.qty if trade.taker_side == "yes" else -trade.qty)
+    def get(self, now: Ns) -> float | None:
+        flow = self._inputs.trades.flow(now)
+        return None if flow is None else flow / QTY_ONE
 
 
 class MidMomentum(Statistic):
@@ -294,7 +287,7 @@ class ReferenceReturn(Statistic):
         self._window = definition.window
 
     def get(self, now: Ns) -> float | None:
-        return self._inputs.reference.log_return(self._window, now)
+        return self._inputs.spot.log_return(self._window, now)
 
 
 class ReferenceVolatility(Statistic):
@@ -311,12 +304,12 @@ class ReferenceVolatility(Statistic):
     )
 
     def get(self, now: Ns) -> float | None:
-        return self._inputs.reference.volatility(now)
+        return self._inputs.spot.volatility(now)
 
 
 def _strike_distance(inputs: MarketInputs) -> float | None:
     spec = inputs.spec
-    strike, price = spec.strike, inputs.reference.price
+    strike, price = spec.strike, inputs.spot.price
     if strike is None or strike <= 0 or price is None or spec.strike_type not in _STRIKES_BELOW_YES:
         return None
     return log1p((price - strike) / strike)
@@ -362,7 +355,7 @@ class StrikeDistanceSigma(Statistic):
         if left <= 0:
             return None
         distance = _strike_distance(inputs)
-        volatility = inputs.reference.volatility(now)
+        volatility = inputs.spot.volatility(now)
         if distance is None or not volatility:
             return None
         return distance / (volatility * sqrt(left / SECOND))

@@ -24,9 +24,7 @@ def test_windows_end_with_the_book_and_warm_up_again() -> None:
     told.now += 2 * SECOND
     assert told.row()["ofi_1s"] == 0.0
     told.lose()
-    assert all(
-        told.row()[name] is None for name in SCHEMA.names if CATALOGUE[name].source in {"book", "trades"}
-    )
+    assert all(told.row()[name] is None for name in SCHEMA.names if CATALOGUE[name].source == "book")
     told.now += 2 * SECOND
     two_sided(told)
     assert told.row()["ofi_1s"] is None

@@ -13,8 +13,10 @@ from daemon.core.events import (
     BookSnapshotReceived,
     CandleBackfilled,
     Level,
+    ReferenceCandleClosed,
     ReferencePriceReceived,
     TradePrinted,
+    TradesBackfilled,
 )
 from daemon.core.features import CATALOGUE, FeatureSet, ReferenceFeatures
 from daemon.core.markets import Fees, MarketSpec
@@ -25,7 +27,7 @@ from tests.core.feature_twins import History, Top, twin_row
 START: Ns = 1_790_000_100 * SECOND
 STRIKE = 85_000 * MONEY_ONE
 LOGS = frozenset({"strike_distance", "strike_distance_sigma"}) | {
-    f"reference_return_{window_s}s" for window_s in (1, 5, 30)
+    f"reference_return_{window}" for window in ("1s", "5s", "30s", "5m", "15m")
 }
 SCHEMA = FeatureSchema(tuple(CATALOGUE))
 
@@ -55,6 +57,7 @@ class Told:
     strike: int | None = STRIKE
     book: Book = field(default_factory=lambda: Book("T"))
     reference: ReferenceFeatures = field(default_factory=ReferenceFeatures)
+    trade_ids: int = 0
 
     def __post_init__(self) -> None:
         spec = market(self.strike)
@@ -78,17 +81,63 @@ class Told:
         if not self.book.is_synced:
             if self.history.live():
                 self.history.candles.clear()
-                self.history.trades.clear()
             self.history.books.append(Top(self.now, None, None))
             return
+        self.history.observe(self.now)
         bids = sorted(self.book.yes.sizes.items(), reverse=True)
         asks = sorted((10_000 - price, size) for price, size in self.book.no.sizes.items())
         self.history.books.append(Top(self.now, bids, asks))
 
-    def trade(self, qty: int, taker_side: Side) -> None:
-        self.features.on_trade(TradePrinted("T", "id", 5_000, qty, taker_side, self.now, None))
-        if self.history.live():
-            self.history.trades.append((self.now, qty if taker_side == "yes" else -qty))
+    def trade(self, qty: int, taker_side: Side) -> TradePrinted:
+        """A trade that nobody saw before, over the stream."""
+        self.trade_ids += 1
+        trade = TradePrinted("T", str(self.trade_ids), 5_000, qty, taker_side, self.now, None)
+        self.trade_again(trade)
+        return trade
+
+    def trade_again(self, trade: TradePrinted) -> None:
+        """The same over the stream; its stamp is the instant at which it comes."""
+        self.features.on_trade(trade)
+        self.history.observe_trade(self.now)
+        self.history.take_trade(self.now, trade.trade_id, signed(trade))
+
+    def missed_trade(self, qty: int, taker_side: Side, happened_at: Ns) -> TradePrinted:
+        """A trade that the stream kept from us: only a backfill can tell it."""
+        self.trade_ids += 1
+        return TradePrinted("T", str(self.trade_ids), 5_000, qty, taker_side, self.now, happened_at)
+
+    def backfill(self, since: Ns, until: Ns, trades: tuple[TradePrinted, ...]) -> None:
+        """All trades of an interval, over REST."""
+        self.features.on_trades_backfilled(TradesBackfilled("T", since, until, trades, self.now))
+        self.history.fill(since, until)
+        for trade in trades:
+            happened_at = self.now if trade.sent_at is None else min(self.now, trade.sent_at)
+            self.history.take_trade(happened_at, trade.trade_id, signed(trade))
+
+    def drop(self) -> None:
+        """The connection is gone: book and trades with it."""
+        self.lose()
+        self.features.on_stream_ended(self.now)
+        self.history.stop_observing(self.now)
+
+    def connect(self) -> None:
+        """The connection is up again."""
+        self.features.on_stream_begun(self.now)
+        self.history.observe(self.now)
+
+    def lose_trades(self) -> None:
+        """A gap in the trades."""
+        self.features.on_trades_lost(self.now)
+        self.history.lose_trades(self.now)
+
+    def reference_candle(self, minutes_back: int, close: int) -> None:
+        """A closed candle of the underlying that began so many whole minutes ago."""
+        minute = self.now // MINUTE - minutes_back
+        event = ReferenceCandleClosed(
+            "x", "BTC/USD", MINUTE, minute * MINUTE, close, close, close, close, 0, self.now
+        )
+        self.reference.candles.on_candle(event)
+        self.history.take_reference_candle(minute, close)
 
     def candle(self, ended_at: Ns, bid: int | None, ask: int | None) -> None:
         self.features.on_candle(CandleBackfilled("T", MINUTE, ended_at, bid, ask, 0, self.now))
@@ -104,6 +153,7 @@ class Told:
     def lose_reference(self) -> None:
         self.reference.on_lost()
         self.history.prices.clear()
+        self.history.lose_reference_candles()
 
     def row(self) -> dict[str, float | None]:
         return dict(zip(SCHEMA.names, self.features.row(self.now), strict=True))
@@ -119,6 +169,11 @@ class Told:
                 assert expected == pytest.approx(actual, abs=1e-12), name
             else:
                 assert (name, expected) == (name, actual)
+
+
+def signed(trade: TradePrinted) -> int:
+    """The contracts that went to YES."""
+    return trade.qty if trade.taker_side == "yes" else -trade.qty
 
 
 def two_sided(told: Told) -> None:

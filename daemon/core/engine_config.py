@@ -1,0 +1,40 @@
+"""What the engine is built from besides its strategies and its model: a part of every journal's header.
+
+A field that is added has a default that means what was so before it: old journals stay readable.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from daemon.core.connections import FIRST_FEED
+from daemon.core.events import Feed
+from daemon.core.reference import ReferenceConfig
+from daemon.core.risk import Limits
+from daemon.core.units import Ns
+
+
+class EngineConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The engine's configuration, in core units.
+
+    `order_id_prefix` and `epoch` (Unix ms of the start) make client order ids unique for ever:
+    `<prefix>-<epoch>-<sequence>` in base 36. `private_feed` is the connection that carries our orders and
+    fills. `audit_differences_max` unequal audits of a book in a row, and it is lost. `is_backfilled` says
+    that the shell reads what was missed of a market and ends it with `MarketBackfilled`: until then nothing
+    is sent there.
+    """
+
+    order_id_prefix: Annotated[str, msgspec.Meta(pattern="^[a-z0-9]{1,12}$")]
+    epoch: int
+    limits: Limits
+    order_ttl: Ns
+    heartbeat: Ns
+    reconcile_every: Ns
+    failures_max: int
+    probe_every: Ns
+    private_feed: Feed = FIRST_FEED
+    audit_differences_max: int = 2
+    is_backfilled: bool = False
+    reference: ReferenceConfig = ReferenceConfig()

@@ -1,0 +1,100 @@
+"""The closed one-minute candles of one symbol at one source, and what they say of the last quarter hour.
+
+A minute without trades has no candle: on reading, the close before it is filled forward, for a few minutes
+at most. After a loss of the connection, the candles go on only if the next one follows the last one known or
+repeats it, which is what a backfill that reaches back does; otherwise minutes may be missing, and they
+begin anew.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from math import log1p, sqrt
+
+from daemon.core.events import ReferenceCandleClosed
+from daemon.core.units import MINUTE, SECOND, Money, Ns
+
+GRACE: Ns = 5 * SECOND
+"""A candle is told some seconds after its end: until then its minute must not look like an empty one."""
+FILLED_MAX = 5
+"""So many minutes without a candle are filled forward; more than that are a silence, no empty market."""
+REACH = 15
+_KEPT = REACH + FILLED_MAX + 2
+
+
+class ClosedCandles:
+    """Closes by the minute in which they ended a candle."""
+
+    __slots__ = ("_closes", "_computed", "_computed_for", "_first", "_has_hole", "_last", "_revision")
+
+    def __init__(self) -> None:
+        self._closes: dict[int, Money] = {}
+        self._first = 0
+        self._last: int | None = None
+        self._has_hole = False
+        self._revision = 0
+        self._computed_for: tuple[int, int] | None = None
+        self._computed: float | None = None
+
+    def on_candle(self, candle: ReferenceCandleClosed) -> None:
+        """Take a finished candle; told in order, one that is known already changes nothing.
+
+        Other periods than a minute, and closes that can't be, are ignored.
+        """
+        minute, rest = divmod(candle.began_at, MINUTE)
+        if candle.period != MINUTE or rest or candle.close <= 0:
+            return
+        last = self._last
+        if last is None or (self._has_hole and minute > last + 1):
+            self._closes.clear()
+            self._first = minute
+        self._has_hole = False
+        self._revision += 1
+        if last is not None and minute <= last:
+            return
+        self._closes[minute] = candle.close
+        self._last = minute
+        for old in [old for old in self._closes if old <= minute - _KEPT]:
+            del self._closes[old]
+
+    def on_lost(self) -> None:
+        """The connection is gone: from here on candles may be missing."""
+        self._has_hole = True
+        self._revision += 1
+
+    def close_at(self, minute: int) -> Money | None:
+        """Return the close in force at a whole minute since the epoch; None when it isn't known."""
+        if self._last is None or self._has_hole:
+            return None
+        for before in range(minute - 1, minute - 2 - FILLED_MAX, -1):
+            if before < self._first:
+                return None
+            close = self._closes.get(before)
+            if close is not None:
+                return close
+        return None
+
+    def log_return(self, minutes: int, now: Ns) -> float | None:
+        """Return ln of the last close to the one so many minutes (at most 15) before; None while unknown."""
+        last = (now - GRACE) // MINUTE
+        close, then = self.close_at(last), self.close_at(last - minutes)
+        return None if close is None or then is None else log1p((close - then) / then)
+
+    def volatility(self, now: Ns) -> float | None:
+        """Return the root mean square of the last 15 one-minute changes, relative to the last close.
+
+        Per square root of a minute. None unless all of them are known.
+        """
+        key = ((now - GRACE) // MINUTE, self._revision)
+        if key != self._computed_for:
+            self._computed_for = key
+            self._computed = self._compute(key[0])
+        return self._computed
+
+    def _compute(self, last: int) -> float | None:
+        closes = [self.close_at(minute) for minute in range(last - REACH, last + 1)]
+        known = [close for close in closes if close is not None]
+        if len(known) < len(closes):
+            return None
+        total = sum((after - before) ** 2 for before, after in pairwise(known))
+        return sqrt(total / REACH) / known[-1]
