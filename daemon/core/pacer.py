@@ -51,3 +51,8 @@ class Pacer:
             return False
         self._level -= cost * _SCALE
         return True
+
+    def empty(self, now: Ns) -> None:
+        """Take note that the venue found its bucket empty (429): ours held tokens that did not exist."""
+        self._refill(now)
+        self._level = 0

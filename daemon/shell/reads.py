@@ -51,11 +51,12 @@ class Reader:
     async def _answer(self, name: str) -> None:
         try:
             if name == "probe":
-                await self._account.exchange_status()
+                # The venue's word on itself comes with the answer, also when it is an error (sheet 4.1).
+                self._emit(await self._account.status())
             else:
                 self._emit(await self._reconcile())
         except Refused as error:
-            log.warning("read.refused", request=name, code=error.code, details=error.details)
+            log.warning("read.refused", request=name, code=error.code, reason=str(error))
             self._emit(e.VenueAnswered(name, self._now()))
         except VenueError as error:
             log.warning("read.failed", request=name, reason=str(error))

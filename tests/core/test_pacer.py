@@ -67,3 +67,11 @@ def test_a_reserve_that_leaves_nothing_is_a_programmer_error() -> None:
     """Limits on everything."""
     with pytest.raises(AssertionError):
         Pacer(capacity=10, refill_per_s=10, reserve=10)
+
+
+def test_an_empty_bucket_of_the_venue_empties_ours() -> None:
+    """After a 429 nothing goes, not even by the reserve, until the refill has brought its cost."""
+    pacer = Pacer(capacity=100, refill_per_s=100, reserve=20)
+    pacer.empty(SECOND)
+    assert SECOND + SECOND // 50 == pacer.ready_at(2, SECOND, may_use_reserve=True)
+    assert SECOND + 3 * SECOND // 10 == pacer.ready_at(10, SECOND, may_use_reserve=False)

@@ -150,7 +150,7 @@ class OrderCalls(WriteCalls):
     ) -> BatchOutcome:
         entry = bytes(raw)
         try:
-            if msgspec.json.decode(entry, type=_Failed).error is not None:
+            if bytes(msgspec.json.decode(entry, type=_Failed).error) not in (b"", b"null"):
                 return read_error(reply.status, entry)
             return read(entry)
         except (msgspec.DecodeError, ValueError) as error:
@@ -191,6 +191,6 @@ class OrderCalls(WriteCalls):
 
 
 class _Failed(msgspec.Struct, frozen=True):
-    """Whether an entry of a batch is an error."""
+    """Whether an entry of a batch is an error: where it is none, the field is absent or null."""
 
-    error: msgspec.Raw | None = None
+    error: msgspec.Raw = msgspec.Raw()

@@ -1,0 +1,44 @@
+"""The client as a whole: one pool for all calls, one gate for all reads."""
+
+from __future__ import annotations
+
+import pytest
+
+from daemon.kalshi.errors import Unreadable
+from tests.kalshi.rest.calling import calling, tell
+
+
+class _Gate:
+    def __init__(self) -> None:
+        self.seen: list[tuple[str, str, int | None]] = []
+
+    async def enter(self, path: str) -> None:
+        self.seen.append(("in", path, None))
+
+    def leave(self, path: str, status: int | None) -> None:
+        self.seen.append(("out", path, status))
+
+
+async def test_reads_pass_the_gate_and_writes_do_not() -> None:
+    """Each read enters and leaves, each page by itself; a cancel never waits behind a list."""
+    async with calling() as (venue, rest):
+        rest.gate = gate = _Gate()
+        assert gate is rest.gate
+        tell(venue, "/portfolio/positions", {"market_positions": [], "cursor": ""})
+        venue.answer("DELETE", "/portfolio/events/orders", 204, b"")
+        await rest.positions()
+        await rest.cancel_all()
+        path = "/portfolio/positions"
+        assert [("in", path, None), ("out", path, 200)] == gate.seen
+
+
+async def test_strange_answers_are_counted_by_shape() -> None:
+    """By endpoint, field and what was wrong, and not by the ticker in the path."""
+    async with calling() as (venue, rest):
+        for ticker in ("A-1", "B-2"):
+            tell(venue, f"/markets/{ticker}/orderbook", {"orderbook": {}})
+            with pytest.raises(Unreadable):
+                await rest.orderbook(ticker)
+        counts = rest.refused.counts
+        shape = "refused /markets/:name/orderbook: Object missing required field `orderbook_fp`"
+        assert {"refused": 2, shape: 2} == counts
