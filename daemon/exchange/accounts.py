@@ -1,10 +1,11 @@
 """Accounts: cash by shard, signed positions, what resting orders reserve, exact fees, settlement.
 
 Fully collateralised, no leverage: buying YES at P pays P, selling YES that isn't held is buying NO and pays
-1 - P; opposite holdings net to 1 $ a pair. A resting order reserves its worst case: what of it would
-*open* costs its own price. Per side, held contracts cover the best-priced orders first, because price
-priority fills those first. Fees are reserved for takers at entry, and for makers where makers pay
-(protocol sheet 6.3; 11, row 14).
+1 - P; opposite holdings net to 1 $ a pair, at once where netting is on and at settlement where it is off
+(then they are held as `pairs`, and nothing that closes is any cheaper). A resting order reserves its worst
+case: what of it would *open* costs its own price. Per side, held contracts cover the best-priced orders
+first, because price priority fills those first. Fees are reserved for takers at entry, and for makers where
+makers pay (protocol sheet 6.3; 11, row 14).
 """
 
 from __future__ import annotations
@@ -22,11 +23,13 @@ from daemon.exchange.matching import Order
 class Holding(Position):
     """A position, and what the venue's list says besides."""
 
-    __slots__ = ("exchange_index", "traded", "updated_at", "volume")
+    __slots__ = ("exchange_index", "pairs", "traded", "updated_at", "volume")
 
     def __init__(self, exchange_index: int) -> None:
         super().__init__()
         self.exchange_index = exchange_index
+        self.pairs: Qty = 0
+        """YES and NO held at once, where netting is off: 1 $ each at settlement."""
         self.volume: Qty = 0
         """Contracts traded in this market."""
         self.traded: Money = 0
@@ -46,7 +49,31 @@ class Holding(Position):
             self.volume,
             self.traded,
             at,
+            self.pairs,
         )
+
+    @property
+    def yes_qty(self) -> Qty:
+        """YES contracts held, those of pairs included."""
+        return max(0, self.qty) + self.pairs
+
+    @property
+    def no_qty(self) -> Qty:
+        """NO contracts held, those of pairs included."""
+        return max(0, -self.qty) + self.pairs
+
+
+SUBACCOUNT_MAX = 63
+
+
+def subaccount_name(owner: str, number: int) -> str:
+    """Return the account's name of an owner's subaccount; 0 is the primary one, the owner's own."""
+    return f"{owner}#{number}" if number else owner
+
+
+def subaccount_number(account: str) -> int:
+    """Return the number in an account's name: 0 for a primary one."""
+    return int(account.partition("#")[2] or 0)
 
 
 def reserve(qty: Qty, orders: Iterable[Order], fees: Fees) -> Money:
@@ -88,7 +115,11 @@ class Account:
         """Every client order id ever used, and its order."""
         self.fills: list[Filled] = []
         self.settlements: list[PaidOut] = []
+        self.is_netting = True
+        self.cancels_until: Ns = 0
+        """Until then nothing may come to rest: a cancel-all reaches so far."""
         self._reserved: dict[str, tuple[int, Money]] = {}
+        self._reserved_by_shard: dict[int, Money] = {}
 
     def deposit(self, exchange_index: int, amount: Money) -> None:
         """Put cash on a shard."""
@@ -108,7 +139,7 @@ class Account:
 
     def reserved(self, exchange_index: int) -> Money:
         """Return what resting orders reserve on a shard."""
-        return sum([money for shard, money in self._reserved.values() if shard == exchange_index])
+        return self._reserved_by_shard.get(exchange_index, 0)
 
     def available(self, exchange_index: int) -> Money:
         """Return the cash of a shard that no order reserves."""
@@ -119,10 +150,17 @@ class Account:
         if self.is_house:
             return
         orders = self.resting.get(ticker)
+        before = self._reserved.pop(ticker, (exchange_index, 0))[1]
+        needed = 0
         if orders:
-            self._reserved[ticker] = (exchange_index, reserve(self.qty(ticker), orders.values(), fees))
-        else:
-            self._reserved.pop(ticker, None)
+            needed = reserve(self._cover(ticker), orders.values(), fees)
+            self._reserved[ticker] = (exchange_index, needed)
+        if needed != before:
+            self._reserved_by_shard[exchange_index] = self.reserved(exchange_index) + needed - before
+
+    def _cover(self, ticker: str) -> Qty:
+        """Return the signed position as far as it makes closing orders cheap."""
+        return self.qty(ticker) if self.is_netting else 0
 
     def affords(self, order: Order, taken: Qty, fees: Fees, instead_of: Order | None = None) -> bool:
         """Whether cash covers the worst case with this order, of which `taken` would trade at once."""
@@ -130,9 +168,10 @@ class Account:
             return True
         ticker, shard = order.ticker, order.exchange_index
         others = [other for other in self.resting.get(ticker, {}).values() if other is not instead_of]
-        needed = reserve(self.qty(ticker), [*others, order], fees)
+        cover = self._cover(ticker)
+        needed = reserve(cover, [*others, order], fees)
         if taken:
-            held = -self.qty(ticker) if order.side == "bid" else self.qty(ticker)
+            held = -cover if order.side == "bid" else cover
             proceeds = min(taken, max(0, held)) * (PRICE_ONE - order.own_price)
             needed += max(0, trade_fee(fees, order.price, taken, is_taker=True) - proceeds)
         elsewhere = self.reserved(shard) - self._reserved.get(ticker, (shard, 0))[1]
@@ -140,7 +179,7 @@ class Account:
 
     def cash_after(self, order: Order, price: Price, qty: Qty, fees: Fees, *, is_taker: bool) -> Money:
         """Return the shard's cash as it would be after a fill: what decides whether it can happen."""
-        held = self.qty(order.ticker)
+        held = self._cover(order.ticker)
         bought = order.side == "bid"
         closing = min(qty, max(0, -held if bought else held))
         own = price if bought else PRICE_ONE - price
@@ -157,7 +196,11 @@ class Account:
         """
         holding = self.holding(order.ticker, order.exchange_index)
         own = price if order.side == "bid" else PRICE_ONE - price
-        revenue = holding.trade(qty if order.side == "bid" else -qty, price)
+        bought = order.side == "bid"
+        closing = 0 if self.is_netting else min(qty, max(0, -holding.qty if bought else holding.qty))
+        # Without netting what closes is bought like anything else, and its dollar comes at settlement.
+        revenue = holding.trade(qty if bought else -qty, price) - closing * PRICE_ONE
+        holding.pairs += closing
         fee, order.accumulator = charge(
             order.accumulator, revenue, trade_fee(fees, price, qty, is_taker=is_taker)
         )
@@ -179,11 +222,22 @@ class Account:
     def apply_settlement(self, ticker: str, price: Price, at: Ns) -> Money:
         """Pay a position out at what one YES contract is worth; return the payout."""
         holding = self.holdings.get(ticker)
-        if holding is None or not holding.qty:
+        if holding is None or not (holding.qty or holding.pairs):
             return 0
-        payout = holding.value(price)
-        holding.realized += payout - holding.cost
-        holding.qty = holding.cost = 0
+        value = holding.value(price)
+        payout = value + holding.pairs * PRICE_ONE
+        # What pairs earned was realised when they were made.
+        holding.realized += value - holding.cost
+        holding.qty = holding.cost = holding.pairs = 0
         holding.updated_at = at
         self.deposit(holding.exchange_index, payout)
         return payout
+
+    def give_pairs_back(self, ticker: str, at: Ns) -> Money:
+        """Return, and book, the dollars that a market's pairs are worth: netting was turned on."""
+        holding = self.holdings[ticker]
+        freed = holding.pairs * PRICE_ONE
+        holding.pairs = 0
+        holding.updated_at = at
+        self.deposit(holding.exchange_index, freed)
+        return freed

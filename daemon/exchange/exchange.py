@@ -12,19 +12,35 @@ from collections.abc import Callable, Iterable
 from daemon.core.units import Money, Ns, Qty
 from daemon.exchange.accounts import Account
 from daemon.exchange.execution import Execution, Telling
-from daemon.exchange.facts import Fact, OrderState, PositionChanged
+from daemon.exchange.facts import Fact, MaintenanceScheduled, OrderState, PauseChanged, PositionChanged
 from daemon.exchange.lifecycle import Lifecycle
 from daemon.exchange.market import Market, MarketRecord
-from daemon.exchange.matching import Order
+from daemon.exchange.matching import Order, Plan, Trade
+from daemon.exchange.order_groups import OrderGroups
+from daemon.exchange.pauses import Pause
 from daemon.exchange.requests import Amendment, NewOrder, Refused
+from daemon.exchange.treasury import Treasury
+
+CANCEL_ALL_REACH: Ns = 0
+"""How long after a cancel-all new orders may not come to rest: the venue says up to a minute (sheet 4.6).
+
+The mildest that it allows is chosen; `Exchange.cancel_all_reach` switches it.
+"""
 
 
 class Exchange(Lifecycle):
-    """All of the venue but the wire. Markets' lives are in `Lifecycle`, orders' here."""
+    """All of the venue but the wire.
+
+    Markets' lives and pauses are in `Lifecycle`, orders' here; `order_groups` and `treasury` hold the rest
+    of what an account may do.
+    """
 
     def __init__(self, new_id: Callable[[], str]) -> None:
         super().__init__(Execution(new_id))
         self._new_id = new_id
+        self.order_groups = OrderGroups(self._execution, self.pauses, new_id)
+        self.treasury = Treasury(self._execution, self.pauses, new_id)
+        self.cancel_all_reach: Ns = CANCEL_ALL_REACH
 
     # --- accounts ----------------------------------------------------------------------------
 
@@ -47,32 +63,43 @@ class Exchange(Lifecycle):
                 found.deposit(exchange_index, amount)
         return found
 
+    def deposit(self, account: str, exchange_index: int, amount: Money, now: Ns) -> list[Fact]:
+        """Put cash on an account's shard from outside."""
+        return self.treasury.deposit(account, exchange_index, amount, now)
+
     def adopt(
         self,
-        account: Account,
+        accounts: Iterable[Account],
         markets: Iterable[MarketRecord],
         orders: Iterable[OrderState],
         positions: Iterable[PositionChanged],
+        pauses: Iterable[PauseChanged] = (),
+        windows: Iterable[MaintenanceScheduled] = (),
     ) -> None:
         """Take over what a state directory kept, before anything else happens here.
 
-        The account's cash, fills and settlements are its own already; its resting orders go back into
-        the books in the order of their making.
+        The accounts' cash, fills and settlements are their own already; their resting orders go back into
+        the books in the order of their making. Groups and transfers are adopted where they are kept.
         """
-        self.accounts[account.name] = account
+        self.accounts.update((account.name, account) for account in accounts)
         for record in markets:
             self.markets[record.spec.ticker] = Market.from_record(record)
             self._watch(record.spec.ticker)
         for told in positions:
-            holding = account.holding(told.ticker, told.exchange_index)
+            holding = self.accounts[told.account].holding(told.ticker, told.exchange_index)
             holding.qty, holding.cost, holding.realized = told.qty, told.cost, told.realized
             holding.fees, holding.volume, holding.traded = told.fees, told.volume, told.traded
-            holding.updated_at = told.at
+            holding.pairs, holding.updated_at = told.pairs, told.at
         for state in sorted(orders, key=lambda state: state.created_at):
             order = Order.from_state(state)
-            self._keep(account, order)
+            self._keep(self.accounts[order.account], order)
             if order.status == "resting":
                 self._execution.rest(self.markets[order.ticker], order, Telling(), order.updated_at)
+        for told_pause in pauses:
+            pause = Pause(told_pause.is_exchange_paused, told_pause.is_trading_paused, told_pause.resumes_at)
+            self.pauses.set(told_pause.exchange_index, pause, told_pause.at)
+        for window in windows:
+            self.pauses.schedule(window.start_at, window.end_at, window.at)
 
     def _keep(self, account: Account, order: Order) -> None:
         account.orders[order.order_id] = order
@@ -89,7 +116,9 @@ class Exchange(Lifecycle):
         if market is None:
             return Refused("market_not_found"), []
         account = self.accounts[request.account]
-        refusal = self._refusal(request, market, account, now)
+        refusal = self.pauses.refusal(market.spec.exchange_index) or self._refusal(
+            request, market, account, now
+        )
         if refusal is not None:
             return refusal, []
         qty = request.qty
@@ -114,11 +143,16 @@ class Exchange(Lifecycle):
         order.post_only = request.post_only
         order.cancel_on_pause = request.cancel_on_pause
         order.expires_at = request.expires_at
+        order.order_group_id = request.order_group_id
         plan = market.book.plan(order.side, order.price, qty, account.name, request.self_trade_prevention)
         if request.post_only and market.book.crosses(order.side, order.price):
             return Refused("invalid_order", "post only cross"), []
         # A FOK that meets an own order is handled as IOC.
-        if request.time_in_force == "fill_or_kill" and plan.filled < qty and not plan.is_self_crossed:
+        if (
+            request.time_in_force == "fill_or_kill"
+            and not plan.is_self_crossed
+            and self._fillable(order, plan, now) < qty
+        ):
             return Refused("invalid_order", "fill or kill insufficient volume"), []
         if not account.affords(order, plan.filled, market.spec.fees):
             return Refused("insufficient_balance"), []
@@ -136,6 +170,12 @@ class Exchange(Lifecycle):
             return Refused("invalid_price")
         if request.client_order_id and request.client_order_id in account.client_order_ids:
             return Refused("order_already_exists")
+        if request.order_group_id is not None:
+            group = self.order_groups.find(account.name, request.order_group_id)
+            if group is None or group.exchange_index != market.spec.exchange_index:
+                return Refused("order_group_not_found")
+            if group.is_triggered:
+                return Refused("exceeded_order_group_risk_limit")
         if request.expires_at is not None:
             if request.time_in_force != "good_till_canceled":
                 details = f"Cannot specify both {request.time_in_force} and expiration_ts"
@@ -145,6 +185,24 @@ class Exchange(Lifecycle):
         if request.reduce_only and request.time_in_force == "good_till_canceled":
             return Refused("invalid_order", "reduce_only can only be used with IoC or FoK orders")
         return None
+
+    def _fillable(self, order: Order, plan: Plan, now: Ns) -> Qty:
+        """Return how much of a plan the groups of both sides allow."""
+        left: dict[str, Qty] = {}
+        filled = 0
+        for step in plan.steps:
+            if not isinstance(step, Trade):
+                continue
+            sides = (order.order_group_id, None if step.maker is None else step.maker.order_group_id)
+            group_ids = [group_id for group_id in sides if group_id is not None]
+            for group_id in group_ids:
+                if group_id not in left:
+                    left[group_id] = self._execution.groups[group_id].allowance(now)
+            qty = min([step.qty, *(left[group_id] for group_id in group_ids)])
+            for group_id in group_ids:
+                left[group_id] -= qty
+            filled += qty
+        return filled
 
     def _arrive(self, market: Market, account: Account, order: Order, telling: Telling, now: Ns) -> None:
         """Match an order and rest, cancel or close what is left of it."""
@@ -159,6 +217,8 @@ class Exchange(Lifecycle):
                 account.orders.pop(order.order_id, None)
         elif is_stopped or order.time_in_force != "good_till_canceled":
             execution.drop(order, order.reason if is_stopped else None, now)
+        elif now < account.cancels_until:
+            execution.drop(order, "Decrease", now)
         else:
             execution.rest(market, order, telling, now)
         telling.order(account, order, now)
@@ -175,6 +235,9 @@ class Exchange(Lifecycle):
         if order is None or order.status != "resting":
             return Refused("not_found")
         market = self.markets[order.ticker]
+        refusal = self.pauses.refusal(market.spec.exchange_index, is_cancel=is_cancel)
+        if refusal is not None:
+            return refusal
         if now >= market.spec.close_at or not (is_cancel or market.is_open(now)):
             return Refused("market_inactive")
         return market, order
@@ -191,7 +254,8 @@ class Exchange(Lifecycle):
         return qty, telling.facts()
 
     def cancel_all(self, account: str, now: Ns) -> tuple[int, list[Fact]]:
-        """Take all of an account's resting orders out; the outcome is their number."""
+        """Take all of an account's resting orders out, as far as they can be; the outcome is their number."""
+        self.accounts[account].cancels_until = now + self.cancel_all_reach
         facts: list[Fact] = []
         count = 0
         resting = [order_id for orders in self.accounts[account].resting.values() for order_id in orders]
@@ -205,10 +269,13 @@ class Exchange(Lifecycle):
         self, account: str, order_id: str, qty: Qty, now: Ns, *, is_target: bool
     ) -> tuple[OrderState | Refused, list[Fact]]:
         """Shrink a resting order by `qty`, or to it, in place: its queue place stays."""
-        found = self._resting(account, order_id, now, is_cancel=False)
+        # It is a cancel of a part, so a pause of trading lets it through; a suspended market doesn't.
+        found = self._resting(account, order_id, now, is_cancel=True)
         if isinstance(found, Refused):
             return found, []
         market, order = found
+        if not market.is_open(now):
+            return Refused("market_inactive"), []
         by = order.remaining - qty if is_target else qty
         if qty < 0 or by < 0 or (by == 0 and not is_target):
             return Refused("invalid_order_size"), []
@@ -273,7 +340,9 @@ class Exchange(Lifecycle):
             return Refused("order_already_exists")
         if request.qty <= order.filled:
             return Refused("invalid_order", "invalid amend quantity for order")
-        if not market.grid.contains(request.price):
+        # An order that an older grid let in may stay where it is, in its place.
+        is_in_place = request.price == order.price and request.qty - order.filled <= order.remaining
+        if not is_in_place and not market.grid.contains(request.price):
             return Refused("invalid_price")
         if request.expires_at and request.expires_at <= now:
             return Refused("invalid_order", "Expiration timestamp must be in the future")

@@ -2,7 +2,8 @@
 
 Money is checked for a taker's worst case on arrival, so a fill can only be refused for the dust that fee
 rounding takes (less than 0.0001 $ a fill). Then the order that can't pay is cancelled (`MarginCancel`)
-and matching goes on without it: no account ever goes below zero.
+and matching goes on without it: no account ever goes below zero. A match that would pass an order group's
+limit is cut to what is left of it, and triggers the group.
 """
 
 from __future__ import annotations
@@ -11,10 +12,27 @@ from collections.abc import Callable
 
 from daemon.core.units import Ns, Price, Qty
 from daemon.exchange.accounts import Account
-from daemon.exchange.facts import Fact, Filled, LevelChanged, OrderChanged, Traded, UpdateReason
+from daemon.exchange.cash_facts import CashChanged
+from daemon.exchange.facts import (
+    Fact,
+    Filled,
+    LevelChanged,
+    OrderChanged,
+    OrderGroupChanged,
+    Traded,
+    UpdateReason,
+)
+from daemon.exchange.groups import OrderGroup
 from daemon.exchange.market import Market
 from daemon.exchange.matching import Order, Pull, Trade, outcome
 from daemon.exchange.shadow import ShadowBook
+
+GROUP_CANCEL: UpdateReason = "Decrease"
+"""Why a group's orders go: the venue has no word of its own for it (sheet 2.7), and says this of cancels."""
+
+
+QTY_ANY: Qty = 1 << 62
+"""More than any order has."""
 
 
 class Telling:
@@ -24,6 +42,7 @@ class Telling:
         self._orders: list[Fact] = []
         self._fills: list[Fact] = []
         self._positions: dict[tuple[str, str], Fact] = {}
+        self._cash: dict[tuple[str, int], Fact] = {}
         self._public: list[Fact] = []
 
     def order(self, account: Account, order: Order, at: Ns) -> None:
@@ -38,14 +57,30 @@ class Telling:
             account.fills.append(fact)
             holding = account.holdings[fact.ticker]
             self._positions[account.name, fact.ticker] = holding.told(account.name, fact.ticker, fact.at)
+            self.cash(account, fact.exchange_index, fact.at)
+
+    def group(self, fact: OrderGroupChanged) -> None:
+        """Tell what became of a group, before the cancels that follow from it."""
+        self._orders.append(fact)
+
+    def cash(self, account: Account, exchange_index: int, at: Ns) -> None:
+        """Tell an account's cash on a shard."""
+        held = account.cash.get(exchange_index, 0)
+        self._cash[account.name, exchange_index] = CashChanged(account.name, exchange_index, held, at)
 
     def public(self, fact: Fact) -> None:
         """Tell everyone."""
         self._public.append(fact)
 
     def facts(self) -> list[Fact]:
-        """Return all of it: orders, fills, positions, then levels and trades."""
-        return [*self._orders, *self._fills, *self._positions.values(), *self._public]
+        """Return all of it: orders and groups, fills, positions, cash, then levels and trades."""
+        return [
+            *self._orders,
+            *self._fills,
+            *self._positions.values(),
+            *self._cash.values(),
+            *self._public,
+        ]
 
 
 class Execution:
@@ -53,6 +88,8 @@ class Execution:
 
     def __init__(self, new_id: Callable[[], str]) -> None:
         self.accounts: dict[str, Account] = {}
+        self.markets: dict[str, Market] = {}
+        self.groups: dict[str, OrderGroup] = {}
         self.fees_total = 0
         """All fees ever charged, in Money."""
         self._new_id = new_id
@@ -122,7 +159,7 @@ class Execution:
     # --- trades ------------------------------------------------------------------------------
 
     def take(self, market: Market, order: Order, telling: Telling, now: Ns) -> bool:
-        """Match an arriving order; return whether an own order or an empty purse stopped it."""
+        """Match an arriving order; return whether an own order, a purse or a group's limit stopped it."""
         while order.remaining:
             plan = market.book.plan(
                 order.side, order.price, order.remaining, order.account, order.self_trade_prevention
@@ -131,10 +168,16 @@ class Execution:
                 if isinstance(step, Pull):
                     maker = step.maker
                     self.cancel(market, maker, maker.remaining, "SelfTradeCancel", telling, now)
-                elif not self._affords(market, order, step.price, step.qty, is_taker=True):
+                    continue
+                qty = min(step.qty, self._allowance(order, now), self._allowance(step.maker, now))
+                if not self._affords(market, order, step.price, qty, is_taker=True):
                     order.reason = "MarginCancel"
                     return True
-                elif not self._meet(market, order, step, telling, now):
+                is_plan_good = self._meet(market, order, step._replace(qty=qty), telling, now)
+                if self._trip(order, telling, now):
+                    order.reason = GROUP_CANCEL
+                    return True
+                if not is_plan_good:
                     break
             else:
                 if plan.is_self_crossed:
@@ -143,8 +186,12 @@ class Execution:
         return False
 
     def _meet(self, market: Market, order: Order, step: Trade, telling: Telling, now: Ns) -> bool:
-        """Trade with one maker; False if the maker couldn't pay and was cancelled instead."""
+        """Trade with one maker; False if the plan no longer holds.
+
+        Either the maker couldn't pay and was cancelled instead, or its group was triggered.
+        """
         maker = step.maker
+        is_plan_good = True
         trade_id = self._new_id()
         if maker is None:
             side = outcome("ask" if order.side == "bid" else "bid")
@@ -154,13 +201,13 @@ class Execution:
             if not self._affords(market, maker, step.price, step.qty, is_taker=False):
                 self.cancel(market, maker, maker.remaining, "MarginCancel", telling, now)
                 return False
-            self._fill_maker(market, maker, step.price, step.qty, trade_id, telling, now)
+            is_plan_good = not self._fill_maker(market, maker, step.price, step.qty, trade_id, telling, now)
         order.remaining -= step.qty
         self._fill(market, order, step.price, step.qty, trade_id, telling, now, is_taker=True)
         market.traded(step.price, step.qty)
         taker_side = outcome(order.side)
         telling.public(Traded(market.ticker, trade_id, step.price, step.qty, taker_side, now))
-        return True
+        return is_plan_good
 
     def reach(self, market: Market, telling: Telling, now: Ns) -> None:
         """Fill resting orders that a tape's levels reach, until none is left."""
@@ -168,6 +215,7 @@ class Execution:
         assert isinstance(book, ShadowBook)
         while (found := book.reached()) is not None:
             maker, qty, level = found
+            qty = min(qty, self._allowance(maker, now))
             if not self._affords(market, maker, maker.price, qty, is_taker=False):
                 self.cancel(market, maker, maker.remaining, "MarginCancel", telling, now)
                 continue
@@ -182,6 +230,9 @@ class Execution:
 
     def fill_printed(self, market: Market, maker: Order, qty: Qty, telling: Telling, now: Ns) -> None:
         """Fill a resting order from a recorded print (which is told on its own)."""
+        if maker.status != "resting":
+            return  # an earlier fill of the same print triggered its group
+        qty = min(qty, self._allowance(maker, now))
         if self._affords(market, maker, maker.price, qty, is_taker=False):
             self._fill_maker(market, maker, maker.price, qty, self._new_id(), telling, now)
         else:
@@ -189,12 +240,14 @@ class Execution:
 
     def _fill_maker(
         self, market: Market, maker: Order, price: Price, qty: Qty, trade_id: str, telling: Telling, now: Ns
-    ) -> None:
+    ) -> bool:
+        """Fill a resting order; return whether that triggered its group."""
         self.shrink(market, maker, qty, telling, now)
         self._fill(market, maker, price, qty, trade_id, telling, now, is_taker=False)
         maker.reason = "Trade"
         self._close_if_done(maker, "executed")
         telling.order(self.accounts[maker.account], maker, now)
+        return self._trip(maker, telling, now)
 
     def _fill(
         self,
@@ -209,11 +262,13 @@ class Execution:
         is_taker: bool,
     ) -> None:
         account = self.accounts[order.account]
-        before = account.qty(order.ticker)
+        holding = account.holding(order.ticker, order.exchange_index)
+        before = holding.yes_qty
         fee = account.apply_fill(order, price, qty, market.spec.fees, now, is_taker=is_taker)
         self.fees_total += fee
-        after = account.qty(order.ticker)
-        market.open_interest += max(0, after) - max(0, before)
+        market.open_interest += holding.yes_qty - before
+        if order.order_group_id is not None:
+            self.groups[order.order_group_id].match(qty, now)
         account.reserve_again(order.ticker, order.exchange_index, market.spec.fees)
         telling.fill(
             account,
@@ -229,7 +284,7 @@ class Execution:
                 qty,
                 fee,
                 is_taker,
-                after,
+                holding.qty,
                 now,
             ),
         )
@@ -239,3 +294,47 @@ class Execution:
         if account.is_house:
             return True
         return account.cash_after(order, price, qty, market.spec.fees, is_taker=is_taker) >= 0
+
+    # --- order groups ------------------------------------------------------------------------
+
+    def _allowance(self, order: Order | None, now: Ns) -> Qty:
+        """Return how much an order may match now as far as its group goes."""
+        if order is None or order.order_group_id is None:
+            return QTY_ANY
+        allowance = self.groups[order.order_group_id].allowance(now)
+        assert allowance, f"order {order.order_id} outlived the limit of its group"
+        return allowance
+
+    def _trip(self, order: Order, telling: Telling, now: Ns) -> bool:
+        """Trigger an order's group if it has reached its limit; return whether it did."""
+        if order.order_group_id is None:
+            return False
+        group = self.groups[order.order_group_id]
+        if group.allowance(now):
+            return False
+        self.trigger(group, telling, now)
+        return True
+
+    def trigger(self, group: OrderGroup, telling: Telling, now: Ns) -> None:
+        """Let a group in no more orders, and cancel those that rest."""
+        group.is_triggered = True
+        telling.group(
+            OrderGroupChanged(
+                group.account, group.order_group_id, "triggered", None, now, group.exchange_index
+            )
+        )
+        self.cancel_group(group, telling, now)
+
+    def cancel_group(self, group: OrderGroup, telling: Telling, now: Ns) -> None:
+        """Cancel what rests of a group, in the order of its making within each market."""
+        for order in self.resting_of(group):
+            self.cancel(self.markets[order.ticker], order, order.remaining, GROUP_CANCEL, telling, now)
+
+    def resting_of(self, group: OrderGroup) -> list[Order]:
+        """Return a group's resting orders."""
+        return [
+            order
+            for orders in self.accounts[group.account].resting.values()
+            for order in orders.values()
+            if order.order_group_id == group.order_group_id
+        ]

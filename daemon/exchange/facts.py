@@ -14,6 +14,7 @@ from daemon.core.commands import TimeInForce
 from daemon.core.events import Level, OrderStatus
 from daemon.core.markets import MarketResult, MarketSpec
 from daemon.core.units import BookSide, Money, Ns, Price, PriceBand, Qty, Side
+from daemon.exchange.cash_facts import CashFact
 
 SelfTradePrevention: TypeAlias = Literal["taker_at_cross", "maker"]
 UpdateReason: TypeAlias = Literal[
@@ -124,6 +125,7 @@ class OrderState(_Fact, frozen=True):
     created_at: Ns
     updated_at: Ns
     reason: UpdateReason | None
+    order_group_id: str | None = None
 
 
 class OrderChanged(_Fact, frozen=True, gc=True):
@@ -152,7 +154,10 @@ class Filled(_Fact, frozen=True):
 
 
 class PositionChanged(_Fact, frozen=True):
-    """A told account's position: signed YES contracts, cost of the open part, contracts and cash traded."""
+    """A told account's position: signed YES contracts, cost of the open part, contracts and cash traded.
+
+    `pairs` are YES and NO held at once, where netting is off: each pays 1 $ at settlement.
+    """
 
     account: str
     ticker: str
@@ -164,6 +169,7 @@ class PositionChanged(_Fact, frozen=True):
     volume: Qty
     traded: Money
     at: Ns
+    pairs: Qty = 0
 
 
 class PaidOut(_Fact, frozen=True):
@@ -195,6 +201,7 @@ class OrderGroupChanged(_Fact, frozen=True):
     event_type: Literal["created", "triggered", "reset", "deleted", "limit_updated"]
     contracts_limit: Qty | None
     at: Ns
+    exchange_index: int = 0
 
 
 class EventFeesChanged(_Fact, frozen=True):
@@ -203,6 +210,31 @@ class EventFeesChanged(_Fact, frozen=True):
     event_ticker: str
     fee_type: str | None
     multiplier_ppm: int | None
+    at: Ns
+
+
+class PauseChanged(_Fact, frozen=True):
+    """A shard is paused or goes on; `resumes_at` is the announced end, None when none is."""
+
+    exchange_index: int
+    is_exchange_paused: bool
+    is_trading_paused: bool
+    resumes_at: Ns | None
+    at: Ns
+
+
+class MaintenanceScheduled(_Fact, frozen=True):
+    """The whole exchange will be paused from `start_at` to `end_at`."""
+
+    start_at: Ns
+    end_at: Ns
+    at: Ns
+
+
+class Disputed(_Fact, frozen=True):
+    """A market's result is in doubt: nothing is paid until it is amended."""
+
+    ticker: str
     at: Ns
 
 
@@ -308,5 +340,9 @@ Fact: TypeAlias = (
     | PaidOut
     | OrderGroupChanged
     | EventFeesChanged
+    | PauseChanged
+    | MaintenanceScheduled
+    | Disputed
+    | CashFact
     | MarketFact
 )

@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import heapq
 
+import msgspec
+
 from daemon.core.events import Level
-from daemon.core.markets import MarketResult, MarketSpec
+from daemon.core.markets import Fees, MarketResult, MarketSpec
 from daemon.core.units import Money, Ns, Price, PriceBand, Qty, Side
 from daemon.exchange.execution import Execution, Telling
 from daemon.exchange.facts import (
     BookReplaced,
     CloseMoved,
     Determined,
+    Disputed,
+    EventFeesChanged,
     Fact,
     GridChanged,
     LevelChanged,
@@ -24,6 +28,7 @@ from daemon.exchange.facts import (
     MarketDeactivated,
     MarketOpened,
     PaidOut,
+    PauseChanged,
     Settled,
     StrikeSet,
     TickerTold,
@@ -31,6 +36,7 @@ from daemon.exchange.facts import (
     UpdateReason,
 )
 from daemon.exchange.market import Market
+from daemon.exchange.pauses import SHARDS, Pause, Pauses
 from daemon.exchange.shadow import ShadowBook
 
 
@@ -39,7 +45,8 @@ class Lifecycle:
 
     def __init__(self, execution: Execution) -> None:
         self._execution = execution
-        self.markets: dict[str, Market] = {}
+        self.markets: dict[str, Market] = execution.markets
+        self.pauses = Pauses()
         self._watched: list[str] = []
         """Markets whose clock still has something to say."""
         self._expiries: list[tuple[Ns, str, str]] = []
@@ -68,9 +75,15 @@ class Lifecycle:
         return [StrikeSet(ticker, strike, strike_type, now)]
 
     def move_close(self, ticker: str, close_at: Ns, now: Ns) -> list[Fact]:
-        """Change a market's close time."""
-        self.markets[ticker].change(now, close_at=close_at)
-        return [CloseMoved(ticker, close_at, now)]
+        """Change a market's close time; one that is closed, without a result, opens again by it."""
+        market = self.markets[ticker]
+        market.change(now, close_at=close_at)
+        moved = CloseMoved(ticker, close_at, now)
+        if market.status != "closed" or close_at <= now:
+            return [moved]
+        market.change(now, status="active")
+        self._watch(ticker)
+        return [moved, MarketActivated(ticker, now)]
 
     def change_grid(self, ticker: str, bands: tuple[PriceBand, ...], now: Ns) -> list[Fact]:
         """Change a market's tick table; resting orders stay where they are."""
@@ -111,19 +124,48 @@ class Lifecycle:
         market.change(now, status="determined")
         return [Determined(ticker, result, settlement_price, now)]
 
-    def settle(self, ticker: str, now: Ns) -> list[Fact]:
-        """Pay the positions of a determined market out; again changes nothing."""
+    def dispute(self, ticker: str, now: Ns) -> list[Fact]:
+        """Put a result in doubt: nothing is paid until it is amended."""
+        market = self.markets[ticker]
+        assert market.status in {"determined", "amended"}, f"{ticker} is {market.status}"
+        market.change(now, status="disputed")
+        return [Disputed(ticker, now)]
+
+    def amend_result(
+        self,
+        ticker: str,
+        result: MarketResult,
+        settlement_price: Price,
+        now: Ns,
+        *,
+        expiration_value: str = "",
+    ) -> list[Fact]:
+        """Give a market another result, or confirm a disputed one, before it is settled."""
+        market = self.markets[ticker]
+        assert market.status in {"determined", "disputed", "amended"}, f"{ticker} is {market.status}"
+        market.result, market.settlement_price = result, settlement_price
+        market.expiration_value, market.determined_at = expiration_value, now
+        market.change(now, status="amended")
+        return [Determined(ticker, result, settlement_price, now)]
+
+    def settle(self, ticker: str, now: Ns, *, is_told_again: bool = False) -> list[Fact]:
+        """Pay the positions of a determined market out; again pays nothing.
+
+        With `is_told_again` the message of a settlement that was made is told once more, as the venue may.
+        """
         market = self.markets[ticker]
         if market.settled_at is not None:
-            return []
+            return [Settled(ticker, now)] if is_told_again else []
         assert market.result is not None, f"{ticker} has no result"
+        assert market.status in {"determined", "amended"}, f"{ticker} is {market.status}"
         assert market.settlement_price is not None
-        telling: list[Fact] = []
+        told: list[Fact] = []
         for account in self._execution.accounts.values():
             holding = account.holdings.get(ticker)
-            if holding is None or not holding.qty:
+            if holding is None or not (holding.qty or holding.pairs):
                 continue
             qty, cost = holding.qty, holding.cost
+            yes_qty, no_qty = holding.yes_qty, holding.no_qty
             payout = account.apply_settlement(ticker, market.settlement_price, now)
             if account.is_house:
                 del account.holdings[ticker]
@@ -135,26 +177,88 @@ class Lifecycle:
                 market.spec.exchange_index,
                 market.result,
                 market.settlement_price,
-                max(0, qty),
+                yes_qty,
                 cost if qty > 0 else 0,
-                max(0, -qty),
+                no_qty,
                 cost if qty < 0 else 0,
                 payout,
                 holding.fees,
                 now,
             )
             account.settlements.append(paid)
-            telling += [paid, holding.told(account.name, ticker, now)]
+            telling = Telling()
+            telling.cash(account, market.spec.exchange_index, now)
+            told += [paid, holding.told(account.name, ticker, now), *telling.facts()]
         market.open_interest = 0
         market.settled_at = now
         market.change(now, status="finalized")
-        return [*telling, Settled(ticker, now)]
+        return [*told, Settled(ticker, now)]
+
+    def change_event_fees(self, event_ticker: str, fees: Fees | None, now: Ns) -> list[Fact]:
+        """Let an event have a fee rule of its own in place of its series'; None lifts it."""
+        for market in self.markets.values():
+            if market.spec.event_ticker != event_ticker:
+                continue
+            series_fees = market.series_fees or market.spec.fees
+            market.series_fees = None if fees is None else series_fees
+            market.change(now, fees=fees or series_fees)
+            for account in self._execution.accounts.values():
+                account.reserve_again(market.ticker, market.spec.exchange_index, market.spec.fees)
+        if fees is None:
+            return [EventFeesChanged(event_ticker, None, None, now)]
+        return [EventFeesChanged(event_ticker, fees.fee_type, fees.multiplier_ppm, now)]
+
+    # --- pauses ------------------------------------------------------------------------------
+
+    def pause(
+        self,
+        now: Ns,
+        *,
+        exchange_index: int | None = None,
+        is_trading_only: bool = True,
+        resumes_at: Ns | None = None,
+    ) -> list[Fact]:
+        """Pause trading, or all of the exchange, on a shard or (None) on all of them."""
+        changes: list[PauseChanged] = []
+        for shard in SHARDS if exchange_index is None else (exchange_index,):
+            held = self.pauses.of(shard)
+            pause = msgspec.structs.replace(
+                held,
+                is_exchange_paused=held.is_exchange_paused or not is_trading_only,
+                is_trading_paused=held.is_trading_paused or is_trading_only,
+                resumes_at=resumes_at,
+            )
+            changed = self.pauses.set(shard, pause, now)
+            if changed is not None:
+                changes.append(changed)
+        return self._halt(changes, now) if changes else []
+
+    def resume(self, now: Ns, *, exchange_index: int | None = None) -> list[Fact]:
+        """End every pause of a shard or (None) of all of them."""
+        shards = SHARDS if exchange_index is None else (exchange_index,)
+        return [changed for shard in shards if (changed := self.pauses.set(shard, Pause(), now)) is not None]
+
+    def schedule_maintenance(self, start_at: Ns, end_at: Ns, now: Ns) -> list[Fact]:
+        """Announce a window in which the exchange is paused. Raises ValueError for one that isn't ahead."""
+        return [self.pauses.schedule(start_at, end_at, now), *self.advance(now)]
+
+    def _halt(self, changed: list[PauseChanged], now: Ns) -> list[Fact]:
+        """Return the pauses, and the cancels of what asked to go when its shard is paused."""
+        paused = {
+            pause.exchange_index for pause in changed if pause.is_exchange_paused or pause.is_trading_paused
+        }
+        facts: list[Fact] = [*changed]
+        for market in self.markets.values():
+            if market.spec.exchange_index in paused:
+                facts += self._cancel_resting(market, "HaltCancel", now, only_on_pause=True)
+        return facts
 
     # --- the clock ---------------------------------------------------------------------------
 
     def advance(self, now: Ns) -> list[Fact]:
-        """Let happen what the clock alone brings about: opens, expiries, closes."""
-        facts: list[Fact] = []
+        """Let happen what the clock alone brings about: maintenance, opens, expiries, closes."""
+        changed = self.pauses.advance(now)
+        facts: list[Fact] = self._halt(changed, now) if changed else []
         if self._expiries and self._expiries[0][0] <= now:
             facts += self._expire(now)
         if not self._watched:
@@ -190,9 +294,13 @@ class Lifecycle:
             facts.append(BookReplaced(market.ticker, (), (), now))
         return [*facts, MarketClosed(market.ticker, now)]
 
-    def _cancel_resting(self, market: Market, reason: UpdateReason, now: Ns) -> list[Fact]:
+    def _cancel_resting(
+        self, market: Market, reason: UpdateReason, now: Ns, *, only_on_pause: bool = False
+    ) -> list[Fact]:
         telling = Telling()
         for order in market.book.orders():
+            if only_on_pause and not order.cancel_on_pause:
+                continue
             self._execution.cancel(market, order, order.remaining, reason, telling, now)
         return telling.facts()
 
@@ -203,6 +311,10 @@ class Lifecycle:
         assert isinstance(market.book, ShadowBook), f"{ticker} is no tape's market"
         return market, market.book
 
+    def _trades(self, market: Market) -> bool:
+        """Whether our orders may trade: the recording goes on while we are paused."""
+        return self.pauses.is_trading_active(market.spec.exchange_index)
+
     def apply_snapshot(
         self, ticker: str, yes: tuple[Level, ...], no: tuple[Level, ...], now: Ns
     ) -> list[Fact]:
@@ -211,7 +323,8 @@ class Lifecycle:
         book.apply_snapshot(yes, no)
         facts: list[Fact] = [BookReplaced(ticker, book.levels("yes"), book.levels("no"), now)]
         telling = Telling()
-        self._execution.reach(market, telling, now)
+        if self._trades(market):
+            self._execution.reach(market, telling, now)
         return facts + telling.facts()
 
     def apply_delta(self, ticker: str, side: Side, price: Price, delta: Qty, now: Ns) -> list[Fact]:
@@ -219,7 +332,7 @@ class Lifecycle:
         market, book = self._shadow(ticker)
         shown = book.apply_delta(side, price, delta)
         facts: list[Fact] = [LevelChanged(ticker, side, price, shown, now, None, None)] if shown else []
-        if delta > 0 and book.has_orders:
+        if delta > 0 and book.has_orders and self._trades(market):
             telling = Telling()
             self._execution.reach(market, telling, now)
             facts += telling.facts()
@@ -231,7 +344,7 @@ class Lifecycle:
         """Take in a recorded trade (YES price); our orders that it reaches are filled."""
         market, book = self._shadow(ticker)
         telling = Telling()
-        for order, filled, _ in book.printed(price, qty, taker_side):
+        for order, filled, _ in book.printed(price, qty, taker_side) if self._trades(market) else ():
             self._execution.fill_printed(market, order, filled, telling, now)
         market.traded(price, qty)
         return [*telling.facts(), Traded(ticker, trade_id, price, qty, taker_side, now)]

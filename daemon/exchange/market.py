@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from daemon.core.markets import MarketResult, MarketSpec, MarketStatus
+from daemon.core.markets import Fees, MarketResult, MarketSpec, MarketStatus
 from daemon.core.units import Money, Ns, Price, PriceGrid, Qty
 from daemon.exchange.matching import MatchingBook
 from daemon.exchange.shadow import ShadowBook
@@ -25,6 +25,7 @@ class MarketRecord(msgspec.Struct, frozen=True, array_like=True):
     expiration_value: str
     determined_at: Ns | None
     settled_at: Ns | None
+    series_fees: Fees | None = None
 
 
 class Market:
@@ -47,6 +48,8 @@ class Market:
         """The venue's free text for the value that decided."""
         self.determined_at: Ns | None = None
         self.settled_at: Ns | None = None
+        self.series_fees: Fees | None = None
+        """What the event's own fee rule stands in for; None where the series' is in force."""
 
     @property
     def ticker(self) -> str:
@@ -90,6 +93,7 @@ class Market:
             self.expiration_value,
             self.determined_at,
             self.settled_at,
+            self.series_fees,
         )
 
     @classmethod

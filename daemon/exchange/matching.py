@@ -30,6 +30,15 @@ def own_price(side: BookSide, price: Price) -> Price:
     return price if side == "bid" else PRICE_ONE - price
 
 
+def owner_of(account: str) -> str:
+    """Return whose an account is: a subaccount is named "owner#number", an owner's primary one "owner".
+
+    An order meets *itself* when both sides have one owner, in whichever subaccounts (the sheet doesn't say;
+    the rulebook forbids trading with oneself).
+    """
+    return account.partition("#")[0]
+
+
 class Order:
     """One order. filled + remaining + canceled == initial, always."""
 
@@ -47,7 +56,9 @@ class Order:
         "initial",
         "maker_cost",
         "maker_fees",
+        "order_group_id",
         "order_id",
+        "owner",
         "post_only",
         "price",
         "reason",
@@ -78,6 +89,7 @@ class Order:
     ) -> None:
         self.order_id = order_id
         self.account = account
+        self.owner = owner_of(account)
         self.client_order_id = client_order_id
         self.ticker = ticker
         self.exchange_index = exchange_index
@@ -101,6 +113,7 @@ class Order:
         self.created_at = created_at
         self.updated_at = created_at
         self.reason: UpdateReason | None = None
+        self.order_group_id: str | None = None
         self.front: Qty = 0
         """Recorded size ahead of it at its price (`shadow` only)."""
 
@@ -137,6 +150,7 @@ class Order:
             self.created_at,
             self.updated_at,
             self.reason,
+            self.order_group_id,
         )
 
     @classmethod
@@ -145,6 +159,7 @@ class Order:
         order = cls.__new__(cls)
         for name in OrderState.__struct_fields__:
             setattr(order, name, getattr(state, name))
+        order.owner = owner_of(order.account)
         order.front = 0
         return order
 
@@ -250,6 +265,7 @@ class MatchingBook:
         limit = PRICE_ONE - own_price(side, price)
         steps: list[Trade | Pull] = []
         left = qty
+        owner = owner_of(account)
         other: Side = "no" if side == "bid" else "yes"
         for level in reversed(self.shown[other].prices):
             if level < limit or not left:
@@ -258,7 +274,7 @@ class MatchingBook:
             for maker, size in self._makers(other, level):
                 if not left:
                     break
-                if maker is not None and maker.account == account:
+                if maker is not None and maker.owner == owner:
                     if self_trade_prevention == "taker_at_cross":
                         return Plan(tuple(steps), qty - left, True)
                     steps.append(Pull(maker))

@@ -11,6 +11,9 @@ from daemon.core.units import BookSide, Ns, Price, Qty
 from daemon.exchange.facts import SelfTradePrevention
 
 RefusalCode: TypeAlias = Literal[
+    "exceeded_order_group_risk_limit",
+    "exchange_is_paused",
+    "forbidden",
     "insufficient_balance",
     "invalid_price",
     "invalid_order",
@@ -20,9 +23,12 @@ RefusalCode: TypeAlias = Literal[
     "market_not_found",
     "not_found",
     "order_already_exists",
+    "order_group_not_found",
     "order_id_and_client_order_id_mismatch",
     "order_side_mismatch",
     "order_ticker_mismatch",
+    "trading_is_paused",
+    "transfer_already_applied",
 ]
 
 
@@ -48,6 +54,7 @@ class NewOrder(msgspec.Struct, frozen=True, gc=False):
     post_only: bool = False
     reduce_only: bool = False
     cancel_on_pause: bool = False
+    order_group_id: str | None = None
 
 
 class Amendment(msgspec.Struct, frozen=True, gc=False):

@@ -1,4 +1,8 @@
-"""Token buckets: read and write, per account, write per shard (protocol sheet 5)."""
+"""Token buckets: read and write, per account, write per shard (protocol sheet 5).
+
+A write that names a shard of 1 or more draws on that shard's own bucket; one on shard 0, and every batch, on
+the unscoped one; one that leaves the shard to us on all of them (5.4).
+"""
 
 from __future__ import annotations
 
@@ -7,10 +11,14 @@ from typing import Any
 import msgspec
 
 from daemon.core.units import SECOND, Ns
+from daemon.sandbox.bodies import too_many_requests
 
 COST_DEFAULT = 10
 COST_CANCEL = 2
 COST_GET_ORDER = 2
+COST_UPGRADE = 30
+READ_BURST_S = 1
+"""Seconds of budget that a bucket of reads holds, in every tier (sheet 11, row 6)."""
 SHARDS = (1, 2, 3)
 
 _COSTS = (
@@ -18,16 +26,22 @@ _COSTS = (
     (COST_CANCEL, "DELETE", "/trade-api/v2/portfolio/events/orders/:order_id"),
     (COST_CANCEL, "DELETE", "/trade-api/v2/portfolio/events/orders/batched"),
     (COST_GET_ORDER, "GET", "/trade-api/v2/portfolio/orders/:order_id"),
+    (COST_UPGRADE, "POST", "/trade-api/v2/account/api_usage_level/upgrade"),
 )
 
 
 class Tier(msgspec.Struct, frozen=True):
-    """A usage tier: tokens per second, and the seconds of budget that a bucket holds."""
+    """A usage tier: tokens per second, and the seconds of budget that a bucket of writes holds."""
 
     name: str = "premier"
     read_per_s: int = 1200
     write_per_s: int = 1200
     burst_s: int = 2
+
+
+BASIC = Tier("basic", 200, 100, 1)
+ADVANCED = Tier("advanced", 300, 300)
+"""The tier that any account may move up to by itself."""
 
 
 class Buckets:
@@ -38,14 +52,24 @@ class Buckets:
         self._buckets: dict[str, tuple[int, Ns]] = {}
         """Nano-tokens and when they were counted; a bucket not yet used is full."""
 
-    def _peek(self, name: str, rate: int, now: Ns) -> int:
-        capacity = rate * self._tier.burst_s * SECOND
+    @property
+    def tier(self) -> Tier:
+        """The tier in force."""
+        return self._tier
+
+    def set_tier(self, tier: Tier) -> None:
+        """Change the tier; all buckets are full again."""
+        self._tier = tier
+        self._buckets.clear()
+
+    def _peek(self, name: str, rate: int, burst_s: int, now: Ns) -> int:
+        capacity = rate * burst_s * SECOND
         tokens, counted_at = self._buckets.get(name, (capacity, now))
         return min(capacity, tokens + max(0, now - counted_at) * rate)
 
     def take_read(self, cost: int, now: Ns) -> bool:
         """Take tokens for a read; False, and nothing taken, if they don't suffice."""
-        return self._take(("read",), self._tier.read_per_s, cost, now)
+        return self._take(("read",), self._tier.read_per_s, READ_BURST_S, cost, now)
 
     def take_write(self, cost: int, exchange_index: int | None, now: Ns) -> bool:
         """Take tokens for a write; False, and nothing taken, if they don't suffice.
@@ -57,10 +81,15 @@ class Buckets:
             names = ("write", *(f"write {shard}" for shard in SHARDS))
         else:
             names = (f"write {exchange_index}",) if exchange_index else ("write",)
-        return self._take(names, self._tier.write_per_s, cost, now)
+        return self._take(names, self._tier.write_per_s, self._tier.burst_s, cost, now)
 
-    def _take(self, names: tuple[str, ...], rate: int, cost: int, now: Ns) -> bool:
-        held = [self._peek(name, rate, now) for name in names]
+    def pay(self, cost: int, exchange_index: int | None, now: Ns) -> None:
+        """Take tokens for a write. Raises ApiError 429, with nothing taken, if they don't suffice."""
+        if not self.take_write(cost, exchange_index, now):
+            raise too_many_requests()
+
+    def _take(self, names: tuple[str, ...], rate: int, burst_s: int, cost: int, now: Ns) -> bool:
+        held = [self._peek(name, rate, burst_s, now) for name in names]
         if min(held) < cost * SECOND:
             return False
         for name, tokens in zip(names, held, strict=True):
@@ -72,7 +101,7 @@ class Buckets:
         tier = self._tier
         return {
             "grants": [],
-            "read": {"bucket_capacity": tier.read_per_s * tier.burst_s, "refill_rate": tier.read_per_s},
+            "read": {"bucket_capacity": tier.read_per_s * READ_BURST_S, "refill_rate": tier.read_per_s},
             "usage_tier": tier.name,
             "write": {"bucket_capacity": tier.write_per_s * tier.burst_s, "refill_rate": tier.write_per_s},
         }

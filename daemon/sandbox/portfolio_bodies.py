@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from daemon.core.units import MILLISECOND, PRICE_ONE, SECOND, Money, Ns, Qty, format_decimal
-from daemon.exchange.accounts import Account, Holding
-from daemon.exchange.facts import Filled, OrderState, PaidOut
+from daemon.exchange.accounts import subaccount_number
+from daemon.exchange.facts import Filled, OrderState, PaidOut, PositionChanged
 from daemon.exchange.market import Market
-from daemon.exchange.matching import outcome
+from daemon.exchange.matching import outcome, own_price
 from daemon.sandbox.bodies import PRICE_TEXT, average_text, money_text, no_price, qty_text, time_text
+from daemon.sandbox.read_side import AccountView
 
 _CENT: Money = 10_000
 
@@ -36,7 +37,7 @@ def order_body(order: OrderState, user_id: str) -> dict[str, Any]:
         # Action and side are the legacy pair: selling YES is how it names an ask.
         "side": "yes",
         "status": order.status,
-        "subaccount_number": 0,
+        "subaccount_number": subaccount_number(order.account),
         "taker_fees_dollars": money_text(order.taker_fees),
         "taker_fill_cost_dollars": money_text(order.taker_cost),
         "ticker": order.ticker,
@@ -48,6 +49,8 @@ def order_body(order: OrderState, user_id: str) -> dict[str, Any]:
         body["expiration_time"] = time_text(order.expires_at)
     if order.cancel_on_pause:
         body["cancel_order_on_pause"] = True
+    if order.order_group_id is not None:
+        body["order_group_id"] = order.order_group_id
     return body
 
 
@@ -112,7 +115,7 @@ def fill_body(fill: Filled) -> dict[str, Any]:
         "order_id": fill.order_id,
         "outcome_side": outcome(fill.side),
         "side": "yes",
-        "subaccount_number": 0,
+        "subaccount_number": subaccount_number(fill.account),
         "ticker": fill.ticker,
         "trade_id": fill.trade_id,
         "ts": fill.at // SECOND,
@@ -120,29 +123,29 @@ def fill_body(fill: Filled) -> dict[str, Any]:
     }
 
 
-def position_body(ticker: str, holding: Holding) -> dict[str, Any]:
+def position_body(told: PositionChanged) -> dict[str, Any]:
     """Return a market's position; exposure is the cost of the open part."""
     return {
-        "exchange_index": holding.exchange_index,
-        "fees_paid_dollars": money_text(holding.fees),
-        "last_updated_ts": time_text(holding.updated_at),
-        "market_exposure_dollars": money_text(holding.cost),
-        "position_fp": qty_text(holding.qty),
-        "realized_pnl_dollars": money_text(holding.realized),
-        "ticker": ticker,
-        "total_traded_dollars": money_text(holding.traded),
+        "exchange_index": told.exchange_index,
+        "fees_paid_dollars": money_text(told.fees),
+        "last_updated_ts": time_text(told.at),
+        "market_exposure_dollars": money_text(told.cost),
+        "position_fp": qty_text(told.qty),
+        "realized_pnl_dollars": money_text(told.realized),
+        "ticker": told.ticker,
+        "total_traded_dollars": money_text(told.traded),
     }
 
 
-def event_position_body(event_ticker: str, holdings: list[Holding]) -> dict[str, Any]:
+def event_position_body(event_ticker: str, positions: list[PositionChanged]) -> dict[str, Any]:
     """Return the sum of an event's positions."""
     return {
-        "event_exposure_dollars": money_text(sum(holding.cost for holding in holdings)),
+        "event_exposure_dollars": money_text(sum(told.cost for told in positions)),
         "event_ticker": event_ticker,
-        "fees_paid_dollars": money_text(sum(holding.fees for holding in holdings)),
-        "realized_pnl_dollars": money_text(sum(holding.realized for holding in holdings)),
-        "total_cost_dollars": money_text(sum(holding.traded for holding in holdings)),
-        "total_cost_shares_fp": qty_text(sum(holding.volume for holding in holdings)),
+        "fees_paid_dollars": money_text(sum(told.fees for told in positions)),
+        "realized_pnl_dollars": money_text(sum(told.realized for told in positions)),
+        "total_cost_dollars": money_text(sum(told.traded for told in positions)),
+        "total_cost_shares_fp": qty_text(sum(told.volume for told in positions)),
     }
 
 
@@ -164,26 +167,57 @@ def settlement_body(paid: PaidOut) -> dict[str, Any]:
     }
 
 
+def dollars_text(money: Money) -> str:
+    """Return a balance with its four decimals, rounded toward minus infinity."""
+    return format_decimal(money // 100, 4)
+
+
+def indexed_bodies(by_shard: dict[int, Money]) -> list[dict[str, Any]]:
+    """Return amounts by shard."""
+    return [
+        {"balance": dollars_text(money), "exchange_index": shard} for shard, money in sorted(by_shard.items())
+    ]
+
+
+def _worth(told: PositionChanged, market: Market | None) -> Money:
+    """Return what a position is marked at: the last price (protocol sheet 11, row 15)."""
+    pairs = told.pairs * PRICE_ONE
+    last = market.last if market is not None else None
+    if last is None:
+        # Without a trade the cost is the only price there is.
+        return told.cost + pairs
+    return (told.qty * last if told.qty >= 0 else -told.qty * (PRICE_ONE - last)) + pairs
+
+
 def balance_body(
-    account: Account, markets: dict[str, Market], exchange_index: int | None, now: Ns
+    view: AccountView, markets: dict[str, Market], exchange_index: int | None, now: Ns
 ) -> dict[str, Any]:
-    """Return the balance, of one shard or summed; positions are marked at the last price."""
-    shards = {shard: cash for shard, cash in account.cash.items() if exchange_index in {None, shard}}
-    worth = 0
-    for ticker, holding in account.holdings.items():
-        if holding.qty and holding.exchange_index in shards:
-            market = markets.get(ticker)
-            # Without a trade the cost is the only price there is.
-            last = market.last if market is not None else None
-            worth += holding.value(last) if last is not None else holding.cost
+    """Return an account's balance, of one shard or summed; positions are marked at the last price."""
+    shards = {shard: cash for shard, cash in view.cash.items() if exchange_index in {None, shard}}
+    worth = sum(
+        _worth(told, markets.get(told.ticker))
+        for told in view.positions.values()
+        if exchange_index in {None, told.exchange_index}
+    )
     total = sum(shards.values())
     return {
         "balance": total // _CENT,
-        "balance_breakdown": [
-            {"balance": format_decimal(cash // 100, 4), "exchange_index": shard}
-            for shard, cash in sorted(shards.items())
-        ],
-        "balance_dollars": format_decimal(total // 100, 4),
+        "balance_breakdown": indexed_bodies(shards),
+        "balance_dollars": dollars_text(total),
         "portfolio_value": worth // _CENT,
         "updated_ts": now // SECOND,
+    }
+
+
+def resting_value_body(views: list[AccountView]) -> dict[str, Any]:
+    """Return what the resting orders of accounts would cost, in cents and by shard."""
+    by_shard: dict[int, Money] = {}
+    for view in views:
+        for order_id in view.resting:
+            order = view.orders[order_id]
+            cost = order.remaining * own_price(order.side, order.price)
+            by_shard[order.exchange_index] = by_shard.get(order.exchange_index, 0) + cost
+    return {
+        "resting_order_value_breakdown": indexed_bodies(by_shard),
+        "total_resting_order_value": sum(by_shard.values()) // _CENT,
     }

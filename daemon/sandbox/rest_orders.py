@@ -1,4 +1,8 @@
-"""REST writes: create, batch, cancel, amend, decrease (V2), and the V1 paths that are gone (sheet 4.6)."""
+"""REST writes: create, batch, cancel, amend, decrease (V2), and the V1 paths that are gone (sheet 4.6).
+
+A batch draws on the unscoped write bucket, whole or not at all (sheet 5.4); its entries then succeed or fail
+each for itself. Shard, market and subaccount of a request must be the order's: else it is not there.
+"""
 
 from __future__ import annotations
 
@@ -7,10 +11,12 @@ from typing import Any
 from aiohttp import web
 
 from daemon.core.units import SECOND
+from daemon.exchange.accounts import Account
 from daemon.exchange.facts import OrderState
-from daemon.exchange.requests import Amendment, NewOrder, Refused
+from daemon.exchange.requests import Amendment, NewOrder
 from daemon.sandbox import portfolio_bodies as bodies
-from daemon.sandbox.bodies import ApiError, error_object, flat_error, nested_error, too_many_requests
+from daemon.sandbox.asked import account_asked, accounts_asked
+from daemon.sandbox.bodies import ApiError, error_object, flat_error, nested_error
 from daemon.sandbox.limits import COST_CANCEL, COST_DEFAULT, Buckets
 from daemon.sandbox.query import (
     AMEND_FIELDS,
@@ -18,31 +24,25 @@ from daemon.sandbox.query import (
     CREATE_FIELDS,
     DECREASE_FIELDS,
     check_fields,
-    decode_object,
+    json_object,
     one_of,
     price_of,
     qty_of,
     required,
     whole,
 )
+from daemon.sandbox.refusing import accepted
 from daemon.sandbox.rest_markets import PREFIX, answer
-from daemon.sandbox.venue import ACCOUNT, Venue
+from daemon.sandbox.venue import Venue
 
 _ORDERS = f"{PREFIX}/portfolio/events/orders"
 _V1 = f"{PREFIX}/portfolio/orders"
-_STATUS = {
-    "market_not_found": 404,
-    "not_found": 404,
-    "order_already_exists": 409,
-}
-
-
-def _refusal(refused: Refused) -> ApiError:
-    return nested_error(_STATUS.get(refused.code, 400), refused.code, refused.details)
+_UNSCOPED = 0
+"""The shard whose writes draw on the unscoped bucket, as batches do."""
 
 
 class OrderApi:
-    """What the account may do."""
+    """What the account may do with orders."""
 
     def __init__(self, venue: Venue, buckets: Buckets) -> None:
         self._venue = venue
@@ -72,13 +72,7 @@ class OrderApi:
     # --- limits and bodies -------------------------------------------------------------------
 
     def _pay(self, cost: int, exchange_index: int | None) -> None:
-        if not self._buckets.take_write(cost, exchange_index, self._venue.clock.now()):
-            raise too_many_requests()
-
-    async def _body(self, request: web.Request) -> dict[str, Any]:
-        if request.content_type != "application/json":
-            raise ApiError(400, {"code": "invalid_content_type", "message": "invalid_content_type"})
-        return decode_object(await request.read())
+        self._buckets.pay(cost, exchange_index, self._venue.clock.now())
 
     def _check_shard(self, body: dict[str, Any], ticker: str) -> None:
         index = body.get("exchange_index", -1)
@@ -88,17 +82,16 @@ class OrderApi:
 
     # --- create ------------------------------------------------------------------------------
 
-    def _new_order(self, body: dict[str, Any]) -> NewOrder:
+    def _new_order(self, body: dict[str, Any], account: Account) -> NewOrder:
         ticker = required(body, "ticker")
         self._check_shard(body, ticker)
         client_order_id = body.get("client_order_id", "")
-        if "." in client_order_id or len(client_order_id) > 128:
-            raise nested_error(400, "invalid_parameters", "invalid client_order_id")
+        _check_client_order_id(client_order_id)
         expiration = body.get("expiration_time")
         prevention = required(body, "self_trade_prevention_type")
         tif = required(body, "time_in_force")
         return NewOrder(
-            account=ACCOUNT,
+            account=account.name,
             ticker=ticker,
             side=one_of(required(body, "side"), "side", ("bid", "ask")),
             price=price_of(required(body, "price")),
@@ -114,25 +107,26 @@ class OrderApi:
             post_only=body.get("post_only", False),
             reduce_only=body.get("reduce_only", False),
             cancel_on_pause=body.get("cancel_order_on_pause", False),
+            order_group_id=body.get("order_group_id") or None,
         )
 
-    def _place(self, body: dict[str, Any]) -> OrderState:
-        now = self._venue.clock.now()
-        outcome, facts = self._exchange.place(self._new_order(body), now)
-        if isinstance(outcome, Refused):
-            raise _refusal(outcome)
+    def _place(self, request: web.Request, body: dict[str, Any]) -> OrderState:
+        account = account_asked(request, self._venue, "CreateOrder", body.get("subaccount"))
+        order = self._new_order(body, account)
+        outcome, facts = self._exchange.place(order, self._venue.clock.now())
+        placed = accepted(outcome)
         self._venue.tell([*facts])
-        return outcome
+        return placed
 
     async def create(self, request: web.Request) -> web.Response:
         """POST /portfolio/events/orders."""
-        body = check_fields(await self._body(request), CREATE_FIELDS, "CreateOrderV2Request")
+        body = check_fields(await json_object(request), CREATE_FIELDS, "CreateOrderV2Request")
         self._pay(COST_DEFAULT, body.get("exchange_index"))
-        placed = self._place(body)
+        placed = self._place(request, body)
         return answer(bodies.placed_body(placed, placed.updated_at), 201)
 
     async def _entries(self, request: web.Request) -> list[dict[str, Any]]:
-        entries = (await self._body(request)).get("orders")
+        entries = (await json_object(request)).get("orders")
         if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
             raise flat_error(400, "bad_request", "orders must be a list of objects")
         return entries
@@ -143,11 +137,11 @@ class OrderApi:
             check_fields(entry, CREATE_FIELDS, "CreateOrderV2Request")
             for entry in await self._entries(request)
         ]
-        self._pay(COST_DEFAULT * len(entries), _shard(entries))
+        self._pay(COST_DEFAULT * len(entries), _UNSCOPED)
         rows = []
         for entry in entries:
             try:
-                placed = self._place(entry)
+                placed = self._place(request, entry)
             except ApiError as error:
                 rows.append({"client_order_id": entry.get("client_order_id", ""), "error": _inner(error)})
             else:
@@ -156,22 +150,37 @@ class OrderApi:
 
     # --- cancel ------------------------------------------------------------------------------
 
-    def _cancel(self, order_id: str, ticker: str | None) -> dict[str, Any]:
-        now = self._venue.clock.now()
-        order = self._exchange.find(ACCOUNT, order_id)
-        if order is not None and ticker and order.ticker != ticker:
+    def _check_place(
+        self, account: Account, order_id: str, ticker: str | None, exchange_index: int | None
+    ) -> None:
+        """Refuse a request that names another market than the order's, or looks for it on another shard."""
+        order = self._exchange.find(account.name, order_id)
+        if order is None:
+            return  # the exchange says so itself
+        if ticker and order.ticker != ticker:
             raise nested_error(400, "order_ticker_mismatch")
-        outcome, facts = self._exchange.cancel(ACCOUNT, order_id, now)
-        if isinstance(outcome, Refused):
-            raise _refusal(outcome)
+        if exchange_index is not None and exchange_index not in {-1, order.exchange_index}:
+            raise nested_error(404, "not_found")
+
+    def _cancel(
+        self, account: Account, order_id: str, ticker: str | None, exchange_index: int | None
+    ) -> dict[str, Any]:
+        now = self._venue.clock.now()
+        self._check_place(account, order_id, ticker, exchange_index)
+        outcome, facts = self._exchange.cancel(account.name, order_id, now)
+        reduced_by = accepted(outcome)
         self._venue.tell([*facts])
-        assert order is not None
-        return bodies.cancelled_body(order_id, order.client_order_id, outcome, now)
+        order = self._exchange.find(account.name, order_id)
+        assert order is not None, f"order {order_id} was cancelled, and is not there"
+        return bodies.cancelled_body(order_id, order.client_order_id, reduced_by, now)
 
     async def cancel(self, request: web.Request) -> web.Response:
         """DELETE /portfolio/events/orders/{order_id}."""
-        self._pay(COST_CANCEL, whole(request.query, "exchange_index", "CancelOrder"))
-        return answer(self._cancel(request.match_info["order_id"], request.query.get("market_ticker")))
+        index = whole(request.query, "exchange_index", "CancelOrder")
+        self._pay(COST_CANCEL, index)
+        account = account_asked(request, self._venue, "CancelOrder")
+        order_id, ticker = request.match_info["order_id"], request.query.get("market_ticker")
+        return answer(self._cancel(account, order_id, ticker, index))
 
     async def cancel_batch(self, request: web.Request) -> web.Response:
         """DELETE /portfolio/events/orders/batched."""
@@ -179,74 +188,80 @@ class OrderApi:
             check_fields(entry, CANCEL_FIELDS, "BatchCancelOrdersV2RequestOrder")
             for entry in await self._entries(request)
         ]
-        self._pay(COST_CANCEL * len(entries), _shard(entries))
+        self._pay(COST_CANCEL * len(entries), _UNSCOPED)
         rows = []
         for entry in entries:
             try:
-                rows.append(self._cancel(required(entry, "order_id"), entry.get("market_ticker")))
+                account = account_asked(request, self._venue, "BatchCancelOrders", entry.get("subaccount"))
+                order_id = required(entry, "order_id")
+                row = self._cancel(account, order_id, entry.get("market_ticker"), entry.get("exchange_index"))
             except ApiError as error:
                 order_id = entry.get("order_id", "")
-                rows.append({"error": _inner(error), "order_id": order_id, "reduced_by": "0.00"})
+                row = {"error": _inner(error), "order_id": order_id, "reduced_by": "0.00"}
+            rows.append(row)
         return answer({"orders": rows})
 
-    async def cancel_all(self, _request: web.Request) -> web.Response:
+    async def cancel_all(self, request: web.Request) -> web.Response:
         """DELETE /portfolio/events/orders: 204 without a body."""
-        self._pay(COST_CANCEL, 0)
-        _, facts = self._exchange.cancel_all(ACCOUNT, self._venue.clock.now())
-        self._venue.tell([*facts])
+        self._pay(COST_CANCEL, _UNSCOPED)
+        for account in accounts_asked(request, self._venue, "CancelAllOrders"):
+            _, facts = self._exchange.cancel_all(account.name, self._venue.clock.now())
+            self._venue.tell([*facts])
         return web.Response(status=204)
 
     # --- change ------------------------------------------------------------------------------
 
     async def amend(self, request: web.Request) -> web.Response:
         """POST /portfolio/events/orders/{order_id}/amend."""
-        body = check_fields(await self._body(request), AMEND_FIELDS, "AmendOrderV2Request")
+        body = check_fields(await json_object(request), AMEND_FIELDS, "AmendOrderV2Request")
         self._pay(COST_DEFAULT, body.get("exchange_index"))
+        account = account_asked(request, self._venue, "AmendOrder", body.get("subaccount"))
         ticker = required(body, "ticker")
         self._check_shard(body, ticker)
+        renamed = body.get("updated_client_order_id")
+        if renamed:
+            _check_client_order_id(renamed)
         expiration = body.get("expiration_time")
         amendment = Amendment(
-            account=ACCOUNT,
+            account=account.name,
             order_id=request.match_info["order_id"],
             ticker=ticker,
             side=one_of(required(body, "side"), "side", ("bid", "ask")),
             price=price_of(required(body, "price")),
             qty=qty_of(required(body, "count")),
             client_order_id=body.get("client_order_id"),
-            updated_client_order_id=body.get("updated_client_order_id"),
+            updated_client_order_id=renamed,
             expires_at=None if expiration is None else expiration * SECOND,
         )
         now = self._venue.clock.now()
         outcome, facts = self._exchange.amend(amendment, now)
-        if isinstance(outcome, Refused):
-            raise _refusal(outcome)
+        amended = accepted(outcome)
         self._venue.tell([*facts])
-        return answer(bodies.placed_body(outcome, now))
+        return answer(bodies.placed_body(amended, now))
 
     async def decrease(self, request: web.Request) -> web.Response:
         """POST /portfolio/events/orders/{order_id}/decrease."""
-        body = check_fields(await self._body(request), DECREASE_FIELDS, "DecreaseOrderV2Request")
+        body = check_fields(await json_object(request), DECREASE_FIELDS, "DecreaseOrderV2Request")
         self._pay(COST_DEFAULT, body.get("exchange_index"))
+        account = account_asked(request, self._venue, "DecreaseOrder", body.get("subaccount"))
         if ("reduce_by" in body) == ("reduce_to" in body):
             raise nested_error(
                 400, "invalid_parameters", "exactly one of reduce_by and reduce_to is required"
             )
         is_target = "reduce_to" in body
         qty = qty_of(body["reduce_to"] if is_target else body["reduce_by"])
+        order_id = request.match_info["order_id"]
+        self._check_place(account, order_id, body.get("market_ticker"), body.get("exchange_index"))
         now = self._venue.clock.now()
-        outcome, facts = self._exchange.decrease(
-            ACCOUNT, request.match_info["order_id"], qty, now, is_target=is_target
-        )
-        if isinstance(outcome, Refused):
-            raise _refusal(outcome)
+        outcome, facts = self._exchange.decrease(account.name, order_id, qty, now, is_target=is_target)
+        decreased = accepted(outcome)
         self._venue.tell([*facts])
-        return answer(bodies.decreased_body(outcome, now))
+        return answer(bodies.decreased_body(decreased, now))
 
 
-def _shard(entries: list[dict[str, Any]]) -> int | None:
-    """Return the shard that a batch draws on: the one that all its entries name, else all."""
-    shards = {entry.get("exchange_index", -1) for entry in entries}
-    return int(shards.pop()) if len(shards) == 1 else None
+def _check_client_order_id(client_order_id: str) -> None:
+    if "." in client_order_id or len(client_order_id) > 128:
+        raise nested_error(400, "invalid_parameters", "invalid client_order_id")
 
 
 def _inner(error: ApiError) -> dict[str, str]:

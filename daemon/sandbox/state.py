@@ -10,40 +10,57 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import msgspec
 
 from daemon.core.units import Money
 from daemon.exchange.accounts import Account
+from daemon.exchange.cash_facts import (
+    AllocationSet,
+    CashChanged,
+    CashDeposited,
+    CashTransferred,
+    NettingChanged,
+    SubaccountOpened,
+)
 from daemon.exchange.exchange import Exchange
 from daemon.exchange.facts import (
     CloseMoved,
     Determined,
+    Disputed,
+    EventFeesChanged,
     Filled,
     GridChanged,
+    MaintenanceScheduled,
     MarketActivated,
     MarketClosed,
     MarketCreated,
     MarketDeactivated,
     MarketOpened,
     OrderChanged,
+    OrderGroupChanged,
     OrderState,
     PaidOut,
+    PauseChanged,
     PositionChanged,
     Settled,
     StrikeSet,
 )
 from daemon.exchange.market import MarketRecord
+from daemon.exchange.order_groups import GroupRecord
 from daemon.sandbox.flow import Telling
 
 _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS records "
     "(kind TEXT NOT NULL, key TEXT NOT NULL, body BLOB NOT NULL, PRIMARY KEY (kind, key)) WITHOUT ROWID"
 )
-_FORMAT = 1
+_FORMAT = 2
+"""1 knew one account only: see `_migrate`."""
 
 _T = TypeVar("_T")
+_Row: TypeAlias = tuple[str, str, object]
+"""Kind, key and body; without a body (None) the row goes."""
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -57,8 +74,8 @@ class Kept(msgspec.Struct, frozen=True):
     life: int
     """How often it was opened, this time included."""
     user_id: str | None
-    cash: dict[int, Money] | None
-    """None on a first start."""
+    cash: dict[str, dict[int, Money]] | None
+    """By account and shard; None on a first start."""
     spot: Money | None
     markets: tuple[MarketRecord, ...]
     orders: tuple[OrderState, ...]
@@ -66,6 +83,15 @@ class Kept(msgspec.Struct, frozen=True):
     fills: tuple[Filled, ...]
     settlements: tuple[PaidOut, ...]
     client_order_ids: dict[str, str]
+    subaccounts: tuple[SubaccountOpened, ...]
+    netting: dict[str, bool]
+    """By account, where it was ever changed."""
+    groups: tuple[GroupRecord, ...]
+    transfers: tuple[CashTransferred, ...]
+    deposits: tuple[CashDeposited, ...]
+    allocations: tuple[AllocationSet, ...]
+    pauses: tuple[PauseChanged, ...]
+    windows: tuple[MaintenanceScheduled, ...]
 
 
 class Store:
@@ -87,10 +113,25 @@ class Store:
         except (sqlite3.DatabaseError, msgspec.MsgspecError) as exc:
             self._connection.close()
             raise StateRefused(f"{path}: not a sandbox state: {exc}") from exc
-        if found not in {None, _FORMAT}:
+        if found not in {None, 1, _FORMAT}:
             self._connection.close()
             raise StateRefused(f"{path}: format {found}; this reads {_FORMAT}")
+        if found == 1:
+            self._migrate()
         self._put([("meta", "format", _FORMAT)])
+
+    def _migrate(self) -> None:
+        """Give the one account's rows of format 1 the keys that rows of several have."""
+        positions, settlements = self._all("position", PositionChanged), self._all("settlement", PaidOut)
+        cash = self._get("account", "cash", dict[int, Money])
+        self._connection.execute("DELETE FROM records WHERE kind IN ('position', 'settlement', 'account')")
+        rows: list[_Row] = [("position", f"{told.account} {told.ticker}", told) for told in positions]
+        rows += [("settlement", f"{paid.account} {paid.ticker}", paid) for paid in settlements]
+        rows += [
+            ("cash", f"client {shard}", CashChanged("client", shard, held, 0))
+            for shard, held in (cash or {}).items()
+        ]
+        self._put(rows)
 
     def close(self) -> None:
         """Close the database."""
@@ -104,18 +145,28 @@ class Store:
         """Return everything kept, and count this life."""
         life = (self._get("meta", "life", int) or 0) + 1
         self._put([("meta", "life", life)])
-        fills = self._all("fill", Filled)
+        cash: dict[str, dict[int, Money]] = {}
+        for held in self._all("cash", CashChanged):
+            cash.setdefault(held.account, {})[held.exchange_index] = held.cash
         return Kept(
-            life,
-            self._get("meta", "user_id", str),
-            self._get("account", "cash", dict[int, Money]),
-            self._get("meta", "spot", int),
-            tuple(self._all("market", MarketRecord)),
-            tuple(sorted(self._all("order", OrderState), key=lambda order: order.created_at)),
-            tuple(self._all("position", PositionChanged)),
-            tuple(sorted(fills, key=lambda fill: fill.at)),
-            tuple(sorted(self._all("settlement", PaidOut), key=lambda paid: paid.at)),
-            dict(self._rows("client_order_id", str)),
+            life=life,
+            user_id=self._get("meta", "user_id", str),
+            cash=cash or None,
+            spot=self._get("meta", "spot", int),
+            markets=tuple(self._all("market", MarketRecord)),
+            orders=tuple(sorted(self._all("order", OrderState), key=lambda order: order.created_at)),
+            positions=tuple(self._all("position", PositionChanged)),
+            fills=tuple(sorted(self._all("fill", Filled), key=lambda fill: fill.at)),
+            settlements=tuple(sorted(self._all("settlement", PaidOut), key=lambda paid: paid.at)),
+            client_order_ids=dict(self._rows("client_order_id", str)),
+            subaccounts=tuple(self._all("subaccount", SubaccountOpened)),
+            netting=dict(self._rows("netting", bool)),
+            groups=tuple(self._all("group", GroupRecord)),
+            transfers=tuple(sorted(self._all("transfer", CashTransferred), key=lambda moved: moved.at)),
+            deposits=tuple(sorted(self._all("deposit", CashDeposited), key=lambda deposit: deposit.at)),
+            allocations=tuple(self._all("allocation", AllocationSet)),
+            pauses=tuple(self._all("pause", PauseChanged)),
+            windows=tuple(self._all("window", MaintenanceScheduled)),
         )
 
     def set_user_id(self, user_id: str) -> None:
@@ -123,14 +174,18 @@ class Store:
         self._put([("meta", "user_id", user_id)])
 
     def set_cash(self, account: Account) -> None:
-        """Keep the account's cash."""
-        self._put([("account", "cash", account.cash)])
+        """Keep an account's cash: on a first start, before anything has changed it."""
+        self._put(
+            [
+                ("cash", f"{account.name} {shard}", CashChanged(account.name, shard, held, 0))
+                for shard, held in account.cash.items()
+            ]
+        )
 
-    def save(self, tellings: Iterable[Telling], exchange: Exchange, account: Account) -> None:
+    def save(self, tellings: Iterable[Telling], exchange: Exchange) -> None:
         """Keep what these facts changed, in one transaction."""
-        rows: list[tuple[str, str, object]] = []
+        rows: list[_Row] = []
         tickers: dict[str, None] = {}
-        is_cash_moved = False
         for fact in tellings:
             match fact:
                 case OrderChanged(order=order):
@@ -140,14 +195,20 @@ class Store:
                 case Filled():
                     rows.append(("fill", f"{fact.order_id} {fact.trade_id}", fact))
                     tickers[fact.ticker] = None
-                    is_cash_moved = True
                 case PositionChanged():
-                    rows.append(("position", fact.ticker, fact))
+                    rows.append(("position", f"{fact.account} {fact.ticker}", fact))
                 case PaidOut():
-                    rows.append(("settlement", fact.ticker, fact))
-                    is_cash_moved = True
+                    rows.append(("settlement", f"{fact.account} {fact.ticker}", fact))
+                case CashChanged():
+                    rows.append(("cash", f"{fact.account} {fact.exchange_index}", fact))
                 case MarketCreated(spec=spec):
                     tickers[spec.ticker] = None
+                case EventFeesChanged():
+                    tickers.update(
+                        (market.ticker, None)
+                        for market in exchange.markets.values()
+                        if market.spec.event_ticker == fact.event_ticker
+                    )
                 case (
                     MarketOpened()
                     | MarketClosed()
@@ -157,15 +218,13 @@ class Store:
                     | CloseMoved()
                     | GridChanged()
                     | Determined()
+                    | Disputed()
                     | Settled()
                 ):
                     tickers[fact.ticker] = None
                 case _:
-                    # Books, public trades and spot prices are made anew in the next life.
-                    pass
+                    rows += _rare_rows(fact, exchange)
         rows.extend(("market", ticker, exchange.markets[ticker].record()) for ticker in tickers)
-        if is_cash_moved:
-            rows.append(("account", "cash", account.cash))
         if rows:
             self._put(rows)
 
@@ -179,13 +238,16 @@ class Store:
             "DELETE FROM records WHERE kind = 'market' AND key = ?", [(ticker,) for ticker in tickers]
         )
 
-    def _put(self, rows: list[tuple[str, str, object]]) -> None:
+    def _put(self, rows: list[_Row]) -> None:
         connection = self._connection
         connection.execute("BEGIN")
         connection.executemany(
             "INSERT OR REPLACE INTO records VALUES (?, ?, ?)",
-            [(kind, key, _encode(body)) for kind, key, body in rows],
+            [(kind, key, _encode(body)) for kind, key, body in rows if body is not None],
         )
+        gone = [(kind, key) for kind, key, body in rows if body is None]
+        if gone:
+            connection.executemany("DELETE FROM records WHERE kind = ? AND key = ?", gone)
         connection.execute("COMMIT")
 
     def _get(self, kind: str, key: str, type_: type[_T]) -> _T | None:
@@ -204,3 +266,27 @@ class Store:
 
     def _all(self, kind: str, type_: type[_T]) -> list[_T]:
         return [body for _, body in self._rows(kind, type_)]
+
+
+def _rare_rows(fact: Telling, exchange: Exchange) -> list[_Row]:
+    """Return what is to be kept of a fact that is no order's, no trade's and no market's."""
+    match fact:
+        case SubaccountOpened():
+            return [("subaccount", fact.account, fact)]
+        case NettingChanged():
+            return [("netting", fact.account, fact.is_netting)]
+        case OrderGroupChanged():
+            return [("group", fact.order_group_id, exchange.order_groups.record(fact.order_group_id))]
+        case CashTransferred():
+            return [("transfer", fact.transfer_id, fact)]
+        case CashDeposited():
+            return [("deposit", fact.deposit_id, fact)]
+        case AllocationSet():
+            return [("allocation", fact.account, fact)]
+        case PauseChanged():
+            return [("pause", str(fact.exchange_index), fact)]
+        case MaintenanceScheduled():
+            return [("window", f"{fact.start_at} {fact.end_at}", fact)]
+        case _:
+            # Books, public trades and spot prices are made anew in the next life.
+            return []

@@ -10,6 +10,7 @@ from daemon.core.commands import TimeInForce
 from daemon.core.units import MINUTE, PRICE_ONE, BookSide, Qty
 from daemon.exchange import facts as f
 from daemon.exchange.accounts import Account
+from daemon.exchange.cash_facts import CashChanged
 from daemon.exchange.exchange import Exchange
 from daemon.exchange.matching import outcome
 from daemon.exchange.requests import Amendment, NewOrder, Refused
@@ -34,7 +35,7 @@ def amended(exchange: Exchange, order: f.OrderState, price: int, qty: Qty, **ter
 
 
 def test_trades_are_at_the_resting_price_and_told_in_order() -> None:
-    """Price improvement goes to the taker; orders come first, then fills, positions, levels, trades."""
+    """Price improvement goes to the taker; orders come first, then fills, positions, cash, levels, trades."""
     exchange = exchange_of()
     placed(exchange, "b", "ask", 5500, 100)
     taken, facts = exchange.place(NewOrder("a", TICKER, "bid", 6000, 100), T0)
@@ -47,6 +48,8 @@ def test_trades_are_at_the_resting_price_and_told_in_order() -> None:
         f.Filled,
         f.PositionChanged,
         f.PositionChanged,
+        CashChanged,
+        CashChanged,
         f.LevelChanged,
         f.Traded,
     ] == [type(fact) for fact in facts]
@@ -264,7 +267,7 @@ def test_an_adopted_account_goes_on_where_it_was() -> None:
     kept.cash = dict(old.cash)
     again = Exchange(lambda: "new")
     again.adopt(
-        kept,
+        [kept],
         [exchange.markets[TICKER].record()],
         [order.state() for order in old.orders.values()],
         [old.holdings[TICKER].told("a", TICKER, T0)],
