@@ -23,6 +23,7 @@ from daemon.core.events import (
     MarketStrikeSet,
     OrderFilled,
     OrderUpdated,
+    ReferencePriceReceived,
     TradePrinted,
 )
 from daemon.core.units import (
@@ -46,6 +47,8 @@ from daemon.kalshi.wire import (
     BookSnapshotFrame,
     FillFrame,
     Frame,
+    IndexTold,
+    IndexValueFrame,
     Ladder,
     Lifecycle,
     LifecycleFrame,
@@ -55,8 +58,11 @@ from daemon.kalshi.wire import (
 )
 
 CACHED_MAX = 65_536
+INDEX_SOURCE = "cfbenchmarks"
 _QTY_MAX: Qty = 10**11 * QTY_ONE
 _MONEY_MAX: Money = 10**12 * MONEY_ONE
+
+_decode_told = msgspec.json.Decoder(IndexTold).decode
 
 
 class TextCache(dict[str, int]):
@@ -125,13 +131,24 @@ def decode_number(raw: msgspec.Raw, places: int) -> int | None:
     return number
 
 
+def decode_mirrored_price(text: str) -> Price:
+    """Return the other outcome's price: a NO price told on the YES scale, or the reverse."""
+    return PRICE_ONE - decode_price(text)
+
+
 PRICES = TextCache(decode_price)
+MIRRORED_PRICES = TextCache(decode_mirrored_price)
 QTYS = TextCache(decode_qty)
 
 
-def decode_levels(levels: Ladder) -> tuple[Level, ...]:
+def no_side_prices(*, is_yes_priced: bool) -> TextCache:
+    """Return what reads the prices of the NO side, by the scale that was asked for."""
+    return MIRRORED_PRICES if is_yes_priced else PRICES
+
+
+def decode_levels(levels: Ladder, prices: TextCache = PRICES) -> tuple[Level, ...]:
     """Return a ladder's levels, ascending in price. Raises ValueError when it is no ladder."""
-    prices, qtys = PRICES, QTYS
+    qtys = QTYS
     decoded = [(prices[price], qtys[size]) for price, size in levels]
     decoded.sort()
     below = 0
@@ -152,14 +169,16 @@ def decode_bands(ranges: list[PriceRange]) -> tuple[PriceBand, ...]:
     return bands
 
 
-def decode_snapshot(frame: BookSnapshotFrame, received_at: Ns) -> BookSnapshotReceived:
+def decode_snapshot(
+    frame: BookSnapshotFrame, received_at: Ns, no_prices: TextCache = PRICES
+) -> BookSnapshotReceived:
     """Return a snapshot's event. Raises BadFrame when a level isn't one."""
     msg = frame.msg
     try:
         return BookSnapshotReceived(
             msg.market_ticker,
             decode_levels(msg.yes_dollars_fp),
-            decode_levels(msg.no_dollars_fp),
+            decode_levels(msg.no_dollars_fp, no_prices),
             received_at,
             _sent_at(None, frame.sending_ts_ms),
         )
@@ -226,18 +245,52 @@ def decode_order(frame: UserOrderFrame, received_at: Ns) -> OrderUpdated:
     )
 
 
+LIFECYCLE_KINDS = frozenset(
+    {
+        "created",
+        "activated",
+        "deactivated",
+        "close_date_updated",
+        "determined",
+        "settled",
+        "price_level_structure_updated",
+        "metadata_updated",
+    }
+)
+"""Every `event_type` of the protocol sheet, 2.7."""
+
+
+def is_for_listing(msg: Lifecycle) -> bool:
+    """Whether a change of a market is told so incompletely that the market must be listed over REST.
+
+    A new market; a tick table told by its name alone; a strike with a cap, for one number can't say a range,
+    and a cap alone depends on a type that isn't told here.
+    """
+    match msg.event_type:
+        case "created":
+            return True
+        case "price_level_structure_updated":
+            return not msg.price_ranges
+        case "metadata_updated":
+            return bytes(msg.cap_strike) not in (b"", b"null")
+        case _:
+            return False
+
+
 def decode_lifecycle(frame: LifecycleFrame, received_at: Ns) -> Event | None:
     """Return the event of a change in a market's life; None for one that changes nothing for us.
+
+    None too for what only a listing tells in full: see `is_for_listing`.
 
     Raises:
         BadFrame: an unknown kind of change, or a field missing or not what it should be.
     """
     msg = frame.msg
     kind = msg.event_type
+    if is_for_listing(msg):
+        return None
     try:
         match kind:
-            case "created":
-                return None  # markets are learnt of by listing them, with everything that is known
             case "activated":
                 return MarketStatusChanged(msg.market_ticker, "active", received_at)
             case "deactivated":
@@ -259,6 +312,19 @@ def decode_lifecycle(frame: LifecycleFrame, received_at: Ns) -> Event | None:
                 raise ValueError("unknown kind")
     except ValueError as error:
         raise BadFrame(f"market_lifecycle_v2.{kind}"[:64], str(error)) from None
+
+
+def decode_index(frame: IndexValueFrame, received_at: Ns) -> ReferencePriceReceived:
+    """Return the event of a settlement index's value. Raises BadFrame when it isn't one."""
+    msg = frame.msg
+    try:
+        told = _decode_told(msg.data)
+        price = decode_money(told.value)
+        if told.id != msg.index_id or price <= 0:
+            raise ValueError(f"index {msg.index_id!r} with id {told.id!r} and value {told.value!r}")
+    except (ValueError, msgspec.DecodeError) as error:
+        raise BadFrame("cfbenchmarks_value", str(error)) from None
+    return ReferencePriceReceived(INDEX_SOURCE, told.id, price, received_at, told.time * MILLISECOND)
 
 
 def frame_type(frame: Frame) -> str:
@@ -287,9 +353,6 @@ def _decode_determined(msg: Lifecycle, received_at: Ns) -> MarketDetermined:
 
 def _decode_strike(msg: Lifecycle, received_at: Ns) -> MarketStrikeSet | None:
     """Return the strike if the message sets exactly one; None if it changes only texts."""
-    if decode_number(msg.cap_strike, 6) is not None:
-        # One number can't say a range, and a cap alone depends on a type that isn't told here.
-        raise ValueError("a cap strike: the market must be listed again")
     strike = decode_number(msg.floor_strike, 6)
     return None if strike is None else MarketStrikeSet(msg.market_ticker, strike, received_at)
 

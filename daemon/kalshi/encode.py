@@ -13,6 +13,9 @@ import msgspec
 from daemon.core.commands import AmendOrder, PlaceOrder
 from daemon.core.units import BookSide, format_price, format_qty
 
+IS_YES_PRICED = False
+"""Whether we ask for, and read, the NO side on the YES price scale (`use_yes_price`): decided here only."""
+
 UpdateAction: TypeAlias = Literal["add_markets", "delete_markets", "get_snapshot"]
 
 _encoder = msgspec.json.Encoder()
@@ -74,7 +77,14 @@ def encode_amend(order: AmendOrder) -> bytes:
     )
 
 
-def encode_subscribe(command_id: int, channels: Sequence[str], tickers: Sequence[str]) -> str:
+def encode_subscribe(
+    command_id: int,
+    channels: Sequence[str],
+    tickers: Sequence[str],
+    index_ids: Sequence[str] = (),
+    *,
+    is_yes_priced: bool = IS_YES_PRICED,
+) -> str:
     """Return a subscribe command; without tickers it is for all markets.
 
     `use_yes_price` is sent explicitly with the book, because the venue will change its default.
@@ -83,7 +93,9 @@ def encode_subscribe(command_id: int, channels: Sequence[str], tickers: Sequence
     if tickers:
         params["market_tickers"] = list(tickers)
     if "orderbook_delta" in channels:
-        params["use_yes_price"] = False
+        params["use_yes_price"] = is_yes_priced
+    if index_ids:
+        params["index_ids"] = list(index_ids)
     return _encode_command(command_id, "subscribe", params)
 
 

@@ -1,9 +1,9 @@
 """Which channels we want, which we have, and the commands that lead from one to the other. Sans-I/O.
 
 A `Channel` is what we want; a `Stream` is a sid that the venue gave us, with its sequence numbers. The
-venue keeps one sid per channel and connection. One rule makes all commands: `sync` compares the markets
-wanted with the markets asked for, and asks for the difference. It is called after everything that can
-change either side, so acks, refusals and late wishes need no paths of their own.
+venue keeps one sid per channel and connection. One rule makes all commands: `sync` asks for what is wanted
+and not asked for. It is called after everything that can change either side, so acks, refusals and late
+wishes need no paths of their own.
 
     channel    asked for nothing ─subscribe→ asked ─subscribed→ has a sid ─add/delete_markets→ …
                       ↑──────────── error, ack overdue ──┴───── error 10, 25, 7 ──┘   (with a growing delay)
@@ -14,107 +14,31 @@ snapshot from before the delete could be taken for the one after it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal, TypeAlias
 
-from daemon.core.units import SECOND, Ns
-from daemon.kalshi.encode import encode_subscribe, encode_unsubscribe, encode_update
+from daemon.core.units import Ns
+from daemon.kalshi.channels import (
+    ACK_PATIENCE,
+    BOOKS,
+    INDEX,
+    LIFECYCLE,
+    PRIVATE,
+    TICKERS_PER_COMMAND,
+    TRADES,
+    Channel,
+    Stream,
+)
+from daemon.kalshi.encode import IS_YES_PRICED, encode_subscribe, encode_unsubscribe, encode_update
+from daemon.kalshi.pace import Pace
 
-BOOKS = "orderbook_delta"
-TRADES = "trade"
-LIFECYCLE = "market_lifecycle_v2"
-PRIVATE = ("fill", "user_orders", "market_positions")
-
-TICKERS_PER_COMMAND = 100
-"""400 in one subscription were used without an error (sheet 2.4, code 26)."""
-ACK_PATIENCE: Ns = 10 * SECOND
-DELAY_MAX: Ns = 30 * SECOND
-FORGIVEN_AFTER: Ns = 60 * SECOND
 PENDING_MAX = 1_000
+NO_ENTITLEMENT = frozenset({8, 9, 11, 24})
+"""Refusals of the index channel that asking again does not change: unknown, unauthorized, no such index."""
+TOO_MANY_MARKETS = 26
+TOO_MANY_COMMANDS = 27
 
 CommandKind: TypeAlias = Literal["subscribe", "add", "delete", "snapshot", "unsubscribe"]
-
-
-class Channel:
-    """One channel: what we asked of it, and the sid that it has if it is ours."""
-
-    __slots__ = (
-        "asked_at",
-        "failed_at",
-        "failures",
-        "is_per_market",
-        "leaving",
-        "members",
-        "name",
-        "retry_at",
-        "stream",
-    )
-
-    def __init__(self, name: str, *, is_per_market: bool) -> None:
-        self.name = name
-        self.is_per_market = is_per_market
-        self.failures = 0
-        self.failed_at: Ns = 0
-        self.reset()
-
-    def reset(self) -> None:
-        """Forget the connection: nothing is asked for, nothing is ours."""
-        self.stream: Stream | None = None
-        """The sid that is ours, and its numbers; None while there is none."""
-        self.asked_at: Ns | None = None
-        """When a subscribe was sent that is not answered yet."""
-        self.retry_at: Ns = 0
-        self.members: dict[str, None] = {}
-        """Markets asked for, in order."""
-        self.leaving: dict[str, None] = {}
-        """Markets whose delete is not acknowledged yet."""
-
-    @property
-    def sid(self) -> int | None:
-        """The channel's sid; None while it has none."""
-        return None if self.stream is None else self.stream.sid
-
-    def fail(self, now: Ns) -> None:
-        """Put the next attempt off: at once after the first failure in a minute, then 1 s, 2 s, … 30 s."""
-        if now - self.failed_at > FORGIVEN_AFTER:
-            self.failures = 0
-        self.failures += 1
-        self.failed_at = now
-        delay = 0 if self.failures == 1 else min(SECOND << min(self.failures - 2, 8), DELAY_MAX)
-        self.retry_at = now + delay
-
-
-Number: TypeAlias = Literal["next", "duplicate", "gap", "reset"]
-
-
-class Stream:
-    """A sid of this connection and the last sequence number seen on it; 0 before the first."""
-
-    __slots__ = ("channel", "last_seq", "sid")
-
-    def __init__(self, sid: int, channel: str) -> None:
-        self.sid = sid
-        self.channel = channel
-        self.last_seq = 0
-
-    def take(self, seq: int) -> Number:
-        """Take the number of a frame and return what it says.
-
-        Numbers count up by one per sid, over all markets and message types of that sid:
-
-            number    = last + 1   next
-                      = last       a duplicate: the frame was seen
-                      > last + 1   a gap: frames are missing
-                      < last       a reset: the count started over
-                      first one    the start, whatever it is: nothing came over this sid before it
-        """
-        last = self.last_seq
-        if seq == last:
-            return "duplicate"
-        self.last_seq = seq
-        if last == 0 or seq == last + 1:
-            return "next"
-        return "gap" if seq > last else "reset"
 
 
 class Pending:
@@ -131,80 +55,166 @@ class Pending:
 class Subscriptions:
     """All channels of one connection. Told the time; writes commands into `outgoing`."""
 
-    def __init__(self, *, is_private: bool) -> None:
-        """Build. Without `is_private` the account's own channels are left out."""
-        self.books = Channel(BOOKS, is_per_market=True)
-        names = (LIFECYCLE, *(PRIVATE if is_private else ()))
-        others = [Channel(name, is_per_market=False) for name in names]
-        self.channels: dict[str, Channel] = {
-            channel.name: channel for channel in (self.books, Channel(TRADES, is_per_market=True), *others)
-        }
+    def __init__(
+        self,
+        wanted: Mapping[str, object],
+        *,
+        is_public: bool = True,
+        is_private: bool = True,
+        is_first: bool = True,
+        index_ids: tuple[str, ...] = (),
+        is_yes_priced: bool = IS_YES_PRICED,
+    ) -> None:
+        """Build.
+
+        Args:
+            wanted: the markets wanted, as they change; `want` and `unwant` tell of the changes.
+            is_public: whether this connection carries books and trades.
+            is_private: whether it carries the account's own channels.
+            is_first: whether it carries what is told once for the whole exchange.
+            index_ids: the settlement indices to ask for; the first connection only.
+            is_yes_priced: whether the NO side is asked for on the YES price scale.
+        """
+        self._is_yes_priced = is_yes_priced
+        self.books = Channel(BOOKS, wanted)
+        """Kept, without a market, where the connection carries no books."""
+        channels = [self.books, Channel(TRADES, wanted)] if is_public else []
+        names = (*((LIFECYCLE,) if is_first else ()), *(PRIVATE if is_private else ()))
+        channels += [Channel(name) for name in names]
+        if index_ids and is_first:
+            channels.append(Channel(INDEX, index_ids=index_ids))
+        self.channels = {channel.name: channel for channel in channels}
         self.streams: dict[int, Stream] = {}
+        self.pace = Pace()
         self.outgoing: list[str] = []
         self._pending: dict[int, Pending] = {}
+        self._snapshots_asked: dict[int, Pending] = {}
+        """`get_snapshot` has no ack of its own: the last few are kept, in case they are refused."""
         self._last_id = 0
+        self._overdue: list[Channel] = []
 
     def reset(self) -> None:
         """Forget everything of the old connection; commands not yet sent are dropped with it."""
         for channel in self.channels.values():
             channel.reset()
+            channel.retry_at = 0
+            channel.is_broken = False
         self.streams.clear()
+        self.pace.reset()
         self._pending.clear()
+        self._snapshots_asked.clear()
         self.outgoing.clear()
         self._last_id = 0
 
-    def sync(self, watched: Collection[str], now: Ns) -> list[str]:
+    # --- wishes ---------------------------------------------------------------------------------
+
+    def want(self, tickers: Sequence[str]) -> None:
+        """Take note of markets that are wanted from now on."""
+        for channel in self.channels.values():
+            if channel.is_per_market:
+                channel.want(tickers)
+
+    def unwant(self, tickers: Sequence[str]) -> None:
+        """Take note of markets that are not wanted any more."""
+        for channel in self.channels.values():
+            if channel.is_per_market:
+                channel.unwant(tickers)
+
+    @property
+    def unplaced(self) -> list[str]:
+        """Markets for which a subscription of this connection has no room, in order, each once."""
+        return list(dict.fromkeys(ticker for one in self.channels.values() for ticker in one.unplaced))
+
+    @property
+    def capacity(self) -> int | None:
+        """How many markets this connection can hold, as far as the venue told; None: as many as we like."""
+        told = [one.capacity for one in self.channels.values() if one.capacity is not None]
+        return min(told, default=None)
+
+    # --- commands -------------------------------------------------------------------------------
+
+    def sync(self, now: Ns) -> list[str]:
         """Ask for what is wanted and not asked for; return the markets whose book was asked for now."""
         asked: list[str] = []
         for channel in self.channels.values():
             if channel.asked_at is not None:
                 if now - channel.asked_at < ACK_PATIENCE:
                     continue  # its ack leads here again
-                channel.asked_at = None
-                channel.members.clear()
+                self._take_back(channel, list(channel.members))
                 channel.fail(now)
+                self._overdue.append(channel)
             if not channel.is_per_market:
                 if channel.sid is None and now >= channel.retry_at:
                     self._subscribe(channel, (), now)
             else:
-                new = self._sync_markets(channel, watched, now)
+                new = self._sync_markets(channel, now)
                 if channel is self.books:
                     asked = new
         return asked
 
-    def _sync_markets(self, channel: Channel, watched: Collection[str], now: Ns) -> list[str]:
-        new = [
-            ticker for ticker in watched if ticker not in channel.members and ticker not in channel.leaving
-        ]
-        if now < channel.retry_at:
-            new = []
+    def _sync_markets(self, channel: Channel, now: Ns) -> list[str]:
+        """Ask for the missing markets of a channel, and delete the ones that are gone."""
+        new: list[str] = []
+        if channel.missing and now >= channel.retry_at:
+            new = self._ask_markets(channel, now)
         if channel.sid is None:
-            # The first portion only: the others follow by sid, after the ack.
-            new = new[:TICKERS_PER_COMMAND]
-            if new:
-                self._subscribe(channel, new, now)
             return new
-        for tickers in _portions(new):
-            self._send("add", channel, tickers)
-            channel.members.update(dict.fromkeys(tickers))
-        gone = [ticker for ticker in channel.members if ticker not in watched]
-        if gone and len(gone) == len(channel.members):
+        if channel.leaving and now - next(iter(channel.leaving.values())) >= ACK_PATIENCE:
+            channel.not_left(list(channel.leaving), now)
+        if not channel.gone or now < channel.deletes_at:
+            return new
+        if len(channel.gone) == len(channel.members):
             # Deleting the last market could leave a subscription without a filter, which on some
             # channels means all markets.
             self._send("unsubscribe", channel, ())
             channel.reset()
             return []
-        for tickers in _portions(gone):
+        for tickers in _portions(channel.gone, TICKERS_PER_COMMAND):
             self._send("delete", channel, tickers)
-            for ticker in tickers:
-                del channel.members[ticker]
-                channel.leaving[ticker] = None
+            channel.deleted(tickers, now)
+        return new
+
+    def _ask_markets(self, channel: Channel, now: Ns) -> list[str]:
+        room = channel.room(now)
+        new = list(channel.missing) if room is None else list(channel.missing)[:room]
+        if not new:
+            return []
+        if channel.sid is None:
+            # The first portion only: the others follow by sid, after the ack.
+            new = new[: channel.portion]
+            self._subscribe(channel, new, now)
+            return new
+        if channel.adds_open and now - channel.added_at >= ACK_PATIENCE:
+            channel.adds_open = 0
+        if channel.portion < TICKERS_PER_COMMAND:
+            # We are finding out how many fit: one question at a time.
+            new = [] if channel.adds_open else new[: channel.portion]
+        for tickers in _portions(new, channel.portion):
+            self._send("add", channel, tickers)
+            channel.asked(tickers)
+            channel.adds_open += 1
+            channel.added_at = now
         return new
 
     def ask_snapshots(self, tickers: Sequence[str]) -> None:
         """Ask for the books of these markets anew; the channel must have its sid."""
-        for portion in _portions(tickers):
+        for portion in _portions(tickers, TICKERS_PER_COMMAND):
             self._send("snapshot", self.books, portion)
+
+    def take_outgoing(self, now: Ns) -> list[str]:
+        """Return the commands that may leave now, in order, and forget them."""
+        count = self.pace.allowed(len(self.outgoing), now)
+        if count:
+            self.pace.sent(now)
+        commands, self.outgoing = self.outgoing[:count], self.outgoing[count:]
+        return commands
+
+    def take_overdue(self) -> list[Channel]:
+        """Return, once, the channels whose subscribe was not answered in time."""
+        overdue, self._overdue = self._overdue, []
+        return overdue
+
+    # --- answers --------------------------------------------------------------------------------
 
     def subscribed(self, name: str, sid: int) -> Channel | None:
         """Take a sid as a channel's; None when the channel is none of ours."""
@@ -229,30 +239,42 @@ class Subscriptions:
         channel.reset()
         channel.fail(now)
 
-    def refused(self, pending: Pending, now: Ns) -> None:
-        """Take back what was asked for by a command that the venue refused."""
+    def refused(self, pending: Pending, code: int, now: Ns) -> bool:
+        """Take back what was asked for by a command that the venue refused.
+
+        Returns:
+            Whether that is the last word for now: False when less is asked for at once instead.
+        """
         channel = pending.channel
+        if code == TOO_MANY_COMMANDS:
+            self.pace.slow_down(now)
         match pending.kind:
             case "subscribe" | "add":
-                for ticker in pending.tickers:
-                    channel.members.pop(ticker, None)
-                channel.asked_at = None
-                channel.fail(now)
+                self._take_back(channel, pending.tickers)
+                self._answered_add(pending)
+                if code == TOO_MANY_MARKETS and pending.tickers:
+                    return channel.is_too_much(len(pending.tickers), now)
+                if channel.name == INDEX and code in NO_ENTITLEMENT:
+                    channel.give_up(now)
+                else:
+                    channel.fail(now)
             case "delete":
-                for ticker in pending.tickers:
-                    channel.leaving.pop(ticker, None)
+                channel.not_left(pending.tickers, now)
             case "snapshot" | "unsubscribe":
                 pass  # a snapshot is asked for again when it is overdue; a sid that is unknown is gone
+        return True
 
     def acknowledged(self, pending: Pending) -> None:
         """Take note that a command was carried out."""
         if pending.kind == "delete":
-            for ticker in pending.tickers:
-                pending.channel.leaving.pop(ticker, None)
+            pending.channel.left(pending.tickers)
+        self._answered_add(pending)
 
     def take_pending(self, command_id: int | None) -> Pending | None:
         """Return and forget the command with this id; None when it is none of ours or was answered."""
-        return None if command_id is None else self._pending.pop(command_id, None)
+        if command_id is None:
+            return None
+        return self._pending.pop(command_id, None) or self._snapshots_asked.pop(command_id, None)
 
     def channel_of(self, sid: int | None) -> Channel | None:
         """Return our channel with this sid; None when there is none."""
@@ -260,16 +282,30 @@ class Subscriptions:
             return None
         return next((channel for channel in self.channels.values() if channel.sid == sid), None)
 
+    def _answered_add(self, pending: Pending) -> None:
+        if pending.kind == "add":
+            pending.channel.adds_open = max(0, pending.channel.adds_open - 1)
+
+    def _take_back(self, channel: Channel, tickers: Sequence[str]) -> None:
+        channel.not_asked(tickers)
+        channel.asked_at = None
+
     def _subscribe(self, channel: Channel, tickers: Sequence[str], now: Ns) -> None:
         self._send("subscribe", channel, tickers)
-        channel.members.update(dict.fromkeys(tickers))
+        channel.asked(tickers)
         channel.asked_at = now
 
     def _send(self, kind: CommandKind, channel: Channel, tickers: Sequence[str]) -> None:
         self._last_id += 1
         command_id = self._last_id
         if kind == "subscribe":
-            command = encode_subscribe(command_id, [channel.name], tickers)
+            command = encode_subscribe(
+                command_id,
+                [channel.name],
+                tickers,
+                channel.index_ids,
+                is_yes_priced=self._is_yes_priced,
+            )
         else:
             assert channel.sid is not None, f"{kind} on {channel.name} without a sid"
             if kind == "unsubscribe":
@@ -281,14 +317,14 @@ class Subscriptions:
             else:
                 command = encode_update(command_id, channel.sid, "get_snapshot", tickers)
         self.outgoing.append(command)
-        self._pending[command_id] = Pending(kind, channel, tickers)
-        if len(self._pending) > PENDING_MAX:
-            # get_snapshot has no ack of its own, so answered ones stay: the oldest goes.
-            del self._pending[next(iter(self._pending))]
+        kept = self._snapshots_asked if kind == "snapshot" else self._pending
+        kept[command_id] = Pending(kind, channel, tickers)
+        if len(kept) > PENDING_MAX:
+            del kept[next(iter(kept))]
 
 
-def _portions(tickers: Iterable[str]) -> Iterator[list[str]]:
+def _portions(tickers: Iterable[str], size: int) -> Iterator[list[str]]:
     """Cut tickers into lists that fit one command."""
     every = list(tickers)
-    for start in range(0, len(every), TICKERS_PER_COMMAND):
-        yield every[start : start + TICKERS_PER_COMMAND]
+    for start in range(0, len(every), size):
+        yield every[start : start + size]

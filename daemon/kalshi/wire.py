@@ -188,20 +188,61 @@ class LifecycleFrame(msgspec.Struct, frozen=True, tag="market_lifecycle_v2", tag
     sid: Sid
     msg: Lifecycle
     seq: Seq | None = None
+    sending_ts_ms: Millis | None = None
+
+
+class EventLifecycle(msgspec.Struct, frozen=True, gc=False):
+    """An event was created or changed."""
+
+    event_ticker: str
 
 
 class EventLifecycleFrame(msgspec.Struct, frozen=True, tag="event_lifecycle", tag_field="type", gc=False):
-    """An event was created or changed: counted, not used."""
+    """An event was created or changed: its markets are listed over REST."""
 
     sid: Sid
+    msg: EventLifecycle
     seq: Seq | None = None
+    sending_ts_ms: Millis | None = None
+
+
+class EventFeeUpdate(msgspec.Struct, frozen=True, gc=False):
+    """An event's fee override; what it is, is read with the listing."""
+
+    event_ticker: str
 
 
 class EventFeeUpdateFrame(msgspec.Struct, frozen=True, tag="event_fee_update", tag_field="type", gc=False):
     """An event's fee override was set or cleared: what we know of fees is old."""
 
     sid: Sid
+    msg: EventFeeUpdate
     seq: Seq | None = None
+    sending_ts_ms: Millis | None = None
+
+
+class IndexValue(msgspec.Struct, frozen=True, gc=False):
+    """A value of a settlement index; `data` is the index's own message, as JSON text."""
+
+    index_id: str
+    data: str
+
+
+class IndexValueFrame(msgspec.Struct, frozen=True, tag="cfbenchmarks_value", tag_field="type", gc=False):
+    """A `cfbenchmarks_value` frame, about one a second."""
+
+    sid: Sid
+    msg: IndexValue
+    seq: Seq | None = None
+    sending_ts_ms: Millis | None = None
+
+
+class IndexTold(msgspec.Struct, frozen=True, gc=False):
+    """What the text in `IndexValue.data` says."""
+
+    id: str
+    value: str
+    time: Millis
 
 
 class Subscription(msgspec.Struct, frozen=True, gc=False):
@@ -216,6 +257,7 @@ class SubscribedFrame(msgspec.Struct, frozen=True, tag="subscribed", tag_field="
 
     msg: Subscription
     id: int | None = None
+    sending_ts_ms: Millis | None = None
 
 
 class OkFrame(msgspec.Struct, frozen=True, tag="ok", tag_field="type", gc=False):
@@ -224,6 +266,7 @@ class OkFrame(msgspec.Struct, frozen=True, tag="ok", tag_field="type", gc=False)
     id: int | None = None
     sid: Sid | None = None
     seq: Seq | None = None
+    sending_ts_ms: Millis | None = None
 
 
 class UnsubscribedFrame(msgspec.Struct, frozen=True, tag="unsubscribed", tag_field="type", gc=False):
@@ -232,6 +275,7 @@ class UnsubscribedFrame(msgspec.Struct, frozen=True, tag="unsubscribed", tag_fie
     sid: Sid
     id: int | None = None
     seq: Seq | None = None
+    sending_ts_ms: Millis | None = None
 
 
 class Error(msgspec.Struct, frozen=True, gc=False):
@@ -249,6 +293,7 @@ class ErrorFrame(msgspec.Struct, frozen=True, tag="error", tag_field="type", gc=
     id: int | None = None
     sid: Sid | None = None
     seq: Seq | None = None
+    sending_ts_ms: Millis | None = None
 
 
 Frame: TypeAlias = (
@@ -262,6 +307,7 @@ Frame: TypeAlias = (
     | LifecycleFrame
     | EventLifecycleFrame
     | EventFeeUpdateFrame
+    | IndexValueFrame
     | SubscribedFrame
     | OkFrame
     | UnsubscribedFrame

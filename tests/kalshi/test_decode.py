@@ -66,7 +66,9 @@ def test_a_trade_tells_which_outcome_the_taker_bought() -> None:
 @pytest.mark.parametrize(
     ("msg", "event"),
     [
-        ({"event_type": "created"}, None),
+        ({"event_type": "created", "open_ts": 1, "close_ts": 2}, None),
+        ({"event_type": "price_level_structure_updated", "price_level_structure": "deci_cent"}, None),
+        ({"event_type": "metadata_updated", "floor_strike": 1, "cap_strike": 2}, None),
         ({"event_type": "activated", "is_deactivated": False}, e.MarketStatusChanged("A", "active", AT)),
         ({"event_type": "deactivated", "is_deactivated": True}, e.MarketStatusChanged("A", "inactive", AT)),
         ({"event_type": "close_date_updated", "close_ts": 9}, e.MarketCloseMoved("A", 9 * SECOND, AT)),
@@ -88,6 +90,56 @@ def test_each_change_of_a_market_has_its_event(msg: dict[str, object], event: e.
 
 
 @pytest.mark.parametrize(
+    ("msg", "is_told_in_part"),
+    [
+        ({"event_type": "created"}, True),
+        ({"event_type": "price_level_structure_updated"}, True),
+        ({"event_type": "metadata_updated", "cap_strike": 2}, True),
+        ({"event_type": "metadata_updated", "floor_strike": 2, "cap_strike": None}, False),
+        ({"event_type": "settled"}, False),
+    ],
+)
+def test_what_a_message_tells_in_part_is_listed(msg: dict[str, object], is_told_in_part: bool) -> None:
+    """A tick table by its name alone, a strike with a cap, a new market: REST tells them in full."""
+    decoded = _decode(frame("market_lifecycle_v2", {"market_ticker": "A", **msg}, sid=4, seq=1))
+    assert isinstance(decoded, wire.LifecycleFrame)
+    assert is_told_in_part == d.is_for_listing(decoded.msg)
+
+
+def _index(told: str, index_id: str = "BRTI") -> e.Event:
+    msg = {"index_id": index_id, "received_at": 1, "data": told}
+    decoded = _decode(frame("cfbenchmarks_value", msg, sid=5, seq=1))
+    assert isinstance(decoded, wire.IndexValueFrame)
+    return d.decode_index(decoded, AT)
+
+
+def test_an_index_value_is_exact() -> None:
+    """The decimal text becomes exact money, stamped with the index's own time."""
+    event = _index('{"type":"value","time":1790363641000,"id":"BRTI","value":"84033.39"}')
+    assert event == e.ReferencePriceReceived(
+        "cfbenchmarks", "BRTI", 84_033_390_000, AT, 1790363641000 * MILLISECOND
+    )
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "not json",
+        '{"time":1,"id":"BRTI"}',
+        '{"time":1,"id":"BRTI","value":"0"}',
+        '{"time":1,"id":"BRTI","value":"-1.00"}',
+        '{"time":1,"id":"BRTI","value":"1e5"}',
+        '{"time":1,"id":"BRTI","value":84033.39}',
+        '{"time":1,"id":"ETHUSD_RTI","value":"84033.39"}',
+    ],
+)
+def test_an_index_value_that_is_none_is_refused(told: str) -> None:
+    """No price, another index's price, a binary fraction: refused, never believed."""
+    with pytest.raises(BadFrame):
+        _index(told)
+
+
+@pytest.mark.parametrize(
     "msg",
     [
         {"event_type": "exploded"},
@@ -95,8 +147,6 @@ def test_each_change_of_a_market_has_its_event(msg: dict[str, object], event: e.
         {"event_type": "determined", "result": "void"},
         {"event_type": "determined", "result": "scalar"},
         {"event_type": "determined", "result": "yes", "settlement_value": "0.0000"},
-        {"event_type": "price_level_structure_updated"},
-        {"event_type": "metadata_updated", "floor_strike": 1, "cap_strike": 2},
         {"event_type": "metadata_updated", "floor_strike": "9"},
     ],
 )
@@ -117,6 +167,15 @@ def test_a_strike_keeps_its_decimal_text(text: str, strike: int) -> None:
     decoded = _decode(raw)
     assert isinstance(decoded, wire.LifecycleFrame)
     assert e.MarketStrikeSet("A", strike, AT) == d.decode_lifecycle(decoded, AT)
+
+
+_PRICES = st.integers(1, 9_999)
+
+
+@given(_PRICES)
+def test_a_mirrored_price_is_the_other_outcomes(price: int) -> None:
+    """A NO price told on the YES scale is a dollar less it, exactly."""
+    assert 10_000 - price == d.MIRRORED_PRICES[format_price(price)]
 
 
 _LEVELS = st.dictionaries(st.integers(1, 9_999), st.integers(1, 10**9), max_size=30)

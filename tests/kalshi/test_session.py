@@ -9,7 +9,7 @@ import pytest
 
 from daemon.core import events as e
 from daemon.core.book import Book
-from daemon.core.units import MILLISECOND, PRICE_ONE, SECOND
+from daemon.core.units import MILLISECOND, SECOND
 from daemon.kalshi.session import Session
 from tests.kalshi.frames import delta, frame, recorded_frames, snapshot, subscribed
 
@@ -266,7 +266,7 @@ def test_a_refused_private_frame_doubts_the_account() -> None:
     """A fill that can't be read is not a fill that did not happen."""
     session = opened()
     events = session.receive(frame("fill", {"trade_id": "t"}, sid=4), 3)
-    assert events == [e.AccountDoubted("refused fill", 3)]
+    assert [type(event) for event in events] == [e.FrameRefused, e.AccountDoubted]
     unknown = {
         "order_id": "o",
         "client_order_id": "c",
@@ -274,14 +274,18 @@ def test_a_refused_private_frame_doubts_the_account() -> None:
         "book_side": "bid",
         "status": "unknown",
     }
-    assert [type(x) for x in session.receive(frame("user_order", unknown, sid=5), 3)] == [e.AccountDoubted]
+    events = session.receive(frame("user_order", unknown, sid=5), 3)
+    assert [type(event) for event in events] == [e.FrameRefused, e.AccountDoubted]
 
 
 def test_an_unknown_type_is_counted_by_shape() -> None:
     """New message types are refused and counted; off our books they change nothing."""
     session = opened("A")
     session.receive(snapshot("A", 1, [(4000, 1)]), 1)
-    assert session.receive(frame("pyth_value", {"x": 1}, sid=77, seq=1), 1) == []
+    (refused,) = session.receive(frame("pyth_value", {"x": 1}, sid=77, seq=1), 1)
+    assert isinstance(refused, e.FrameRefused)
+    assert (refused.feed, refused.received_at) == ("kalshi", 1)
+    assert "pyth_value" in refused.shape
     assert session.is_synced("A")
     assert [name for name in session.counters if name.startswith("refused pyth_value")]
 
@@ -351,14 +355,14 @@ def test_the_recorded_production_frames_give_their_events() -> None:
 
 
 def test_the_recorded_demo_book_rebuilds() -> None:
-    """Recorded with `use_yes_price`: with the NO side put back on its own scale, the book comes out."""
+    """Recorded with `use_yes_price`: read so, the NO side comes out on its own scale."""
     ticker = "KXWTACHALLENGERMATCH-26JUN11JIMLEP-LEP"
-    session = Session()
+    session = Session(is_yes_priced=True)
     session.watch([ticker])
     session.connected(0)
     book = Book(ticker)
     for line in recorded_frames("demo_2026-06/ws__orderbook_trade_yes.jsonl"):
-        for event in session.receive(_on_own_scale(line), 1):
+        for event in session.receive(line, 1):
             if isinstance(event, e.BookSnapshotReceived):
                 book.apply_snapshot(event)
             elif isinstance(event, e.BookDeltaReceived):
@@ -366,18 +370,3 @@ def test_the_recorded_demo_book_rebuilds() -> None:
     assert book.is_synced
     assert (book.yes.sizes, book.no.sizes) == ({4700: 300}, {4800: 200})
     assert (book.bid, book.ask) == (4700, 5200)
-
-
-def _on_own_scale(line: bytes) -> bytes:
-    """Turn NO prices of a `use_yes_price` recording back into NO prices."""
-    body = json.loads(line)
-    msg = body["msg"]
-
-    def flip(text: str) -> str:
-        return f"{(PRICE_ONE - round(float(text) * PRICE_ONE)) / PRICE_ONE:.4f}"
-
-    if "no_dollars_fp" in msg:
-        msg["no_dollars_fp"] = [[flip(price), size] for price, size in msg["no_dollars_fp"]]
-    if msg.get("side") == "no":
-        msg["price_dollars"] = flip(msg["price_dollars"])
-    return json.dumps(body).encode()

@@ -1,0 +1,158 @@
+"""What holes, acks and errors mean for each channel; the numbers of books are in test_session."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from daemon.core import events as e
+from daemon.core.units import SECOND
+from daemon.kalshi.channels import ACK_PATIENCE
+from daemon.kalshi.session import Session
+from tests.kalshi.frames import delta, frame, snapshot, subscribed
+
+CHANNELS = ("orderbook_delta", "trade", "market_lifecycle_v2", "fill", "user_orders", "market_positions")
+SIDS = {channel: sid for sid, channel in enumerate(CHANNELS, 1)}
+
+
+def opened(*tickers: str) -> Session:
+    """Return a connected session whose channels have the sids 1 to 6, in the order of `CHANNELS`."""
+    session = Session()
+    session.watch(tickers)
+    session.connected(0)
+    for channel, sid in SIDS.items():
+        session.receive(subscribed(channel, sid, sid), 0)
+    session.outgoing()
+    return session
+
+
+def trade(seq: int, ticker: str = "A", sid: int = 2) -> bytes:
+    """Return a trade's frame."""
+    msg = {"trade_id": f"t{seq}", "market_ticker": ticker, "yes_price_dollars": "0.5000", "count_fp": "1.00",
+           "taker_outcome_side": "yes"}  # fmt: skip
+    return frame("trade", msg, sid=sid, seq=seq)
+
+
+def kinds(events: list[e.Event]) -> list[type]:
+    """Return the types of events."""
+    return [type(event) for event in events]
+
+
+@pytest.mark.parametrize(
+    ("numbers", "told"),
+    [
+        ((1, 2, 3), [e.TradePrinted] * 3),
+        ((1, 1, 2), [e.TradePrinted, e.TradePrinted]),
+        ((1, 3), [e.TradePrinted, e.TradesLost, e.TradePrinted]),
+        ((2,), [e.TradesLost, e.TradePrinted]),
+        ((1, 2, 1), [e.TradePrinted, e.TradePrinted, e.TradesLost, e.TradePrinted]),
+    ],
+)
+def test_a_hole_among_the_trades_is_never_silent(numbers: tuple[int, ...], told: list[type]) -> None:
+    """A gap, a reset, a first number that isn't one: told before the trade that shows it; books stay."""
+    session = opened("A")
+    session.receive(snapshot("A", 1, [(4000, 1)]), 0)
+    events = [event for number in numbers for event in session.receive(trade(number), 5)]
+    assert told == kinds(events)
+    assert session.is_synced("A")
+
+
+def test_a_hole_in_a_sid_concerns_that_sid_only() -> None:
+    """Trades that are missing lose no book; books that are lost lose no trades."""
+    session = opened("A")
+    session.receive(snapshot("A", 1, [(4000, 1)]), 0)
+    session.receive(trade(1), 0)
+    assert [e.BookLost] == kinds(session.receive(delta("A", 3, "yes", 4000, 1), SECOND))
+    assert [e.TradePrinted] == kinds(session.receive(trade(2), SECOND))
+
+
+@pytest.mark.parametrize("code", [10, 25])
+def test_trades_that_died_are_told_at_both_ends_of_the_hole(code: int) -> None:
+    """Lost when the subscription dies, and again when it is back: only then is the hole whole."""
+    session = opened("A")
+    assert [e.TradesLost] == kinds(session.receive(frame("error", {"code": code, "msg": "x"}, sid=2), 1))
+    commands = [json.loads(command) for command in session.outgoing()]
+    assert [["trade"]] == [command["params"]["channels"] for command in commands]
+    assert [e.TradesLost] == kinds(session.receive(subscribed("trade", 9, commands[0]["id"]), 2))
+    assert [e.TradePrinted] == kinds(session.receive(trade(1, sid=9), 3))
+
+
+def test_a_refused_trade_subscription_is_told() -> None:
+    """A market whose trades were refused has books, and a hole where its trades should be."""
+    session = opened("A")
+    session.watch(["B"])
+    session.poll(1)
+    add = next(c for c in map(json.loads, session.outgoing()) if c["params"]["sid"] == 2)
+    error = frame("error", {"code": 18, "msg": "Command timeout"}, id=add["id"], sid=2, seq=1)
+    assert [e.TradesLost("kalshi", "error 18: Command timeout", 2)] == session.receive(error, 2)
+    again = next(c for c in map(json.loads, session.outgoing()) if c["params"]["sid"] == 2)
+    assert ["B"] == again["params"]["market_tickers"]
+    ok = frame("ok", {"market_tickers": ["A", "B"]}, id=again["id"], sid=2, seq=2)
+    assert [e.TradesLost("kalshi", "subscribed again", 3)] == session.receive(ok, 3)
+
+
+@pytest.mark.parametrize(
+    ("channel", "expected"),
+    [
+        ("trade", [e.TradesLost]),
+        ("market_lifecycle_v2", []),
+        ("fill", [e.AccountDoubted]),
+        ("user_orders", [e.AccountDoubted]),
+    ],
+)
+def test_a_subscribe_without_an_answer_is_a_hole(channel: str, expected: list[type]) -> None:
+    """What was never confirmed may never have come: told after ten seconds, and asked for again."""
+    session = Session()
+    session.watch(["A"])
+    session.connected(0)
+    session.outgoing()
+    for name, sid in SIDS.items():
+        if name != channel:
+            session.receive(subscribed(name, sid, sid), 0)
+    session.receive(snapshot("A", 1, [(4000, 1)]), 0)
+    session.take_listing_doubt()
+    assert expected == kinds(session.poll(ACK_PATIENCE))
+    assert (channel == "market_lifecycle_v2") == session.take_listing_doubt()
+    assert [channel] == [json.loads(command)["params"]["channels"][0] for command in session.outgoing()]
+
+
+def test_a_hole_in_the_lifecycle_doubts_the_listing() -> None:
+    """A market may have closed, or a new one opened, unseen."""
+    session = opened("A")
+    settled = {"market_ticker": "Z", "event_type": "settled"}
+    session.receive(frame("market_lifecycle_v2", settled, sid=3, seq=1), 1)
+    assert not session.take_listing_doubt()
+    session.receive(frame("market_lifecycle_v2", settled, sid=3, seq=3), 1)
+    assert session.take_listing_doubt()
+
+
+def test_an_unreadable_frame_doubts_everything() -> None:
+    """It may have been a delta, a trade, a fill, a settlement."""
+    session = opened("A")
+    session.receive(snapshot("A", 1, [(4000, 1)]), 0)
+    events = session.receive(b"{", 5 * SECOND)
+    assert [e.FrameRefused, e.BookLost, e.TradesLost, e.AccountDoubted] == kinds(events)
+    assert session.take_listing_doubt()
+
+
+def test_a_private_channel_that_is_refused_doubts_the_account() -> None:
+    """Without fills being told, what we believe of the account is old."""
+    session = Session()
+    session.connected(0)
+    command = next(c for c in map(json.loads, session.outgoing()) if c["params"]["channels"] == ["fill"])
+    error = frame("error", {"code": 9, "msg": "Authentication required"}, id=command["id"])
+    assert [e.AccountDoubted] == kinds(session.receive(error, 1))
+
+
+def test_an_index_that_we_may_not_have_hurts_nothing() -> None:
+    """Error 8, 9 or 24 for the index channel: counted, and the other channels go on."""
+    session = Session(index_ids=("BRTI",))
+    session.connected(0)
+    command = next(c for c in map(json.loads, session.outgoing()) if "index_ids" in c["params"])
+    error = frame("error", {"code": 9, "msg": "Authentication required"}, id=command["id"])
+    assert [] == session.receive(error, 1)
+    assert 1 == session.counters["error_9"]
+    assert session.reconnect_reason is None
+    session.poll(60 * SECOND)
+    assert not [text for text in session.outgoing() if "index_ids" in text]
