@@ -17,6 +17,7 @@ from daemon.sandbox import portfolio_bodies as bodies
 from daemon.sandbox.asked import view_asked, views_asked
 from daemon.sandbox.auth import SIGNER
 from daemon.sandbox.bodies import bare_error, nested_error, qty_text
+from daemon.sandbox.cutoff import Cutoff
 from daemon.sandbox.query import choice, limit, names, page, span, whole
 from daemon.sandbox.rest_markets import PREFIX, Answer, answer
 from daemon.sandbox.venue import Venue
@@ -55,8 +56,16 @@ class PortfolioApi:
             ("/portfolio/orders/queue_positions", self.queue_positions),
             ("/portfolio/orders/{order_id}", self.order),
             ("/portfolio/orders/{order_id}/queue_position", self.queue_position),
+            # The historical tier: the same lists of what is older than the cutoff, and of that only.
+            ("/historical/positions", self.positions),
+            ("/historical/fills", self.fills),
+            ("/historical/orders", self.orders),
         ]
         return [web.get(PREFIX + path, call) for path, call in paths]
+
+    @property
+    def _cutoff(self) -> Cutoff:
+        return self._venue.chronicle.cutoff.at(self._venue.clock.now())
 
     # --- balance and positions ---------------------------------------------------------------
 
@@ -82,12 +91,14 @@ class PortfolioApi:
         return market is None or market.settled_at is not None
 
     async def positions(self, request: web.Request) -> web.Response:
-        """GET /portfolio/positions: unsettled ones unless asked otherwise."""
-        query = request.query
+        """GET /portfolio/positions: unsettled ones unless asked otherwise; historical ones are settled."""
+        query, cutoff, is_old = request.query, self._cutoff, _is_historical(request)
         view = view_asked(request, self._venue, "GetPositions")
         size = limit(query, "GetPositions", default=100, at_most=1000)
         allowed = ("unsettled", "settled", "all")
         wanted = choice(query, "settlement_status", "GetPositions", allowed) or "unsettled"
+        if is_old:
+            wanted = "settled"
         filters = names(query, "count_filter")
         if not {*(filters or ())} <= {*_COUNTS}:
             raise bare_error("GetPositions", "CountFilter", "oneof")
@@ -97,6 +108,7 @@ class PortfolioApi:
             told
             for told in view.positions.values()
             if (wanted == "all" or self._is_settled(told.ticker) == (wanted == "settled"))
+            and cutoff.is_archived_position(told.at, is_settled=self._is_settled(told.ticker)) == is_old
             and (tickers is None or told.ticker in tickers)
             and (events is None or self._event_of(told.ticker) in events)
             and index in {None, told.exchange_index}
@@ -121,7 +133,7 @@ class PortfolioApi:
 
     async def fills(self, request: web.Request) -> web.Response:
         """GET /portfolio/fills: newest first."""
-        query = request.query
+        query, cutoff, is_old = request.query, self._cutoff, _is_historical(request)
         views = views_asked(request, self._venue, "GetFills")
         size = limit(query, "GetFills", default=100, at_most=1000)
         tickers, order_id = names(query, "ticker"), query.get("order_id")
@@ -134,6 +146,7 @@ class PortfolioApi:
             if (tickers is None or fill.ticker in tickers)
             and (not order_id or fill.order_id == order_id)
             and fill.at in within
+            and cutoff.is_archived_trade(fill.at) == is_old
             and index in {None, fill.exchange_index}
         ]
         part, cursor = page(found, query, size)
@@ -160,7 +173,7 @@ class PortfolioApi:
 
     async def orders(self, request: web.Request) -> web.Response:
         """GET /portfolio/orders: newest first."""
-        query = request.query
+        query, cutoff, is_old = request.query, self._cutoff, _is_historical(request)
         views = views_asked(request, self._venue, "GetOrders")
         size = limit(query, "GetOrders", default=100, at_most=1000)
         status = choice(query, "status", "GetOrders", ("resting", "canceled", "executed"))
@@ -180,6 +193,7 @@ class PortfolioApi:
                 and (events is None or self._event_of(order.ticker) in events)
                 and (status is None or order.status == status)
                 and order.created_at in within
+                and _is_archived(cutoff, order) == is_old
                 and index in {None, order.exchange_index}
             ]
         # Stable: what was created in one instant stays in the order of its making.
@@ -196,7 +210,9 @@ class PortfolioApi:
         bound = request[SIGNER].subaccount
         for view in venue.reads.accounts.values():
             found = view.orders.get(order_id)
-            if found is not None and (bound is None or found.account == request[SIGNER].account):
+            if found is None or _is_archived(self._cutoff, found):
+                continue
+            if bound is None or found.account == request[SIGNER].account:
                 return found
         raise nested_error(404, "not_found")
 
@@ -231,6 +247,14 @@ class PortfolioApi:
             for order in orders.values()
         ]
         return answer({"queue_positions": rows})
+
+
+def _is_historical(request: web.Request) -> bool:
+    return request.path.startswith(f"{PREFIX}/historical/")
+
+
+def _is_archived(cutoff: Cutoff, order: OrderState) -> bool:
+    return cutoff.is_archived_order(order.updated_at, is_resting=order.status == "resting")
 
 
 def _has_counts(told: PositionChanged, filters: list[str] | None) -> bool:

@@ -70,7 +70,7 @@ class Contract:
 
     def _check_type(self, kind: str, value: object, where: str) -> None:
         kind = re.sub(r"^<(?:class|enum) '(?:[a-z]+\.)?(\w+)'>$", r"\1", kind)
-        outer, _, rest = kind.partition("[")
+        outer, _, rest = kind.removeprefix("datetime.").removeprefix("uuid.").partition("[")
         inner = _parts(rest.removesuffix("]"))
         if outer == "Optional":
             if value is not None:
@@ -107,7 +107,8 @@ class Contract:
 
     @staticmethod
     def _check_number(value: object, where: str) -> None:
-        assert isinstance(value, int | float) and not isinstance(value, bool), f"{where}: {value!r}"
+        assert isinstance(value, int | float), f"{where}: {value!r} is no number"
+        assert not isinstance(value, bool), f"{where}: {value!r} is no number"
 
     @staticmethod
     def _check_bounds(kind: str, value: object, where: str) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -70,14 +72,68 @@ async def test_unknown_things_are_not_found(tmp_path: Path) -> None:
             assert expected == await client.call("GET", path)
 
 
-async def test_candles_come_in_three_periods(tmp_path: Path) -> None:
-    """1, 60 and 1440 minutes; another period is refused."""
-    path = f"/series/KXBTC15M/markets/{OPEN}/candlesticks"
+async def test_every_limit_has_its_bounds(tmp_path: Path) -> None:
+    """400 in the bare shape, naming operation, field and rule."""
     async with asyncio.timeout(20), running(tmp_path) as client:
-        for period in (1, 60, 1440):
-            span = f"?start_ts=0&end_ts=2000000000&period_interval={period}"
-            status, body = await client.call("GET", path, query=span)
-            volumes = [candle["volume_fp"] for candle in body["candlesticks"]]
-            assert (200, "5.00") == (status, volumes[0])
-        status, _ = await client.call("GET", path, query="?start_ts=0&end_ts=9&period_interval=5")
-        assert 400 == status
+        for path, query, operation, field, rule in (
+            ("/markets", "limit=-1", "GetMarkets", "Limit", "gte"),
+            ("/markets", "limit=many", "GetMarkets", "Limit", "number"),
+            ("/markets/trades", "limit=1001", "GetTrades", "Limit", "lte"),
+            ("/markets/trades", "is_block_trade=maybe", "GetTrades", "IsBlockTrade", "boolean"),
+            ("/markets/trades", "min_ts=soon", "GetTrades", "MinTs", "number"),
+            (f"/markets/{OPEN}/orderbook", "depth=101", "GetMarketOrderbook", "Depth", "lte"),
+            (f"/markets/{OPEN}/orderbook", "depth=-1", "GetMarketOrderbook", "Depth", "gte"),
+            ("/markets/orderbooks", "", "GetMarketOrderbooks", "Tickers", "required"),
+            ("/markets/orderbooks", "&tickers=X" * 101, "GetMarketOrderbooks", "Tickers", "max"),
+            ("/markets/orderbooks", "tickers=" + "X" * 201, "GetMarketOrderbooks", "Tickers", "max"),
+            ("/historical/markets", "limit=1001", "GetHistoricalMarkets", "Limit", "lte"),
+            ("/historical/trades", "limit=-1", "GetTradesHistorical", "Limit", "gte"),
+            ("/events/fee_changes", "limit=0", "GetEventFeeChanges", "Limit", "gte"),
+        ):
+            text = (
+                f"Parameter validation failed for {operation}: Key: '{operation}Params.{field}' "
+                f"Error:Field validation for '{field}' failed on the '{rule}' tag"
+            )
+            assert (400, {"msg": text}) == await client.call("GET", path, query=f"?{query}"), (path, query)
+        assert 200 == (await client.call("GET", "/markets", query="?limit=0"))[0]
+
+
+async def test_trades_are_filtered(tmp_path: Path) -> None:
+    """By market, time and kind: none is a block trade."""
+    async with asyncio.timeout(20), running(tmp_path) as client:
+
+        async def ids(query: str) -> list[str]:
+            _, body = await client.call("GET", "/markets/trades", query=f"?{query}")
+            return [trade["trade_id"] for trade in body["trades"]]
+
+        now_s = client.sandbox.venue.clock.now() // 1_000_000_000
+        assert ["past-trade"] == await ids(f"ticker={OPEN}&min_ts={now_s - 60}&max_ts={now_s}")
+        assert [] == await ids(f"min_ts={now_s + 60}")
+        assert [] == await ids(f"ticker={SETTLED}")
+        assert ([], ["past-trade"]) == (await ids("is_block_trade=true"), await ids("is_block_trade=false"))
+
+
+async def test_books_of_many_come_in_the_order_asked(tmp_path: Path) -> None:
+    """The parameter is repeated; unknown tickers are left out; empty sides are empty lists."""
+    async with asyncio.timeout(20), running(tmp_path) as client:
+        query = f"?tickers={SETTLED}&tickers=NOWHERE&tickers={OPEN}"
+        _, body = await client.call("GET", "/markets/orderbooks", query=query)
+        assert [SETTLED, OPEN] == [found["ticker"] for found in body["orderbooks"]]
+        assert {"no_dollars": [], "yes_dollars": []} == body["orderbooks"][0]["orderbook_fp"]
+
+
+async def test_bodies_are_written_as_the_venue_writes_them(tmp_path: Path) -> None:
+    """Alphabetical keys, a trailing line break, times without trailing zeros; no language changes a title."""
+    async with asyncio.timeout(20), running(tmp_path) as client:
+        url = f"{client.ready.rest_url}/markets/{OPEN}"
+        texts = []
+        for language in ("es", "en"):
+            # Nobody signs here, and somebody signs badly: public calls look at neither.
+            headers = {"Accept-Language": language, "KALSHI-ACCESS-SIGNATURE": "!"}
+            async with client.http.get(url, headers=headers) as reply:
+                assert (200, "application/json") == (reply.status, reply.content_type)
+                texts.append(await reply.text())
+        assert texts[0] == texts[1]
+        market = json.loads(texts[0])["market"]
+        assert (list(market), True) == (sorted(market), texts[0].endswith("}\n"))
+        assert None is re.search(r'\.\d*0Z"', texts[0])
