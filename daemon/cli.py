@@ -8,7 +8,7 @@ import re
 import sys
 from importlib.metadata import version as installed_version
 from pathlib import Path
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 import click
 from rich.console import Console
@@ -68,6 +68,14 @@ class Speed(click.ParamType[float | str]):
         if not 0 < factor <= 10_000:
             self.fail(f"{value!r} is neither max nor a factor up to 10000", param, ctx)
         return factor
+
+
+class SandboxSpeed(Speed):
+    """How fast a sandbox's time runs: as a tape's, or manual."""
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float | str:
+        """Return the factor, "max" or "manual"."""
+        return "manual" if value == "manual" else super().convert(value, param, ctx)
 
 
 def die(message: str, code: int) -> NoReturn:
@@ -244,26 +252,40 @@ def _scorer(ref: ModelRef, moved_to: Path | None) -> LightGBMScorer:
 @click.option("--state", type=click.Path(path_type=Path), default=Path("var/sandbox"), show_default=True,
               help="Where its account and keys are kept.")  # fmt: skip
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port on 127.0.0.1; 0 takes any.")
+@click.option("--admin-port", type=click.IntRange(0, 65535), default=0,
+              help="Port of the admin endpoint on 127.0.0.1; 0 takes any.")  # fmt: skip
+@click.option("--keys", type=click.Path(path_type=Path, file_okay=False),
+              help="Where the client's keys are kept, and made; by default with the state.")  # fmt: skip
+@click.option("--world", type=click.Choice(["traders", "still"]), default="traders", show_default=True,
+              help="Simulated traders, or nothing but what the admin endpoint makes.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Of the traders.")
 @click.option("--cash", type=click.IntRange(1), default=10_000, show_default=True, help="Dollars.")
 @click.option("--idle-exit", "idle_exit_s", type=Duration(), help="Stop when alone for so long.")
 @click.option("--tape", type=click.Path(path_type=Path, exists=True, file_okay=False), help="Replay a tape.")
-@click.option("--speed", type=Speed(), default="1", show_default=True, help="How fast the tape runs.")
+@click.option("--speed", type=SandboxSpeed(), default="1", show_default=True,
+              help="Times real time; max (tapes); manual: moved by the admin endpoint.")  # fmt: skip
 @click.option("--session", "sessions", multiple=True, help="Only this recorded session; may be repeated.")
+@click.option("--faults", type=click.Path(path_type=Path, exists=True, dir_okay=False),
+              help="A TOML file of faults that are in force from the start.")  # fmt: skip
 def sandbox(
     state: Path,
     port: int,
+    admin_port: int,
+    keys: Path | None,
+    world: Literal["traders", "still"],
     seed: int,
     cash: int,
     idle_exit_s: float | None,
     tape: Path | None,
-    speed: float | str,
+    speed: float | Literal["max", "manual"],
     sessions: tuple[str, ...],
+    faults: Path | None,
 ) -> None:
     """Run the exchange that ships with kalshid, alone, for any client.
 
     It speaks Kalshi's REST and WebSocket protocol on 127.0.0.1. When it listens it prints one JSON line
-    with its addresses and the key to sign with.
+    with its addresses and the keys to sign with. GET / on its admin address lists what an operator can do:
+    make markets, move the clock, pause, settle, inject faults.
     """
     # The daemon itself never loads the exchange.
     from daemon.sandbox.launch import LaunchFailed, launch  # noqa: PLC0415
@@ -277,8 +299,12 @@ def sandbox(
             cash_dollars=cash,
             idle_exit_s=idle_exit_s,
             tape=tape,
-            speed=None if speed == "max" else float(speed),
+            speed=speed,
             sessions=sessions,
+            world=world,
+            admin_port=admin_port,
+            keys=keys,
+            faults=faults,
         )
     except LaunchFailed as error:
         die(str(error), exits.UNAVAILABLE)

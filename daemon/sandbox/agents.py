@@ -21,7 +21,7 @@ from daemon.core.markets import MarketSpec
 from daemon.core.units import PRICE_ONE, QTY_ONE, BookSide, Ns, Price, PriceGrid, Qty
 from daemon.exchange.exchange import Exchange
 from daemon.exchange.facts import Fact, OrderState
-from daemon.exchange.requests import NewOrder
+from daemon.exchange.requests import NewOrder, Refused
 
 TAKER: Final = "sim:taker"
 INFORMED: Final = "sim:informed"
@@ -193,7 +193,10 @@ class Crowd:
         name = self._names[slot.maker]
         if slot.order_id is not None:
             if exchange.find(name, slot.order_id) is not None:
-                facts = exchange.cancel(name, slot.order_id, now)[1]
+                outcome, facts = exchange.cancel(name, slot.order_id, now)
+                if isinstance(outcome, Refused):
+                    # A paused exchange: the order stays, and is looked after when it goes on.
+                    return facts
             slot.order_id = slot.price = None
         price = self._price(exchange, slot, quotes[slot.maker])
         if price is None:

@@ -1,8 +1,9 @@
 """The flow's pump: sandbox time goes on, the flow and the clock bring about what falls due, and it is told.
 
-Paced, sandbox time is wall time (traders) or a multiple of it (tape). In lockstep it goes on as soon as every
+Paced, sandbox time is wall time or a multiple of it. In lockstep (a tape) it goes on as soon as every
 follower of the clock has handled the last step. A tape begins when someone follows the clock and a book, and
-so does each of its sessions, which end with all client connections cut.
+so does each of its sessions, which end with all client connections cut. By hand (traders) it moves by
+`advance` alone: everything on the way happens in order, and has been written to everyone when it returns.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from daemon.sandbox.ws import WsApi
 POLL_S = 0.05
 JOIN_S_MAX = 10.0
 """How long a session waits for a follower of the clock to follow a book too."""
+SEEN_S_MAX = 10.0
+"""How long a clock that is moved by hand waits for a follower's answer to one step."""
 
 log = structlog.get_logger()
 
@@ -36,10 +39,43 @@ class Pump:
         self._reference = reference
         self._clock = clock
         self._rolled_at: Ns = 0
+        self._moving = asyncio.Lock()
+
+    @property
+    def is_by_hand(self) -> bool:
+        """Whether time moves by `advance` alone."""
+        return self._venue.clock.is_standing and self._flow.mode != "tape"
+
+    async def advance(self, by: Ns, step: Ns = STEP) -> Ns:
+        """Let so much time pass, a step at a time, and return the time then.
+
+        Followers of the clock have seen all of it when this returns, and so has every socket.
+
+        Raises:
+            TimeoutError: a follower of the clock did not answer for `SEEN_S_MAX`.
+        """
+        assert self.is_by_hand, "this clock runs by itself"
+        async with self._moving:
+            now = self._venue.clock.now()
+            until = now + by
+            while now < until:
+                now = min(now + step, until)
+                self._venue.clock.set(now)
+                self._step(now)
+                await self._ws.drained()
+                await self._reference.drained()
+                self._clock.tell(now)
+                async with asyncio.timeout(SEEN_S_MAX):
+                    await self._clock.seen(now)
+                # Clients of this very loop answer in between.
+                await asyncio.sleep(0)
+            return now
 
     async def run(self) -> None:
         """Run until the flow has ended, or for ever."""
         is_wall = self._flow.mode != "tape"
+        if self.is_by_hand:
+            await asyncio.Event().wait()
         resume_at: Ns | None = self._venue.clock.now()
         while resume_at is not None:
             self._venue.clock.set(resume_at)
@@ -47,10 +83,10 @@ class Pump:
                 # What is listed by then can be found, and subscribed to, before anything moves.
                 self._step(resume_at)
                 await self._session_joined()
-            if self._flow.speed is None:
+            if self._venue.speed is None:
                 resume_at = await self._run_lockstep()
             else:
-                resume_at = await self._run_paced(self._flow.speed, is_wall=is_wall)
+                resume_at = await self._run_paced(self._venue.speed, is_wall=is_wall)
         self._clock.has_ended = True
         self._clock.tell(self._venue.clock.now())
         log.info("flow.ended")

@@ -2,6 +2,9 @@
 
 One line of JSON on stdout tells when it listens and where. It ends by itself when nobody was connected for
 `idle_exit_s`, and on SIGTERM or SIGINT: connections are closed with code 1001, the state is on disk.
+
+The admin endpoint is always there, on a loopback port of its own: play money needs no lock, and a sandbox
+that something goes wrong with can be asked.
 """
 
 from __future__ import annotations
@@ -22,22 +25,42 @@ from aiohttp import web
 
 from daemon.core.units import MONEY_ONE, Money
 from daemon.sandbox import clock_channel, reference, ws
+from daemon.sandbox.admin.markets import MarketCalls
+from daemon.sandbox.admin.server import AdminServer
+from daemon.sandbox.admin.world import WorldCalls
 from daemon.sandbox.auth import SIGNER, KeyRing, Verifier, is_public, load_or_make_keys
 from daemon.sandbox.bodies import ApiError, nested_error, too_many_requests
 from daemon.sandbox.clock_channel import ClockChannel
+from daemon.sandbox.faults.desk import FaultDesk
+from daemon.sandbox.faults.registry import Rule
 from daemon.sandbox.flow import MakeFlow
 from daemon.sandbox.limits import COST_DEFAULT, COST_GET_ORDER, Buckets, Tier
+from daemon.sandbox.load import Loads
 from daemon.sandbox.pump import Pump
 from daemon.sandbox.reference import ReferenceFeed
+from daemon.sandbox.rest_account import AccountApi
+from daemon.sandbox.rest_candles import CandleApi
+from daemon.sandbox.rest_exchange import ExchangeApi
+from daemon.sandbox.rest_historical import HistoricalApi
+from daemon.sandbox.rest_groups import GroupApi
 from daemon.sandbox.rest_keys import KeyApi
+from daemon.sandbox.rest_left_out import LeftOutApi
 from daemon.sandbox.rest_markets import PREFIX, MarketApi
 from daemon.sandbox.rest_orders import OrderApi
 from daemon.sandbox.rest_portfolio import PortfolioApi
+from daemon.sandbox.rest_series import SeriesApi
+from daemon.sandbox.rest_shards import ShardApi
+from daemon.sandbox.rest_subaccounts import SubaccountApi
 from daemon.sandbox.state import Store
+from daemon.sandbox.two_clocks import TwoClockVerifier
 from daemon.sandbox.venue import Venue
 from daemon.sandbox.ws import WsApi
 
 log = structlog.get_logger()
+
+_REFERENCE_REST = "/0/public"
+_STREAMS = {ws.PATH: "kalshi", reference.PATH: "kraken"}
+"""The WebSockets that faults befall."""
 
 Serve = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -53,6 +76,13 @@ class SandboxOptions(msgspec.Struct, frozen=True):
     cash: dict[int, Money] = msgspec.field(default_factory=lambda: {2: 10_000 * MONEY_ONE})
     tier: Tier = Tier()
     idle_exit_s: float | None = None
+    admin_port: int = 0
+    keys_dir: Path | None = None
+    """Where the client's keys are kept; None: with the state."""
+    speed: float | None = 1.0
+    """Of the clock of simulated traders; None: it is moved by the admin endpoint alone."""
+    faults: tuple[Rule, ...] = ()
+    """In force from the start."""
 
 
 class Ready(msgspec.Struct, frozen=True):
@@ -69,6 +99,8 @@ class Ready(msgspec.Struct, frozen=True):
     pid: int
     mode: str
     is_paced: bool
+    reference_rest_url: str
+    admin_url: str
 
 
 def check_loopback(host: str) -> None:
@@ -92,17 +124,31 @@ class Sandbox:
         check_loopback(options.host)
         self._options = options
         options.state_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._keys: KeyRing = load_or_make_keys(options.state_dir)
+        keys_dir = options.keys_dir or options.state_dir
+        keys_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._keys: KeyRing = load_or_make_keys(keys_dir)
         self._store = Store(options.state_dir / "state.sqlite3")
-        self.venue = Venue(self._store, options.make_flow, seed=options.seed, cash=options.cash)
-        self._verifier = Verifier(self._keys, self.venue.account.name)
+        self.venue = Venue(
+            self._store, options.make_flow, seed=options.seed, cash=options.cash, speed=options.speed
+        )
+        verifier = Verifier if self.venue.clock.is_wall else TwoClockVerifier
+        self._verifier = verifier(self._keys, self.venue.account.name)
         self._buckets = Buckets(options.tier)
         self._ws = WsApi(self.venue, self._verifier)
         self._reference = ReferenceFeed(self.venue)
         self._clock = ClockChannel(self.venue)
         self._pump = Pump(self.venue, self._ws, self._reference, self._clock)
+        self._faults = FaultDesk(self.venue, self._refuse)
+        self._loads = Loads(self.venue)
+        world = WorldCalls(self.venue, self._pump, self._buckets, self._faults, self._loads, self._ws)
+        self._admin = AdminServer(self.venue, [*MarketCalls(self.venue).calls(), *world.calls()], self._hear)
         self._runner: web.AppRunner | None = None
         self._pumping: asyncio.Task[None] | None = None
+        self._refusing: asyncio.Task[None] | None = None
+        self._site: web.TCPSite | None = None
+        self._heard_s = monotonic()
+
+    def _hear(self) -> None:
         self._heard_s = monotonic()
 
     # --- requests ----------------------------------------------------------------------------
@@ -110,9 +156,18 @@ class Sandbox:
     def _app(self) -> web.Application:
         app = web.Application(client_max_size=1 << 20)
         for part in (
+            LeftOutApi(),
+            ExchangeApi(self.venue),
+            SeriesApi(self.venue),
+            CandleApi(self.venue),
+            HistoricalApi(self.venue),
             MarketApi(self.venue),
             KeyApi(self._verifier.keys),
-            PortfolioApi(self.venue, self._buckets),
+            PortfolioApi(self.venue),
+            AccountApi(self.venue, self._buckets),
+            GroupApi(self.venue, self._buckets),
+            SubaccountApi(self.venue, self._buckets),
+            ShardApi(self.venue, self._buckets),
             OrderApi(self.venue, self._buckets),
             self._ws,
             self._reference,
@@ -126,14 +181,20 @@ class Sandbox:
     def _guarded(self, call: Serve) -> Serve:
         """Return a call that is admitted first, and whose refusals become documented bodies."""
 
-        async def guarded(request: web.Request) -> web.StreamResponse:
-            self._heard_s = monotonic()
+        async def admitted(request: web.Request) -> web.StreamResponse:
             try:
                 if request.path.startswith(PREFIX + "/"):
                     self._admit(request)
                 return await call(request)
             except ApiError as error:
                 return web.Response(body=error.body, status=error.status, content_type="application/json")
+
+        async def guarded(request: web.Request) -> web.StreamResponse:
+            self._hear()
+            stream = _STREAMS.get(request.path)
+            if stream is not None:
+                return self._faults.requests.refused_upgrade(stream) or await admitted(request)
+            return await self._faults.requests.around(request, lambda: admitted(request))
 
         return guarded
 
@@ -156,9 +217,10 @@ class Sandbox:
         """Listen, start the flow, and return where."""
         self._runner = web.AppRunner(self._app(), access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, self._options.host, self._options.port)
-        await site.start()
-        port = self._runner.addresses[0][1]
+        port = await self._listen(self._options.port)
+        admin_url = await self._admin.start(self._options.host, self._options.admin_port)
+        for rule in self._options.faults:
+            self._faults.inject(rule)
         self._pumping = asyncio.create_task(self._pump.run())
         host = f"{self._options.host}:{port}"
         flow = self.venue.flow
@@ -173,8 +235,32 @@ class Sandbox:
             self._keys.rsa.path,
             os.getpid(),
             flow.mode,
-            flow.speed is not None,
+            self.venue.speed is not None,
+            f"http://{host}{_REFERENCE_REST}",
+            admin_url,
         )
+
+    async def _listen(self, port: int) -> int:
+        """Open the port, and return its number."""
+        assert self._runner is not None
+        self._site = web.TCPSite(self._runner, self._options.host, port)
+        await self._site.start()
+        return int(self._runner.addresses[0][1])
+
+    def _refuse(self, seconds: float) -> None:
+        """Close the port for so long: connections that are open stay, new ones are refused by the system."""
+
+        async def refuse() -> None:
+            assert self._runner is not None
+            if self._site is None:
+                return
+            port = int(self._runner.addresses[0][1])
+            site, self._site = self._site, None
+            await site.stop()
+            await asyncio.sleep(seconds)
+            await self._listen(port)
+
+        self._refusing = asyncio.create_task(refuse())
 
     @property
     def _is_idle(self) -> bool:
@@ -198,10 +284,13 @@ class Sandbox:
 
     async def stop(self) -> None:
         """Stop the flow, close every connection with code 1001, and close the state."""
-        if self._pumping is not None:
-            self._pumping.cancel()
-            with contextlib.suppress(asyncio.CancelledError, Exception):
-                await self._pumping
+        await self._loads.stop()
+        for task in (self._pumping, self._refusing):
+            if task is not None:
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError, Exception):
+                    await task
+        await self._admin.stop()
         for part in (self._ws, self._reference, self._clock):
             await part.close(b"sandbox stops")
         if self._runner is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
+from typing import Protocol
 
 from aiohttp import WSCloseCode, web
 
@@ -19,6 +20,13 @@ DRAIN_POLL_S = 0.0005
 DRAIN_S_MAX = 30.0
 
 
+class Outgoing(Protocol):
+    """What stands between a socket and those who write to it: faults."""
+
+    def pass_on(self, payloads: Iterable[bytes]) -> Iterable[bytes]:
+        """Return what is to be written now."""
+
+
 class Socket:
     """One upgraded connection."""
 
@@ -27,6 +35,15 @@ class Socket:
         assert transport is not None, "an upgraded connection has a transport"
         self._transport = transport
         self.response = response
+        self.line: Outgoing | None = None
+        """What JSON texts pass through before they are written; None leaves them alone."""
+        self._is_mute = False
+
+    @property
+    def peer(self) -> str:
+        """The client's address."""
+        host, port, *_ = self._transport.get_extra_info("peername") or ("", 0)
+        return f"{host}:{port}"
 
     @property
     def is_open(self) -> bool:
@@ -41,13 +58,15 @@ class Socket:
 
     def write(self, payloads: Iterable[bytes]) -> None:
         """Write JSON texts as one frame each."""
-        if self.is_open:
+        if self.line is not None:
+            payloads = self.line.pass_on(payloads)
+        if self.is_open and not self._is_mute:
             assert isinstance(self._transport, asyncio.Transport)
             self._transport.write(b"".join([as_text_frame(payload) for payload in payloads]))
 
     def write_raw(self, frames: bytes) -> None:
         """Write bytes that are whole frames already."""
-        if self.is_open:
+        if self.is_open and not self._is_mute:
             assert isinstance(self._transport, asyncio.Transport)
             self._transport.write(frames)
 
@@ -62,6 +81,16 @@ class Socket:
                     await asyncio.sleep(DRAIN_POLL_S)
         except TimeoutError:
             self.abort()
+
+    def mute(self) -> None:
+        """Say nothing more and hear nothing more, pings neither, but stay connected: half open."""
+        assert isinstance(self._transport, asyncio.Transport)
+        self._is_mute = True
+        self._transport.pause_reading()
+
+    def end(self) -> None:
+        """Close the connection without a closing handshake, after what was written."""
+        self._transport.close()
 
     def abort(self) -> None:
         """Cut the connection without a closing handshake."""

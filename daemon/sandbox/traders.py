@@ -27,7 +27,16 @@ from daemon.core.units import (
 from daemon.exchange.exchange import Exchange
 from daemon.exchange.facts import Traded
 from daemon.sandbox.agents import BUSY, INFORMED, QUIET, TAKER, Crowd, maker_name
-from daemon.sandbox.flow import STEP, Candle, History, PastMarket, Resumed, SpotPrinted, Telling
+from daemon.sandbox.flow import (
+    STEP,
+    Candle,
+    History,
+    IndexPrinted,
+    PastMarket,
+    Resumed,
+    SpotPrinted,
+    Telling,
+)
 from daemon.sandbox.past import PastMarketMaker, fair_value, walk
 from daemon.sandbox.schedule import (
     HOURLY_LEAD,
@@ -42,6 +51,7 @@ from daemon.sandbox.schedule import (
 from daemon.sandbox.spot import CENT, Index, SpotModel, seeded, to_cents
 
 SYMBOL: Final = "BTC/USD"
+INDEX_ID: Final = "BRTI"
 
 _FIRST_PRICE = 85_000.0
 _PRINTS_PER_S = 3.2
@@ -204,7 +214,9 @@ class TradersFlow:
         model.step(seconds)
         while self._indexed_at + SECOND <= at:
             self._indexed_at += SECOND
-            self._index.add(self._indexed_at, to_cents(model.price))
+            value = to_cents(model.price)
+            self._index.add(self._indexed_at, value)
+            told.append(IndexPrinted(INDEX_ID, value, self._indexed_at))
         if random.random() < _PRINTS_PER_S * seconds:
             ordinal = 0
             told.append(self._print(model.price, at, ordinal))
@@ -228,7 +240,8 @@ class TradersFlow:
         """Take every market to where it should be in its life."""
         over: list[str] = []
         for ticker, life in self._lives.items():
-            spec = life.spec
+            # An operator may have moved its close, or changed its grid or fees.
+            spec = life.spec = exchange.markets[ticker].spec
             if spec.strike is None and now >= spec.open_at + STRIKE_DELAY:
                 strike = self._index.settlement(spec.open_at) or self._index.nearest(spec.open_at)
                 life.spec = spec = msgspec.structs.replace(spec, strike=strike)
@@ -247,8 +260,12 @@ class TradersFlow:
     def _finish(self, exchange: Exchange, life: _Life, now: Ns, told: list[Telling]) -> bool:
         """Determine and settle a closed market in its time; True when it is over."""
         spec = life.spec
+        status = exchange.markets[spec.ticker].status
         if not life.is_determined and now >= determined_at(spec):
             life.is_determined = True
+            if status != "closed":
+                # An operator was faster.
+                return status == "finalized"
             value = self._settlement(spec)
             result: MarketResult = "yes" if is_yes(spec, value) else "no"
             told += exchange.determine(
@@ -258,7 +275,7 @@ class TradersFlow:
                 now,
                 expiration_value=format_decimal(value // CENT, 2),
             )
-        if now < settled_at(spec):
+        if now < settled_at(spec) or status == "disputed":
             return False
         told += exchange.settle(spec.ticker, now)
         return True

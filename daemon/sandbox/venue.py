@@ -14,15 +14,19 @@ from time import time_ns
 
 import structlog
 
-from daemon.core.units import DAY, Money, Ns
+from daemon.core.units import Money, Ns
 from daemon.exchange import facts
-from daemon.exchange.accounts import Account
 from daemon.exchange.exchange import Exchange
 from daemon.exchange.market import Market
+from daemon.sandbox.catalog import Catalog
 from daemon.sandbox.chronicle import Chronicle
+from daemon.sandbox.clock import SandboxClock
 from daemon.sandbox.flow import Flow, History, MakeFlow, PastMarket, Resumed, SpotPrinted, Telling
 from daemon.sandbox.hub import Hub
-from daemon.sandbox.state import Kept, Store
+from daemon.sandbox.read_side import ReadSide
+from daemon.sandbox.resuming import resume_accounts
+from daemon.sandbox.sockets import Socket
+from daemon.sandbox.state import Store
 
 ACCOUNT = "client"
 SPOTS_MAX = 1000
@@ -44,24 +48,6 @@ class IdSource:
         return f"{digest[:8]}-{digest[8:12]}-{digest[12:16]}-{digest[16:20]}-{digest[20:]}"
 
 
-class SandboxClock:
-    """The sandbox's time: the wall's with traders, the tape's with a tape. It never goes back."""
-
-    def __init__(self, start_at: Ns, *, is_wall: bool) -> None:
-        self._now = start_at
-        self._is_wall = is_wall
-
-    def now(self) -> Ns:
-        """Return the time."""
-        if self._is_wall:
-            self._now = max(self._now, time_ns())
-        return self._now
-
-    def set(self, now: Ns) -> None:
-        """Go on to an instant of the tape."""
-        self._now = max(self._now, now)
-
-
 class Venue:
     """See the module's head.
 
@@ -70,9 +56,19 @@ class Venue:
         make_flow: makes the source of flow from what an earlier life left.
         seed: of ids and of the flow.
         cash: what the client account holds on a first start, by shard.
+        speed: of the clock of simulated traders: times the wall's, or None to stand until it is moved. A
+            tape has a time of its own.
     """
 
-    def __init__(self, store: Store, make_flow: MakeFlow, *, seed: int, cash: dict[int, Money]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        make_flow: MakeFlow,
+        *,
+        seed: int,
+        cash: dict[int, Money],
+        speed: float | None = 1.0,
+    ) -> None:
         self.store = store
         kept = store.load()
         started_at = time_ns()
@@ -86,37 +82,24 @@ class Venue:
         self.user_id = kept.user_id or str(uuid.uuid4())
         store.set_user_id(self.user_id)
         self.exchange = Exchange(IdSource(seed, kept.life))
-        self.account = self._open_account(kept, cash, is_new=is_tape or kept.cash is None)
-        self.clock = SandboxClock(self.flow.start_at, is_wall=not is_tape)
+        self.account = resume_accounts(
+            store, self.exchange, None if is_tape else kept, ACCOUNT, cash, started_at
+        )
+        self.reads = ReadSide(self.exchange, ACCOUNT)
+        self.speed = self.flow.speed if is_tape else speed
+        """Sandbox seconds per second; None: in lockstep with a tape's followers, or moved by hand."""
+        self.clock = SandboxClock(self.flow.start_at, speed=None if is_tape else speed)
         self.chronicle = Chronicle()
+        self.catalog = Catalog()
         self.spots: deque[SpotPrinted] = deque(maxlen=SPOTS_MAX)
         self.hub = Hub(self.exchange, self.user_id, is_tape=is_tape)
         self.flush: Callable[[], None] = lambda: None
         """Writes the outboxes to the sockets; set by the WebSocket server."""
         self.on_spot: Callable[[SpotPrinted], None] = lambda _: None
         """Set by the reference feed."""
+        self.on_socket: Callable[[Socket, str], None] = lambda _socket, _stream: None
+        """Told every new connection and its stream, "kalshi" or "kraken"; set by the faults."""
         self._begin(self.flow.history())
-
-    def _open_account(self, kept: Kept, cash: dict[int, Money], *, is_new: bool) -> Account:
-        if is_new:
-            account = self.exchange.open_account(ACCOUNT, cash)
-            self.store.set_cash(account)
-            return account
-        account = Account(ACCOUNT)
-        account.cash = dict(kept.cash or {})
-        account.fills = list(kept.fills)
-        account.settlements = list(kept.settlements)
-        # Ended orders don't need their market, resting ones do: those of a market that is over were
-        # cancelled before it was.
-        long_ago = time_ns() - 2 * DAY
-        markets = [record for record in kept.markets if (record.settled_at or long_ago) >= long_ago]
-        self.exchange.adopt(account, markets, kept.orders, kept.positions)
-        account.client_order_ids.update(kept.client_order_ids)
-        alive = {record.spec.ticker for record in markets}
-        self.store.forget_markets(
-            record.spec.ticker for record in kept.markets if record.spec.ticker not in alive
-        )
-        return account
 
     def _begin(self, history: History) -> None:
         now = self.clock.now()
@@ -132,11 +115,20 @@ class Venue:
 
     def tell(self, tellings: list[Telling]) -> None:
         """Keep, tell and send what happened."""
-        now = self.clock.now()
-        self.hub.set_time(now)
+        self.keep(tellings)
+        self.publish(tellings)
+
+    def keep(self, tellings: list[Telling]) -> None:
+        """Keep what happened, for the next life and for what REST shows of the past."""
         if tellings:
-            self.store.save(tellings, self.exchange, self.account)
-            self._remember(tellings, now)
+            self.store.save(tellings, self.exchange)
+            self.reads.observe(tellings, self.clock.now())
+            self._remember(tellings, self.clock.now())
+
+    def publish(self, tellings: list[Telling]) -> None:
+        """Tell the sessions what was kept, and send it."""
+        self.hub.set_time(self.clock.now())
+        if tellings:
             self.hub.publish(tellings)
         self.hub.tell_tickers()
         self.flush()
@@ -150,6 +142,8 @@ class Venue:
                     quoted[fact.ticker] = None
                 case facts.Traded():
                     self.chronicle.observe_trade(fact, markets[fact.ticker])
+                case facts.EventFeesChanged():
+                    self.chronicle.observe_fees(fact)
                 case SpotPrinted():
                     self.spots.append(fact)
                     self.on_spot(fact)

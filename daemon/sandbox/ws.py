@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import msgspec
 import structlog
 from aiohttp import WSMsgType, web
 
@@ -17,6 +18,16 @@ PATH = "/trade-api/ws/v2"
 HEARTBEAT_S = 10.0
 
 log = structlog.get_logger()
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """The last number that a subscription was sent; None on a channel without numbers."""
+
+    peer: str
+    """The client's own address, by which it knows its connection."""
+    sid: int
+    channel: str
+    seq: int | None
 
 
 class WsApi:
@@ -38,6 +49,14 @@ class WsApi:
         """How many clients are connected."""
         return len(self._sockets)
 
+    def subscriptions(self) -> list[Standing]:
+        """Return where every subscription of every connection stands."""
+        return [
+            Standing(socket.peer, found.sid, found.channel, found.seq if found.is_sequenced else None)
+            for session, socket in self._sockets.items()
+            for found in session.subscriptions.values()
+        ]
+
     async def connect(self, request: web.Request) -> web.WebSocketResponse:
         """Serve one connection until it ends. 401 without a good signature."""
         path = request.raw_path.partition("?")[0]
@@ -46,6 +65,7 @@ class WsApi:
         await response.prepare(request)
         session = self._venue.hub.open_session(account)
         socket = self._sockets[session] = Socket(request, response)
+        self._venue.on_socket(socket, "kalshi")
         keep_alive = asyncio.create_task(_keep_alive(socket))
         try:
             async for message in response:

@@ -48,7 +48,7 @@ class Client:
         self.sandbox = sandbox
         self.ready = ready
         self.http = http
-        self._pem = Path(ready.private_key_path).read_bytes()
+        self.pem = Path(ready.private_key_path).read_bytes()
 
     @property
     def flow(self) -> Flow:
@@ -58,7 +58,7 @@ class Client:
     def headers(self, method: str, path: str) -> dict[str, str]:
         """Return signed headers, by the sandbox's clock."""
         now = self.sandbox.venue.clock.now()
-        return signed(self.ready.key_id, self._pem, method, f"/trade-api/v2{path}", now)
+        return signed(self.ready.key_id, self.pem, method, f"/trade-api/v2{path}", now)
 
     async def text(self, method: str, path: str, body: object = None, query: str = "") -> tuple[int, str]:
         """Send a signed request; return status and text."""
@@ -75,12 +75,24 @@ class Client:
         status, text = await self.text(method, path, body, query)
         return status, json.loads(text) if text else None
 
+    async def admin(self, path: str, /, **body: Any) -> dict[str, Any]:
+        """Send an admin call that is carried out; GET without a body."""
+        status, found = await self.admin_call("POST" if body else "GET", path, body or None)
+        assert status == 200, f"{path}: {status} {found}"
+        return found
+
+    async def admin_call(self, method: str, path: str, body: object = None) -> tuple[int, dict[str, Any]]:
+        """Send an admin call; return status and parsed body."""
+        raw = None if body is None else json.dumps(body).encode()
+        async with self.http.request(method, f"{self.ready.admin_url}{path}", data=raw) as reply:
+            return reply.status, await reply.json()
+
     @asynccontextmanager
-    async def socket(self) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
-        """Open a signed WebSocket."""
+    async def socket(self, **options: Any) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+        """Open a signed WebSocket, with aiohttp's options."""
         now = self.sandbox.venue.clock.now()
-        headers = signed(self.ready.key_id, self._pem, "GET", "/trade-api/ws/v2", now)
-        async with self.http.ws_connect(self.ready.ws_url, headers=headers) as socket:
+        headers = signed(self.ready.key_id, self.pem, "GET", "/trade-api/ws/v2", now)
+        async with self.http.ws_connect(self.ready.ws_url, headers=headers, **options) as socket:
             yield socket
 
 
