@@ -113,7 +113,7 @@ async def test_a_watched_markets_book_comes_into_the_inbox() -> None:
         subject.feeds.watch([TICKER])
         (snapshot,) = await subject.told(e.BookSnapshotReceived)
         assert e.BookSnapshotReceived(TICKER, ((4_000, 400),), ((5_800, 300),), T0, None) == snapshot
-        assert e.FeedConnected("kalshi", T0) == subject.events[0]
+        assert [e.MarketRouted(TICKER, "kalshi", T0), e.FeedConnected("kalshi", T0)] == subject.events[:2]
         headers = {name.upper(): value for name, value in subject.stream.headers[0].items()}
         assert "the-key-id" == headers["KALSHI-ACCESS-KEY"]
         assert headers["KALSHI-ACCESS-SIGNATURE"]
