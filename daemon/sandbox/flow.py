@@ -52,6 +52,17 @@ class SpotPrinted(_Told, frozen=True):
     at: Ns
 
 
+class IndexPrinted(_Told, frozen=True):
+    """A value of the index that this flow settles its markets on, such as "BRTI": one for each whole second.
+
+    A flow that tells none has them made from its spot trades.
+    """
+
+    index_id: str
+    value: Money
+    at: Ns
+
+
 class SequenceJumped(_Told, frozen=True):
     """The recorded stream's next sequence number isn't the last one plus one: `skipped` more than that.
 
@@ -82,7 +93,7 @@ class Ended(_Told, frozen=True):
     at: Ns
 
 
-Telling: TypeAlias = Fact | SpotPrinted | SequenceJumped | ConnectionCut | Ended
+Telling: TypeAlias = Fact | SpotPrinted | IndexPrinted | SequenceJumped | ConnectionCut | Ended
 
 
 class Ohlc(msgspec.Struct, frozen=True, array_like=True, gc=False):

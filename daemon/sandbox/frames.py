@@ -20,7 +20,7 @@ from daemon.exchange import facts
 from daemon.exchange.market import Market
 from daemon.exchange.matching import outcome
 from daemon.sandbox.bodies import PRICE_TEXT, money_text, no_price, qty_text, time_text
-from daemon.sandbox.market_bodies import market_id, price_ranges, strike_number, strike_title, structure
+from daemon.sandbox.market_bodies import market_id
 
 _encode = msgspec.json.Encoder().encode
 
@@ -59,6 +59,16 @@ HEARTBEAT = b"\x89\x09heartbeat"
 """The venue's keep-alive: a control ping with this payload."""
 
 
+def subaccount_of(account: str) -> int:
+    """Return the number of a subaccount: 3 of "client#3", 0 of a primary account."""
+    return int(account.rpartition("#")[2]) if "#" in account else 0
+
+
+def sees(reader: str, owner: str) -> bool:
+    """Whether a key of one account is told another's orders: a primary's sees all of its subaccounts."""
+    return owner == reader or ("#" not in reader and owner.startswith(f"{reader}#"))
+
+
 def delta_body(fact: facts.LevelChanged, time: str, *, is_yes_price: bool, is_own: bool) -> bytes:
     """Return an orderbook_delta body; the owner of the order that caused it is told its id."""
     price = fact.price
@@ -70,7 +80,8 @@ def delta_body(fact: facts.LevelChanged, time: str, *, is_yes_price: bool, is_ow
         f'"side":"{fact.side}","ts":"{time}","ts_ms":{fact.at // MILLISECOND}'
     ).encode()
     if is_own:
-        return b'%b,"client_order_id":%b,"subaccount":0}' % (text, _encode(fact.client_order_id))
+        number = subaccount_of(fact.account or "")
+        return b'%b,"client_order_id":%b,"subaccount":%d}' % (text, _encode(fact.client_order_id), number)
     return text + b"}"
 
 
@@ -173,7 +184,7 @@ def fill_body(fact: facts.Filled) -> bytes:
             "purchased_side": bought,
             "outcome_side": bought,
             "book_side": fact.side,
-            "subaccount": 0,
+            "subaccount": subaccount_of(fact.account),
         }
     )
 
@@ -211,7 +222,9 @@ def user_order_body(order: facts.OrderState, user_id: str) -> bytes:
         body["expiration_ts_ms"] = order.expires_at // MILLISECOND
     if order.reason is not None:
         body["last_update_reason"] = order.reason
-    body["subaccount_number"] = 0
+    if order.order_group_id is not None:
+        body["order_group_id"] = order.order_group_id
+    body["subaccount_number"] = subaccount_of(order.account)
     return _encode(body)
 
 
@@ -227,71 +240,15 @@ def position_body(fact: facts.PositionChanged, user_id: str) -> bytes:
             "fees_paid_dollars": money_text(fact.fees),
             "position_fee_cost_dollars": money_text(fact.fees),
             "volume_fp": qty_text(fact.volume),
-            "subaccount": 0,
+            "subaccount": subaccount_of(fact.account),
         }
     )
 
 
-def lifecycle_body(fact: facts.MarketFact) -> bytes | None:
-    """Return a market_lifecycle_v2 body; None for what the venue has no message for."""
-    match fact:
-        case facts.MarketOpened() | facts.MarketClosed():
-            return None
-        case facts.MarketCreated():
-            return _encode(_created(fact))
-        case facts.MarketActivated():
-            fields: dict[str, Any] = {"is_deactivated": False, "event_type": "activated"}
-        case facts.MarketDeactivated():
-            fields = {"is_deactivated": True, "event_type": "deactivated"}
-        case facts.StrikeSet():
-            fields = {"floor_strike": strike_number(fact.strike), "yes_sub_title": strike_title(fact.strike)}
-            if fact.strike_type is not None:
-                fields["strike_type"] = fact.strike_type
-            fields["event_type"] = "metadata_updated"
-        case facts.CloseMoved():
-            fields = {"close_ts": fact.close_at // SECOND, "event_type": "close_date_updated"}
-        case facts.GridChanged():
-            fields = {
-                "event_type": "price_level_structure_updated",
-                "price_level_structure": structure(fact.bands),
-                "price_ranges": price_ranges(fact.bands),
-            }
-        case facts.Determined():
-            fields = {
-                "determination_ts": fact.at // SECOND,
-                "result": fact.result,
-                "settlement_value": PRICE_TEXT[fact.settlement_price],
-                "event_type": "determined",
-            }
-        case facts.Settled():
-            fields = {"settled_ts": fact.at // SECOND, "event_type": "settled"}
-    return _encode({"market_ticker": fact.ticker, **fields})
-
-
-def _created(fact: facts.MarketCreated) -> dict[str, Any]:
-    spec = fact.spec
-    metadata: dict[str, Any] = {
-        "name": spec.title,
-        "title": spec.title,
-        "yes_sub_title": strike_title(spec.strike),
-        "no_sub_title": strike_title(spec.strike),
-        "rules_primary": "",
-        "rules_secondary": "",
-        "can_close_early": True,
-        "event_ticker": spec.event_ticker,
-        "expected_expiration_ts": (spec.close_at + 300 * SECOND) // SECOND,
-    }
-    if spec.strike_type is not None:
-        metadata["strike_type"] = spec.strike_type
-    if spec.strike is not None:
-        metadata["floor_strike"] = strike_number(spec.strike)
-    return {
-        "market_ticker": spec.ticker,
-        "exchange_index": spec.exchange_index,
-        "open_ts": spec.open_at // SECOND,
-        "close_ts": spec.close_at // SECOND,
-        "additional_metadata": metadata,
-        "event_type": "created",
-        "price_level_structure": structure(spec.bands),
-        "price_ranges": price_ranges(spec.bands),
-    }
+def order_group_body(fact: facts.OrderGroupChanged) -> bytes:
+    """Return an order_group_updates body; the limit is told where it is news."""
+    body: dict[str, Any] = {"event_type": fact.event_type, "order_group_id": fact.order_group_id}
+    if fact.contracts_limit is not None:
+        body["contracts_limit_fp"] = qty_text(fact.contracts_limit)
+    body["ts_ms"] = fact.at // MILLISECOND
+    return _encode(body)

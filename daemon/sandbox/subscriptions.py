@@ -1,151 +1,65 @@
 """One client connection of the WebSocket, without the socket: commands in, frames out.
 
-Rules (protocol sheet 2.2 – 2.5): one sid per channel and connection; a repeated subscribe adds tickers and
-is answered with `ok`; on sequenced channels every message of a sid, `ok` and `unsubscribed` included, takes
-the next number; snapshots come before deltas; `get_snapshot` is answered by snapshots only.
+Rules (protocol sheet 2.2 – 2.5): one sid per channel and connection; a repeated subscribe adds names and
+is answered with `ok`; on sequenced channels every message of a sid, `ok`, `unsubscribed` and errors that
+name it included, takes the next number; snapshots come before deltas; `get_snapshot` is answered by
+snapshots only. A command is carried out whole or refused whole.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final, TypeAlias
+from typing import Any
 
 import msgspec
 
-from daemon.core.events import Level
+from daemon.sandbox.commands import (
+    ALL,
+    ERRORS,
+    FILTERED,
+    INDEXED,
+    Command,
+    CommandRefused,
+    action_of,
+    channels_of,
+    decode_command,
+    flag_of,
+    id_of,
+    market_ids_of,
+    params_of,
+    sid_of,
+    sids_of,
+    strings_of,
+    tickers_of,
+)
 from daemon.sandbox.frames import frame, snapshot_body
-
-SEQUENCED: Final = frozenset({"orderbook_delta", "trade", "market_lifecycle_v2"})
-PRIVATE: Final = frozenset({"fill", "user_orders", "market_positions"})
-CHANNELS: Final = (*sorted(SEQUENCED), *sorted(PRIVATE), "ticker")
-FILTERED: Final = frozenset(CHANNELS) - {"market_lifecycle_v2"}
-
-ERRORS: Final = {
-    1: "Unable to process message",
-    2: "Params required",
-    3: "Channels required",
-    4: "Subscription IDs required",
-    5: "Unknown command",
-    7: "Unknown subscription ID",
-    8: "Unknown channel name",
-    11: "Invalid parameter",
-    12: "Exactly one subscription ID is required",
-    13: "Unsupported action",
-    14: "Market Ticker required",
-    15: "Action required",
-    25: "Subscription buffer overflow",
-}
-
-Ladders: TypeAlias = tuple[tuple[Level, ...], tuple[Level, ...]]
-"""YES and NO levels, each ascending on its own scale."""
+from daemon.sandbox.subscription import Subscription, VenueView
 
 _encode = msgspec.json.Encoder().encode
 
 
-class Command(msgspec.Struct):
-    """A command as it arrives. An id of 0 counts as absent."""
-
-    cmd: str | None = None
-    id: int = 0
-    params: dict[str, Any] | None = None
-
-
-_decoder = msgspec.json.Decoder(Command)
-
-
-class CommandRefused(Exception):
-    """A command is answered with an error of this code."""
-
-    def __init__(self, code: int) -> None:
-        super().__init__(ERRORS[code])
-        self.code = code
-
-
-class Subscription:
-    """One channel of one connection."""
-
-    __slots__ = (
-        "awaited",
-        "channel",
-        "is_sequenced",
-        "is_silent",
-        "is_yes_price",
-        "seq",
-        "session",
-        "sid",
-        "tickers",
-    )
-
-    def __init__(self, session: ClientSession, sid: int, channel: str) -> None:
-        self.session = session
-        self.sid = sid
-        self.channel = channel
-        self.is_sequenced = channel in SEQUENCED
-        self.seq = 0
-        self.tickers: dict[str, None] | None = {}
-        """In the order of their adding; None: all markets."""
-        self.is_yes_price = False
-        self.is_silent = False
-        """Whether `ok` leaves the tickers out."""
-        self.awaited: dict[str, list[int]] = {}
-        """Tickers whose snapshot was asked for but isn't known yet, and the commands that asked."""
-
-    def wants(self, ticker: str) -> bool:
-        """Whether a market belongs to it."""
-        return self.tickers is None or ticker in self.tickers
-
-    def next_seq(self) -> int | None:
-        """Return the next message's number; None on an unsequenced channel."""
-        if not self.is_sequenced:
-            return None
-        self.seq += 1
-        return self.seq
-
-    def message(self, kind: str, body: bytes, sending_ts_ms: int, id: int | None = None) -> bytes:
-        """Return a frame of this subscription, which takes the next number."""
-        return frame(kind, body, sending_ts_ms, id=id, sid=self.sid, seq=self.next_seq())
-
-
 class ClientSession:
-    """The subscriptions of one connection.
+    """The subscriptions of one connection. `account` signed the upgrade."""
 
-    Args:
-        account: who signed the upgrade.
-        book: a market's levels; None while a tape hasn't told them.
-        ticker: a market's current ticker body; None for an unknown market.
-        now_ms: the sandbox's clock in ms.
-        on_change: called after the set of subscriptions, or their tickers, changed.
-    """
-
-    def __init__(
-        self,
-        account: str,
-        *,
-        book: Callable[[str], Ladders | None],
-        ticker: Callable[[str], bytes | None],
-        now_ms: Callable[[], int],
-        on_change: Callable[[], None],
-    ) -> None:
+    def __init__(self, account: str, view: VenueView) -> None:
         self.account = account
         self.outbox: list[bytes] = []
         """Frames to send, in order, as JSON text."""
         self.subscriptions: dict[int, Subscription] = {}
         self._by_channel: dict[str, Subscription] = {}
         self._sids = 0
-        self._book = book
-        self._ticker = ticker
-        self._now_ms = now_ms
-        self._on_change = on_change
+        self._view = view
 
     def receive(self, text: str | bytes) -> None:
         """Take in one client message; the answers are in `outbox`."""
-        id_ = 0
+        command = decode_command(text)
+        id_ = id_of(text) if command is None else command.id
         try:
-            try:
-                command = _decoder.decode(text)
-            except msgspec.MsgspecError:
-                raise CommandRefused(1) from None
-            id_ = command.id
+            if command is None:
+                raise CommandRefused(1)
+            if self._view.command_fault is not None:
+                code = self._view.command_fault(command)
+                if code is not None:
+                    raise CommandRefused(code)
             match command.cmd:
                 case "subscribe":
                     self._subscribe(command)
@@ -158,109 +72,156 @@ class ClientSession:
                 case _:
                     raise CommandRefused(5)
         except CommandRefused as refused:
-            self._error(refused.code, id_)
+            self._refuse(refused, id_)
 
     # --- commands ----------------------------------------------------------------------------
 
     def _subscribe(self, command: Command) -> None:
-        params = _params(command)
-        channels = _strings(params, "channels")
-        if not channels:
-            raise CommandRefused(3)
-        if any(channel not in CHANNELS for channel in channels):
-            raise CommandRefused(8)
-        tickers = _tickers(params)
-        if "orderbook_delta" in channels and not tickers:
+        params = params_of(command)
+        channels = channels_of(params)
+        names = {channel: self._names(params, channel) for channel in channels}
+        if "orderbook_delta" in channels and not names["orderbook_delta"]:
             raise CommandRefused(14)
-        is_yes_price = _flag(params, "use_yes_price")
-        is_silent = _flag(params, "skip_ticker_ack")
-        with_ticker = _flag(params, "send_initial_snapshot")
-        for channel in dict.fromkeys(channels):
+        if market_ids_of(params) is not None and channels != ["ticker"]:
+            # Only the ticker channel knows markets by their ids.
+            raise CommandRefused(11)
+        is_yes_price = flag_of(params, "use_yes_price")
+        is_silent = flag_of(params, "skip_ticker_ack")
+        with_ticker = flag_of(params, "send_initial_snapshot")
+        limits, now_ms = self._view.limits, self._view.now_ms
+        for channel in channels:
+            limits.check_size(self._by_channel.get(channel), names[channel])
+        for channel in channels:
+            if channel in self._by_channel:
+                limits.check_rate(self._by_channel[channel], now_ms)
+        for channel in channels:
             subscription = self._by_channel.get(channel)
-            wanted = tickers if channel in FILTERED else None
+            is_new = subscription is None
             if subscription is None:
-                self._sids += 1
-                subscription = Subscription(self, self._sids, channel)
-                self.subscriptions[self._sids] = subscription
-                self._by_channel[channel] = subscription
-                body = _encode({"channel": channel, "sid": subscription.sid})
-                self._send(frame("subscribed", body, self._now_ms(), id=command.id or None))
-                is_new = True
-            else:
-                is_new = False
+                subscription = self._open(channel, command.id)
             subscription.is_yes_price |= is_yes_price
             subscription.is_silent |= is_silent
-            added = self._add(subscription, wanted)
+            added = self._add(subscription, names[channel])
             if not is_new:
                 self._ok(subscription, command.id)
             self._greet(subscription, added, with_ticker=with_ticker)
-        self._on_change()
+        self._view.changed()
+
+    def _open(self, channel: str, id_: int) -> Subscription:
+        self._sids += 1
+        subscription = Subscription(self, self._sids, channel)
+        self.subscriptions[self._sids] = self._by_channel[channel] = subscription
+        body = _encode({"channel": channel, "sid": subscription.sid})
+        self._send(frame("subscribed", body, self._view.now_ms, id=id_ or None))
+        return subscription
 
     def _unsubscribe(self, command: Command) -> None:
-        sids = _params(command).get("sids")
-        if not isinstance(sids, list) or not sids:
-            raise CommandRefused(4)
-        if any(type(sid) is not int for sid in sids):
-            raise CommandRefused(1)
+        sids = sids_of(params_of(command))
         if any(sid not in self.subscriptions for sid in sids):
             raise CommandRefused(7)
-        for sid in dict.fromkeys(sids):
+        for sid in sids:
             subscription = self.drop(sid)
             head = f'"id":{command.id},' if command.id else ""
             seq = subscription.next_seq()
             number = "" if seq is None else f'"seq":{seq},'
-            text = f'{{{head}"sid":{sid},{number}"type":"unsubscribed","sending_ts_ms":{self._now_ms()}}}\n'
-            self._send(text.encode())
-        self._on_change()
+            stamp = f'"sending_ts_ms":{self._view.now_ms}'
+            self._send(f'{{{head}"sid":{sid},{number}"type":"unsubscribed",{stamp}}}\n'.encode())
+        self._view.changed()
 
     def _update(self, command: Command) -> None:
-        params = _params(command)
-        sids = params.get("sids", [params["sid"]] if "sid" in params else None)
-        if not isinstance(sids, list) or len(sids) != 1:
-            raise CommandRefused(12)
-        subscription = self.subscriptions.get(sids[0]) if type(sids[0]) is int else None
+        params = params_of(command)
+        subscription = self.subscriptions.get(sid_of(params))
         if subscription is None:
             raise CommandRefused(7)
-        action = params.get("action")
-        if not action:
-            raise CommandRefused(15)
-        tickers = _tickers(params)
+        action = action_of(params)
+        self._view.limits.check_rate(subscription, self._view.now_ms)
+        if subscription.channel in INDEXED:
+            self._update_indices(subscription, action, params, command.id)
+        elif subscription.channel in FILTERED:
+            self._update_markets(subscription, action, params, command.id)
+        else:
+            raise CommandRefused(13)
+        self._view.changed()
+
+    def _update_markets(
+        self, subscription: Subscription, action: str, params: dict[str, Any], id_: int
+    ) -> None:
+        if action not in {"add_markets", "delete_markets", "get_snapshot"}:
+            raise CommandRefused(13)
+        if action == "get_snapshot" and subscription.channel != "orderbook_delta":
+            raise CommandRefused(13)
+        if market_ids_of(params) is not None and subscription.channel != "ticker":
+            raise CommandRefused(11)
+        tickers = self._names(params, subscription.channel) or []
         if not tickers:
             raise CommandRefused(14)
-        match action:
-            case "add_markets" if subscription.channel in FILTERED:
-                added = self._add(subscription, tickers)
-                self._ok(subscription, command.id)
-                self._greet(subscription, added, with_ticker=_flag(params, "send_initial_snapshot"))
-            case "delete_markets" if subscription.channel in FILTERED:
-                for ticker in tickers:
-                    (subscription.tickers or {}).pop(ticker, None)
-                    subscription.awaited.pop(ticker, None)
-                self._ok(subscription, command.id)
-            case "get_snapshot" if subscription.channel == "orderbook_delta":
-                for ticker in tickers:
-                    if subscription.wants(ticker):
-                        self._snapshot(subscription, ticker, command.id)
-            case _:
-                raise CommandRefused(13)
-        self._on_change()
+        if action == "add_markets":
+            with_ticker = flag_of(params, "send_initial_snapshot")
+            self._view.limits.check_size(subscription, tickers)
+            added = self._add(subscription, tickers)
+            self._ok(subscription, id_)
+            self._greet(subscription, added, with_ticker=with_ticker)
+        elif action == "delete_markets":
+            for ticker in tickers:
+                (subscription.names or {}).pop(ticker, None)
+                subscription.awaited.pop(ticker, None)
+            self._ok(subscription, id_)
+        else:
+            # For whatever was asked, and without modifying the subscription.
+            for ticker in tickers:
+                self._snapshot(subscription, ticker, id_)
+
+    def _update_indices(
+        self, subscription: Subscription, action: str, params: dict[str, Any], id_: int
+    ) -> None:
+        if action == "indexlist":
+            body = _encode({"index_ids": self._view.index_ids})
+            kind = f"{subscription.channel}_indexlist"
+            self._send(subscription.message(kind, body, self._view.now_ms, id_ or None))
+            return
+        if action not in {"subscribe_indices", "unsubscribe_indices"}:
+            raise CommandRefused(13)
+        ids = strings_of(params, "index_ids")
+        if not ids:
+            raise CommandRefused(24)
+        if action == "subscribe_indices":
+            self._add(subscription, None if ALL in ids else ids)
+        else:
+            kept = self._view.index_ids if subscription.names is None else subscription.names
+            subscription.names = {} if ALL in ids else {id_: None for id_ in kept if id_ not in ids}
+        self._ok(subscription, id_)
 
     def _list(self, command: Command) -> None:
         body = [{"channel": found.channel, "sid": found.sid} for found in self.subscriptions.values()]
         head = f'"id":{command.id},' if command.id else ""
-        text = f'{{{head}"type":"ok","msg":{_encode(body).decode()},"sending_ts_ms":{self._now_ms()}}}\n'
+        text = f'{{{head}"type":"ok","msg":{_encode(body).decode()},"sending_ts_ms":{self._view.now_ms}}}\n'
         self._send(text.encode())
+
+    # --- what a command names ----------------------------------------------------------------
+
+    def _names(self, params: dict[str, Any], channel: str) -> list[str] | None:
+        """Return the names that a command gives a channel; None: all."""
+        if channel in INDEXED:
+            indices = strings_of(params, "index_ids")
+            return None if ALL in indices else indices
+        ids = market_ids_of(params)
+        tickers = tickers_of(params)
+        if channel not in FILTERED:
+            return None
+        return tickers if ids is None else [self._view.ticker_of(market_id) for market_id in ids]
 
     # --- answers -----------------------------------------------------------------------------
 
-    def _add(self, subscription: Subscription, tickers: list[str] | None) -> list[str]:
-        if tickers is None:
-            subscription.tickers = None
+    def _add(self, subscription: Subscription, names: list[str] | None) -> list[str]:
+        """Let a subscription name more; return what is new to it."""
+        if names is None:
+            is_new = subscription.names is not None
+            subscription.names = None
+            return self._view.open_tickers() if is_new and subscription.channel == "ticker" else []
+        if subscription.names is None:
             return []
-        if subscription.tickers is None:
-            return []
-        added = [ticker for ticker in tickers if ticker not in subscription.tickers]
-        subscription.tickers.update(dict.fromkeys(added))
+        added = [name for name in names if name not in subscription.names]
+        subscription.names.update(dict.fromkeys(added))
         return added
 
     def _greet(self, subscription: Subscription, tickers: list[str], *, with_ticker: bool) -> None:
@@ -268,31 +229,43 @@ class ClientSession:
             if subscription.channel == "orderbook_delta":
                 self._snapshot(subscription, ticker, 0)
             elif subscription.channel == "ticker" and with_ticker:
-                body = self._ticker(ticker)
+                body = self._view.summary(ticker)
                 if body is not None:
-                    self._send(subscription.message("ticker", body, self._now_ms()))
+                    self._send(subscription.message("ticker", body, self._view.now_ms))
 
     def _snapshot(self, subscription: Subscription, ticker: str, id_: int) -> None:
-        levels = self._book(ticker)
+        levels = self._view.ladders(ticker)
         if levels is None:
             # A tape can't be asked: its next recorded snapshot is the answer.
-            subscription.awaited.setdefault(ticker, []).append(id_)
+            if subscription.wants(ticker):
+                subscription.awaited.setdefault(ticker, []).append(id_)
             return
         body = snapshot_body(ticker, *levels, is_yes_price=subscription.is_yes_price)
-        self._send(subscription.message("orderbook_snapshot", body, self._now_ms(), id_ or None))
+        self._send(subscription.message("orderbook_snapshot", body, self._view.now_ms, id_ or None))
 
     def _ok(self, subscription: Subscription, id_: int) -> None:
-        tickers = [] if subscription.is_silent or subscription.tickers is None else list(subscription.tickers)
-        self._send(
-            subscription.message("ok", _encode({"market_tickers": tickers}), self._now_ms(), id_ or None)
+        is_indexed = subscription.channel in INDEXED
+        names = list(subscription.names or ())
+        if subscription.names is None and is_indexed:
+            names = list(self._view.index_ids)
+        body = _encode(
+            {"index_ids" if is_indexed else "market_tickers": [] if subscription.is_silent else names}
         )
+        self._send(subscription.message("ok", body, self._view.now_ms, id_ or None))
 
-    def _error(self, code: int, id_: int, subscription: Subscription | None = None) -> None:
-        body = _encode({"code": code, "msg": ERRORS[code]})
-        sid = seq = None
-        if subscription is not None:
-            sid, seq = subscription.sid, subscription.next_seq()
-        self._send(frame("error", body, self._now_ms(), id=id_ or None, sid=sid, seq=seq))
+    def _refuse(self, refused: CommandRefused, id_: int) -> None:
+        body: dict[str, Any] = {"code": refused.code, "msg": ERRORS[refused.code]}
+        if refused.ticker is not None:
+            body["market_ticker"] = refused.ticker
+        subscription = None if refused.sid is None else self.subscriptions.get(refused.sid)
+        self._error(body, id_, subscription)
+
+    def _error(self, body: dict[str, Any], id_: int, subscription: Subscription | None) -> None:
+        encoded, now_ms = _encode(body), self._view.now_ms
+        if subscription is None:
+            self._send(frame("error", encoded, now_ms, id=id_ or None))
+        else:
+            self._send(subscription.message("error", encoded, now_ms, id_ or None))
 
     def _send(self, payload: bytes) -> None:
         self.outbox.append(payload)
@@ -300,47 +273,18 @@ class ClientSession:
     # --- ends --------------------------------------------------------------------------------
 
     def drop(self, sid: int) -> Subscription:
-        """End a subscription."""
+        """End a subscription without a word."""
         subscription = self.subscriptions.pop(sid)
         del self._by_channel[subscription.channel]
         return subscription
+
+    def fail(self, sid: int, code: int = 10) -> None:
+        """End a subscription with a terminal error: the client must subscribe anew."""
+        self._error({"code": code, "msg": ERRORS[code]}, 0, self.drop(sid))
+        self._view.changed()
 
     def overflow(self) -> None:
         """End every subscription with code 25: this client doesn't keep up."""
         self.outbox.clear()
         for sid in list(self.subscriptions):
-            self._error(25, 0, self.drop(sid))
-        self._on_change()
-
-
-def _params(command: Command) -> dict[str, Any]:
-    if not command.params:
-        raise CommandRefused(2)
-    return command.params
-
-
-def _strings(params: dict[str, Any], name: str) -> list[str]:
-    found = params.get(name, [])
-    if not isinstance(found, list) or any(not isinstance(text, str) for text in found):
-        raise CommandRefused(1)
-    return found
-
-
-def _flag(params: dict[str, Any], name: str) -> bool:
-    found = params.get(name, False)
-    if not isinstance(found, bool):
-        raise CommandRefused(1)
-    return found
-
-
-def _tickers(params: dict[str, Any]) -> list[str] | None:
-    """Return the tickers a command names; None when it names none."""
-    if "market_id" in params or "market_ids" in params:
-        # Markets are named by ticker here; ids would only be another way to say so.
-        raise CommandRefused(11)
-    if "market_ticker" in params:
-        one = params["market_ticker"]
-        if "market_tickers" in params or not isinstance(one, str):
-            raise CommandRefused(11)
-        return [one]
-    return list(dict.fromkeys(_strings(params, "market_tickers"))) or None
+            self.fail(sid, 25)

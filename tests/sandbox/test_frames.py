@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 
-from daemon.core.units import MILLISECOND, SECOND
+from daemon.core.units import MILLISECOND
 from daemon.exchange import facts as f
 from daemon.sandbox import frames
-from tests.sandbox.scripted import OPEN, spec_of
+from tests.sandbox.scripted import OPEN
 
 T0 = 1_790_363_624_342_537_000
 DELTA = f.LevelChanged(OPEN, "no", 9600, -200, T0, "client", "mine")
@@ -32,6 +32,37 @@ def test_a_delta_shows_its_order_to_the_owner_only() -> None:
     assert ("0.0400", "mine", 0) == (own["price_dollars"], own["client_order_id"], own["subaccount"])
 
 
+def test_a_subaccounts_delta_carries_its_number() -> None:
+    """The primary's key reads which of its subaccounts moved the level."""
+    fact = f.LevelChanged(OPEN, "yes", 4000, 100, T0, "client#3", "mine")
+    assert 3 == json.loads(frames.delta_body(fact, "t", is_yes_price=False, is_own=True))["subaccount"]
+
+
+def test_a_primary_sees_its_subaccounts_and_nobody_else() -> None:
+    """A key that is bound to a subaccount sees that one only."""
+    assert [True, True, False, False, False, False] == [
+        frames.sees("client", "client"),
+        frames.sees("client", "client#3"),
+        frames.sees("client", "client2"),
+        frames.sees("client", "client2#3"),
+        frames.sees("client#3", "client"),
+        frames.sees("client#3", "client#31"),
+    ]
+
+
+def test_a_groups_limit_is_told_where_it_is_news() -> None:
+    """Created and limit_updated carry it, a trigger doesn't."""
+    created = json.loads(frames.order_group_body(f.OrderGroupChanged("client", "g", "created", 1000, T0)))
+    assert ["event_type", "order_group_id", "contracts_limit_fp", "ts_ms"] == list(created)
+    assert ("created", "10.00", T0 // MILLISECOND) == (
+        created["event_type"],
+        created["contracts_limit_fp"],
+        created["ts_ms"],
+    )
+    triggered = json.loads(frames.order_group_body(f.OrderGroupChanged("client", "g", "triggered", None, T0)))
+    assert "contracts_limit_fp" not in triggered
+
+
 def test_an_empty_side_is_absent() -> None:
     """Not an empty list; on the yes scale the best NO bid is the lowest price."""
     body = json.loads(frames.snapshot_body(OPEN, (), ((100, 5), (200, 7)), is_yes_price=True))
@@ -44,43 +75,6 @@ def test_text_frames_are_whole_at_every_length() -> None:
     assert b"\x81\x7d" == frames.as_text_frame(b"x" * 125)[:2]
     assert b"\x81\x7e\x00\x7e" == frames.as_text_frame(b"x" * 126)[:4]
     assert b"\x81\x7f\x00\x00\x00\x00\x00\x01\x00\x00" == frames.as_text_frame(b"x" * 65536)[:10]
-
-
-def test_open_and_close_have_no_message() -> None:
-    """They are clocks; everything else of a market's life is told, in seconds."""
-    assert frames.lifecycle_body(f.MarketOpened(OPEN, T0)) is None
-    assert frames.lifecycle_body(f.MarketClosed(OPEN, T0)) is None
-    settled = frames.lifecycle_body(f.Settled(OPEN, T0))
-    assert settled is not None
-    expected = {"market_ticker": OPEN, "settled_ts": T0 // SECOND, "event_type": "settled"}
-    assert expected == json.loads(settled)
-
-
-def test_every_change_of_a_market_is_told_with_its_type() -> None:
-    """One event_type each."""
-    spec = spec_of(OPEN, T0, T0 + SECOND)
-    kinds = []
-    for fact in (
-        f.MarketCreated(spec, T0),
-        f.MarketActivated(OPEN, T0),
-        f.MarketDeactivated(OPEN, T0),
-        f.StrikeSet(OPEN, 83_950_620_000, "greater_or_equal", T0),
-        f.CloseMoved(OPEN, T0, T0),
-        f.GridChanged(OPEN, spec.bands, T0),
-        f.Determined(OPEN, "yes", 10_000, T0),
-    ):
-        body = frames.lifecycle_body(fact)
-        assert body is not None
-        kinds.append(json.loads(body)["event_type"])
-    assert [
-        "created",
-        "activated",
-        "deactivated",
-        "metadata_updated",
-        "close_date_updated",
-        "price_level_structure_updated",
-        "determined",
-    ] == kinds
 
 
 def test_an_empty_books_ticker_is_zero_and_one() -> None:

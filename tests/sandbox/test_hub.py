@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from daemon.core.units import MILLISECOND
+from daemon.core.units import MILLISECOND, SECOND
+from daemon.exchange import facts
 from daemon.exchange.exchange import Exchange
 from daemon.exchange.requests import NewOrder
-from daemon.sandbox.flow import SequenceJumped
+from daemon.sandbox.flow import IndexPrinted, SequenceJumped
 from daemon.sandbox.hub import Hub
 from daemon.sandbox.subscriptions import ClientSession
 from tests.exchange.venues import T0, TICKER, exchange_of
+from tests.sandbox.scripted import spec_of
 from tests.sandbox.wire import subscribe, update
 
 
@@ -114,3 +116,76 @@ def test_a_closed_session_is_told_nothing() -> None:
     hub.close_session(session)
     hub.publish([*exchange.place(NewOrder("sim:x", TICKER, "bid", 4000, 100), T0)[1]])
     assert ([], False) == (session.outbox, hub.has_book_listener)
+
+
+def test_a_primary_is_told_of_its_subaccounts() -> None:
+    """With their numbers; a key of the subaccount alone is told nothing of the primary."""
+    exchange = exchange_of()
+    hub = hub_of(exchange)
+    primary, bound = (listening(hub, name, "order_group_updates") for name in ("client", "client#3"))
+    for account in ("client", "client#3"):
+        hub.publish([facts.OrderGroupChanged(account, f"group of {account}", "created", 1000, T0)])
+    groups = [frame["msg"]["order_group_id"] for frame in frames(primary)]
+    assert ["group of client", "group of client#3"] == groups
+    [frame] = frames(bound)
+    assert (1, "group of client#3") == (frame["seq"], frame["msg"]["order_group_id"])
+
+
+def test_a_new_event_is_told_before_its_first_market() -> None:
+    """Once; fee rules of events and everything of markets come in the same sequence."""
+    hub = hub_of(exchange_of())
+    session = hub.open_session("a")
+    session.receive(json.dumps(subscribe(1, "market_lifecycle_v2")))
+    session.outbox.clear()
+    specs = [spec_of(f"KXNEW-1-{number}", T0, T0 + MILLISECOND) for number in range(2)]
+    created = [facts.MarketCreated(spec, T0) for spec in specs]
+    combo = facts.MarketCreated(spec_of("KXMVE-1-1", T0, T0 + MILLISECOND), T0)
+    hub.publish([*created, combo, facts.EventFeesChanged("KXNEW-1", None, None, T0)])
+    kinds = ["event_lifecycle", "market_lifecycle_v2", "market_lifecycle_v2", "event_fee_update"]
+    assert [(kind, number) for number, kind in enumerate(kinds, 1)] == [
+        (frame["type"], frame["seq"]) for frame in frames(session)
+    ]
+
+
+def test_an_index_reaches_those_who_named_it() -> None:
+    """One value a second from the flow's own index; the fast series from the same price."""
+    hub = hub_of(exchange_of())
+    one, other = hub.open_session("a"), hub.open_session("b")
+    channels = ("cfbenchmarks_value", "cfbenchmarks_value_5hz")
+    one.receive(json.dumps(subscribe(1, *channels, index_ids=["all"])))
+    other.receive(json.dumps(subscribe(1, *channels, index_ids=["ETHUSD_RTI"])))
+    for session in (one, other):
+        session.outbox.clear()
+    at = T0 - T0 % SECOND
+    hub.set_time(at)
+    hub.publish([IndexPrinted("BRTI", 84_033_390_000, at)])
+    hub.tell_tickers()
+    told = frames(one)
+    assert [("cfbenchmarks_value", 1), ("cfbenchmarks_value_5hz", 1)] == [
+        (frame["type"], frame["seq"]) for frame in told
+    ]
+    assert "84033.39000000" == told[1]["msg"]["value_usd"]
+    assert [] == frames(other)
+
+
+def test_a_market_that_was_unknown_begins_with_an_empty_book() -> None:
+    """The subscription is kept, and its deltas come once it is listed."""
+    exchange = exchange_of()
+    hub = hub_of(exchange)
+    session = hub.open_session("a")
+    session.receive(json.dumps(subscribe(1, "orderbook_delta", market_tickers=["KXNEW-1-1"])))
+    assert [] == [name for name in frames(session)[-1]["msg"] if name.endswith("_fp")]
+    hub.publish([*exchange.list_market(spec_of("KXNEW-1-1", T0 - 1, T0 + SECOND), T0)])
+    order = NewOrder("a", "KXNEW-1-1", "bid", 4000, 100)
+    hub.publish([*exchange.place(order, T0)[1]])
+    assert [("orderbook_delta", 2)] == [(frame["type"], frame["seq"]) for frame in frames(session)]
+
+
+def test_a_channel_can_be_made_to_fail_for_everyone() -> None:
+    """A fault: code 10 on every subscription of the channel, and none is left."""
+    hub = hub_of(exchange_of())
+    sessions = [listening(hub, name, "orderbook_delta", "trade") for name in ("a", "b")]
+    assert 2 == hub.fail_channel("orderbook_delta")
+    for session in sessions:
+        assert [("error", 10)] == [(frame["type"], frame["msg"]["code"]) for frame in frames(session)]
+    assert not hub.has_book_listener

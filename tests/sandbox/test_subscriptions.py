@@ -3,24 +3,53 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
-from daemon.sandbox.subscriptions import ClientSession, Ladders
+import pytest
+
+from daemon.sandbox.commands import ABSENT, Command
+from daemon.sandbox.subscription import Ladders, StreamLimits
+from daemon.sandbox.subscriptions import ClientSession
 from tests.sandbox.scripted import OPEN
 from tests.sandbox.wire import subscribe, update
 
 LADDERS: Ladders = (((4000, 100),), ((5900, 100),))
 
 
-def session_of(books: dict[str, Ladders | None] | None = None) -> ClientSession:
-    known = books if books is not None else {OPEN: LADDERS}
-    return ClientSession(
-        "client",
-        book=lambda ticker: known.get(ticker, ((), ())),
-        ticker=lambda _: b"{}",
-        now_ms=lambda: 5,
-        on_change=lambda: None,
-    )
+class View:
+    """A venue of one market."""
+
+    now_ms = 5
+    index_ids = ("BRTI", "ETHUSD_RTI")
+
+    def __init__(self, books: dict[str, Ladders | None] | None = None) -> None:
+        self._books = books if books is not None else {OPEN: LADDERS}
+        self.limits = StreamLimits()
+        self.command_fault: Callable[[Command], int | None] | None = None
+
+    def ladders(self, ticker: str) -> Ladders | None:
+        return self._books.get(ticker, ((), ()))
+
+    def summary(self, ticker: str) -> bytes | None:
+        return b"{}" if ticker in self._books else None
+
+    def open_tickers(self) -> list[str]:
+        return list(self._books)
+
+    def ticker_of(self, market_id: str) -> str:
+        return {"the-id": OPEN}.get(market_id, market_id)
+
+    def changed(self) -> None:
+        pass
+
+
+def session_of(
+    books: dict[str, Ladders | None] | None = None, limits: StreamLimits | None = None
+) -> ClientSession:
+    view = View(books)
+    view.limits = limits or view.limits
+    return ClientSession("client", view)
 
 
 def told(session: ClientSession, *commands: object) -> list[dict[str, Any]]:
@@ -127,7 +156,8 @@ def test_refusals_have_the_documented_codes() -> None:
     session.receive("{")
     assert 1 == json.loads(session.outbox.pop())["msg"]["code"]
     params = {"market_tickers": ["A"]}
-    assert [2, 3, 8, 14, 1, 11, 5, 4, 7, 12, 7, 15, 14, 13] == [
+    told(session, subscribe(1, "trade", "order_group_updates", "cfbenchmarks_value"))
+    assert [2, 3, 8, 14, 1, 11, 5, 4, 1, 7, 12, 12, 7, 15, 14, 13, 11, 11, 13, 13, 13, 24, 13, 1] == [
         code(session, command)
         for command in (
             {"id": 1, "cmd": "subscribe"},
@@ -135,15 +165,25 @@ def test_refusals_have_the_documented_codes() -> None:
             subscribe(1, "nothing"),
             subscribe(1, "orderbook_delta"),
             subscribe(1, "ticker", market_tickers="A"),
-            subscribe(1, "ticker", market_ids=["x"]),
+            subscribe(1, "orderbook_delta", market_ids=["x"], market_tickers=["A"]),
             {"id": 1, "cmd": "dance"},
             {"id": 1, "cmd": "unsubscribe", "params": {"x": 1}},
+            {"id": 1, "cmd": "unsubscribe", "params": {"sids": ["1"]}},
             {"id": 1, "cmd": "unsubscribe", "params": {"sids": [9]}},
             {"id": 1, "cmd": "update_subscription", "params": {"sids": [1, 2]}},
+            {"id": 1, "cmd": "update_subscription", "params": {"sid": 1, "sids": [1]}},
             update(1, 9, "add_markets", "A"),
             {"id": 1, "cmd": "update_subscription", "params": {"sid": 1}},
             update(1, 1, "add_markets"),
             update(1, 1, "dance", "A"),
+            subscribe(1, "ticker", market_ticker="A", market_tickers=["A"]),
+            subscribe(1, "ticker", "trade", market_ids=["x"]),
+            update(1, 2, "get_snapshot", "A"),
+            update(1, 3, "add_markets", "A"),
+            update(1, 4, "add_markets", "A"),
+            update(1, 4, "subscribe_indices"),
+            update(1, 1, "subscribe_indices"),
+            subscribe(1, "trade", use_yes_price="yes"),
         )
     ]
 
@@ -156,3 +196,121 @@ def test_an_overflow_ends_every_subscription_with_25() -> None:
     session.overflow()
     assert [(1, 25), (2, 25)] == [(frame["sid"], frame["msg"]["code"]) for frame in told(session)]
     assert {} == session.subscriptions
+
+
+@pytest.mark.parametrize("channel", sorted(ABSENT))
+def test_a_channel_that_is_not_simulated_is_unknown(channel: str) -> None:
+    """Code 8, whatever else the command asks for; nothing is subscribed."""
+    session = session_of()
+    assert 8 == code(session, subscribe(1, "trade", channel))
+    assert {} == session.subscriptions
+
+
+def test_a_message_that_is_no_command_is_answered_under_its_id() -> None:
+    """As far as it has one: wrong types are code 1."""
+    [frame] = told(session_of(), {"id": 9, "cmd": "subscribe", "params": ["trade"]})
+    assert {"type": "error", "id": 9, "msg": {"code": 1, "msg": "Unable to process message"}} == frame
+
+
+def test_get_snapshot_changes_no_subscription() -> None:
+    """Any market can be asked for; an unknown one is empty."""
+    session = session_of()
+    told(session, subscribe(1, "orderbook_delta", market_tickers=[OPEN]))
+    frames = told(session, update(9, 1, "get_snapshot", "B"), update(10, 1, "add_markets", OPEN))
+    assert ["orderbook_snapshot", "ok"] == [frame["type"] for frame in frames]
+    assert ["market_ticker", "market_id"] == list(frames[0]["msg"])
+    assert [OPEN] == frames[1]["msg"]["market_tickers"]
+
+
+def test_a_ticker_may_be_named_by_its_id() -> None:
+    """Only there; `ok` shows the ticker."""
+    session = session_of()
+    told(session, subscribe(1, "ticker", market_ids=["the-id"]))
+    [frame] = told(session, subscribe(2, "ticker", market_id="other"))
+    assert {"market_tickers": [OPEN, "other"]} == frame["msg"]
+
+
+def test_a_ticker_of_all_markets_is_shown_at_once_on_request() -> None:
+    """Every market that trades."""
+    session = session_of({OPEN: LADDERS, "B": LADDERS})
+    frames = told(session, subscribe(1, "ticker", send_initial_snapshot=True))
+    assert ["subscribed", "ticker", "ticker"] == [frame["type"] for frame in frames]
+    assert ["subscribed"] == [frame["type"] for frame in told(session_of(), subscribe(1, "ticker"))]
+
+
+def test_indices_are_followed_listed_and_left() -> None:
+    """None flows before one is named; "all" is every one; every answer takes a number."""
+    session = session_of()
+
+    def indices(action: str, *ids: str) -> dict[str, Any]:
+        params: dict[str, Any] = {"sid": 1, "action": action}
+        return {
+            "id": 2,
+            "cmd": "update_subscription",
+            "params": params | ({"index_ids": [*ids]} if ids else {}),
+        }
+
+    frames = told(
+        session,
+        subscribe(1, "cfbenchmarks_value", market_tickers=["A"]),
+        indices("indexlist"),
+        indices("subscribe_indices", "BRTI"),
+        subscribe(2, "cfbenchmarks_value", index_ids=["all"]),
+        indices("unsubscribe_indices", "BRTI"),
+        indices("unsubscribe_indices", "all"),
+    )
+    assert [
+        ("cfbenchmarks_value_indexlist", 1, ["BRTI", "ETHUSD_RTI"]),
+        ("ok", 2, ["BRTI"]),
+        ("ok", 3, ["BRTI", "ETHUSD_RTI"]),
+        ("ok", 4, ["ETHUSD_RTI"]),
+        ("ok", 5, []),
+    ] == [(frame["type"], frame["seq"], frame["msg"]["index_ids"]) for frame in frames[1:]]
+    assert not session.subscriptions[1].wants("BRTI")
+
+
+def test_too_many_markets_are_refused_whole() -> None:
+    """Code 26 names the first one too many; on a subscription that exists it takes a number."""
+    session = session_of(limits=StreamLimits(markets_per_subscription=2))
+    [frame] = told(session, subscribe(1, "trade", "orderbook_delta", market_tickers=["A", "B", "C"]))
+    text = "Subscription market limit exceeded"
+    error = {"code": 26, "msg": text, "market_ticker": "C"}
+    assert {"type": "error", "id": 1, "msg": error} == frame
+    told(session, subscribe(2, "trade", market_tickers=["A", "B"]))
+    [frame] = told(session, update(3, 1, "add_markets", "B", "C"))
+    assert {"type": "error", "id": 3, "sid": 1, "seq": 1, "msg": error} == frame
+    assert {"A": None, "B": None} == session.subscriptions[1].names
+
+
+def test_commands_that_come_too_fast_are_refused() -> None:
+    """Code 27, of one subscription and one second."""
+    view = View()
+    view.limits = StreamLimits(commands_per_s=2)
+    session = ClientSession("client", view)
+    told(session, subscribe(1, "trade", "ticker", market_tickers=["A"]))
+    told(session, update(2, 1, "add_markets", "B"), subscribe(3, "trade", market_tickers=["C"]))
+    assert 27 == code(session, update(4, 1, "add_markets", "D"))
+    assert "ok" == told(session, update(5, 2, "add_markets", "D"))[0]["type"]
+    view.now_ms = 1_005
+    session.receive(json.dumps(update(6, 1, "add_markets", "D")))
+    assert '"ok"' in session.outbox[0].decode()
+
+
+def test_a_fault_answers_in_a_commands_place() -> None:
+    """Code 18, and the command is not carried out."""
+    view = View()
+    session = ClientSession("client", view)
+    view.command_fault = lambda command: 18 if command.cmd == "subscribe" else None
+    assert 18 == code(session, subscribe(1, "trade"))
+    assert [[]] == [frame["msg"] for frame in told(session, {"id": 2, "cmd": "list_subscriptions"})]
+
+
+def test_a_channel_error_ends_its_subscription_only() -> None:
+    """Code 10 with sid and number; a new subscribe gets a new sid."""
+    session = session_of()
+    told(session, subscribe(1, "trade", "ticker"))
+    session.fail(1)
+    [frame] = told(session)
+    assert {"type": "error", "sid": 1, "seq": 1, "msg": {"code": 10, "msg": "Channel error"}} == frame
+    assert [2] == list(session.subscriptions)
+    assert 3 == told(session, subscribe(2, "trade"))[0]["msg"]["sid"]
