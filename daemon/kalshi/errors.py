@@ -55,7 +55,7 @@ class Transient(VenueError):
 class Unreadable(Transient):
     """A read was answered with something else than what was asked for: schema drift, if it repeats.
 
-    `endpoint` and `reason` hold no ticker or id: together they are a stable name to count by.
+    `endpoint` is the path without its tickers and ids; `reason` names the field and what is allowed there.
     """
 
     def __init__(self, endpoint: str, reason: str) -> None:

@@ -8,6 +8,7 @@ have happened. `CancelledError` passes through as it must; whoever cancelled has
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
@@ -33,6 +34,7 @@ Observer: TypeAlias = Callable[[str, str, int | None, float], None]
 PAGES_MAX = 200
 _CONNECTIONS_MAX = 64
 """Above what the read gate and the order queue let out together: a cancel never waits for a connection."""
+_INDEX = re.compile(r"\[\d+\]")
 _T = TypeVar("_T")
 
 
@@ -180,7 +182,7 @@ class Http:
 
     def refuse(self, path: str, reason: str) -> None:
         """Count something of a read's answer that is refused for its shape."""
-        self.refused.refuse(f"{endpoint_of(path)}: {reason}")
+        self.refused.refuse(f"{endpoint_of(path)}: {_INDEX.sub('[...]', reason)}")
 
     async def get(self, path: str, kind: type[_T], params: Params | None = None) -> _T:
         """Read one thing.

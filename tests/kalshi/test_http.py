@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from daemon.core.units import MILLISECOND
 from daemon.kalshi.auth import Signer
-from daemon.kalshi.errors import Refused, Reply, Transient, Unknown
+from daemon.kalshi.errors import ClockRefused, KeyRefused, Refused, Reply, Transient, Unknown, Unreadable
 from daemon.kalshi.http import Http
 from tests.kalshi.venue import serving
 
@@ -107,5 +107,94 @@ async def test_a_body_of_another_kind_is_no_answer() -> None:
     async with asyncio.timeout(10), serving() as venue:
         venue.answer("GET", "/thing", 200, b"<html>")
         async with Http(venue.url, None, lambda: NOW) as http:
-            with pytest.raises(Transient, match="unreadable"):
+            with pytest.raises(Unreadable, match="/thing: unreadable answer: not whole JSON"):
                 await http.get("/thing", dict[str, int])
+            assert http.refused.counts["refused"] == 1
+
+
+class _Gate:
+    """Lets a read in when told, and remembers."""
+
+    def __init__(self) -> None:
+        self.opened = asyncio.Event()
+        self.seen: list[tuple[str, str, int | None]] = []
+
+    async def enter(self, path: str) -> None:
+        self.seen.append(("in", path, None))
+        await self.opened.wait()
+
+    def leave(self, path: str, status: int | None) -> None:
+        self.seen.append(("out", path, status))
+
+
+async def test_a_read_is_signed_when_it_goes_not_when_it_was_asked_for() -> None:
+    """A signature is good for seconds, and the gate may hold a read for longer."""
+    at = NOW
+    async with asyncio.timeout(10), serving() as venue:
+        venue.answer("GET", "/x", 200, b"{}")
+        venue.answer("POST", "/x", 200, b"{}")
+        async with Http(venue.url, Signer("id", KEY), lambda: at) as http:
+            http.gate = gate = _Gate()
+            reading = asyncio.create_task(http.request("GET", "/x"))
+            await http.request("POST", "/x", body=b"{}")
+            assert [("POST", b"{}")] == [(method, body) for method, _, body in venue.requests]
+            at = NOW + 60_000 * MILLISECOND
+            gate.opened.set()
+            await reading
+    assert [("in", "/x", None), ("out", "/x", 200)] == gate.seen
+    stamps = [headers["KALSHI-ACCESS-TIMESTAMP"] for headers in venue.headers]
+    assert [str(NOW // MILLISECOND), str(at // MILLISECOND)] == stamps
+
+
+async def test_whoever_entered_the_gate_leaves_it() -> None:
+    """A status, a broken connection, a cancelled reader: each gives its place back once."""
+    async with asyncio.timeout(10), serving() as venue:
+        venue.answer("GET", "/gone", 0, b"")
+        venue.answer("GET", "/slow", 200, b"{}")
+        async with Http(venue.url, None, lambda: NOW) as http:
+            http.gate = gate = _Gate()
+            gate.opened.set()
+            await http.request("GET", "/missing")
+            with pytest.raises(Transient):
+                await http.request("GET", "/gone")
+            venue.delay_s = 5
+            reading = asyncio.create_task(http.request("GET", "/slow"))
+            while not venue.requests[-1][1].endswith("/slow"):  # noqa: ASYNC110 - the venue announces nothing
+                await asyncio.sleep(0.001)
+            reading.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await reading
+    left = [(path, status) for what, path, status in gate.seen if what == "out"]
+    assert [("/missing", 404), ("/gone", None), ("/slow", None)] == left
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_a_key_that_is_not_accepted_says_why(method: str) -> None:
+    """Reads and writes: a 401 names host, key and reason, or both clocks."""
+    async with asyncio.timeout(10), serving() as venue:
+        unknown = b'{"error":{"code":"authentication_error","details":"NOT_FOUND"}}'
+        venue.answer(method, "/x", 401, unknown)
+        venue.answer(method, "/late", 401, b'{"error":{"code":"header_timestamp_expired"}}')
+        async with Http(venue.url, Signer("key-1", KEY), lambda: NOW) as http:
+            with pytest.raises(KeyRefused, match=r"key id is unknown at 127\.0\.0\.1: key-1: a demo key"):
+                await http.request(method, "/x")
+            with pytest.raises(ClockRefused, match=r"our clock says 2026-09-25T.* and 127\.0\.0\.1's 20"):
+                await http.request(method, "/late")
+
+
+async def test_a_truncated_answer_is_no_answer() -> None:
+    """Fewer bytes than promised: a read may be asked again, a write may have happened."""
+
+    async def cut(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b'HTTP/1.1 201 Created\r\nContent-Length: 100\r\n\r\n{"order_id":')
+        await writer.drain()
+        writer.close()
+
+    async with asyncio.timeout(10), await asyncio.start_server(cut, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with Http(f"http://127.0.0.1:{port}", None, lambda: NOW) as http:
+            with pytest.raises(Transient):
+                await http.request("GET", "/x")
+            with pytest.raises(Unknown):
+                await http.request("POST", "/x", body=b"{}")

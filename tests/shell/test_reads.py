@@ -132,12 +132,24 @@ async def test_only_the_newest_of_equal_wishes_is_carried_out() -> None:
         assert [*LISTS, *LISTS, "status"] == subject.venue.names
 
 
-async def test_a_probe_that_is_answered_says_so() -> None:
-    """The breaker closes by this event."""
+async def test_a_probe_that_is_answered_says_so_and_what() -> None:
+    """The breaker closes by the second event; whether the exchange trades is told by the first."""
     async with rig() as subject:
         subject.reader.put(PROBE)
         await subject.idle()
-        assert [e.VenueAnswered("probe", T0)] == subject.events
+        told = e.ExchangeStatusTold(True, True, (), None, T0)
+        assert [told, e.VenueAnswered("probe", T0)] == subject.events
+
+
+async def test_a_status_in_an_error_is_told() -> None:
+    """Under maintenance the venue answers 503 with its status: it is there, and does not trade."""
+    async with rig() as subject:
+        paused = '{"exchange_active":false,"trading_active":false}'
+        subject.venue.otherwise = Answer(503, paused)
+        subject.reader.put(PROBE)
+        await subject.idle()
+        told = e.ExchangeStatusTold(False, False, (), None, T0)
+        assert [told, e.VenueAnswered("probe", T0)] == subject.events
 
 
 @pytest.mark.parametrize(

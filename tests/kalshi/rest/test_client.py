@@ -39,6 +39,13 @@ async def test_strange_answers_are_counted_by_shape() -> None:
             tell(venue, f"/markets/{ticker}/orderbook", {"orderbook": {}})
             with pytest.raises(Unreadable):
                 await rest.orderbook(ticker)
-        counts = rest.refused.counts
+        whole = {"subaccount_number": 0, "exchange_index": 0, "balance": "1.0000", "updated_ts": 1}
+        for good in range(3):
+            rows = [whole] * good + [{}]
+            tell(venue, "/portfolio/subaccounts/balances", {"subaccount_balances": rows})
+            with pytest.raises(Unreadable):
+                await rest.subaccount_balances()
+        counts = dict(rest.refused.counts)
         shape = "refused /markets/:name/orderbook: Object missing required field `orderbook_fp`"
-        assert {"refused": 2, shape: 2} == counts
+        assert (5, 2) == (counts.pop("refused"), counts.pop(shape))
+        assert [3] == list(counts.values()), "not by the place in a list either"
