@@ -20,6 +20,7 @@ from daemon.kalshi.auth import Signer
 from daemon.kalshi.rest import Rest
 from daemon.kalshi.session import Session
 from daemon.kraken.session import Session as ReferenceSession
+from daemon.shell.backfill import Backfill
 from daemon.shell.clock import FollowedClock, SystemClock
 from daemon.shell.discovery import Discovery
 from daemon.shell.feeds import Feeds
@@ -75,11 +76,16 @@ class Parts:
         self.discovery = Discovery(
             rest,
             self.feeds,
-            series=config.markets.series,
-            roll_ahead=config.markets.roll_ahead_s * SECOND,
-            every=config.markets.refresh_s * SECOND,
+            config.markets,
             now=clock.now,
             emit=inbox.put,
+        )
+        self.backfill = Backfill(
+            rest,
+            silence=config.feed.silent_max_s * SECOND,
+            now=clock.now,
+            emit=inbox.put,
+            backlog=lambda: len(inbox),
         )
         self.feeds.on_listing_doubt = self.discovery.hurry
         self.pump = Pump(
@@ -101,6 +107,7 @@ class Parts:
             "reference": self.feeds.run_reference(address.reference_ws_url),
             "queue": self.queue.run(),
             "reader": self.reader.run(),
+            "backfill": self.backfill.run(),
         }
 
     async def settle(self) -> None:
@@ -110,15 +117,17 @@ class Parts:
         turn = self.pump.turns + 1
         self.inbox.nudge()
         # A slice of tape lasts a millisecond: looking again is simpler than an event for every part.
-        while not self._has_settled(turn):  # noqa: ASYNC110
+        while not self._has_settled(turn):
+            await self.backfill.settle()
             await asyncio.sleep(0)
 
     def _has_settled(self, turn: int) -> bool:
-        is_idle = not len(self.inbox) and self.queue.is_idle and self.reader.is_idle
+        is_idle = not len(self.inbox) and self.queue.is_idle and self.reader.is_idle and self.backfill.is_idle
         return self._engine.phase == "stopped" or (is_idle and self.pump.turns >= turn)
 
-    def _after_batch(self, _events: list[e.Event], _commands: list[Command]) -> None:
+    def _after_batch(self, events: list[e.Event], _commands: list[Command]) -> None:
         """Ask again for the books that the core found impossible though no frame was missing."""
+        self.backfill.on_batch(events)
         state = self._engine.state
         if state.counts["books_lost"] != self._books_lost:
             self._books_lost = state.counts["books_lost"]

@@ -1,92 +1,43 @@
-"""Discovery over a real server: what is listed, warmed up, subscribed and dropped; what failures cost."""
+"""Discovery over a real server: what is listed, subscribed, left and dropped; what failures cost."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from typing import Any
 
+import msgspec
 import pytest
 
+from daemon.config import Markets
 from daemon.core import events as e
 from daemon.core.backoff import Backoff
+from daemon.core.markets import Fees
 from daemon.core.units import HOUR, MINUTE, SECOND, Ns
 from daemon.kalshi.rest import Rest
 from daemon.kalshi.session import Session
 from daemon.kraken.session import Session as ReferenceSession
-from daemon.shell.discovery import BACKFILL, OVER_FOR, Discovery
+from daemon.shell.discovery import CATEGORY_SERIES_PER_LOOK, FEES_EVERY, HURRIED_EVERY, Discovery
+from daemon.shell.fee_calendar import AHEAD, HOLD
 from daemon.shell.feeds import Feeds
 from daemon.shell.loop import Inbox
+from daemon.shell.selection import FAILURES_MAX, OVER_FOR
 from tests.core.worlds import T0
+from tests.shell.listed_venue import Listed, Listing, instant
 from tests.shell.orders import until
 from tests.shell.venue import Answer, Request, Venue, serving
 
 TEST_WITHIN_S = 20.0
 EVERY: Ns = 5 * SECOND
-AHEAD: Ns = 2 * MINUTE
-NOW_15M = ("KXBTC15M", "A", -5 * MINUTE, 10 * MINUTE)
-"""Series, name, opens and closes from T0."""
-NEXT_15M = ("KXBTC15M", "B", 10 * MINUTE, 25 * MINUTE)
-
-
-def instant(at: Ns) -> str:
-    return datetime.fromtimestamp(at // SECOND, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-class Exchange:
-    """The venue's listing, in the test's hands."""
-
-    def __init__(self, venue: Venue) -> None:
-        self.markets: list[tuple[str, str, Ns, Ns]] = []
-        self.strike: str | None = "84000.00"
-        self.at: Ns = T0
-        venue.bodies["/markets"] = self._listing
-        for series in ("KXBTC15M", "KXBTCD"):
-            venue.bodies[f"/series/{series}"] = {
-                "series": {"ticker": series, "fee_type": "quadratic", "fee_multiplier": 1}
-            }
-        self._venue = venue
-
-    def list(self, *markets: tuple[str, str, Ns, Ns]) -> None:
-        self.markets = list(markets)
-        for series, name, *_ in markets:
-            event = f"{series}-{name}"
-            self._venue.bodies[f"/events/{event}"] = {
-                "event": {"event_ticker": event, "series_ticker": series}
-            }
-            self._venue.bodies[f"/series/{series}/markets/{event}-1/candlesticks"] = self._candles
-
-    def _listing(self, query: dict[str, str]) -> object:
-        listed = []
-        for series, name, opens, closes in self.markets:
-            status = "unopened" if self.at < T0 + opens else "open" if self.at < T0 + closes else "closed"
-            if (series, status) != (query["series_ticker"], query["status"]):
-                continue
-            listed.append(
-                {
-                    "ticker": f"{series}-{name}-1",
-                    "event_ticker": f"{series}-{name}",
-                    "open_time": instant(T0 + opens),
-                    "close_time": instant(T0 + closes),
-                    "status": "active" if status == "open" else "initialized",
-                    "price_ranges": [{"start": "0.0000", "end": "1.0000", "step": "0.0100"}],
-                    "strike_type": "greater_or_equal",
-                    "floor_strike": 84_000,
-                    "exchange_index": 2,
-                }
-            )
-        return {"markets": listed, "cursor": ""}
-
-    def _candles(self, query: dict[str, str]) -> object:
-        quote = {"yes_bid": {"close_dollars": "0.4000"}, "yes_ask": {"close_dollars": "0.4200"}}
-        ends = range(int(query["start_ts"]) // 60 * 60 + 60, int(query["end_ts"]) + 1, 60)
-        return {"candlesticks": [{"end_period_ts": end, "volume_fp": "1.00", **quote} for end in ends]}
+AHEAD_OF_OPEN: Ns = 2 * MINUTE
+NOW_15M = Listed("KXBTC15M", "A")
+NEXT_15M = Listed("KXBTC15M", "B", 10 * MINUTE, 25 * MINUTE)
 
 
 class Rig:
-    def __init__(self, rest: Rest, venue: Venue, series: list[str]) -> None:
-        self.venue, self.exchange = venue, Exchange(venue)
+    def __init__(self, rest: Rest, venue: Venue, markets: Markets) -> None:
+        self.venue, self.listing = venue, Listing(venue)
         self.events: list[e.Event] = []
         self.session = Session("kalshi")
         feeds = Feeds(
@@ -97,22 +48,14 @@ class Rig:
             backoff=lambda: Backoff(lambda: 1.0),
             silence_s=5.0,
         )
-        self.discovery = Discovery(
-            rest,
-            feeds,
-            series=series,
-            roll_ahead=AHEAD,
-            every=EVERY,
-            now=self.now,
-            emit=self.events.append,
-        )
+        self.discovery = Discovery(rest, feeds, markets, now=self.now, emit=self.events.append)
 
     def now(self) -> Ns:
-        return self.exchange.at
+        return self.listing.at
 
     async def refresh(self, after: Ns = 0) -> list[e.Event]:
         """Refresh at T0 + after; returns what was told."""
-        self.exchange.at = T0 + after
+        self.listing.at = T0 + after
         self.events.clear()
         await self.discovery.refresh_if_due()
         return list(self.events)
@@ -122,11 +65,12 @@ class Rig:
 
 
 @asynccontextmanager
-async def rig(*series: str) -> AsyncIterator[Rig]:
+async def rig(**markets: Any) -> AsyncIterator[Rig]:
+    named = {"series": ["KXBTC15M"], **markets}
     async with asyncio.timeout(TEST_WITHIN_S), serving() as venue:
         rest = Rest(venue.url, None, lambda: T0)
         try:
-            yield Rig(rest, venue, list(series or ("KXBTC15M",)))
+            yield Rig(rest, venue, Markets(**named))
         finally:
             await rest.close()
 
@@ -135,52 +79,39 @@ def listed(events: list[e.Event]) -> list[str]:
     return [event.spec.ticker for event in events if isinstance(event, e.MarketListed)]
 
 
-async def test_an_open_market_is_listed_warmed_up_and_subscribed() -> None:
-    """In this order, so that the past is in the features before the stream goes on."""
+def dropped(events: list[e.Event]) -> list[str]:
+    return [event.ticker for event in events if isinstance(event, e.MarketDropped)]
+
+
+async def test_an_open_market_is_listed_and_subscribed() -> None:
+    """With its times; its past is the backfill's to read."""
     async with rig() as subject:
-        subject.exchange.list(NOW_15M)
-        told = await subject.refresh()
-        first, *candles = told
-        assert isinstance(first, e.MarketListed)
+        subject.listing.list(NOW_15M)
+        (told,) = await subject.refresh()
+        assert isinstance(told, e.MarketListed)
         assert ("KXBTC15M-A-1", T0 - 5 * MINUTE, T0 + 10 * MINUTE) == (
-            first.spec.ticker,
-            first.spec.open_at,
-            first.spec.close_at,
+            told.spec.ticker,
+            told.spec.open_at,
+            told.spec.close_at,
         )
-        ends = [candle.ended_at for candle in candles if isinstance(candle, e.CandleBackfilled)]
-        assert [T0 - minute * MINUTE for minute in (4, 3, 2, 1, 0)] == ends
-        assert len(candles) == len(ends)
         assert ("KXBTC15M-A-1",) == subject.session.watched
-
-
-async def test_the_backfill_goes_back_no_farther_than_needed() -> None:
-    """A market that has been open for hours is warmed up with its last minutes."""
-    async with rig("KXBTCD") as subject:
-        subject.exchange.list(("KXBTCD", "H", -3 * HOUR, HOUR))
-        await subject.refresh()
-        (asked,) = subject.asked("candlesticks")
-        assert ((T0 - BACKFILL) // SECOND, T0 // SECOND) == (
-            int(asked.query["start_ts"]),
-            int(asked.query["end_ts"]),
-        )
+        assert 1 == subject.discovery.watched_count
 
 
 async def test_the_next_market_comes_in_shortly_before_it_opens() -> None:
-    """Not earlier than the look-ahead, without a past to backfill, and both are watched for a while."""
+    """Not earlier than the look-ahead, and both are watched for a while."""
     async with rig() as subject:
-        subject.exchange.list(NOW_15M, NEXT_15M)
+        subject.listing.list(NOW_15M, NEXT_15M)
         assert ["KXBTC15M-A-1"] == listed(await subject.refresh())
-        assert [] == listed(await subject.refresh(10 * MINUTE - AHEAD - SECOND))
-        backfills = len(subject.asked("candlesticks"))
-        assert ["KXBTC15M-B-1"] == listed(await subject.refresh(10 * MINUTE - AHEAD + EVERY))
-        assert backfills == len(subject.asked("candlesticks"))
+        assert [] == listed(await subject.refresh(10 * MINUTE - AHEAD_OF_OPEN - SECOND))
+        assert ["KXBTC15M-B-1"] == listed(await subject.refresh(10 * MINUTE - AHEAD_OF_OPEN + EVERY))
         assert ("KXBTC15M-A-1", "KXBTC15M-B-1") == subject.session.watched
 
 
 async def test_a_market_is_told_again_only_when_it_changed() -> None:
-    """Its status changes when it opens: listed anew, not warmed up again, still subscribed once."""
+    """Its status changes when it opens: listed anew, still subscribed once."""
     async with rig() as subject:
-        subject.exchange.list(NEXT_15M)
+        subject.listing.list(NEXT_15M)
         assert ["KXBTC15M-B-1"] == listed(await subject.refresh(9 * MINUTE))
         assert [] == await subject.refresh(9 * MINUTE + EVERY)
         (changed,) = await subject.refresh(10 * MINUTE + EVERY)
@@ -192,7 +123,7 @@ async def test_a_market_is_told_again_only_when_it_changed() -> None:
 async def test_a_market_is_dropped_a_while_after_its_close() -> None:
     """Its result and settlement still come in; then it is unsubscribed and dropped, once."""
     async with rig() as subject:
-        subject.exchange.list(NOW_15M)
+        subject.listing.list(NOW_15M)
         await subject.refresh()
         assert [] == await subject.refresh(10 * MINUTE + OVER_FOR)
         at = 10 * MINUTE + OVER_FOR + EVERY
@@ -201,21 +132,188 @@ async def test_a_market_is_dropped_a_while_after_its_close() -> None:
         assert [] == await subject.refresh(at + EVERY)
 
 
-async def test_it_asks_when_it_is_due_and_not_before() -> None:
-    """By the clock in force, a tape's included; `hurry` makes it due and forgets the fees."""
+async def test_a_market_that_fails_the_filter_is_left_when_it_keeps_failing() -> None:
+    """A spread that flickers drops nothing; one that stays wide does, and the market may come back."""
+    async with rig(spread_max_cents=5) as subject:
+        wide = msgspec.structs.replace(NOW_15M, bid="0.3000")
+        look = iter(range(100))
+        for bids in ([NOW_15M], [wide] * (FAILURES_MAX - 1), [NOW_15M], [wide] * (FAILURES_MAX - 1)):
+            for market in bids:
+                subject.listing.list(market)
+                assert [] == dropped(await subject.refresh(next(look) * EVERY))
+        assert ["KXBTC15M-A-1"] == dropped(await subject.refresh(next(look) * EVERY))
+        assert () == subject.session.watched
+        assert [] == await subject.refresh(next(look) * EVERY)
+        subject.listing.list(NOW_15M)
+        assert ["KXBTC15M-A-1"] == listed(await subject.refresh(next(look) * EVERY))
+        assert ("KXBTC15M-A-1",) == subject.session.watched
+
+
+async def test_a_paused_market_is_looked_up_by_its_name() -> None:
+    """No list of open markets has it any more: its new status is told, and it stays watched."""
     async with rig() as subject:
-        subject.exchange.list(NOW_15M)
+        subject.listing.list(NOW_15M)
+        await subject.refresh()
+        subject.listing.list(msgspec.structs.replace(NOW_15M, is_paused=True))
+        (paused,) = await subject.refresh(EVERY)
+        assert isinstance(paused, e.MarketListed)
+        assert "inactive" == paused.spec.status
+        subject.listing.list(NOW_15M)
+        assert ["KXBTC15M-A-1"] == listed(await subject.refresh(2 * EVERY))
+
+
+async def test_events_and_tickers_can_be_named_too() -> None:
+    """All markets of a named event, and single ones; each is listed once however often it is named."""
+    daily = [Listed("KXBTCD", "H", closes=HOUR, number=number) for number in (1, 2)]
+    others = [Listed("KXETH", "E", closes=HOUR, number=number) for number in (1, 2)]
+    async with rig(events=["KXBTCD-H"], tickers=["KXETH-E-2", "KXBTC15M-A-1"]) as subject:
+        subject.listing.list(NOW_15M, *daily, *others)
+        expected = ["KXBTC15M-A-1", "KXBTCD-H-1", "KXBTCD-H-2", "KXETH-E-2"]
+        assert expected == listed(await subject.refresh())
+        assert [] == await subject.refresh(EVERY)
+
+
+async def test_a_category_is_all_its_series_some_at_a_time() -> None:
+    """The first look reads them all; later ones a few each, in turn: the read budget has other work."""
+    names = [f"KX{number:03}" for number in range(2 * CATEGORY_SERIES_PER_LOOK)]
+    async with rig(series=[], categories=["Crypto"]) as subject:
+        subject.listing.categories["Crypto"] = names
+        subject.listing.list(*(Listed(name, "A") for name in names))
+        assert [f"{name}-A-1" for name in names] == listed(await subject.refresh())
+        seen = []
+        for look in (1, 2):
+            subject.venue.requests.clear()
+            assert [] == await subject.refresh(look * EVERY)
+            seen.append({request.query["series_ticker"] for request in subject.asked("markets")})
+        assert set(names) == seen[0] | seen[1]
+        assert [CATEGORY_SERIES_PER_LOOK] * 2 == [len(part) for part in seen]
+
+
+async def test_five_thousand_markets_cost_pages_not_requests_each() -> None:
+    """One list of a series, page by page; the second look finds nothing new, and others run meanwhile."""
+    async with rig(series=["KXBTCD"]) as subject:
+        markets = [Listed("KXBTCD", "H", closes=HOUR, number=number) for number in range(5_000)]
+        subject.listing.list(*markets)
+        turns = 0
+
+        async def count_turns() -> None:
+            nonlocal turns
+            while True:
+                turns += 1
+                await asyncio.sleep(0)
+
+        counting = asyncio.create_task(count_turns())
+        told = await subject.refresh()
+        counting.cancel()
+        assert 5_000 == len(listed(told)) == len(subject.session.watched)
+        assert 6 == len(subject.asked("markets"))
+        assert turns > 20
+        assert [] == await subject.refresh(EVERY)
+
+
+async def test_it_asks_when_it_is_due_and_not_before() -> None:
+    """By the clock in force, a tape's included."""
+    async with rig() as subject:
+        subject.listing.list(NOW_15M)
         await subject.refresh()
         asked = len(subject.asked("markets"))
         await subject.refresh(EVERY - 1)
         assert asked == len(subject.asked("markets"))
         await subject.refresh(EVERY)
         assert 2 * asked == len(subject.asked("markets"))
-        fees = len(subject.asked("KXBTC15M"))
+
+
+async def test_a_hurried_look_comes_at_once_and_reads_the_fees_anew() -> None:
+    """But not faster than once a second, however often the venue tells of changes."""
+    async with rig() as subject:
+        subject.listing.list(NOW_15M)
+        await subject.refresh()
+        asked, fees = len(subject.asked("markets")), len(subject.asked("KXBTC15M"))
         subject.discovery.hurry()
-        await subject.refresh(EVERY + 1)
-        assert 3 * asked == len(subject.asked("markets"))
+        await subject.refresh(HURRIED_EVERY - 1)
+        assert asked == len(subject.asked("markets"))
+        subject.listing.fees["KXBTC15M"] = {"fee_type": "quadratic", "fee_multiplier": 2}
+        (told,) = await subject.refresh(HURRIED_EVERY)
+        assert isinstance(told, e.MarketListed)
+        assert Fees("quadratic", 2_000_000) == told.spec.fees
         assert fees + 1 == len(subject.asked("KXBTC15M"))
+        subject.discovery.hurry(are_fees_doubted=False)
+        assert [] == await subject.refresh(2 * HURRIED_EVERY)
+        assert fees + 1 == len(subject.asked("KXBTC15M"))
+
+
+def change_at(at: Ns, fee_type: str = "quadratic", multiplier: int = 2) -> dict[str, object]:
+    return {
+        "series_ticker": "KXBTC15M",
+        "fee_type": fee_type,
+        "fee_multiplier": multiplier,
+        "scheduled_ts": instant(T0 + at),
+    }
+
+
+async def test_a_scheduled_fee_change_is_in_force_at_its_time() -> None:
+    """A moment ahead, though the venue lists the old fees from a cache for a while; then its word counts."""
+    at = 2 * MINUTE
+    async with rig() as subject:
+        subject.listing.list(NOW_15M, Listed("KXBTC15M", "C"))
+        subject.listing.fees["KXBTC15M-C"] = {"fee_type": "quadratic", "fee_multiplier": 3}
+        subject.listing.fee_changes = [change_at(at)]
+        assert 2 == len(listed(await subject.refresh()))
+        assert [] == await subject.refresh(at - AHEAD - 1)
+        (told,) = await subject.refresh(at - AHEAD)
+        assert isinstance(told, e.MarketListed)
+        assert ("KXBTC15M-A-1", Fees("quadratic", 2_000_000)) == (told.spec.ticker, told.spec.fees)
+        subject.listing.fee_changes = []
+        assert [] == await subject.refresh(at + EVERY)
+        subject.listing.fees["KXBTC15M"] = {"fee_type": "quadratic", "fee_multiplier": 2}
+        assert [] == await subject.refresh(at + HOLD)
+
+
+async def test_a_change_that_did_not_come_is_taken_back() -> None:
+    """When the hold is over the fees are read anew, and what the venue says then is listed."""
+    at = 2 * MINUTE
+    async with rig() as subject:
+        subject.listing.list(NOW_15M)
+        subject.listing.fee_changes = [change_at(at)]
+        await subject.refresh()
+        assert 1 == len(listed(await subject.refresh(at)))
+        (told,) = await subject.refresh(at + HOLD)
+        assert isinstance(told, e.MarketListed)
+        assert Fees("quadratic", 1_000_000) == told.spec.fees
+
+
+async def test_fees_that_can_not_be_priced_end_the_watching() -> None:
+    """At their time, and for as long as they are in force: no fee is never taken for an unknown one."""
+    at = 2 * MINUTE
+    async with rig() as subject:
+        subject.listing.list(NOW_15M)
+        subject.listing.fee_changes = [change_at(at, "flat")]
+        await subject.refresh()
+        assert ["KXBTC15M-A-1"] == dropped(await subject.refresh(at - AHEAD))
+        assert [] == await subject.refresh(at + EVERY)
+
+
+async def test_fee_changes_are_read_again_after_a_while() -> None:
+    """They are announced during the day."""
+    async with rig() as subject:
+        subject.listing.list(NOW_15M)
+        await subject.refresh()
+        await subject.refresh(EVERY)
+        assert 1 == len(subject.asked("fee_changes"))
+        await subject.refresh(FEES_EVERY)
+        assert 2 == len(subject.asked("fee_changes"))
+
+
+async def test_a_watched_market_that_can_not_be_read_any_more_is_left() -> None:
+    """An event's new fee that we can't price: the market is dropped, with the others going on."""
+    async with rig() as subject:
+        subject.listing.list(NOW_15M, Listed("KXBTC15M", "C"))
+        await subject.refresh()
+        subject.listing.fees["KXBTC15M-C"] = {"fee_type": "flat"}
+        subject.discovery.hurry()
+        assert ["KXBTC15M-C-1"] == dropped(await subject.refresh(EVERY))
+        assert 1 == subject.discovery.refused_count
+        assert ("KXBTC15M-A-1",) == subject.session.watched
 
 
 @pytest.mark.parametrize(
@@ -231,44 +329,45 @@ async def test_it_asks_when_it_is_due_and_not_before() -> None:
 async def test_a_failed_listing_is_told_and_tried_again(answer: Answer, kinds: list[type[e.Event]]) -> None:
     """What is watched stays watched; the next time that is due brings what was missed."""
     async with rig() as subject:
-        subject.exchange.list(NOW_15M)
+        subject.listing.list(NOW_15M)
         subject.venue.behave = {"markets": answer}
         assert kinds == [type(event) for event in await subject.refresh()]
         subject.venue.behave = {}
         assert ["KXBTC15M-A-1"] == listed(await subject.refresh(EVERY))
-
-
-@pytest.mark.parametrize(
-    ("answer", "fails"), [(Answer(500, "oops"), 1), (Answer(404, '{"error":{"code":"not_found"}}'), 0)]
-)
-async def test_a_market_without_its_past_is_watched_all_the_same(answer: Answer, fails: int) -> None:
-    """Candles are a help, no condition: the market is subscribed, and the failure is told."""
-    async with rig() as subject:
-        subject.exchange.list(NOW_15M)
-        subject.venue.behave = {"candlesticks": answer}
-        told = await subject.refresh()
-        assert ["KXBTC15M-A-1"] == listed(told)
-        assert fails == sum(isinstance(event, e.VenueFailed) for event in told)
+        subject.venue.behave = {"markets": answer}
+        for look in range(2, 2 * FAILURES_MAX):
+            assert [] == dropped(await subject.refresh(look * EVERY))
         assert ("KXBTC15M-A-1",) == subject.session.watched
 
 
 async def test_a_series_that_fails_hides_no_other() -> None:
     """A series that the venue doesn't know is told every time, and the others go on."""
-    async with rig("KXNONE", "KXBTC15M") as subject:
-        subject.exchange.list(("KXNONE", "X", -MINUTE, MINUTE), NOW_15M)
+    async with rig(series=["KXNONE", "KXBTC15M"]) as subject:
+        subject.listing.list(Listed("KXNONE", "X"), NOW_15M)
         subject.venue.behave = {"KXNONE-X": Answer(500)}
         told = await subject.refresh()
         assert ["KXBTC15M-A-1"] == listed(told)
         assert 1 == sum(isinstance(event, e.VenueFailed) for event in told)
 
 
+async def test_a_category_that_fails_is_asked_again_at_the_next_look() -> None:
+    """Its markets come in then; a fee list that fails costs no market."""
+    async with rig(series=[], categories=["Crypto"]) as subject:
+        subject.listing.categories["Crypto"] = ["KXBTC15M"]
+        subject.listing.list(NOW_15M)
+        subject.venue.behave = {"series": Answer(503), "fee_changes": Answer(503)}
+        assert [e.VenueFailed] * 2 == [type(event) for event in await subject.refresh()]
+        subject.venue.behave = {}
+        assert ["KXBTC15M-A-1"] == listed(await subject.refresh(EVERY))
+
+
 async def test_it_runs_until_cancelled() -> None:
     """The task looks at the clock a few times a second and refreshes when it is due."""
     async with rig() as subject:
-        subject.exchange.list(NOW_15M)
+        subject.listing.list(NOW_15M)
         running = asyncio.create_task(subject.discovery.run())
         await until(lambda: subject.session.watched == ("KXBTC15M-A-1",))
-        subject.exchange.at = T0 + EVERY
+        subject.listing.at = T0 + EVERY
         await until(lambda: len(subject.asked("markets")) == 4)
         running.cancel()
         await asyncio.wait({running})
