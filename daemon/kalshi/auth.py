@@ -47,10 +47,21 @@ def load_private_key(path: Path) -> PrivateKey:
         raise BadKey(f"{path}: the key is protected by a password; kalshid needs one without") from None
     except (ValueError, UnsupportedAlgorithm):
         # The library's own text could quote the content: `from None` keeps it out of every log.
-        raise BadKey(f"{path}: not a private key in PEM format") from None
+        raise BadKey(f"{path}: {_not_a_key(pem)}") from None
     if isinstance(key, RSAPrivateKey | Ed25519PrivateKey):
         return key
     raise BadKey(f"{path}: the venue takes RSA and Ed25519 keys, and this is neither")
+
+
+def _not_a_key(pem: bytes) -> str:
+    """Say what a file that is no key of ours looks like, by its first line alone."""
+    if not pem.strip():
+        return "is empty"
+    if pem.lstrip().startswith((b"-----BEGIN PUBLIC KEY", b"-----BEGIN RSA PUBLIC KEY")):
+        return "holds the public key; kalshid signs with the private one"
+    if pem.lstrip().startswith(b"-----BEGIN CERTIFICATE"):
+        return "holds a certificate, not a private key"
+    return "not a private key in PEM format"
 
 
 def _read_guarded(path: Path) -> bytes:

@@ -29,6 +29,11 @@ def _pem(
     return key.private_bytes(serialization.Encoding.PEM, form, cover)
 
 
+def _public(key: rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey) -> bytes:
+    form = serialization.PublicFormat.SubjectPublicKeyInfo
+    return key.public_key().public_bytes(serialization.Encoding.PEM, form)
+
+
 def _write(path: Path, content: bytes, mode: int = 0o600) -> Path:
     path.write_bytes(content)
     path.chmod(mode)
@@ -48,7 +53,12 @@ def test_the_type_of_key_comes_from_the_file(tmp_path: Path) -> None:
     [
         (b"SECRETSECRET", "not a private key"),
         (b"-----BEGIN PRIVATE KEY-----\nU0VDUkVU\n-----END PRIVATE KEY-----\n", "not a private key"),
+        (b" \n", "is empty"),
+        (_public(RSA_KEY), "holds the public key"),
+        (_public(ED25519_KEY), "holds the public key"),
+        (b"-----BEGIN CERTIFICATE-----\nU0VDUkVU\n-----END CERTIFICATE-----\n", "a certificate"),
         (_pem(ED25519_KEY, b"password"), "password"),
+        (_pem(RSA_KEY, b"password", is_pkcs1=True), "password"),
         (_pem(ec.generate_private_key(ec.SECP256R1())), "neither"),
         (b"x" * 70_000, "larger"),
     ],
