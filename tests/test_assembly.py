@@ -18,6 +18,7 @@ from daemon.assembly import (
 )
 from daemon.config import Config, ConfigError, StrategyTable, load_config, parse_config
 from daemon.core.engine import EngineConfig
+from daemon.core.reference import ReferenceConfig, Underlying
 from daemon.core.units import MILLISECOND, SECOND
 from strategies.fair_value import FairValue, Params
 from tests.scoring.model_folder import scorer
@@ -32,6 +33,11 @@ failures_max = 5
 probe_every_s = 7
 [reconcile]
 every_s = 11
+[audit]
+differences_max = 4
+[reference]
+prefer = ["cfbenchmarks", "kraken"]
+stale_max_ms = 2500
 [strategies.fair_value]
 enabled = true
 series = ["KXBTC15M", "KXBTCD"]
@@ -56,9 +62,24 @@ def test_the_setup_is_the_configuration_in_exact_units() -> None:
         reconcile_every=11 * SECOND,
         failures_max=5,
         probe_every=7 * SECOND,
+        audit_differences_max=4,
+        reference=ReferenceConfig(
+            prefer=("cfbenchmarks", "kraken"),
+            stale_max=2_500 * MILLISECOND,
+            underlyings=(Underlying("KXBTC", "BTC/USD", "BRTI"),),
+        ),
     )
     assert expected == setup.engine
     assert MODEL == setup.model
+
+
+def test_our_fills_come_over_a_connection_of_their_own_if_one_is_configured() -> None:
+    """And only then; what is backfilled is the caller's to say."""
+    own = config(TEXT + "[venue]\nprivate_connection = true\n")
+    assert setup_of(own, MODEL, 1).engine.private_feed == "kalshi-private"
+    assert setup_of(config(), MODEL, 1).engine.private_feed == "kalshi"
+    assert not setup_of(config(), MODEL, 1).engine.is_backfilled
+    assert setup_of(config(), MODEL, 1, is_backfilled=True).engine.is_backfilled
 
 
 def test_only_enabled_strategies_are_set_up() -> None:

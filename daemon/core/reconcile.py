@@ -40,10 +40,12 @@ class Reconciliation:
         """Take in one reading of the venue's lists."""
         state.counts["reconciliations"] += 1
         self.read_at = event.received_at
-        if self.is_reconciled or self._is_adopted:
+        # The first reading of a life tells the fills of lives before. After a doubt its fills are ours: their
+        # orders wait for them, though cash and position are then taken from the lists.
+        if state.ledger.cash is not None:
             for fill in event.fills:
                 state.book_fill(fill)
-        self._compare_orders(state, event)
+        is_disputed = self._compare_orders(state, event)
         mismatches = state.ledger.mismatches(event)
         if not self._is_adopted:
             state.ledger.adopt(event)
@@ -51,7 +53,8 @@ class Reconciliation:
         elif not self._is_quiet(state, event):
             pass  # a difference would prove nothing now; the next reading will
         elif not mismatches:
-            self.is_reconciled = True
+            # What the list lacks and we think rests is about to be concluded: not before that.
+            self.is_reconciled = self.is_reconciled or not is_disputed
             self._suspects = []
         elif not self.is_reconciled:
             state.ledger.adopt(event)
@@ -70,7 +73,8 @@ class Reconciliation:
         moving = any(order.is_in_flight or order.booked < order.filled for order in state.orders.values())
         return not unpaid and not moving and state.last_fill_at < event.asked_at - READ_LAG
 
-    def _compare_orders(self, state: OrderBeliefs, event: e.AccountReconciled) -> None:
+    def _compare_orders(self, state: OrderBeliefs, event: e.AccountReconciled) -> bool:
+        """Take in the list of orders; True while it lacks one of ours that may rest all the same."""
         listed = {told.client_order_id: told for told in event.orders}
         for client_order_id, told in listed.items():
             order = state.orders.get(client_order_id)
@@ -88,6 +92,7 @@ class Reconciliation:
         ]
         for order in absent:
             self._conclude_absent(state, order, event)
+        return any(order.is_open for order in absent)
 
     @staticmethod
     def _conclude_absent(state: OrderBeliefs, order: Order, event: e.AccountReconciled) -> None:

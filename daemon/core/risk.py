@@ -92,7 +92,7 @@ class Approved(msgspec.Struct, frozen=True):
 class FeedHealth:
     """What we know of one of the venue's connections: up or not, when it was last heard, how late it is."""
 
-    __slots__ = ("has_trade_hole", "heard_at", "is_connected", "lag")
+    __slots__ = ("has_trade_hole", "heard_at", "is_connected", "lag", "traded_at")
 
     def __init__(self) -> None:
         self.is_connected = False
@@ -100,6 +100,8 @@ class FeedHealth:
         self.lag = TransportLag()
         self.has_trade_hole = False
         """Whether trades are missing and none came since: the next one proves that the stream goes on."""
+        self.traded_at: Ns = 0
+        """When it brought its last public trade: none was missed before that. 0 before the first one."""
 
     def vouch(self, limits: Limits, now: Ns) -> Refusal | None:
         """Return why the connection is not to be trusted; None when it is."""

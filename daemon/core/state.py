@@ -297,6 +297,7 @@ class State(StreamBeliefs):
             if not market.is_unwatched:
                 return
             market.is_unwatched = False
+            market.feed = self.connections.of_market(spec.ticker)
         market.is_backfill_due = self._is_backfilled and event.received_at >= spec.open_at
 
     def _meet_reactivation(self, market: Market, was: MarketStatus) -> None:

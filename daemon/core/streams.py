@@ -66,7 +66,7 @@ class StreamBeliefs(OrderBeliefs):
     def stop_stream(self, market: Market, reason: str, at: Ns) -> None:
         """A market's book and trades come no more, until they come again from the start."""
         self.counts["books_lost"] += market.lose_book(reason, at)
-        market.features.on_stream_ended(at)
+        market.features.on_stream_ended(market.feed.heard_at or 0)
 
     def lose_trades(self, event: e.TradesLost) -> None:
         """Trades of any of a connection's markets may be missing."""
@@ -75,7 +75,7 @@ class StreamBeliefs(OrderBeliefs):
         feed.has_trade_hole = True
         for ticker, market in self.markets.items():
             if market.feed is feed:
-                market.features.on_trades_lost(event.received_at)
+                market.features.on_trades_lost(event.received_at, feed.traded_at)
                 self.touched[ticker] = None
 
     def apply_reference(
@@ -144,6 +144,7 @@ class StreamBeliefs(OrderBeliefs):
             for other in self.markets.values():
                 if other.feed is feed:
                     other.features.on_trades_resumed()
+        feed.traded_at = event.received_at
         if market is not None:
             market.features.on_trade(event)
             self.touched[event.ticker] = None
@@ -162,8 +163,8 @@ class StreamBeliefs(OrderBeliefs):
         if isinstance(event, e.MarketRouted):
             feed = self.connections.route(event)
             if market is not None:
-                market.feed = feed
                 self.stop_stream(market, "routed to another connection", event.received_at)
+                market.feed = feed
         if market is None:
             return
         self.touched[event.ticker] = None

@@ -67,13 +67,13 @@ class History:
         if not self.is_observing() and self.trades_lost_at is None:
             self.whole.append((at, None))
 
-    def stop_observing(self, at: int) -> None:
-        self.whole = [(start, at if end is None else end) for start, end in self.whole]
+    def stop_observing(self, whole_until: int) -> None:
+        self.whole = [(start, max(start, whole_until) if end is None else end) for start, end in self.whole]
         self.trades_lost_at = None
 
-    def lose_trades(self, at: int) -> None:
+    def lose_trades(self, at: int, whole_until: int) -> None:
         if self.is_observing() or self.trades_lost_at is not None:
-            self.stop_observing(at)
+            self.stop_observing(whole_until)
             self.trades_lost_at = at
 
     def observe_trade(self, at: int) -> None:

@@ -126,3 +126,36 @@ def test_a_list_that_is_older_than_the_order_says_nothing_about_it(state: State)
     order.state = "placing"
     state.apply(reconciled(T0))
     assert order.state == "placing"
+
+
+def test_a_fill_that_only_the_lists_tell_after_a_doubt_ends_its_order(state: State) -> None:
+    """The position comes from the lists, and the order waits for no fill any more: trading can go on."""
+    for at in (T0, T0 + 10 * SECOND):
+        state.apply(reconciled(at))
+    order = unknown(state, T0 + 11 * SECOND, "id-kd-1-1")
+    order.state = "resting"
+    state.apply(e.FeedDropped("kalshi", "reset", T0 + 12 * SECOND))
+    fill = e.OrderFilled(
+        "t1", "id-kd-1-1", None, TICKER, "bid", 4_000, 1_000, 0, False, T0 + 20 * SECOND, None
+    )
+    held = (e.PositionSnapshot(TICKER, 1_000, 4_000_000, 0, 0),)
+    for at in (T0 + 20 * SECOND, T0 + 30 * SECOND, T0 + 40 * SECOND):
+        state.apply(reconciled(at, positions=held, fills=(fill,)))
+    assert state.orders == {}
+    assert state.account.is_reconciled
+    assert (state.ledger.position_qty(TICKER), state.ledger.fills_total) == (1_000, 1)
+
+
+def test_a_doubt_lasts_while_the_list_lacks_an_order_that_may_rest(state: State) -> None:
+    """Two readings of one moment agree on the cash, and say nothing of an order that is just being missed."""
+    for at in (T0, T0 + 10 * SECOND):
+        state.apply(reconciled(at))
+    now = T0 + 20 * SECOND
+    order = unknown(state, now, "id-kd-1-1")
+    order.state = "resting"
+    state.apply(e.AccountDoubted("gap", now))
+    for _ in range(3):
+        state.apply(reconciled(now + SECOND))
+    assert (state.account.is_reconciled, order.state) == (False, "resting")
+    state.apply(reconciled(now + 3 * SECOND))
+    assert (state.account.is_reconciled, state.orders) == (True, {})

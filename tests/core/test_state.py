@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from daemon.core import events as e
+from daemon.core.orders import Order
 from daemon.core.state import State
-from daemon.core.units import MINUTE, MONEY_ONE, PRICE_ONE, SECOND
-from tests.core.worlds import CASH, SCHEMA, T0, TICKER, reconciled, snapshot, spec
+from daemon.core.units import MINUTE, MONEY_ONE, PRICE_ONE, SECOND, PriceBand
+from tests.core.worlds import CASH, LIMITS, SCHEMA, T0, TICKER, reconciled, snapshot, spec
 
 
 @pytest.fixture
@@ -74,7 +75,7 @@ def test_the_reference_feed_is_separate(state: State) -> None:
     """Its loss leaves the books alone."""
     state.apply(e.ReferencePriceReceived("kraken", "BTC/USD", 84_000 * MONEY_ONE, T0, T0))
     assert state.reference_price == 84_000 * MONEY_ONE
-    state.apply(e.FeedDropped("reference", "reset", T0))
+    state.apply(e.FeedDropped("kraken", "reset", T0))
     assert state.reference_price is None
     assert state.markets[TICKER].book.is_synced
 
@@ -129,3 +130,99 @@ def test_halt_and_stop_are_remembered(state: State) -> None:
     assert state.halt_reason is None
     state.apply(e.StopRequested("bye", T0))
     assert state.stop_reason == "bye"
+
+
+def resting(state: State, ticker: str = TICKER) -> Order:
+    """An order of ours that rests."""
+    order = Order(
+        client_order_id="kd-1-1", ticker=ticker, side="bid", price=4_000, qty=1_000, style="rest",
+        strategy="s", at=T0, state="resting", order_id="id-kd-1-1",
+    )  # fmt: skip
+    state.orders[order.client_order_id] = order
+    return order
+
+
+def believed(state: State) -> None:
+    """Two readings agree."""
+    for at in (T0, T0 + 10 * SECOND):
+        state.apply(reconciled(at))
+    assert state.account.is_reconciled
+    state.is_reading_due = False
+
+
+@pytest.mark.parametrize("is_listed", [False, True], ids=["by the stream", "by a listing"])
+def test_an_activated_market_has_none_of_our_orders(state: State, is_listed: bool) -> None:
+    """The venue cancelled them all: nothing is assumed, the lists must tell, and they do."""
+    believed(state)
+    order = resting(state)
+    state.apply(e.MarketStatusChanged(TICKER, "inactive", T0))
+    assert state.account.is_reconciled
+    state.apply(e.MarketListed(spec(), T0) if is_listed else e.MarketStatusChanged(TICKER, "active", T0))
+    assert (state.account.is_reconciled, state.is_reading_due) == (False, True)
+    assert state.orders == {order.client_order_id: order}
+    state.apply(reconciled(T0 + 20 * SECOND))
+    assert state.orders == {}
+    state.apply(reconciled(T0 + 30 * SECOND))
+    assert state.account.is_reconciled
+
+
+def test_an_activation_where_nothing_of_ours_rests_is_no_doubt(state: State) -> None:
+    """There is nothing that the venue could have cancelled."""
+    believed(state)
+    state.apply(e.MarketStatusChanged(TICKER, "inactive", T0))
+    state.apply(e.MarketStatusChanged(TICKER, "active", T0))
+    assert state.account.is_reconciled
+
+
+def test_an_order_off_the_new_grid_is_left_to_the_venue(state: State) -> None:
+    """It rests with its terms; the grid is for what is sent from here on."""
+    order = resting(state)
+    state.apply(e.MarketGridChanged(TICKER, (PriceBand(0, 10_000, 700),), T0))
+    assert (order.state, order.price) == ("resting", 4_000)
+    assert not state.markets[TICKER].grid.contains(order.price)
+
+
+def test_a_market_that_is_left_has_no_book_and_comes_back_from_the_start(state: State) -> None:
+    """Its stream ends; watched again, its book comes with the next snapshot."""
+    resting(state)
+    state.apply(e.MarketDropped(TICKER, T0))
+    market = state.markets[TICKER]
+    assert (market.is_unwatched, market.book.is_synced) == (True, False)
+    state.apply(e.MarketListed(spec(), T0 + 1))
+    assert (state.markets[TICKER] is market, market.is_unwatched) == (True, False)
+    state.apply(snapshot(T0 + 2))
+    assert market.book.is_synced
+
+
+def test_a_forgotten_market_is_touched_by_no_price(state: State) -> None:
+    """Nothing of it is left behind."""
+    state.apply(e.MarketDropped(TICKER, T0))
+    state.touched.clear()
+    state.apply(e.ReferencePriceReceived("kraken", "BTC/USD", 84_000 * MONEY_ONE, T0, T0))
+    assert (state.markets, state.touched) == ({}, {})
+
+
+def test_a_pause_that_ends_or_begins_asks_for_the_account(state: State) -> None:
+    """It may have ended orders; the same status again asks for nothing."""
+    believed(state)
+    state.apply(e.ExchangeStatusTold(True, False, (), None, T0))
+    assert state.is_reading_due
+    state.is_reading_due = False
+    state.touched.clear()
+    state.apply(e.ExchangeStatusTold(True, False, (), None, T0))
+    assert (state.is_reading_due, state.touched) == (False, {})
+    assert state.account.is_reconciled
+
+
+def test_refused_frames_are_counted_by_whose_they_are(state: State) -> None:
+    """A reference's drift says nothing of the venue's."""
+    state.apply(e.FrameRefused("kalshi", "type magic", T0))
+    state.apply(e.FrameRefused("kraken", "channel magic", T0))
+    assert (state.counts["frames_refused"], state.counts["reference_frames_refused"]) == (1, 1)
+
+
+def test_quiet_channels_are_for_people(state: State) -> None:
+    """Nothing is refused for them."""
+    state.apply(e.ChannelQuieted("kalshi", "trade", MINUTE, T0))
+    assert state.quiet_channels == {("kalshi", "trade"): MINUTE}
+    assert state.vouch(state.markets[TICKER], LIMITS, T0) is None

@@ -169,6 +169,15 @@ class Beliefs(RuleBasedStateMachine):
                 )
             )
 
+    @rule(is_told=st.booleans())
+    def the_market_is_activated_again(self, is_told: bool) -> None:
+        """Whatever rested is gone, and the private stream may keep that from us."""
+        facts = [*self.exchange.deactivate(TICKER, self.now), *self.exchange.activate(TICKER, self.now)]
+        if is_told:
+            self._tell(facts)
+        for status in ("inactive", "active"):
+            self.state.apply(e.MarketStatusChanged(TICKER, status, self.now))
+
     # --- what others do, and what reaches us ---------------------------------------------------
 
     @rule(side=SIDES, price=PRICES, qty=QTYS)
@@ -217,6 +226,8 @@ class Beliefs(RuleBasedStateMachine):
 
     def _what_is_believed_to_rest_rests(self) -> None:
         """Everything said has come in: what is not marked as unknown is true, terms and all."""
+        if not self.state.account.is_reconciled:
+            return  # all of it is marked
         truth = {order.client_order_id: order for order in self.exchange.markets[TICKER].book.orders()}
         for order in self._ours("resting"):
             told = truth[order.client_order_id]

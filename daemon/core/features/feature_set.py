@@ -106,13 +106,13 @@ class FeatureSet:
         """The connection is up: trades are observed from here on."""
         self._inputs.trades.begin(self._at(at))
 
-    def on_stream_ended(self, at: Ns) -> None:
-        """The connection is gone: trades are missed from here on. Its book's loss is told by `on_book`."""
-        self._inputs.trades.end(self._at(at))
+    def on_stream_ended(self, whole_until: Ns) -> None:
+        """The connection is gone: trades after `whole_until` may be missing. Tell of the book apart."""
+        self._inputs.trades.end(whole_until)
 
-    def on_trades_lost(self, at: Ns) -> None:
-        """The trade stream has a hole that ends here; the connection's next trade proves that it goes on."""
-        self._inputs.trades.interrupt(self._at(at))
+    def on_trades_lost(self, at: Ns, whole_until: Ns) -> None:
+        """Trades between the two instants are missing; the connection's next trade proves that it goes on."""
+        self._inputs.trades.interrupt(self._at(at), whole_until)
 
     def on_trades_resumed(self) -> None:
         """The connection brought a trade of some market: its stream flows again."""

@@ -5,7 +5,8 @@ Trades and books come over different subscriptions, so a trade window is valid b
     begin ──▶ observing ──▶ interrupted (a gap in the trades) ──▶ resumed by the connection's next trade
                   └───────▶ ended (the connection is gone) ─────▶ begin
 
-What lies between two stretches of observation is a hole. REST fills it (`fill`): with a whole interval that
+A stretch of observation ends where the stream was surely whole, which is before a gap or a drop is noticed.
+What lies between two stretches is a hole. REST fills it (`fill`): with a whole interval that
 joins the stretches, the window reaches back over it; with less, it stays unknown until it has warmed up.
 """
 
@@ -47,17 +48,17 @@ class TradeTape:
             self._since = at
             self._join()
 
-    def end(self, at: Ns) -> None:
-        """The connection is gone: nothing is observed until `begin`."""
-        if self._since is not None and self._since < at:
-            self._stretches.append((self._since, at))
+    def end(self, whole_until: Ns) -> None:
+        """The connection is gone; before `whole_until` nothing is missing. `begin` begins anew."""
+        if self._since is not None and self._since < whole_until:
+            self._stretches.append((self._since, whole_until))
         self._since = self._resume_at = None
 
-    def interrupt(self, at: Ns) -> None:
-        """Trades before this instant are missing. The stream goes on, which its next message will prove."""
+    def interrupt(self, at: Ns, whole_until: Ns) -> None:
+        """Trades between the two instants are missing. The stream goes on: its next trade proves it."""
         if self._since is None and self._resume_at is None:
             return
-        self.end(at)
+        self.end(whole_until)
         self._resume_at = at
 
     def resume(self) -> None:

@@ -117,8 +117,8 @@ class Told:
     def drop(self) -> None:
         """The connection is gone: book and trades with it."""
         self.lose()
-        self.features.on_stream_ended(self.now)
-        self.history.stop_observing(self.now)
+        self.features.on_stream_ended(self.now - SECOND)
+        self.history.stop_observing(self.now - SECOND)
 
     def connect(self) -> None:
         """The connection is up again."""
@@ -127,8 +127,8 @@ class Told:
 
     def lose_trades(self) -> None:
         """A gap in the trades."""
-        self.features.on_trades_lost(self.now)
-        self.history.lose_trades(self.now)
+        self.features.on_trades_lost(self.now, self.now - 3 * SECOND)
+        self.history.lose_trades(self.now, self.now - 3 * SECOND)
 
     def reference_candle(self, minutes_back: int, close: int) -> None:
         """A closed candle of the underlying that began so many whole minutes ago."""
