@@ -120,7 +120,7 @@ class Http:
     async def request(
         self, method: str, path: str, params: Params | None = None, body: bytes | None = None
     ) -> Reply:
-        """Send one request and return its answer, of whatever status.
+        """Send one request and return its answer, of any status but 401. A GET waits for the gate first.
 
         Args:
             method: upper case; all but GET count as writes.

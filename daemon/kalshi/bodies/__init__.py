@@ -2,8 +2,9 @@
 
 Required here is what the October 2026 contract requires *and* we use; what older recordings lack
 (`exchange_index`, `settlement_bounds_type`) is optional. Numbers in JSON number form are kept as text
-until they are exact integers; what is whole cents on the wire becomes Money or Price at this door. What
-the modules named like a body (`Market`) hold is the wire's; the rest is ours (`MarketOutcome`).
+until they are exact integers; what is whole cents on the wire becomes Money or Price at this door. Structs
+with the venue's field names are its bodies; those with ours (`Listing`, `OrderRecord`) are what a function
+of the same module makes of them.
 Source: protocol sheet 4, SDK 3.34.0 models.
 """
 

@@ -18,7 +18,7 @@ from daemon.kalshi.rest.calls import Calls, chunks, part, query, remember
 _AT_ONCE = 100
 """Markets that are read before others have their turn in the loop."""
 _EVENTS_LISTED_FROM = 4
-"""So many unknown events are asked for in one list; fewer, one by one, from where the cache is warmer."""
+"""From so many unknown events on, one list is asked for instead of each by itself."""
 _M = TypeVar("_M", bound=bodies.Market)
 _Out = TypeVar("_Out")
 
