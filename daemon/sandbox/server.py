@@ -41,8 +41,8 @@ from daemon.sandbox.reference import ReferenceFeed
 from daemon.sandbox.rest_account import AccountApi
 from daemon.sandbox.rest_candles import CandleApi
 from daemon.sandbox.rest_exchange import ExchangeApi
-from daemon.sandbox.rest_historical import HistoricalApi
 from daemon.sandbox.rest_groups import GroupApi
+from daemon.sandbox.rest_historical import HistoricalApi
 from daemon.sandbox.rest_keys import KeyApi
 from daemon.sandbox.rest_left_out import LeftOutApi
 from daemon.sandbox.rest_markets import PREFIX, MarketApi
@@ -162,7 +162,7 @@ class Sandbox:
             CandleApi(self.venue),
             HistoricalApi(self.venue),
             MarketApi(self.venue),
-            KeyApi(self._verifier.keys),
+            KeyApi(self._verifier.keys, self.venue, self._buckets),
             PortfolioApi(self.venue),
             AccountApi(self.venue, self._buckets),
             GroupApi(self.venue, self._buckets),

@@ -98,3 +98,22 @@ async def test_traders_go_with_the_wall(tmp_path: Path) -> None:
         times = [json.loads(await socket.receive_str(timeout=5))["now_ns"] for _ in range(5)]
         assert sorted(times) == times
         assert times[-1] > times[0]
+
+
+async def test_time_that_is_moved_by_hand_waits_for_its_followers(tmp_path: Path) -> None:
+    """Each step has been seen by every follower of the clock before the next, and before the answer."""
+    async with asyncio.timeout(30), running(tmp_path, speed=None) as client:
+        began = client.sandbox.venue.clock.now()
+        ticks: list[dict[str, Any]] = []
+        is_open = asyncio.Event()
+        following = asyncio.create_task(follow(client, ticks, is_open))
+        await until(lambda: len(ticks) == 1)
+        moving = asyncio.create_task(client.admin("/clock/advance", ms=200))
+        await asyncio.sleep(0.2)
+        assert not moving.done()
+        assert client.sandbox.venue.clock.now() <= began + STEP
+        is_open.set()
+        await moving
+        assert [began + step * STEP for step in range(5)] == [tick["now_ns"] for tick in ticks]
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from daemon.core.units import MONEY_ONE
 from daemon.sandbox.state import Store
-from daemon.sandbox.venue import IdSource, SandboxClock, Venue
+from daemon.sandbox.venue import IdSource, Venue
 from tests.sandbox.scripted import OPEN, SETTLED, ScriptedFlow
 from tests.sandbox.taped import START, TapedFlow
 
@@ -18,21 +18,6 @@ def test_ids_follow_from_seed_life_and_count() -> None:
     assert (first, 36) == (same(), len(first))
     assert first != one()
     assert first != next_life()
-
-
-def test_a_tapes_clock_stands_until_it_is_set_and_never_goes_back() -> None:
-    """The wall has no part in it."""
-    clock = SandboxClock(5, is_wall=False)
-    clock.set(7)
-    clock.set(6)
-    assert 7 == clock.now()
-
-
-def test_the_wall_never_goes_back() -> None:
-    """Two readings are in order."""
-    clock = SandboxClock(0, is_wall=True)
-    first = clock.now()
-    assert clock.now() >= first > 0
 
 
 def test_the_past_is_there_from_the_start(tmp_path: Path) -> None:

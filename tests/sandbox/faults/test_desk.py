@@ -222,7 +222,7 @@ async def test_tcp_connections_are_refused_for_a_while(tmp_path: Path) -> None:
 
 
 async def test_a_skewed_clock_shows_in_stamps_and_in_signatures(tmp_path: Path) -> None:
-    """Twenty seconds ahead: stamps too, and a signature by the true time is too old; cleared, time goes on."""
+    """Twenty seconds ahead: stamps too, and the true time's signature is too old; cleared, time goes on."""
     async with following(tmp_path) as (client, socket):
         rule = await client.admin("/faults", kind="clock_skew", ms=20_000)
         await quote(client, "0.4000")

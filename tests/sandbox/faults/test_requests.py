@@ -8,6 +8,8 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -130,21 +132,27 @@ async def order_from_the_doomed(ready: dict[str, Any], when: str) -> None:
             await http.post(f"{ready['rest_url']}{ORDERS}", json=order_terms(ticker=TICKER), headers=headers)
 
 
+@contextmanager
+def doomed(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], dict[str, Any]]]:
+    """Run a sandbox as a process of its own; give it and its ready line."""
+    root = Path(__file__).parents[3]
+    environment = {**os.environ, "PYTHONPATH": str(root)}
+    command = [sys.executable, "-c", SCRIPT, str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, cwd=root) as process:
+        try:
+            assert process.stdout is not None
+            yield process, json.loads(process.stdout.readline())
+        finally:
+            process.kill()
+
+
 @pytest.mark.parametrize(("when", "expected"), [("before", []), ("after", ["resting"])])
 async def test_a_killed_process_forgets_nothing(tmp_path: Path, when: str, expected: list[str]) -> None:
     """Killed (-9) before or after the order: the next life has the market, and the order if it was made."""
-    root = Path(__file__).parents[3]
-    environment = {**os.environ, "PYTHONPATH": str(root)}
-    command = [sys.executable, "-c", SCRIPT, str(tmp_path)]
     async with asyncio.timeout(60):
-        with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, cwd=root) as process:
-            try:
-                assert process.stdout is not None
-                ready = json.loads(await asyncio.to_thread(process.stdout.readline))
-                await order_from_the_doomed(ready, when)
-                assert -signal.SIGKILL == await asyncio.to_thread(process.wait, 15)
-            finally:
-                process.kill()
+        with doomed(tmp_path) as (process, ready):
+            await order_from_the_doomed(ready, when)
+            assert -signal.SIGKILL == await asyncio.to_thread(process.wait, 15)
         async with running(tmp_path, StillFlow) as client:
             _, body = await client.call("GET", "/portfolio/orders")
             assert expected == [order["status"] for order in body["orders"]]
