@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from daemon.core.units import MILLISECOND, SECOND, Ns
+from daemon.exchange.accounts import subaccount_name
 from daemon.sandbox.api_keys import ApiKey, ApiKeys, Scope, generate, public_text
 from daemon.sandbox.bodies import ApiError
 from daemon.sandbox.private_files import replace_private, write_private
@@ -121,11 +122,6 @@ SIGNER: Final = web.RequestKey("signer", Signer)
 """Where an admitted request of the private calls carries who signed it."""
 
 
-def account_name(account: str, subaccount: int | None) -> str:
-    """Return the exchange's name of a subaccount's account; the primary one has the bare name."""
-    return f"{account}#{subaccount}" if subaccount else account
-
-
 class Verifier:
     """Checks the three headers of signed requests."""
 
@@ -185,7 +181,8 @@ class Verifier:
                 public.verify(raw, message, _PSS, hashes.SHA256())
         except (InvalidSignature, binascii.Error, ValueError) as exc:
             raise _refusal("authentication_error", "INCORRECT_API_KEY_SIGNATURE") from exc
-        return Signer(key_id, account_name(self._account, key.subaccount), key.scopes, key.subaccount)
+        account = subaccount_name(self._account, key.subaccount or 0)
+        return Signer(key_id, account, key.scopes, key.subaccount)
 
 
 def _public_text(key: KeyFile) -> str:

@@ -8,7 +8,6 @@ from typing import Any, Final
 import msgspec
 
 from daemon.core.units import DAY
-from daemon.exchange.facts import EventFeesChanged
 from daemon.exchange.market import Market
 from daemon.sandbox.bodies import bare_text, nested_error
 from daemon.sandbox.catalog import SeriesListing
@@ -159,13 +158,6 @@ class Listings:
     def series_of(self, market: Market) -> SeriesListing:
         """Return the listing of a market's series."""
         return self._venue.catalog.of(market.spec.series_ticker, market.spec.title)
-
-    def fees_of(self, event_ticker: str) -> EventFeesChanged | None:
-        """Return an event's own fee rule; None if it has none, or none any more."""
-        for changed in reversed(self._venue.chronicle.event_fees):
-            if changed.event_ticker == event_ticker:
-                return changed if changed.fee_type is not None else None
-        return None
 
     def body(self, market: Market) -> dict[str, Any]:
         """Return a market as the lists show it."""

@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from daemon.core.events import Level
+from daemon.core.markets import Fees
 from daemon.core.units import DAY, MINUTE, MONEY_ONE, PRICE_ONE, Money, Ns, PriceBand, Qty
 from daemon.exchange.facts import EventFeesChanged, Traded
 from daemon.exchange.market import Market
@@ -15,6 +16,8 @@ from daemon.sandbox.bodies import PRICE_TEXT, no_price, qty_text, time_text
 from daemon.sandbox.catalog import SeriesListing
 
 _STRUCTURES = {LINEAR_CENT: "linear_cent", TAPERED_DECI_CENT: "tapered_deci_cent"}
+SETTLEMENT_BOUNDS = "default"
+"""Of every market. Source: protocol sheet 11, row 20."""
 _RULES = "Simulated on this machine; nothing here is an offer of any exchange."
 
 
@@ -59,9 +62,14 @@ def _sources(listing: SeriesListing) -> list[dict[str, str]]:
     return [{"name": listing.source_name, "url": ""}]
 
 
+def _series_fees(markets: list[Market]) -> Fees:
+    """Return the series' own fees, which an event's may stand in for."""
+    return markets[-1].series_fees or markets[-1].spec.fees
+
+
 def series_body(listing: SeriesListing, markets: list[Market]) -> dict[str, Any]:
     """Return the series of these markets, oldest first; fees and shard are those of its newest one."""
-    spec = markets[-1].spec
+    spec, fees = markets[-1].spec, _series_fees(markets)
     return {
         "additional_prohibitions": [],
         "categories": [listing.category],
@@ -69,8 +77,8 @@ def series_body(listing: SeriesListing, markets: list[Market]) -> dict[str, Any]
         "contract_terms_url": "",
         "contract_url": "",
         "exchange_index": spec.exchange_index,
-        "fee_multiplier": _multiplier(spec.fees.multiplier_ppm),
-        "fee_type": spec.fees.fee_type,
+        "fee_multiplier": _multiplier(fees.multiplier_ppm),
+        "fee_type": fees.fee_type,
         "frequency": listing.frequency,
         "last_updated_ts": time_text(series_updated_at(markets)),
         "settlement_sources": _sources(listing),
@@ -92,10 +100,10 @@ def volume_text(markets: list[Market]) -> str:
 
 def series_fees_body(markets: list[Market]) -> dict[str, Any]:
     """Return the one fee rule that a series has had, as a change that is over."""
-    spec = markets[-1].spec
+    spec, fees = markets[-1].spec, _series_fees(markets)
     return {
-        "fee_multiplier": _multiplier(spec.fees.multiplier_ppm),
-        "fee_type": spec.fees.fee_type,
+        "fee_multiplier": _multiplier(fees.multiplier_ppm),
+        "fee_type": fees.fee_type,
         "id": str(uuid.uuid5(uuid.NAMESPACE_URL, f"kalshid:fees:{spec.series_ticker}")),
         "scheduled_ts": time_text(series_updated_at(markets)),
         "series_ticker": spec.series_ticker,
@@ -116,10 +124,8 @@ def event_fees_body(changed: EventFeesChanged, series_ticker: str) -> dict[str, 
     }
 
 
-def event_body(
-    listing: SeriesListing, markets: list[Market], override: EventFeesChanged | None
-) -> dict[str, Any]:
-    """Return the event of these markets; `override` is its own fee rule, None when it has none."""
+def event_body(listing: SeriesListing, markets: list[Market]) -> dict[str, Any]:
+    """Return the event of these markets, with its own fee rule where it has one."""
     spec = markets[0].spec
     body = {
         "category": listing.category,
@@ -135,10 +141,9 @@ def event_body(
         "sub_title": f"closes {time_text(spec.close_at)}",
         "title": spec.title,
     }
-    if override is not None and override.fee_type is not None:
-        body["fee_type_override"] = override.fee_type
-    if override is not None and override.multiplier_ppm is not None:
-        body["fee_multiplier_override"] = _multiplier(override.multiplier_ppm)
+    if markets[0].series_fees is not None:
+        body["fee_type_override"] = spec.fees.fee_type
+        body["fee_multiplier_override"] = _multiplier(spec.fees.multiplier_ppm)
     return body
 
 
@@ -193,7 +198,7 @@ def market_body(market: Market, volume_before: Qty = 0) -> dict[str, Any]:
         "result": market.result or "",
         "rules_primary": _RULES,
         "rules_secondary": "",
-        "settlement_bounds_type": "default",
+        "settlement_bounds_type": SETTLEMENT_BOUNDS,
         "settlement_timer_seconds": 1,
         "status": spec.status,
         "ticker": spec.ticker,
@@ -219,7 +224,10 @@ def market_body(market: Market, volume_before: Qty = 0) -> dict[str, Any]:
 
 
 def orderbook_body(market: Market, depth: int) -> dict[str, Any]:
-    """Return the bids of both outcomes on their own scales, best last; `depth` 0 is all."""
+    """Return the bids of both outcomes on their own scales, best last; `depth` 0 is all.
+
+    An empty side is an empty list. Source: protocol sheet 11, row 18.
+    """
 
     def side(levels: tuple[Level, ...]) -> list[list[str]]:
         return [[PRICE_TEXT[price], qty_text(size)] for price, size in levels[-depth:]]

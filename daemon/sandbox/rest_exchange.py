@@ -104,4 +104,4 @@ class ExchangeApi:
 
     async def user_data_timestamp(self, _request: web.Request) -> web.Response:
         """GET /exchange/user_data_timestamp: how fresh balance, orders, fills and positions are."""
-        return answer({"as_of_time": time_text(self._venue.clock.now())})
+        return answer({"as_of_time": time_text(self._venue.reads.as_of(self._venue.clock.now()))})

@@ -6,6 +6,7 @@ from typing import Any, get_args
 
 from aiohttp import web
 
+from daemon.exchange.accounts import subaccount_name
 from daemon.sandbox.api_keys import (
     FULL_SCOPES,
     SCOPES,
@@ -18,11 +19,14 @@ from daemon.sandbox.api_keys import (
     generate,
     public_text,
 )
+from daemon.sandbox.asked import no_subaccount
 from daemon.sandbox.auth import SIGNER
-from daemon.sandbox.bodies import nested_error
+from daemon.sandbox.bodies import nested_error, too_many_requests
+from daemon.sandbox.limits import COST_DEFAULT, Buckets
 from daemon.sandbox.query import check_fields, json_object, one_of, required
 from daemon.sandbox.rest_markets import PREFIX, answer
 from daemon.sandbox.scopes import check_grant
+from daemon.sandbox.venue import ACCOUNT, Venue
 
 _FIELDS = {"name": str, "public_key": str, "key_type": str, "scopes": list, "subaccount": int}
 
@@ -42,8 +46,10 @@ def _scopes(body: dict[str, Any]) -> tuple[Scope, ...]:
 class KeyApi:
     """The calls on keys. Nobody gives away more than they hold."""
 
-    def __init__(self, keys: ApiKeys) -> None:
+    def __init__(self, keys: ApiKeys, venue: Venue, buckets: Buckets) -> None:
         self._keys = keys
+        self._venue = venue
+        self._buckets = buckets
 
     def routes(self) -> list[web.RouteDef]:
         """Return the routes."""
@@ -55,15 +61,25 @@ class KeyApi:
             web.delete(f"{path}/{{api_key}}", self.delete),
         ]
 
+    def _pay(self) -> None:
+        """Take the tokens: a call that is no order draws on the reads, whatever its method (sheet 5.1)."""
+        if not self._buckets.take_read(COST_DEFAULT, self._venue.clock.now()):
+            raise too_many_requests()
+
     async def list_keys(self, _request: web.Request) -> web.Response:
         """GET /api_keys."""
         return answer({"api_keys": [_key_body(key) for key in self._keys.all()]})
 
     def _register(self, request: web.Request, body: dict[str, Any], public_key: str) -> ApiKey:
-        scopes = _scopes(body)
+        scopes, subaccount = _scopes(body), body.get("subaccount")
         check_grant(request[SIGNER].scopes, scopes)
+        if (
+            subaccount is not None
+            and subaccount_name(ACCOUNT, subaccount) not in self._venue.exchange.accounts
+        ):
+            raise no_subaccount()
         try:
-            return self._keys.register(required(body, "name"), public_key, scopes, body.get("subaccount"))
+            return self._keys.register(required(body, "name"), public_key, scopes, subaccount)
         except KeyAlreadyRegistered as exc:
             raise nested_error(409, "api_key_already_exists", str(exc)) from exc
         except KeyRefused as exc:
@@ -72,12 +88,14 @@ class KeyApi:
     async def create(self, request: web.Request) -> web.Response:
         """POST /api_keys: register the caller's own public key."""
         body = check_fields(await json_object(request), _FIELDS, "CreateApiKeyRequest")
+        self._pay()
         key = self._register(request, body, required(body, "public_key"))
         return answer({"api_key_id": key.api_key_id}, 201)
 
     async def generate(self, request: web.Request) -> web.Response:
         """POST /api_keys/generate: make a pair; the private key is told here and never again."""
         body = check_fields(await json_object(request), _FIELDS, "GenerateApiKeyRequest")
+        self._pay()
         required(body, "name")
         kinds: tuple[KeyType, ...] = get_args(KeyType)
         key_type = one_of(body.get("key_type", "rsa"), "key_type", kinds)
@@ -87,6 +105,7 @@ class KeyApi:
 
     async def delete(self, request: web.Request) -> web.Response:
         """DELETE /api_keys/{api_key}: it signs nothing from here on."""
+        self._pay()
         if not self._keys.delete(request.match_info["api_key"]):
             raise nested_error(404, "not_found")
         return web.Response(status=204)

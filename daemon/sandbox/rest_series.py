@@ -100,11 +100,7 @@ class SeriesApi:
     # --- events ------------------------------------------------------------------------------
 
     def _event_body(self, markets: list[Market], *, with_markets: bool) -> dict[str, Any]:
-        body = bodies.event_body(
-            self._listings.series_of(markets[0]),
-            markets,
-            self._listings.fees_of(markets[0].spec.event_ticker),
-        )
+        body = bodies.event_body(self._listings.series_of(markets[0]), markets)
         if with_markets:
             body["markets"] = self._market_bodies(markets)
         return body

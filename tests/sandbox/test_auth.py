@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from daemon.core.units import SECOND
-from daemon.sandbox.auth import KeyRing, Verifier, load_or_make_keys
+from daemon.sandbox.api_keys import generate, public_text
+from daemon.sandbox.auth import KeyRing, Verifier, is_public, load_or_make_keys
 from daemon.sandbox.bodies import ApiError
 from tests.sandbox.running import signed
 
@@ -86,3 +87,36 @@ def test_garbage_signatures_are_refused(tmp_path: Path) -> None:
     good = signed(keys.ed25519.key_id, Path(keys.ed25519.path).read_bytes(), "GET", PATH, NOW)
     refusal(lambda: verifier.verify(good | {"KALSHI-ACCESS-SIGNATURE": "!"}, "GET", PATH, NOW))
     refusal(lambda: verifier.verify(good | {"KALSHI-ACCESS-TIMESTAMP": "-5"}, "GET", PATH, NOW))
+
+
+def test_a_bound_key_speaks_for_its_subaccount(tmp_path: Path) -> None:
+    """Under the exchange's name of it; a request that names none means it, one that names another is 403."""
+    _, verifier = made(tmp_path)
+    pem, public = generate("ed25519")
+    key = verifier.keys.register("bound", public_text(public), ("read", "write"), 3)
+    headers = signed(key.api_key_id, pem, "GET", PATH, NOW)
+    signer = verifier.admit(headers, "GET", PATH, NOW)
+    assert ("client#3", "client#3") == (signer.account, verifier.verify(headers, "GET", PATH, NOW))
+    assert (3, 3) == (signer.subaccount_asked(None), signer.subaccount_asked(3))
+    with pytest.raises(ApiError) as refused:
+        signer.subaccount_asked(0)
+    assert 403 == refused.value.status
+
+
+def test_admission_asks_for_the_scope(tmp_path: Path) -> None:
+    """A good signature of a key that may not is 403, not 401."""
+    _, verifier = made(tmp_path)
+    pem, public = generate("rsa")
+    key = verifier.keys.register("reader", public_text(public), ("read",), None)
+    headers = signed(key.api_key_id, pem, "POST", "/trade-api/v2/portfolio/events/orders", NOW)
+    with pytest.raises(ApiError) as refused:
+        verifier.admit(headers, "POST", "/trade-api/v2/portfolio/events/orders", NOW)
+    assert 403 == refused.value.status
+
+
+def test_public_paths_are_told_from_private_ones() -> None:
+    """By their beginning, with the prefix."""
+    public = ("/markets/X", "/historical/trades", "/account/endpoint_costs", "/exchange/status")
+    private = ("/portfolio/balance", "/historical/fills", "/account/limits", "/api_keys")
+    assert [True] * 4 == [is_public(f"/trade-api/v2{path}") for path in public]
+    assert [False] * 4 == [is_public(f"/trade-api/v2{path}") for path in private]

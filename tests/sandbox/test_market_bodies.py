@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from daemon.core.markets import Fees
 from daemon.core.units import MONEY_ONE, PriceBand
-from daemon.exchange.facts import EventFeesChanged, Traded
+from daemon.exchange.facts import Traded
 from daemon.exchange.market import Market
 from daemon.sandbox import market_bodies as bodies
 from daemon.sandbox.catalog import SeriesListing
@@ -69,11 +70,13 @@ def test_a_series_and_an_event_are_what_their_listing_says() -> None:
     listing = SeriesListing("KXBTC15M", "Bitcoin", "Crypto", ("BTC",), "fifteen_min", is_exclusive=True)
     series = bodies.series_body(listing, [market])
     assert ("Bitcoin", ["BTC"], 1) == (series["title"], series["tags"], series["fee_multiplier"])
-    event = bodies.event_body(listing, [market], None)
+    event = bodies.event_body(listing, [market])
     assert (True, False) == (event["mutually_exclusive"], "fee_type_override" in event)
-    changed = EventFeesChanged(market.spec.event_ticker, "quadratic", 500_000, T0)
-    event = bodies.event_body(listing, [market], changed)
+    market.series_fees = market.spec.fees
+    market.change(T0, fees=Fees("quadratic", 500_000))
+    event = bodies.event_body(listing, [market])
     assert ("quadratic", 0.5) == (event["fee_type_override"], event["fee_multiplier_override"])
+    assert 1 == bodies.series_body(listing, [market])["fee_multiplier"]
 
 
 def test_the_volume_of_a_day_leaves_older_trades_out() -> None:

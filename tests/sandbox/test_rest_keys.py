@@ -5,8 +5,12 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
+
+from yarl import URL
 
 from daemon.sandbox.api_keys import generate, public_text
+from daemon.sandbox.limits import Tier
 from tests.sandbox.contract import Contract
 from tests.sandbox.running import Client, running, signed
 from tests.sandbox.wire import order_terms
@@ -75,14 +79,45 @@ async def test_scopes_are_enforced_at_the_wire(tmp_path: Path) -> None:
         assert {} == client.sandbox.venue.account.orders
 
 
-async def test_a_key_bound_to_a_subaccount_makes_no_keys(tmp_path: Path) -> None:
-    """It would otherwise make itself one that isn't bound."""
+async def test_a_bound_key_sees_and_trades_its_subaccount_only(tmp_path: Path) -> None:
+    """Named or not; another one is forbidden; and it makes no key, which might not be bound."""
     async with asyncio.timeout(30), running(tmp_path) as client:
         wanted = {"name": "bound", "key_type": "ed25519", "subaccount": 1}
+        assert 400 == (await client.call("POST", "/api_keys/generate", wanted))[0]
+        await client.call("POST", "/portfolio/subaccounts", {})
+        transfer = {"client_transfer_id": str(uuid4()), "from_subaccount": 0, "to_subaccount": 1}
+        transfer |= {"amount_cents": 5_000, "exchange_index": 2}
+        assert 200 == (await client.call("POST", "/portfolio/subaccounts/transfer", transfer))[0]
         _, made = await client.call("POST", "/api_keys/generate", wanted)
-        status, _ = await call_as(
-            client, made["api_key_id"], made["private_key"], "POST", "/api_keys/generate", {"name": "free"}
-        )
-        assert 403 == status
-        _, listed = await client.call("GET", "/api_keys")
-        assert [None, None, 1] == [key.get("subaccount") for key in listed["api_keys"]]
+        key = (made["api_key_id"], made["private_key"])
+        orders = "/portfolio/events/orders"
+        _, placed = await call_as(client, *key, "POST", orders, order_terms())
+        assert 403 == (await call_as(client, *key, "POST", orders, order_terms(subaccount=0)))[0]
+        assert 403 == (await call_as(client, *key, "POST", "/api_keys/generate", {"name": "free"}))[0]
+        _, listed = await call_as(client, *key, "GET", "/portfolio/orders")
+        assert [(placed["order_id"], 1)] == [
+            (order["order_id"], order["subaccount_number"]) for order in listed["orders"]
+        ]
+        _, balance = await call_as(client, *key, "GET", "/portfolio/balance")
+        assert "50.0000" == balance["balance_dollars"]
+        _, own = await client.call("POST", orders, order_terms())
+        assert 404 == (await call_as(client, *key, "GET", f"/portfolio/orders/{own['order_id']}"))[0]
+        assert 404 == (await call_as(client, *key, "DELETE", f"{orders}/{own['order_id']}"))[0]
+
+
+async def test_keys_draw_on_the_bucket_of_reads(tmp_path: Path) -> None:
+    """All that is no order does, whatever its method."""
+    tier = Tier("tiny", 10, 1000, 1)
+    async with asyncio.timeout(30), running(tmp_path, tier=tier) as client:
+        wanted = {"name": "one", "key_type": "ed25519"}
+        assert [201, 429] == [(await client.call("POST", "/api_keys/generate", wanted))[0] for _ in range(2)]
+
+
+async def test_the_path_is_signed_as_it_stands_on_the_wire(tmp_path: Path) -> None:
+    """Percent-encoded, without the query; a signature over the decoded path is another one's."""
+    async with asyncio.timeout(20), running(tmp_path) as client:
+        for path, expected in (("/portfolio/orders/a%20b", 404), ("/portfolio/orders/a b", 401)):
+            headers = client.headers("GET", path)
+            url = URL(f"{client.ready.rest_url}/portfolio/orders/a%20b?limit=5", encoded=True)
+            async with client.http.get(url, headers=headers) as reply:
+                assert expected == reply.status

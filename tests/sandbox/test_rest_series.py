@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+from daemon.core.markets import Fees
 from daemon.core.units import SECOND
-from daemon.exchange.facts import EventFeesChanged
 from daemon.sandbox.catalog import SeriesListing
 from daemon.sandbox.cutoff import CutoffRule
 from tests.sandbox.running import Client, running
@@ -111,11 +111,11 @@ async def test_an_events_own_fees_are_told_until_they_are_lifted(tmp_path: Path)
     async with asyncio.timeout(20), running(tmp_path) as client:
         venue = client.sandbox.venue
         now = venue.clock.now()
-        venue.chronicle.observe_fees(EventFeesChanged(EVENT, "quadratic", 500_000, now))
+        venue.tell([*venue.exchange.change_event_fees(EVENT, Fees("quadratic", 500_000), now)])
         _, body = await client.call("GET", f"/events/{EVENT}")
         override = ("quadratic", 0.5)
         assert override == tuple(body["event"][f"{name}_override"] for name in ("fee_type", "fee_multiplier"))
-        venue.chronicle.observe_fees(EventFeesChanged(EVENT, None, None, now + SECOND))
+        venue.tell([*venue.exchange.change_event_fees(EVENT, None, venue.clock.now())])
         _, body = await client.call("GET", f"/events/{EVENT}")
         assert "fee_type_override" not in body["event"]
         _, first = await client.call("GET", "/events/fee_changes", query="?limit=1")
