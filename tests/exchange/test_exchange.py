@@ -46,12 +46,8 @@ def test_trades_are_at_the_resting_price_and_told_in_order() -> None:
         f.OrderChanged,
         f.Filled,
         f.Filled,
-        f.PositionChanged,
-        f.PositionChanged,
-        CashChanged,
-        CashChanged,
-        f.LevelChanged,
-        f.Traded,
+        *[f.PositionChanged, f.PositionChanged, CashChanged, CashChanged],
+        *[f.LevelChanged, f.Traded],
     ] == [type(fact) for fact in facts]
     assert [5500] == [fact.price for fact in facts if isinstance(fact, f.Traded)]
 
