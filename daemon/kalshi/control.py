@@ -145,7 +145,7 @@ class Control:
             events += self.number(message.sid, message.seq, now)[0]
         if isinstance(message, wire.UnsubscribedFrame):
             self.subscriptions.unsubscribed(message.sid)
-        if pending is not None:
+        if pending is not None and not pending.is_stale:
             self.subscriptions.acknowledged(pending)
         return events + self.settle(now)
 
@@ -158,15 +158,19 @@ class Control:
         if message.sid is not None and message.seq is not None:
             events, _ = self.number(message.sid, message.seq, now)
         pending = subscriptions.take_pending(message.id)
+        if pending is not None and pending.is_stale:
+            return events + self.settle(now)
         channel = subscriptions.channel_of(message.sid)
         if channel is None and pending is not None:
             channel = pending.channel
         if error.code in TERMINAL_ERRORS:
             if channel is None:
-                self.reconnect_reason = f"{reason}, without saying of what"
+                # A sid that is not ours (any more) is nothing to us; an error of nothing in particular is.
+                if message.sid is None:
+                    self.reconnect_reason = f"{reason}, without saying of what"
             elif pending is None or pending.kind != "unsubscribe":
                 if channel.name == BOOKS:
-                    events += self.books.lose(list(channel.members), reason, now)
+                    events += self.books.lose(list(self.books.watched), reason, now)
                 subscriptions.died(channel, now)
                 events += self._hole(channel.name, reason, now)
         elif (

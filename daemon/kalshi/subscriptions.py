@@ -44,12 +44,18 @@ CommandKind: TypeAlias = Literal["subscribe", "add", "delete", "snapshot", "unsu
 class Pending:
     """A command that the venue may still answer."""
 
-    __slots__ = ("channel", "kind", "tickers")
+    __slots__ = ("channel", "kind", "sid", "tickers")
 
     def __init__(self, kind: CommandKind, channel: Channel, tickers: Sequence[str]) -> None:
         self.kind = kind
         self.channel = channel
+        self.sid = channel.sid
         self.tickers = tickers
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether it was about a sid that the channel has no more: its answer says nothing of the new one."""
+        return self.kind not in ("subscribe", "unsubscribe") and self.sid != self.channel.sid
 
 
 class Subscriptions:

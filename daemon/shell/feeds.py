@@ -125,6 +125,11 @@ class Feeds:
         return {feed: link.session for feed, link in self._links.items()}
 
     @property
+    def watched(self) -> tuple[str, ...]:
+        """All markets that have a connection, in the order in which they were named."""
+        return tuple(self._routes.feed_of)
+
+    @property
     def waiting(self) -> tuple[str, ...]:
         """Watched markets that no connection has room for."""
         return tuple(self._routes.waiting)

@@ -156,3 +156,32 @@ def test_an_index_that_we_may_not_have_hurts_nothing() -> None:
     assert session.reconnect_reason is None
     session.poll(60 * SECOND)
     assert not [text for text in session.outgoing() if "index_ids" in text]
+
+
+def test_the_end_of_a_subscription_that_is_not_ours_is_nothing_to_us() -> None:
+    """Told twice, or of a sid that we left: the connection goes on."""
+    session = opened("A")
+    death = frame("error", {"code": 25, "msg": "Subscription buffer overflow"}, sid=1, seq=1)
+    session.receive(death, 1)
+    session.receive(death, 1)
+    assert session.reconnect_reason is None
+
+
+def test_an_answer_about_an_old_sid_says_nothing_of_the_new_one() -> None:
+    """A snapshot was asked for on a sid that had died: "unknown subscription" does not end its successor."""
+    session = opened("A")
+    session.receive(snapshot("A", 1, [(4000, 1)]), 0)
+    session.receive(delta("A", 3, "yes", 4000, 1), 5 * SECOND)
+    (asked,) = [json.loads(command) for command in session.outgoing()]
+    assert "get_snapshot" == asked["params"]["action"]
+    session.receive(frame("error", {"code": 10, "msg": "Channel error"}, sid=1, seq=4), 5 * SECOND)
+    (again,) = [json.loads(command) for command in session.outgoing()]
+    unknown = {"code": 7, "msg": "Unknown subscription ID"}
+    assert [] == session.receive(frame("error", unknown, id=asked["id"]), 5 * SECOND)
+    session.receive(subscribed("orderbook_delta", 9, again["id"]), 5 * SECOND)
+    session.receive(snapshot("A", 1, [(4000, 1)], sid=9), 5 * SECOND)
+    assert session.is_synced("A")
+    assert session.reconnect_reason is None
+    assert [e.BookLost] == kinds(
+        session.receive(frame("error", {"code": 25, "msg": "x"}, sid=9, seq=2), 6 * SECOND)
+    )
