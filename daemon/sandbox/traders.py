@@ -9,6 +9,7 @@ Always there: the current quarter-hour market and the next one, and the hourly e
 
 from __future__ import annotations
 
+from random import Random
 from typing import Final
 
 import msgspec
@@ -152,7 +153,10 @@ class TradersFlow:
             if spec.ticker == last.ticker and last.ticker not in self._lives:
                 markets.append(self._past_market(last, maker.volume))
         trades.sort(key=lambda trade: trade.at)
-        spot = tuple(self._print(price, at, 0) for at, price in self._path[-_PAST_PRINTS:])
+        # A stream of its own for most of them: how much past is told must not change what is to come.
+        random = seeded(self._seed, self.start_at, "past prints")
+        older = [self._print(price, at, 0, random) for at, price in self._path[:-_PAST_PRINTS]]
+        spot = (*older, *(self._print(price, at, 0) for at, price in self._path[-_PAST_PRINTS:]))
         return History(candles=candles, trades=tuple(trades), markets=tuple(markets), spot=spot)
 
     def _draw(self, spec: MarketSpec) -> PastMarketMaker:
@@ -309,8 +313,8 @@ class TradersFlow:
             life.spec.open_at == hour and life.spec.close_at == hour + HOUR for life in self._lives.values()
         )
 
-    def _print(self, price: float, at: Ns, ordinal: int) -> SpotPrinted:
-        random = self._random
+    def _print(self, price: float, at: Ns, ordinal: int, random: Random | None = None) -> SpotPrinted:
+        random = random or self._random
         is_buy = random.random() < 0.5
         size = random.lognormvariate(-4.0, 1.4)
         return SpotPrinted(
