@@ -66,7 +66,6 @@ BANNED_STARTS = {"process": "the verb: apply, decode, score, send", "do": "the v
 FOREIGN_NAMES = {
     "daemon/shell/stream.py::process_event": "overrides a method of websockets",
     "daemon/kraken/wire.py::data": "a key of Kraken's frames",
-    "daemon/sandbox/rest_markets.py::user_data_timestamp": "an endpoint of Kalshi's",
     "tests/sandbox/test_server.py::process_of": "the operating system's noun",
     "daemon/shell/log.py::info": "a level's method, as structlog calls it",
 }

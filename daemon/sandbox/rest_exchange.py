@@ -57,7 +57,7 @@ class ExchangeApi:
         return [
             web.get(f"{PREFIX}/exchange/status", self.status),
             web.get(f"{PREFIX}/exchange/schedule", self.schedule),
-            web.get(f"{PREFIX}/exchange/user_data_timestamp", self.user_data_timestamp),
+            web.get(f"{PREFIX}/exchange/user_data_timestamp", self.read_side_time),
         ]
 
     async def status(self, _request: web.Request) -> web.Response:
@@ -102,6 +102,6 @@ class ExchangeApi:
         ]
         return answer({"schedule": {"maintenance_windows": rows, "standard_hours": [hours]}})
 
-    async def user_data_timestamp(self, _request: web.Request) -> web.Response:
+    async def read_side_time(self, _request: web.Request) -> web.Response:
         """GET /exchange/user_data_timestamp: how fresh balance, orders, fills and positions are."""
         return answer({"as_of_time": time_text(self._venue.reads.as_of(self._venue.clock.now()))})
