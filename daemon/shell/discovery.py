@@ -9,7 +9,7 @@ that can't be read changes nothing.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 import structlog
@@ -38,6 +38,8 @@ FEES_EVERY: Ns = 5 * MINUTE
 """How often the venue is asked for fee changes to come."""
 LISTINGS_PER_TURN = 250
 """So many are compared before others may run: some milliseconds."""
+TOLD_SINGLY_MAX = 20
+"""More markets than this that enter together are one line of the log."""
 _SERIES_STATUSES = ("open", "unopened")
 
 
@@ -99,6 +101,13 @@ class Discovery:
         self._are_fees_doubted = self._are_fees_doubted or are_fees_doubted
         self._due_at = min(self._due_at, self._looked_at + HURRIED_EVERY)
 
+    def look_at(self, series: Sequence[str]) -> None:
+        """Look again at once if one of these series is ours: something new was listed there."""
+        ours = [ticker for ticker in series if ticker in self._category_series]
+        self._category_series |= dict.fromkeys(ours)
+        if ours or not set(series).isdisjoint(self._markets.series):
+            self.hurry(are_fees_doubted=False)
+
     async def refresh_if_due(self) -> None:
         """Ask the venue for every list, if it is time; one that fails is told and tried again next time."""
         await self._change_fees(self._now())
@@ -136,6 +145,8 @@ class Discovery:
                 self._fees.plan(await self._venue.fee_changes())
             except VenueError as error:
                 self._tell_failure("fee_changes", "all", error)
+                if not isinstance(error, Refused):
+                    self._fees_due_at = now
             await self._change_fees(now)
 
     def _series_to_read(self, now: Ns) -> list[str]:
@@ -247,8 +258,13 @@ class Discovery:
         for spec in (*changes.changed, *changes.entered):
             self._emit(e.MarketListed(spec, now))
         if changes.entered:
-            for spec in changes.entered:
-                log.info("market.watched", ticker=spec.ticker, closes_in_s=(spec.close_at - now) // SECOND)
+            if len(changes.entered) > TOLD_SINGLY_MAX:
+                log.info("market.watched", count=len(changes.entered), first=changes.entered[0].ticker)
+            else:
+                for spec in changes.entered:
+                    log.info(
+                        "market.watched", ticker=spec.ticker, closes_in_s=(spec.close_at - now) // SECOND
+                    )
             self._feeds.watch([spec.ticker for spec in changes.entered])
         if changes.left:
             self._feeds.unwatch([left.ticker for left in changes.left])

@@ -21,6 +21,8 @@ LENGTH: Ns = 20 * MINUTE
 SUBSCRIBED_WITHIN: Ns = SECOND
 """The trades of a market are subscribed this long after its book's snapshot, at the latest: both
 subscriptions are sent together. Skew between the exchange's clock and ours is within it too."""
+TOGETHER: Ns = SECOND // 2
+"""Gaps end at whole multiples of this: markets that come back one after the other are read together."""
 SLACK: Ns = 5 * SECOND
 """Trades are read again from this long before the last moment at which the stream was surely whole."""
 FIRST_FEED = "kalshi"
@@ -39,6 +41,11 @@ class Gap(msgspec.Struct, frozen=True):
     """How often it was tried before."""
     round: int
     """Which break of the stream it belongs to."""
+
+
+def subscribed_by(seen_at: Ns) -> Ns:
+    """Return when a market's trades are subscribed at the latest, if its stream was seen at this time."""
+    return -(-(seen_at + SUBSCRIBED_WITHIN) // TOGETHER) * TOGETHER
 
 
 class _Market(msgspec.Struct):
@@ -159,7 +166,7 @@ class Gaps:
             case e.BookSnapshotReceived():
                 if market.is_waiting:
                     market.is_waiting = False
-                    market.until = event.received_at + SUBSCRIBED_WITHIN
+                    market.until = subscribed_by(event.received_at)
                     self._schedule(event.ticker, market, market.until)
                 elif market.has_lost_book and market.due_at is None:
                     # The trades went on, but the book's past is gone with the book: its candles are read
@@ -178,7 +185,7 @@ class Gaps:
             self._break(ticker, market, since)
             if is_subscribed:
                 market.is_waiting = False
-                market.until = event.received_at + SUBSCRIBED_WITHIN
+                market.until = subscribed_by(event.received_at)
                 self._schedule(ticker, market, market.until)
 
     def _of(self, feed: e.Feed) -> Iterable[tuple[str, _Market]]:

@@ -19,8 +19,10 @@ from daemon.core.units import MINUTE, PRICE_ONE, QTY_ONE, SECOND, Ns, Price, Qty
 from daemon.kalshi.bodies import Listing
 
 FAILURES_MAX = 4
-"""Failed listings in a row after which a market is left. At the usual 5 s between two they span 15 s, the
-age that one cached listing can have (sheet 1.6): four of them are more than one bad moment seen often."""
+"""Failed listings in a row after which a market is left."""
+FAILURES_APART: Ns = 4 * SECOND
+"""Failures closer together count once. A listing may come from a cache and be 15 s old (sheet 1.6): however
+often the venue is asked, four failures are more than one bad moment seen four times."""
 OVER_FOR: Ns = 2 * MINUTE
 """A market stays watched this long after its close, for its result and settlement to come in."""
 SETTLES_IN: Ns = MINUTE
@@ -125,7 +127,8 @@ class Selection:
     def __init__(self, wanted: Filter) -> None:
         self._wanted = wanted
         self._watched: dict[str, MarketSpec] = {}
-        self._failures: dict[str, int] = {}
+        self._failures: dict[str, tuple[int, Ns]] = {}
+        """Failed listings in a row, and when the last one was counted."""
 
     @property
     def watched(self) -> Mapping[str, MarketSpec]:
@@ -193,7 +196,10 @@ class Selection:
         if reason is None:
             self._failures.pop(spec.ticker, None)
             return None
-        failures = self._failures[spec.ticker] = self._failures.get(spec.ticker, 0) + 1
+        failures, counted_at = self._failures.get(spec.ticker, (0, now - FAILURES_APART))
+        if now >= counted_at + FAILURES_APART:
+            failures += 1
+            self._failures[spec.ticker] = (failures, now)
         return reason if failures >= FAILURES_MAX else None
 
     def _leave(self, ticker: str, reason: str) -> Left:

@@ -17,7 +17,6 @@ from daemon.core.markets import Fees
 from daemon.core.units import HOUR, MINUTE, SECOND, Ns
 from daemon.kalshi.rest import Rest
 from daemon.kalshi.session import Session
-from daemon.kraken.session import Session as ReferenceSession
 from daemon.shell.discovery import CATEGORY_SERIES_PER_LOOK, FEES_EVERY, HURRIED_EVERY, Discovery
 from daemon.shell.fee_calendar import AHEAD, HOLD
 from daemon.shell.feeds import Feeds
@@ -39,16 +38,14 @@ class Rig:
     def __init__(self, rest: Rest, venue: Venue, markets: Markets) -> None:
         self.venue, self.listing = venue, Listing(venue)
         self.events: list[e.Event] = []
-        self.session = Session("kalshi")
-        feeds = Feeds(
-            self.session,
-            ReferenceSession(("BTC/USD",)),
+        self.feeds = Feeds(
+            Session("kalshi"),
             Inbox(),
             now=self.now,
             backoff=lambda: Backoff(lambda: 1.0),
             silence_s=5.0,
         )
-        self.discovery = Discovery(rest, feeds, markets, now=self.now, emit=self.events.append)
+        self.discovery = Discovery(rest, self.feeds, markets, now=self.now, emit=self.events.append)
 
     def now(self) -> Ns:
         return self.listing.at
@@ -94,7 +91,7 @@ async def test_an_open_market_is_listed_and_subscribed() -> None:
             told.spec.open_at,
             told.spec.close_at,
         )
-        assert ("KXBTC15M-A-1",) == subject.session.watched
+        assert ("KXBTC15M-A-1",) == subject.feeds.watched
         assert 1 == subject.discovery.watched_count
 
 
@@ -105,7 +102,7 @@ async def test_the_next_market_comes_in_shortly_before_it_opens() -> None:
         assert ["KXBTC15M-A-1"] == listed(await subject.refresh())
         assert [] == listed(await subject.refresh(10 * MINUTE - AHEAD_OF_OPEN - SECOND))
         assert ["KXBTC15M-B-1"] == listed(await subject.refresh(10 * MINUTE - AHEAD_OF_OPEN + EVERY))
-        assert ("KXBTC15M-A-1", "KXBTC15M-B-1") == subject.session.watched
+        assert ("KXBTC15M-A-1", "KXBTC15M-B-1") == subject.feeds.watched
 
 
 async def test_a_market_is_told_again_only_when_it_changed() -> None:
@@ -117,7 +114,7 @@ async def test_a_market_is_told_again_only_when_it_changed() -> None:
         (changed,) = await subject.refresh(10 * MINUTE + EVERY)
         assert isinstance(changed, e.MarketListed)
         assert "active" == changed.spec.status
-        assert ("KXBTC15M-B-1",) == subject.session.watched
+        assert ("KXBTC15M-B-1",) == subject.feeds.watched
 
 
 async def test_a_market_is_dropped_a_while_after_its_close() -> None:
@@ -128,7 +125,7 @@ async def test_a_market_is_dropped_a_while_after_its_close() -> None:
         assert [] == await subject.refresh(10 * MINUTE + OVER_FOR)
         at = 10 * MINUTE + OVER_FOR + EVERY
         assert [e.MarketDropped("KXBTC15M-A-1", T0 + at)] == await subject.refresh(at)
-        assert () == subject.session.watched
+        assert () == subject.feeds.watched
         assert [] == await subject.refresh(at + EVERY)
 
 
@@ -142,11 +139,11 @@ async def test_a_market_that_fails_the_filter_is_left_when_it_keeps_failing() ->
                 subject.listing.list(market)
                 assert [] == dropped(await subject.refresh(next(look) * EVERY))
         assert ["KXBTC15M-A-1"] == dropped(await subject.refresh(next(look) * EVERY))
-        assert () == subject.session.watched
+        assert () == subject.feeds.watched
         assert [] == await subject.refresh(next(look) * EVERY)
         subject.listing.list(NOW_15M)
         assert ["KXBTC15M-A-1"] == listed(await subject.refresh(next(look) * EVERY))
-        assert ("KXBTC15M-A-1",) == subject.session.watched
+        assert ("KXBTC15M-A-1",) == subject.feeds.watched
 
 
 async def test_a_paused_market_is_looked_up_by_its_name() -> None:
@@ -205,7 +202,7 @@ async def test_five_thousand_markets_cost_pages_not_requests_each() -> None:
         counting = asyncio.create_task(count_turns())
         told = await subject.refresh()
         counting.cancel()
-        assert 5_000 == len(listed(told)) == len(subject.session.watched)
+        assert 5_000 == len(listed(told)) == len(subject.feeds.watched)
         assert 6 == len(subject.asked("markets"))
         assert turns > 20
         assert [] == await subject.refresh(EVERY)
@@ -240,6 +237,25 @@ async def test_a_hurried_look_comes_at_once_and_reads_the_fees_anew() -> None:
         subject.discovery.hurry(are_fees_doubted=False)
         assert [] == await subject.refresh(2 * HURRIED_EVERY)
         assert fees + 1 == len(subject.asked("KXBTC15M"))
+
+
+async def test_news_of_our_series_make_it_look_at_once() -> None:
+    """A named one, or one of our categories; others are nothing to us, and the fees are not read anew."""
+    names = [f"KX{number:03}" for number in range(2 * CATEGORY_SERIES_PER_LOOK)]
+    async with rig(categories=["Crypto"]) as subject:
+        subject.listing.categories["Crypto"] = names
+        subject.listing.list(*(Listed(name, "A") for name in names))
+        await subject.refresh()
+        subject.listing.list(*(Listed(name, "A") for name in names), NOW_15M, Listed(names[-1], "B"))
+        subject.discovery.look_at(("KXETH",))
+        assert [] == await subject.refresh(HURRIED_EVERY)
+        subject.discovery.look_at(("KXETH", names[-1]))
+        told = listed(await subject.refresh(HURRIED_EVERY))
+        assert {"KXBTC15M-A-1", f"{names[-1]}-B-1"} == set(told)
+        subject.listing.list(NOW_15M, Listed("KXBTC15M", "C"))
+        subject.discovery.look_at(("KXBTC15M",))
+        assert ["KXBTC15M-C-1"] == listed(await subject.refresh(2 * HURRIED_EVERY))
+        assert 1 == len(subject.asked("KXBTC15M"))
 
 
 def change_at(at: Ns, fee_type: str = "quadratic", multiplier: int = 2) -> dict[str, object]:
@@ -313,7 +329,7 @@ async def test_a_watched_market_that_can_not_be_read_any_more_is_left() -> None:
         subject.discovery.hurry()
         assert ["KXBTC15M-C-1"] == dropped(await subject.refresh(EVERY))
         assert 1 == subject.discovery.refused_count
-        assert ("KXBTC15M-A-1",) == subject.session.watched
+        assert ("KXBTC15M-A-1",) == subject.feeds.watched
 
 
 @pytest.mark.parametrize(
@@ -337,7 +353,7 @@ async def test_a_failed_listing_is_told_and_tried_again(answer: Answer, kinds: l
         subject.venue.behave = {"markets": answer}
         for look in range(2, 2 * FAILURES_MAX):
             assert [] == dropped(await subject.refresh(look * EVERY))
-        assert ("KXBTC15M-A-1",) == subject.session.watched
+        assert ("KXBTC15M-A-1",) == subject.feeds.watched
 
 
 async def test_a_series_that_fails_hides_no_other() -> None:
@@ -366,7 +382,7 @@ async def test_it_runs_until_cancelled() -> None:
     async with rig() as subject:
         subject.listing.list(NOW_15M)
         running = asyncio.create_task(subject.discovery.run())
-        await until(lambda: subject.session.watched == ("KXBTC15M-A-1",))
+        await until(lambda: subject.feeds.watched == ("KXBTC15M-A-1",))
         subject.listing.at = T0 + EVERY
         await until(lambda: len(subject.asked("markets")) == 4)
         running.cancel()

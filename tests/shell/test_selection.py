@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import count
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -11,6 +14,7 @@ from daemon.core.markets import Fees, MarketSpec
 from daemon.core.units import HOUR, MINUTE, PRICE_ONE, SECOND, Ns
 from daemon.kalshi.bodies import Listing
 from daemon.shell.selection import (
+    FAILURES_APART,
     FAILURES_MAX,
     OVER_FOR,
     SETTLES_IN,
@@ -94,26 +98,41 @@ def test_a_market_enters_once_and_is_told_again_when_it_changed() -> None:
     assert not subject.apply([moved], T0 + 3 * SECOND)
 
 
+def looks(start: Ns = T0) -> Iterator[Ns]:
+    """Times at which failures count one by one."""
+    return count(start, FAILURES_APART)
+
+
 def test_a_flicker_leaves_nothing() -> None:
     """One listing short of the limit is a flicker, and a good one in between starts the count again."""
-    subject, bad = selected(), listing(bid=3_000)
+    subject, bad, at = selected(), listing(bid=3_000), looks()
     for _ in range(3):
-        assert not any(subject.apply([bad], T0) for _ in range(FAILURES_MAX - 1))
-        assert not subject.apply([listing()], T0)
-    assert not any(subject.apply([bad], T0) for _ in range(FAILURES_MAX - 1))
-    assert Changes(left=(Left(TICKER, "spread"),)) == subject.apply([bad], T0)
+        assert not any(subject.apply([bad], next(at)) for _ in range(FAILURES_MAX - 1))
+        assert not subject.apply([listing()], next(at))
+    assert not any(subject.apply([bad], next(at)) for _ in range(FAILURES_MAX - 1))
+    assert Changes(left=(Left(TICKER, "spread"),)) == subject.apply([bad], next(at))
     assert {} == subject.watched
-    assert not subject.apply([bad], T0)
-    assert (listing().spec,) == subject.apply([listing()], T0).entered
+    assert not subject.apply([bad], next(at))
+    assert (listing().spec,) == subject.apply([listing()], next(at)).entered
+
+
+def test_one_bad_page_seen_often_is_one_failure() -> None:
+    """A look may be hurried, and a page cached: failures that follow at once are not counted anew."""
+    subject, bad = selected(), listing(bid=3_000)
+    for number in range(FAILURES_MAX - 1):
+        for _ in range(3):
+            assert not subject.apply([bad], T0 + number * FAILURES_APART)
+            assert not subject.apply([bad], T0 + (number + 1) * FAILURES_APART - 1)
+    assert (Left(TICKER, "spread"),) == subject.apply([bad], T0 + (FAILURES_MAX - 1) * FAILURES_APART).left
 
 
 def test_a_listing_that_lacks_a_market_does_not_judge_it() -> None:
     """It is paused, or its page was not read: what failed before is neither forgiven nor added to."""
-    subject, bad = selected(), listing(bid=3_000)
+    subject, bad, at = selected(), listing(bid=3_000), looks()
     for _ in range(FAILURES_MAX - 1):
-        subject.apply([bad], T0)
-        assert not subject.apply([], T0)
-    assert Changes(left=(Left(TICKER, "spread"),)) == subject.apply([bad], T0)
+        subject.apply([bad], next(at))
+        assert not subject.apply([], next(at))
+    assert Changes(left=(Left(TICKER, "spread"),)) == subject.apply([bad], next(at))
 
 
 def test_times_leave_at_once() -> None:
@@ -141,9 +160,9 @@ def test_a_market_that_opens_has_time_to_get_its_quotes() -> None:
     assert (empty.spec,) == opened.changed
     for _ in range(2 * FAILURES_MAX):
         assert not subject.apply([empty], T0 + MINUTE + SETTLES_IN - 1)
-    for _ in range(FAILURES_MAX - 1):
-        assert not subject.apply([empty], T0 + MINUTE + SETTLES_IN)
-    assert (Left(TICKER, "volume"),) == subject.apply([empty], T0 + MINUTE + SETTLES_IN).left
+    at = looks(T0 + MINUTE + SETTLES_IN)
+    assert not any(subject.apply([empty], next(at)) for _ in range(FAILURES_MAX - 1))
+    assert (Left(TICKER, "volume"),) == subject.apply([empty], next(at)).left
 
 
 def test_what_enters_is_ordered_by_its_close() -> None:
@@ -214,10 +233,10 @@ def test_what_is_told_adds_up_to_what_is_watched(looks: list[tuple[Ns, list[List
 @given(st.lists(st.booleans(), max_size=60))
 def test_it_leaves_after_so_many_failures_in_a_row_and_never_before(goods: list[bool]) -> None:
     """Whatever the order of good and bad listings: watched until FAILURES_MAX bad ones follow one another."""
-    subject = Selection(STRICT)
+    subject = Selection(Filter(volume_24h_min=50_000))
     in_a_row, is_watched = 0, False
-    for is_good in goods:
-        subject.apply([listing() if is_good else listing(volume_24h=0)], T0)
+    for is_good, now in zip(goods, looks(), strict=False):
+        subject.apply([listing() if is_good else listing(volume_24h=0)], now)
         in_a_row = 0 if is_good else in_a_row + 1
         is_watched = is_good or (is_watched and in_a_row < FAILURES_MAX)
         assert is_watched == (TICKER in subject.watched)
