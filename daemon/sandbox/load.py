@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 import structlog
 
-from daemon.core.units import QTY_ONE, BookSide, Price
+from daemon.core.units import QTY_ONE, BookSide, Ns, Price
 from daemon.exchange.facts import Fact, OrderState
 from daemon.exchange.requests import NewOrder
 from daemon.sandbox.venue import Venue
@@ -54,13 +54,14 @@ class BookLoad:
     def send(self, count: int) -> int:
         """Move so many levels, tell everyone, and return how many moved."""
         facts: list[Fact] = []
+        now = self._venue.clock.now()
         for _ in range(count):
-            facts += self._toggle()
+            facts += self._toggle(now)
         self._venue.tell([*facts])
         return len(facts)
 
-    def _toggle(self) -> list[Fact]:
-        random, exchange, now = self._random, self._venue.exchange, self._venue.clock.now()
+    def _toggle(self, now: Ns) -> list[Fact]:
+        random, exchange = self._random, self._venue.exchange
         ticker = random.choice(self._tickers)
         side: BookSide = "bid" if random.random() < 0.5 else "ask"
         slot = (ticker, side, random.randrange(LEVELS))

@@ -14,6 +14,10 @@ import pytest
 
 from tests.bench.test_bench_decision import decision_rates
 from tests.bench.test_bench_feed import feed_rates
+from tests.bench.test_bench_sandbox import sandbox_rates
+
+BOOK_PER_S_WANTED = 20_000
+ORDERS_PER_S_WANTED = 1_000
 
 
 def measure() -> dict[str, dict[str, object]]:
@@ -27,6 +31,7 @@ def measure() -> dict[str, dict[str, object]]:
             "against": "json.loads into dicts, same frames, same run",
         },
     }
+    figures |= sandbox_figures()
     try:
         decision = decision_rates()
     except pytest.skip.Exception as absent:
@@ -42,6 +47,23 @@ def measure() -> dict[str, dict[str, object]]:
         "orders": decision["orders"],
     }
     return figures
+
+
+def sandbox_figures() -> dict[str, dict[str, object]]:
+    """Return what the sandbox carries, on the core that it gets."""
+    carried = sandbox_rates()
+    wanted = {"book": BOOK_PER_S_WANTED, "orders": ORDERS_PER_S_WANTED}
+    units = {"book": "book messages/s to each of 4 clients", "orders": "signed orders/s"}
+    return {
+        f"sandbox_{name}": {
+            "median": round(rates["per_s"]),
+            "per_core_s": round(rates["per_core_s"]),
+            "unit": f"{units[name]}; {rates['per_core_s']:,.0f} per second of the sandbox's one core",
+            "ratio": round(rates["per_s"] / wanted[name], 2),
+            "against": f"the {wanted[name]:,}/s that no test should need more than",
+        }
+        for name, rates in carried.items()
+    }
 
 
 def main(target: Path) -> None:
