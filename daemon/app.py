@@ -11,6 +11,7 @@ import asyncio
 import gc
 import signal
 import time
+from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from importlib.metadata import version as installed_version
 
@@ -25,9 +26,11 @@ from daemon.core import events as e
 from daemon.core.pacer import Pacer
 from daemon.core.units import MILLISECOND, Ns
 from daemon.kalshi.auth import Signer, load_private_key
-from daemon.kalshi.errors import BadKey, VenueError
+from daemon.kalshi.costs import Costs
+from daemon.kalshi.errors import BadKey, KeyRefused, VenueError
 from daemon.kalshi.rest import Rest
-from daemon.parts import Parts
+from daemon.kraken.rest import KrakenRest
+from daemon.parts import Outside, Parts
 from daemon.scoring.registry import MODEL_FILE, LoadedModel, ModelRefused, load_model
 from daemon.shell.child import SandboxFailed
 from daemon.shell.clock import FollowedClock, SystemClock
@@ -36,6 +39,7 @@ from daemon.shell.journal import Journal, JournalFailed, JournalHeader
 from daemon.shell.lock import FolderLock, FolderTaken
 from daemon.shell.loop import Inbox
 from daemon.shell.metrics import Metrics, Sample
+from daemon.shell.read_gate import gate_for
 from daemon.shell.samples import read_samples
 from daemon.shell.screen import Picture, Screen, picture
 from daemon.shell.summary import print_summary, summarize, write_summary
@@ -103,9 +107,11 @@ class App:
                     write_timeout_s=config.venue.request_timeout_s,
                 )
             )
-            limits = await rest.account_limits()
+            limits, costs = await rest.account_limits(), Costs(await rest.endpoint_costs())
             # The machine's time, on a tape too: it numbers the starts, and no order id may come twice.
-            setup = setup_of(config, _model_ref(config, model), time.time_ns() // MILLISECOND)
+            setup = setup_of(
+                config, _model_ref(config, model), time.time_ns() // MILLISECOND, is_backfilled=True
+            )
             engine = build_engine(setup, model.scorer, self._config_name)
             journal = Journal.create(folder, _header(setup, self._mode), lock)
             stack.callback(journal.close)
@@ -119,13 +125,16 @@ class App:
             pacer = Pacer(
                 limits.write.bucket_capacity, limits.write.refill_rate, config.orders.reserve_tokens
             )
+            gate = None if address.is_lockstep else gate_for(limits, costs, now=self._clock.now)
+            # From here on every read waits at the gate, which opens with the tasks.
+            rest.gate = gate
+            kraken = await stack.enter_async_context(KrakenRest(address.reference_rest_url))
             self._engine, self._journal = engine, journal
             self._parts = Parts(
                 config,
                 engine,
                 journal,
-                rest,
-                pacer,
+                Outside(rest, pacer, gate, kraken),
                 inbox=self._inbox,
                 clock=self._clock,
                 metrics=self._metrics,
@@ -151,8 +160,9 @@ class App:
         try:
             async with asyncio.TaskGroup() as tasks:
                 parts = {**self._parts.tasks(address, signer), "watch": self._watch()}
+                if (following := self._follow(address)) is not None:
+                    parts["clock"] = following
                 work = [tasks.create_task(part, name=name) for name, part in parts.items()]
-                work += self._tell_time(tasks, address)
                 if self._options.for_s is not None:
                     loop.call_later(self._options.for_s, self._stop, f"--for {self._options.for_s:g}s")
                 if screen is not None:
@@ -171,20 +181,16 @@ class App:
         self._tell_summary(code)
         return code
 
-    def _tell_time(self, tasks: asyncio.TaskGroup, address: Address) -> list[asyncio.Task[None]]:
-        """Start what depends on whose time it is."""
+    def _follow(self, address: Address) -> Coroutine[None, None, None] | None:
+        """Return what follows the venue's clock; None where time is the machine's."""
         if address.clock_ws_url is None:
-            return [tasks.create_task(self._parts.discovery.run(), name="discovery")]
-        following = follow_clock(
+            return None
+        return follow_clock(
             address.clock_ws_url,
             advance=self._advance,
             settle=self._parts.settle if address.is_lockstep else None,
             on_end=lambda: self._stop("end of the tape"),
         )
-        work = [tasks.create_task(following, name="clock")]
-        if not address.is_lockstep:
-            work.append(tasks.create_task(self._parts.discovery.run(), name="discovery"))
-        return work
 
     async def _pump_until_stopped(self) -> bool:
         """Turn the pump; False when a stop was asked for and did not come to its end in time."""
@@ -236,7 +242,7 @@ class App:
             ]:
                 log.debug("decision.taken", **msgspec.structs.asdict(decision))
             decided = engine.noted_total
-            counters = self._parts.feeds.session.counters
+            counters = self._parts.feeds.counters
             if now - at >= 1.0:
                 rate, frames, at = (counters["frames"] - frames) / (now - at), counters["frames"], now
             if self._options.has_screen:
@@ -260,17 +266,17 @@ class App:
         return refusal if refusal is not None else self._why_unwell()
 
     def _samples(self) -> dict[str, Sample | None]:
-        session = self._parts.feeds.session.counters
+        session = self._parts.feeds.counters
         return read_samples(
             self._engine, self._metrics, self._parts.queue, self._journal, self._inbox, now=self._clock.now(),
-            frames={"kalshi": session["frames"], "reference": self._parts.feeds.reference.counters["frames"]},
+            frames={"kalshi": session["frames"], "kraken": self._parts.reference.session.counters["frames"]},
             session=session,
         )  # fmt: skip
 
     def _tell_summary(self, code: int) -> None:
         summary = summarize(
             self._engine, self._metrics, mode=self._mode, exit_reason=self._exit_reason, exit_code=code,
-            seconds=time.monotonic() - self._started_at, counters=self._parts.feeds.session.counters,
+            seconds=time.monotonic() - self._started_at, counters=self._parts.feeds.counters,
             journal=str(self._journal.path),
         )  # fmt: skip
         print_summary(summary, Console())
@@ -285,7 +291,7 @@ class App:
 
 
 _FORESEEN: tuple[tuple[tuple[type[Exception], ...], str, int], ...] = (
-    ((ConfigError, BadKey, ModelRefused), "start.refused", exits.CONFIG),
+    ((ConfigError, BadKey, KeyRefused, ModelRefused), "start.refused", exits.CONFIG),
     ((SandboxFailed, VenueError), "venue.unavailable", exits.UNAVAILABLE),
     ((FolderTaken, WebFailed), "start.taken", exits.TAKEN),
     ((JournalFailed,), "journal.failed", exits.UNRECORDED),

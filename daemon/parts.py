@@ -9,17 +9,23 @@ import asyncio
 import random
 from collections.abc import Coroutine
 
+import msgspec
+
+from daemon.assembly import PRIVATE_FEED
 from daemon.config import Config
 from daemon.core import events as e
 from daemon.core.backoff import Backoff
 from daemon.core.commands import Command
+from daemon.core.connections import FIRST_FEED
 from daemon.core.engine import Engine
 from daemon.core.pacer import Pacer
-from daemon.core.units import SECOND
+from daemon.core.units import MILLISECOND, SECOND
 from daemon.kalshi.auth import Signer
 from daemon.kalshi.rest import Rest
 from daemon.kalshi.session import Session
-from daemon.kraken.session import Session as ReferenceSession
+from daemon.kraken.rest import KrakenRest
+from daemon.kraken.session import Session as KrakenSession
+from daemon.shell.audit import Audit
 from daemon.shell.backfill import Backfill
 from daemon.shell.clock import FollowedClock, SystemClock
 from daemon.shell.discovery import Discovery
@@ -28,8 +34,25 @@ from daemon.shell.journal import Journal
 from daemon.shell.loop import Inbox, Pump
 from daemon.shell.metrics import Metrics
 from daemon.shell.queue import OrderQueue
+from daemon.shell.read_gate import ReadGate
 from daemon.shell.reads import Reader
+from daemon.shell.reference import SPACING_S, ReferenceSource
+from daemon.shell.venue_status import VenueStatus
 from daemon.venue import Address
+
+TAPE_REQUESTS_FACTOR = 1000
+"""The outer bounds count the machine's seconds; a tape's go by faster, and its venue's own token budget,
+which counts the tape's, still binds."""
+
+
+class Outside(msgspec.Struct, frozen=True):
+    """What the parts are given of the world: the venue's REST, both token budgets, the reference's REST."""
+
+    rest: Rest
+    writes: Pacer
+    reads: ReadGate | None
+    """None in lockstep with a tape: its time stands still while anyone waits for tokens."""
+    kraken: KrakenRest
 
 
 class Parts:
@@ -40,102 +63,150 @@ class Parts:
         config: Config,
         engine: Engine,
         journal: Journal,
-        rest: Rest,
-        pacer: Pacer,
+        outside: Outside,
         *,
         inbox: Inbox,
         clock: SystemClock | FollowedClock,
         metrics: Metrics,
     ) -> None:
         self.inbox = inbox
+        self.gate = outside.reads
         self._engine = engine
         self._books_lost = 0
-        self.feeds = Feeds(
-            Session("kalshi"),
-            ReferenceSession(tuple(one.kraken for one in config.reference.underlyings)),
-            inbox,
-            now=clock.now,
+        is_followed = isinstance(clock, FollowedClock)
+        rest, now, emit = outside.rest, clock.now, inbox.put
+        silence_s = config.feed.silent_max_s
+        self.feeds = _feeds(config, inbox, clock)
+        self.reference = ReferenceSource(
+            KrakenSession(tuple(dict.fromkeys(one.kraken for one in config.reference.underlyings))),
+            outside.kraken,
+            now=now,
+            emit=inbox.extend,
             backoff=lambda: Backoff(random.random),
-            silence_s=config.feed.silent_max_s,
+            silence_s=silence_s,
+            spacing_s=0 if is_followed else SPACING_S,
         )
         self.queue = OrderQueue(
             rest,
-            pacer,
-            now=clock.now,
+            outside.writes,
+            now=now,
             vouch=engine.vouch,
             synced=journal.synced,
-            emit=inbox.put,
-            # The outer bound counts the machine's seconds; a tape's go by faster, and its venue's own
-            # token budget, which counts the tape's, still binds.
+            emit=emit,
             requests_per_s_max=config.orders.requests_per_s_max
-            * (1 if isinstance(clock, SystemClock) else 1000),
+            * (TAPE_REQUESTS_FACTOR if is_followed else 1),
             in_flight_max=config.orders.in_flight_max,
         )
         self.queue.on_wait = metrics.queue_wait.observe
-        self.reader = Reader(rest, now=clock.now, emit=inbox.put)
-        self.discovery = Discovery(
-            rest,
-            self.feeds,
-            config.markets,
-            now=clock.now,
-            emit=inbox.put,
-        )
-        self.backfill = Backfill(
-            rest,
-            silence=config.feed.silent_max_s * SECOND,
-            now=clock.now,
-            emit=inbox.put,
-            backlog=lambda: len(inbox),
-        )
+        self.reader = Reader(rest, now=now, emit=emit)
+        self.discovery = Discovery(rest, self.feeds, config.markets, now=now, emit=emit)
         self.feeds.on_listing_doubt = self.discovery.hurry
+        self.backfill = Backfill(
+            rest, silence=silence_s * SECOND, now=now, emit=emit, backlog=lambda: len(inbox)
+        )
+        self.audit = Audit(
+            rest, engine.state.markets, every=config.audit.every_s * SECOND, now=now, emit=emit
+        )
+        self.status = VenueStatus(rest, now=now, emit=emit)
         self.pump = Pump(
             engine,
             inbox,
             journal,
             self.queue,
             self.reader,
-            now=clock.now,
-            is_followed=isinstance(clock, FollowedClock),
+            now=now,
+            is_followed=is_followed,
             on_latency=metrics.decision.observe,
             on_batch=self._after_batch,
         )
 
     def tasks(self, address: Address, signer: Signer) -> dict[str, Coroutine[None, None, None]]:
-        """Return what is to run until it is cancelled, by name; discovery and the pump are not among it."""
-        return {
+        """Return what is to run until it is cancelled, by name; the pump is not among it.
+
+        On a tape in lockstep whoever moves the clock waits in `settle` for what else would run by itself.
+        """
+        tasks = {
             "feed": self.feeds.run_venue(address.ws_url, signer),
-            "reference": self.feeds.run_reference(address.reference_ws_url),
+            "reference": self.reference.run(address.reference_ws_url),
             "queue": self.queue.run(),
             "reader": self.reader.run(),
-            "backfill": self.backfill.run(),
         }
+        if self.gate is not None:
+            tasks["read-gate"] = self.gate.run()
+        if not address.is_lockstep:
+            tasks["discovery"] = self.discovery.run()
+            tasks["backfill"] = self.backfill.run()
+            tasks["audit"] = self.audit.run()
+            tasks["venue-status"] = self.status.run()
+        return tasks
 
     async def settle(self) -> None:
-        """Wait until everything up to the clock's time is handled: frames, decisions, answers."""
+        """Wait until everything up to the clock's time is handled: frames, reads, decisions, answers."""
         await self.discovery.refresh_if_due()
+        await self.status.refresh_if_due()
         await self.feeds.flush()
+        self.reference.nudge()
+        await self._turned()
+        await self.backfill.settle()
+        await self.audit.settle()
+        await self._turned()
+
+    async def _turned(self) -> None:
         turn = self.pump.turns + 1
         self.inbox.nudge()
         # A slice of tape lasts a millisecond: looking again is simpler than an event for every part.
-        while not self._has_settled(turn):
-            await self.backfill.settle()
+        while not self._has_settled(turn):  # noqa: ASYNC110
             await asyncio.sleep(0)
 
     def _has_settled(self, turn: int) -> bool:
-        is_idle = not len(self.inbox) and self.queue.is_idle and self.reader.is_idle and self.backfill.is_idle
+        is_idle = (
+            not len(self.inbox) and self.queue.is_idle and self.reader.is_idle and self.reference.is_idle
+        )
         return self._engine.phase == "stopped" or (is_idle and self.pump.turns >= turn)
 
     def _after_batch(self, events: list[e.Event], _commands: list[Command]) -> None:
-        """Ask again for the books that the core found impossible though no frame was missing."""
+        """Tell what the core has handled, and ask again for books that it found impossible."""
         self.backfill.on_batch(events)
+        self.audit.on_batch(events)
+        self.status.on_batch(events)
         state = self._engine.state
         if state.counts["books_lost"] != self._books_lost:
             self._books_lost = state.counts["books_lost"]
-            session = self.feeds.session
             wrong = [
                 ticker
                 for ticker, market in state.markets.items()
-                if not market.book.is_synced and session.is_synced(ticker)
+                if not market.book.is_synced and self.feeds.is_synced(ticker)
             ]
             if wrong:
                 self.feeds.resnapshot(wrong)
+
+
+def _feeds(config: Config, inbox: Inbox, clock: SystemClock | FollowedClock) -> Feeds:
+    """Return the venue's connections as `[venue]`, `[feed]` and `[reference]` ask for."""
+    lag_max = config.feed.transport_lag_max_ms * MILLISECOND
+    quiet_max = config.feed.channel_quiet_max_s * SECOND
+
+    def another(feed: e.Feed) -> Session:
+        return Session(feed, is_private=False, is_first=False, lag_max=lag_max, channel_quiet_max=quiet_max)
+
+    indices = (one.cfbenchmarks for one in config.reference.underlyings)
+    first = Session(
+        FIRST_FEED,
+        is_private=not config.venue.private_connection,
+        index_ids=tuple(dict.fromkeys(indices)) if "cfbenchmarks" in config.reference.prefer else (),
+        lag_max=lag_max,
+        channel_quiet_max=quiet_max,
+    )
+    private = None
+    if config.venue.private_connection:
+        private = Session(PRIVATE_FEED, is_public=False, is_first=False, lag_max=lag_max)
+    return Feeds(
+        first,
+        inbox,
+        now=clock.now,
+        backoff=lambda: Backoff(random.random),
+        silence_s=config.feed.silent_max_s,
+        private=private,
+        another=another,
+        markets_per_connection=config.venue.markets_per_connection,
+    )

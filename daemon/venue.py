@@ -29,6 +29,7 @@ class Address(msgspec.Struct, frozen=True):
     rest_url: str
     ws_url: str
     reference_ws_url: str
+    reference_rest_url: str
     key_id: str
     private_key_file: Path
     clock_ws_url: str | None = None
@@ -47,6 +48,7 @@ async def find_venue(config: Config, options: RunOptions, stack: AsyncExitStack)
             rest_url=venue.rest_url,
             ws_url=venue.ws_url,
             reference_ws_url=config.reference.kraken_ws_url,
+            reference_rest_url=config.reference.kraken_rest_url,
             key_id=venue.key_id,
             private_key_file=config.path(venue.private_key_file),
         )
@@ -68,6 +70,7 @@ async def find_venue(config: Config, options: RunOptions, stack: AsyncExitStack)
         rest_url=ready.rest_url,
         ws_url=ready.ws_url,
         reference_ws_url=ready.reference_ws_url,
+        reference_rest_url=ready.reference_rest_url,
         key_id=ready.key_id,
         private_key_file=Path(ready.private_key_path),
         clock_ws_url=ready.clock_ws_url if options.tape is not None else None,

@@ -43,6 +43,7 @@ async def test_demo_is_where_the_configuration_says(tmp_path: Path) -> None:
         rest_url=demo.venue.rest_url,
         ws_url=demo.venue.ws_url,
         reference_ws_url=demo.reference.kraken_ws_url,
+        reference_rest_url=demo.reference.kraken_rest_url,
         key_id="k",
         private_key_file=tmp_path / "keys/k.pem",
     )

@@ -40,6 +40,8 @@ class SandboxReady(msgspec.Struct, frozen=True):
     pid: int
     mode: str
     is_paced: bool
+    reference_rest_url: str
+    admin_url: str
 
 
 def _read_ready(path: Path) -> SandboxReady | None:

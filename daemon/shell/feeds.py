@@ -1,4 +1,4 @@
-"""The venue's connections into the inbox, and what must follow from them; the reference price's too.
+"""The venue's connections into the inbox, and what must follow from them.
 
 Markets are spread over connections (`kalshi/routing`): one session and one `run_feed` each, so that one
 that is cut, slow or full costs its own markets only. The first one also carries what is told once for the
@@ -25,7 +25,6 @@ from daemon.kalshi.auth import Signer
 from daemon.kalshi.news import series_of
 from daemon.kalshi.routing import Routes
 from daemon.kalshi.session import Session
-from daemon.kraken.session import Session as ReferenceSession
 from daemon.shell.loop import INBOX_MAX, Inbox
 from daemon.shell.stream import run_feed
 
@@ -64,7 +63,6 @@ class Feeds:
     def __init__(
         self,
         session: Session,
-        reference: ReferenceSession,
         inbox: Inbox,
         *,
         now: Callable[[], Ns],
@@ -78,7 +76,6 @@ class Feeds:
 
         Args:
             session: of the first connection; its feed's name is the others' stem.
-            reference: of the reference price's connection.
             inbox: takes all events.
             now: our time.
             backoff: makes the delays between attempts, for each connection its own.
@@ -89,7 +86,6 @@ class Feeds:
             markets_per_connection: how many markets one connection may carry.
         """
         self.session = session
-        self.reference = reference
         self._inbox = inbox
         self._now = now
         self._backoff = backoff
@@ -205,19 +201,6 @@ class Feeds:
             await asyncio.gather(*running, return_exceptions=True)
             for link in self._links.values():
                 link.task = None
-
-    async def run_reference(self, url: str) -> None:
-        """Keep the reference price connected until cancelled."""
-        await run_feed(
-            url,
-            None,
-            self.reference,
-            self._now,
-            self._inbox.extend,
-            backoff=self._backoff(),
-            on_failure=lambda reason: log.warning("reference.unreachable", url=url, reason=reason),
-            silence_s=self._silence_s,
-        )
 
     async def flush(self) -> None:
         """Wait until all that the venue has sent so far is in the inbox; until connected, if it isn't."""

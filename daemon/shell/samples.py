@@ -34,7 +34,7 @@ def read_samples(
         "kalshid_phase": {phase: float(phase == engine.phase) for phase in PHASES},
         "kalshid_frames_total": {feed: float(count) for feed, count in frames.items()},
         "kalshid_feed_connects_total": {
-            feed: float(state.counts[f"{feed}_connects"]) for feed in ("kalshi", "reference")
+            feed: float(state.counts[f"{feed}_connects"]) for feed in (*state.feeds, "kraken")
         },
         "kalshid_feed_last_heard_timestamp_seconds": _seconds(state.feed.heard_at),
         "kalshid_transport_lag_seconds": _seconds(lag.lag),

@@ -19,7 +19,6 @@ from daemon.exchange.requests import NewOrder
 from daemon.kalshi.auth import Signer, load_private_key
 from daemon.kalshi.rest import Rest
 from daemon.kalshi.session import Session
-from daemon.kraken.session import Session as ReferenceSession
 from daemon.sandbox.flow import Resumed
 from daemon.shell import audit as audits
 from daemon.shell.audit import Audit
@@ -50,7 +49,6 @@ class Rig:
         self.session = Session("kalshi")
         self.feeds = Feeds(
             self.session,
-            ReferenceSession(("BTC/USD",)),
             self.inbox,
             now=now,
             backoff=lambda: Backoff(lambda: 0.0),

@@ -14,7 +14,6 @@ from daemon.core import events as e
 from daemon.core.backoff import Backoff
 from daemon.kalshi.auth import Signer
 from daemon.kalshi.session import Session
-from daemon.kraken.session import Session as ReferenceSession
 from daemon.shell.feeds import Feeds
 from daemon.shell.loop import INBOX_MAX, Inbox
 from tests.core.worlds import T0, TICKER
@@ -68,7 +67,6 @@ class Rig:
         self.events: list[e.Event] = []
         self.feeds = Feeds(
             Session("kalshi"),
-            ReferenceSession(("BTC/USD",)),
             self.inbox,
             now=lambda: T0,
             backoff=lambda: Backoff(lambda: 0.01),
@@ -225,36 +223,12 @@ async def test_an_unreachable_venue_is_tried_again() -> None:
             await asyncio.wait({running})
 
 
-async def test_the_reference_price_comes_into_the_same_inbox() -> None:
-    """Subscribed to the symbol; each trade is a price, exact."""
-
-    async def kraken(connection: ServerConnection) -> None:
-        command = json.loads(await connection.recv())
-        assert ["BTC/USD"] == command["params"]["symbol"]
-        trade = (
-            '{"channel":"trade","type":"update","data":[{"symbol":"BTC/USD","side":"buy","price":84000.1,'
-            '"qty":0.1,"ord_type":"limit","trade_id":7,"timestamp":"2026-09-25T19:55:00.000000Z"}]}'
-        )
-        await connection.send(trade)
-        await connection.wait_closed()
-
-    async with asyncio.timeout(TEST_WITHIN_S), serve(kraken, "127.0.0.1", 0) as server:
-        subject = Rig(Stream(), f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/v2")
-        running = asyncio.create_task(subject.feeds.run_reference(subject.url))
-        (price,) = await subject.told(e.ReferencePriceReceived)
-        assert isinstance(price, e.ReferencePriceReceived)
-        assert ("BTC/USD", 84_000_100_000) == (price.symbol, price.price)
-        assert e.FeedConnected("kraken", T0) == subject.events[0]
-        running.cancel()
-        await asyncio.wait({running})
-
-
 async def test_a_core_that_falls_behind_gets_a_new_stream_instead_of_an_old_one() -> None:
     """Past its bound the inbox makes the connection begin anew: books are unsynced, nothing old is traded."""
     async with asyncio.timeout(TEST_WITHIN_S):
         inbox = Inbox()
         feeds = Feeds(
-            Session(), ReferenceSession(), inbox, now=lambda: T0, backoff=lambda: Backoff(lambda: 0.0),
+            Session(), inbox, now=lambda: T0, backoff=lambda: Backoff(lambda: 0.0),
             silence_s=5.0,
         )  # fmt: skip
         inbox.extend(e.FeedHeard("kalshi", T0) for _ in range(INBOX_MAX))
