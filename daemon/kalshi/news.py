@@ -46,6 +46,11 @@ class News:
         self._refusals = refusals
         self._new_series: dict[str, None] = {}
 
+    @property
+    def has_new_series(self) -> bool:
+        """Whether `take_new_series` would return any."""
+        return bool(self._new_series)
+
     def take_new_series(self) -> tuple[str, ...]:
         """Return, once, the series in which a market or an event was made, anywhere on the exchange."""
         series = tuple(self._new_series)

@@ -165,9 +165,11 @@ class Session:
 
     @property
     def has_outgoing(self) -> bool:
-        """Whether commands may leave now."""
+        """Whether the shell should look at once: commands may leave, or a doubt waits to be taken."""
         subscriptions = self._subscriptions
-        return bool(subscriptions.outgoing) and subscriptions.pace.allowed(1, self._now) > 0
+        if subscriptions.outgoing and subscriptions.pace.allowed(1, self._now) > 0:
+            return True
+        return self._control.is_listing_doubted or self._news.has_new_series
 
     def take_listing_doubt(self) -> bool:
         """Return, once, whether markets or fees may have changed unseen: list them again over REST."""

@@ -41,7 +41,7 @@ class Conversation(Protocol):
 
     @property
     def has_outgoing(self) -> bool:
-        """Return whether commands wait to be sent."""
+        """Return whether the tender has something to do at once: commands to send, or a doubt to pass on."""
 
     def connected(self, now: Ns) -> list[Event]:
         """Start a new connection."""
@@ -213,8 +213,8 @@ async def _tend(
         wake.clear()
         if session.reconnect_reason is not None:
             raise FeedFailed(session.reconnect_reason)
-        if events := session.poll(clock()):
-            on_events(events)
+        # Told even if nothing: a frame that gave no event may have left a doubt that the taker asks for.
+        on_events(session.poll(clock()) or [])
         if session.reconnect_reason is not None:
             raise FeedFailed(session.reconnect_reason)
         for command in session.outgoing():
