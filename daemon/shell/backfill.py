@@ -91,19 +91,16 @@ class Backfill:
     async def settle(self) -> None:
         """Read all that is due; on a tape, whoever moves the clock waits for it."""
         async with self._turn:
-            while gaps := self._gaps.take_due(self._now()):
-                await self._read(gaps)
-
-    async def _read(self, gaps: list[Gap]) -> None:
-        bulk = await self._read_bulk(gaps)
-        for start in range(0, len(gaps), MARKETS_PER_BATCH):
-            batch = [gap for gap in gaps[start : start + MARKETS_PER_BATCH] if self._gaps.is_current(gap)]
-            batch = await self._read_candles(batch)
-            turns = asyncio.Semaphore(READS_AT_ONCE)
-            async with asyncio.TaskGroup() as tasks:
-                for gap in batch:
-                    tasks.create_task(self._fill(gap, bulk, turns))
-            await self._tell_ended()
+            bulk: _Bulk | None = None
+            # Some at a time: a market that closes soon and comes back meanwhile is not behind thousands.
+            while gaps := self._gaps.take_due(self._now(), MARKETS_PER_BATCH):
+                bulk = await self._read_bulk(gaps, bulk)
+                turns = asyncio.Semaphore(READS_AT_ONCE)
+                readable = await self._read_candles([gap for gap in gaps if self._gaps.is_current(gap)])
+                async with asyncio.TaskGroup() as tasks:
+                    for gap in readable:
+                        tasks.create_task(self._fill(gap, bulk, turns))
+                await self._tell_ended()
 
     async def _tell_ended(self) -> None:
         """Tell which markets' readings are over: the core may trade them from here on."""
@@ -148,24 +145,24 @@ class Backfill:
 
     # --- trades ----------------------------------------------------------------------------------
 
-    async def _read_bulk(self, gaps: list[Gap]) -> _Bulk | None:
-        """Return all markets' trades of the short gaps; None where reading market by market is as good."""
-        short = [gap for gap in gaps if _is_short(gap) and _has_past(gap)]
+    async def _read_bulk(self, gaps: list[Gap], bulk: _Bulk | None) -> _Bulk | None:
+        """Return all markets' trades if that is worth it: those read before, or a new list."""
+        short = [gap for gap in gaps if _is_short(gap) and (bulk is None or not bulk.covers(gap))]
         if len(short) < BULK_MARKETS_MIN:
-            return None
-        since = min(gap.since for gap in short)
+            return bulk
+        since, attempts, asked_at = min(gap.since for gap in short), short[0].attempts, self._now()
         try:
-            trades = await self._venue.trades(None, _min_ts(since, max(gap.attempts for gap in short)))
+            trades = await self._venue.trades(None, _min_ts(since, attempts))
         except VenueError as error:
             self._tell_failure("trades", error)
-            return None
-        return _Bulk(since, trades)
+            return bulk
+        return _Bulk(since, asked_at, trades)
 
     async def _fill(self, gap: Gap, bulk: _Bulk | None, turns: asyncio.Semaphore) -> None:
         """Tell one market's trades and that it is backfilled, or see to it that it is tried again."""
         trades: list[e.TradePrinted] = []
         if gap.has_trades and _has_past(gap):
-            if bulk is not None and _is_short(gap):
+            if bulk is not None and bulk.covers(gap):
                 trades, newest = bulk.of(gap.ticker), bulk.newest
             else:
                 try:
@@ -209,14 +206,20 @@ class Backfill:
 
 
 class _Bulk:
-    """All markets' trades since an instant."""
+    """All markets' trades since an instant, as they were listed when they were asked for."""
 
-    def __init__(self, since: Ns, trades: Sequence[e.TradePrinted]) -> None:
-        self.since = since
+    def __init__(self, since: Ns, asked_at: Ns, trades: Sequence[e.TradePrinted]) -> None:
+        self._since = since
+        self._asked_at = asked_at
         self.newest = _newest(trades)
         self._by_ticker: dict[str, list[e.TradePrinted]] = {}
         for trade in trades:
             self._by_ticker.setdefault(trade.ticker, []).append(trade)
+
+    def covers(self, gap: Gap) -> bool:
+        """Whether a gap lies within what was listed; one that is read again needs a later list."""
+        is_later = gap.attempts == 0 or self._asked_at >= gap.until + TRADES_LAG
+        return self._since <= gap.since and gap.until <= self._asked_at and is_later
 
     def of(self, ticker: str) -> list[e.TradePrinted]:
         """Return one market's trades, oldest first."""
@@ -229,7 +232,7 @@ def _has_past(gap: Gap) -> bool:
 
 
 def _is_short(gap: Gap) -> bool:
-    return gap.has_trades and gap.until - gap.since <= BULK_SPAN_MAX
+    return gap.has_trades and _has_past(gap) and gap.until - gap.since <= BULK_SPAN_MAX
 
 
 def _min_ts(since: Ns, attempts: int) -> int:

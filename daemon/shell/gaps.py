@@ -102,10 +102,11 @@ class Gaps:
             case e.TradesLost():
                 self._apply_trades_lost(event)
 
-    def take_due(self, now: Ns) -> list[Gap]:
+    def take_due(self, now: Ns, count_max: int | None = None) -> list[Gap]:
         """Return the gaps that can be read now, the market that closes first being the first.
 
-        Each is returned once, until `retry`, or until its market's stream breaks again.
+        Each is returned once, until `retry`, or until its market's stream breaks again. What is beyond
+        `count_max` stays due.
         """
         due = [
             (market.spec.close_at, ticker, market)
@@ -113,7 +114,7 @@ class Gaps:
             if (market := self._markets[ticker]).due_at is not None and market.due_at <= now
         ]
         gaps = []
-        for _, ticker, market in sorted(due, key=lambda row: row[:2]):
+        for _, ticker, market in sorted(due, key=lambda row: row[:2])[:count_max]:
             del self._due[ticker]
             market.due_at = None
             since = market.until if market.whole_until is None else market.whole_until

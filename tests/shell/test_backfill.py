@@ -11,7 +11,7 @@ import pytest
 from daemon.core import events as e
 from daemon.core.units import HOUR, MILLISECOND, MINUTE, SECOND, Ns
 from daemon.kalshi.rest import Rest
-from daemon.shell.backfill import BULK_MARKETS_MIN, RETRY_AFTER, TRADES_LAG, Backfill
+from daemon.shell.backfill import BULK_MARKETS_MIN, MARKETS_PER_BATCH, RETRY_AFTER, TRADES_LAG, Backfill
 from daemon.shell.gaps import LENGTH, SLACK, SUBSCRIBED_WITHIN
 from tests.core.worlds import T0, TICKER, snapshot, spec
 from tests.shell.listed_venue import instant
@@ -224,7 +224,7 @@ async def test_a_lost_book_has_its_candles_read_again() -> None:
 
 async def test_many_short_gaps_are_read_from_one_list() -> None:
     """After a drop of seconds a list of all markets' trades costs less than one for each market."""
-    tickers = [f"KXBTCD-H-{number:02}" for number in range(BULK_MARKETS_MIN)]
+    tickers = [f"KXBTCD-H-{number:03}" for number in range(MARKETS_PER_BATCH + BULK_MARKETS_MIN)]
     async with rig() as subject:
         await whole(subject, *tickers)
         dropped = T0 + 10 * MINUTE
@@ -236,6 +236,40 @@ async def test_many_short_gaps_are_read_from_one_list() -> None:
         assert tickers == backfilled(told)
         (asked,) = subject.asked("trades")
         assert "ticker" not in asked.query
+
+
+async def test_a_list_of_all_that_may_lag_is_read_once_more_too() -> None:
+    """For the whole lot, and the second time it is a new list."""
+    tickers = [f"KXBTCD-H-{number:03}" for number in range(BULK_MARKETS_MIN)]
+    async with rig() as subject:
+        await whole(subject, *tickers)
+        dropped = T0 + 10 * MINUTE
+        back = [snapshot(dropped + SECOND, ticker) for ticker in tickers]
+        subject.backfill.on_batch([e.FeedDropped("kalshi", "cut", dropped), *back])
+        subject.trades = [(SOON, "another market's", dropped + SECOND)]
+        assert [] == backfilled(await subject.read(dropped + 2 * SECOND))
+        subject.trades.append((tickers[0], "late", dropped))
+        told = await subject.read(dropped + 2 * SECOND + TRADES_LAG)
+        assert [("late",)] + [()] * (len(tickers) - 1) == trades_in(told)
+        assert 2 == len(subject.asked("trades"))
+
+
+async def test_a_market_that_closes_soon_is_not_behind_all_the_others() -> None:
+    """It comes back while a thousand are being read: it is in the next lot."""
+    tickers = [f"KXBTCD-H-{number:03}" for number in range(3 * MARKETS_PER_BATCH)]
+    async with rig() as subject:
+        for ticker in tickers:
+            listed = e.MarketListed(spec(ticker, close_at=T0 + HOUR), T0)
+            subject.backfill.on_batch([listed, snapshot(T0, ticker)])
+        subject.venue.held = asyncio.Event()
+        reading = asyncio.create_task(subject.read(READY))
+        await until(lambda: bool(subject.venue.requests))
+        listed = e.MarketListed(spec(SOON, close_at=T0 + MINUTE), T0)
+        subject.backfill.on_batch([listed, snapshot(T0, SOON)])
+        subject.venue.held.set()
+        order = backfilled(await reading)
+        assert MARKETS_PER_BATCH == order.index(SOON)
+        assert {SOON, *tickers} == set(order)
 
 
 @pytest.mark.parametrize("name", ["trades", "candlesticks"])

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from daemon.config import Markets
 from daemon.core.markets import Fees, MarketSpec
 from daemon.core.units import HOUR, MINUTE, PRICE_ONE, SECOND, Ns
 from daemon.kalshi.bodies import Listing
@@ -22,6 +23,7 @@ from daemon.shell.selection import (
     Filter,
     Left,
     Selection,
+    filter_of,
     refuse,
 )
 from tests.core.worlds import T0, TICKER
@@ -59,6 +61,23 @@ TICKERS = tuple(f"KXBTCD-H-{number}" for number in range(4))
 def test_every_filter_refuses_by_its_name(told: Listing, reason: str | None) -> None:
     """Each key of the configuration keeps a market out, at its bound and not before."""
     assert reason == refuse(told, STRICT, T0)
+
+
+def test_the_configuration_is_the_filter() -> None:
+    """Contracts, cents and seconds become exact units; the shipped one lets an empty book pass."""
+    markets = Markets(
+        volume_24h_min=500,
+        spread_max_cents=3,
+        depth_min=50,
+        closes_in_min_s=60,
+        closes_in_max_s=3_600,
+        tick_structures=["tapered_deci_cent"],
+        roll_ahead_s=120,
+    )
+    assert STRICT == filter_of(markets)
+    empty = listing(bid=None, ask=None, bid_qty=0, ask_qty=0, volume_24h=0)
+    assert refuse(empty, filter_of(Markets()), T0) is None
+    assert frozenset({TICKER}) == filter_of(Markets(tickers=[TICKER])).tickers
 
 
 def test_the_widest_filter_takes_an_empty_book() -> None:
