@@ -90,7 +90,9 @@ class Connections:
     def drift(self, limits: Limits, now: Ns) -> Refusal | None:
         """Return "schema_drift" when more frames were refused in the last minute than is allowed."""
         allowed = limits.refused_per_minute_max
-        is_drifting = len(self._refused) > allowed and self._refused[-1 - allowed] > now - MINUTE
+        if len(self._refused) <= allowed:
+            return None
+        is_drifting = self._refused[-1 - allowed] > now - MINUTE
         return "schema_drift" if is_drifting else None
 
     def worst(self) -> FeedHealth:

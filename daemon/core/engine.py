@@ -142,9 +142,6 @@ class Engine:
             state.forget_unwatched()
             state.touched.update(dict.fromkeys(state.markets))
         touched, state.touched = state.touched, {}
-        for ticker in touched:
-            if ticker in state.markets:
-                state.markets[ticker].open_by_clock(now)
         self._new_day(now)
         self.phase = self._next_phase()
         commands = self._keep_house(now)
@@ -152,6 +149,7 @@ class Engine:
             for ticker in touched:
                 market = state.markets.get(ticker)
                 if market is not None:
+                    market.open_by_clock(now)
                     self._decide_market(market, now, commands)
         return commands
 
@@ -214,11 +212,12 @@ class Engine:
     def _decide_market(self, market: Market, now: Ns, commands: list[Command]) -> None:
         ticker = market.spec.ticker
         orders: dict[str, list[Order]] = {}
-        for order in self.state.orders.values():
+        state = self.state
+        for order in state.orders.values():
             if order.ticker == ticker and order.is_open:
                 orders.setdefault(order.strategy, []).append(order)
-        stop: Refusal | None = self._stop_reason() or self.state.vouch(market, self.config.limits, now)
-        is_held = self._is_exchange_paused(ticker, now)
+        stop: Refusal | None = self._stop_reason() or state.vouch(market, self.config.limits, now)
+        is_held = state.exchange.is_paused_somewhere and self._is_exchange_paused(ticker, now)
         if is_held:
             stop = "exchange_paused"
         view: MarketView | None = None

@@ -38,12 +38,14 @@ class ExchangeStatus:
         """Pauses concluded from refused orders since the last status, and when; None: of no known shard."""
         self.windows: tuple[tuple[Ns, Ns], ...] = ()
         """The planned maintenance, as (start, end)."""
+        self.is_paused_somewhere = False
+        """Whether any pause is told or supposed, on whichever shard: most of the time there is none."""
         self.resume_at: Ns | None = None
         """When the exchange means to be back, by its own estimate; None when it doesn't say."""
 
     def is_supposed(self, now: Ns) -> bool:
         """Whether a pause is concluded from a refused order and not yet confirmed or denied by a status."""
-        return any(now - at < SUPPOSED_FOR for _, at in self._supposed.values())
+        return bool(self._supposed) and any(now - at < SUPPOSED_FOR for _, at in self._supposed.values())
 
     def tell(self, event: e.ExchangeStatusTold) -> bool:
         """Take the exchange's word on itself; True when anything changed by it."""
@@ -53,6 +55,7 @@ class ExchangeStatus:
             shard.exchange_index: _pause(shard.is_active, shard.is_trading) for shard in event.shards
         }
         self._supposed = {}
+        self.is_paused_somewhere = self._all is not None or any(self._by_shard.values())
         self.resume_at = event.resume_at
         return before != (self._all, self._by_shard, {})
 
@@ -66,6 +69,7 @@ class ExchangeStatus:
         if refusal is None:
             return False
         self._supposed[exchange_index] = (refusal, at)
+        self.is_paused_somewhere = True
         return True
 
     def pause(self, exchange_index: int | None, now: Ns) -> Refusal | None:
@@ -78,9 +82,12 @@ class ExchangeStatus:
 
     def refusal(self, exchange_index: int, now: Ns) -> Refusal | None:
         """Return why the exchange would take no new order on this shard now; None when it would."""
-        pause = self.pause(exchange_index, now)
-        if pause is not None:
-            return pause
+        if self.is_paused_somewhere:
+            pause = self.pause(exchange_index, now)
+            if pause is not None:
+                return pause
+        if not self.windows:
+            return None
         for start, end in self.windows:
             if start - MAINTENANCE_GUARD <= now < end:
                 return "maintenance"

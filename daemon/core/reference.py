@@ -78,23 +78,21 @@ class Spot:
 
     def source(self, now: Ns) -> str | None:
         """Return the name of the source in force; None when none is well."""
-        found = self._find(now)
-        return None if found is None else found[0].name
+        return next((source.name for source, it in self._sources if self._is_well(source, it, now)), None)
 
     def in_force(self, now: Ns) -> ReferenceFeatures:
         """Return the features of the source in force; those of no source know nothing."""
-        found = self._find(now)
-        return NOT_KNOWN if found is None else found[1]
+        for source, features in self._sources:
+            if self._is_well(source, features, now):
+                return features
+        return NOT_KNOWN
 
-    def _find(self, now: Ns) -> tuple[Source, ReferenceFeatures] | None:
-        for found in self._sources:
-            source, features = found
-            if source.is_connected and source.is_trading and features.price is not None:
-                # A quiet symbol on a connection that beats is well; without a heartbeat only prices tell.
-                heard_at = max(source.heard_at, features.priced_at)
-                if now - heard_at <= self._stale_max:
-                    return found
-        return None
+    def _is_well(self, source: Source, features: ReferenceFeatures, now: Ns) -> bool:
+        if features.price is None or not source.is_connected or not source.is_trading:
+            return False
+        # A quiet symbol on a connection that beats is well; without a heartbeat only prices tell.
+        oldest = now - self._stale_max
+        return features.priced_at >= oldest or source.heard_at >= oldest
 
 
 NOT_KNOWN = ReferenceFeatures()

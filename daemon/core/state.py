@@ -92,17 +92,16 @@ class State(StreamBeliefs):
 
     def refusal(self, market: Market, limits: Limits, now: Ns) -> Refusal | None:
         """Return why nothing new may be sent to a market though its connections are well; None if it may."""
-        return (
-            self.exchange.refusal(market.spec.exchange_index, now)
-            or self.connections.drift(limits, now)
-            or market.refusal
-        )
+        if market.is_unwatched or market.is_backfill_due:
+            return market.refusal
+        return self.exchange.refusal(market.spec.exchange_index, now) or self.connections.drift(limits, now)
 
     def vouch(self, market: Market, limits: Limits, now: Ns) -> Refusal | None:
         """Return why nothing new may be sent to a market whatever its book says; None when it may."""
+        private = self.connections.private
         return (
-            self.connections.private.vouch(limits, now)
-            or market.feed.vouch(limits, now)
+            private.vouch(limits, now)
+            or (market.feed.vouch(limits, now) if market.feed is not private else None)
             or self.refusal(market, limits, now)
         )
 
@@ -156,12 +155,8 @@ class State(StreamBeliefs):
                 self.apply_update(event)
             case e.OrderFilled():
                 self.book_fill(event)
-            case e.AccountReconciled():
-                self.account.apply(self, event)
-                self.touch_all()
-            case e.AccountDoubted():
-                self.counts["account_doubts"] += 1
-                self._doubt()
+            case e.AccountReconciled() | e.AccountDoubted():
+                self._apply_account(event)
             case e.VenueFailed() | e.VenueAnswered():
                 pass  # the breaker's, which the engine keeps
             case e.ExchangeStatusTold() | e.MaintenancePlanned():
@@ -181,6 +176,14 @@ class State(StreamBeliefs):
             case e.StopRequested():
                 self.stop_reason = event.reason
         self.touch_all()
+
+    def _apply_account(self, event: e.AccountReconciled | e.AccountDoubted) -> None:
+        if isinstance(event, e.AccountReconciled):
+            self.account.apply(self, event)
+            self.touch_all()
+        else:
+            self.counts["account_doubts"] += 1
+            self._doubt()
 
     def _doubt(self) -> None:
         """Something of our account may have been missed: nothing is believed before the lists agree."""
