@@ -1,8 +1,11 @@
 """What outlives the sandbox's process: the client's account and the markets, in SQLite.
 
-One table of kind, key, msgpack record. A transaction is committed before the reply that tells of it leaves,
-so an acknowledged order is never forgotten when the process is killed. (A power cut may cost the last
-moments: WAL without a sync per commit. The money is play money.)
+One table of kind, key, msgpack record, and a count that keeps the order in which rows were first made:
+what happened in one instant (a clock that is moved by hand stands still) comes back as it came.
+
+A transaction is committed before the reply that tells of it leaves, so an acknowledged order is never
+forgotten when the process is killed. (A power cut may cost the last moments: WAL without a sync per commit.
+The money is play money.)
 """
 
 from __future__ import annotations
@@ -53,7 +56,8 @@ from daemon.sandbox.flow import Telling
 
 _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS records "
-    "(kind TEXT NOT NULL, key TEXT NOT NULL, body BLOB NOT NULL, PRIMARY KEY (kind, key)) WITHOUT ROWID"
+    "(kind TEXT NOT NULL, key TEXT NOT NULL, body BLOB NOT NULL, made INTEGER NOT NULL DEFAULT 0, "
+    "PRIMARY KEY (kind, key)) WITHOUT ROWID"
 )
 _FORMAT = 2
 """1 knew one account only: see `_migrate`."""
@@ -116,6 +120,9 @@ class Store:
         if found not in {None, 1, _FORMAT}:
             self._connection.close()
             raise StateRefused(f"{path}: format {found}; this reads {_FORMAT}")
+        if found == 1:
+            self._connection.execute("ALTER TABLE records ADD COLUMN made INTEGER NOT NULL DEFAULT 0")
+        self._made: int = self._connection.execute("SELECT COALESCE(MAX(made), 0) FROM records").fetchone()[0]
         if found == 1:
             self._migrate()
         self._put([("meta", "format", _FORMAT)])
@@ -241,10 +248,12 @@ class Store:
     def _put(self, rows: list[_Row]) -> None:
         connection = self._connection
         connection.execute("BEGIN")
+        made = enumerate((row for row in rows if row[2] is not None), self._made + 1)
         connection.executemany(
-            "INSERT OR REPLACE INTO records VALUES (?, ?, ?)",
-            [(kind, key, _encode(body)) for kind, key, body in rows if body is not None],
+            "INSERT INTO records VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET body = excluded.body",
+            [(kind, key, _encode(body), number) for number, (kind, key, body) in made],
         )
+        self._made += len(rows)
         gone = [(kind, key) for kind, key, body in rows if body is None]
         if gone:
             connection.executemany("DELETE FROM records WHERE kind = ? AND key = ?", gone)
@@ -258,7 +267,9 @@ class Store:
 
     def _rows(self, kind: str, type_: type[_T]) -> list[tuple[str, _T]]:
         decoder = msgspec.msgpack.Decoder(type_)
-        rows = self._connection.execute("SELECT key, body FROM records WHERE kind = ? ORDER BY key", (kind,))
+        rows = self._connection.execute(
+            "SELECT key, body FROM records WHERE kind = ? ORDER BY made, key", (kind,)
+        )
         try:
             return [(key, decoder.decode(body)) for key, body in rows]
         except msgspec.MsgspecError as exc:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from daemon.exchange.facts import OrderState, PaidOut
+from daemon.exchange.groups import OrderGroup
 from daemon.sandbox import portfolio_bodies as bodies
+from daemon.sandbox.read_side import ReadSide
 from tests.exchange.venues import SHARD, T0, TICKER, exchange_of, placed
 
 
@@ -32,12 +34,10 @@ def test_optional_fields_appear_only_when_set() -> None:
 def test_the_balance_is_truncated_to_cents() -> None:
     """98.0186 $ are 9801 cents; positions are marked at the last price."""
     exchange = exchange_of()
-    account = exchange.accounts["a"]
-    account.cash[SHARD] = 98_018_600
     placed(exchange, "sim:x", "ask", 5000, 100)
     placed(exchange, "a", "bid", 5000, 100)
-    account.cash[SHARD] = 98_018_600
-    body = bodies.balance_body(account, exchange.markets, None, T0)
+    exchange.accounts["a"].cash[SHARD] = 98_018_600
+    body = bodies.balance_body(ReadSide(exchange, "a").accounts["a"], exchange.markets, None, T0)
     assert (9801, "98.0186", 50) == (body["balance"], body["balance_dollars"], body["portfolio_value"])
 
 
@@ -52,3 +52,41 @@ def test_a_settlements_revenue_is_in_cents() -> None:
         body["no_count_fp"],
         body["fee_cost"],
     )
+
+
+def test_an_order_and_a_fill_carry_their_subaccount_and_group() -> None:
+    """The number in the account's name; a group only where there is one."""
+    exchange = exchange_of()
+    exchange.treasury.open_subaccount("a", T0)
+    exchange.treasury.transfer(("a", SHARD), ("a#1", SHARD), 10_000_000, T0)
+    group, _ = exchange.order_groups.create("a#1", SHARD, 1000, T0)
+    assert isinstance(group, OrderGroup)
+    placed(exchange, "sim:x", "ask", 5000, 100)
+    order = placed(exchange, "a#1", "bid", 5000, 100, order_group_id=group.order_group_id)
+    body = bodies.order_body(order, "user")
+    assert (1, group.order_group_id) == (body["subaccount_number"], body["order_group_id"])
+    assert 1 == bodies.fill_body(exchange.accounts["a#1"].fills[0])["subaccount_number"]
+    assert "order_group_id" not in bodies.order_body(placed(exchange, "a", "bid", 4000, 100), "user")
+
+
+def test_resting_orders_are_worth_what_they_would_cost() -> None:
+    """An ask at 0.70 costs 0.30 a contract; by shard, and in cents together."""
+    exchange = exchange_of()
+    placed(exchange, "a", "bid", 4000, 150)
+    placed(exchange, "a", "ask", 7000, 100)
+    body = bodies.resting_value_body([*ReadSide(exchange, "a").accounts.values()])
+    assert {
+        "resting_order_value_breakdown": [{"balance": "0.9000", "exchange_index": SHARD}],
+        "total_resting_order_value": 90,
+    } == body
+
+
+def test_pairs_are_worth_their_dollar_in_the_portfolio() -> None:
+    """Held without netting, they count in full whatever the last price is."""
+    exchange = exchange_of()
+    exchange.treasury.set_netting("a", False, T0)
+    for side, other, price in (("bid", "ask", 5000), ("ask", "bid", 6000)):
+        placed(exchange, "sim:x", other, price, 100)  # type: ignore[arg-type]
+        placed(exchange, "a", side, price, 100)  # type: ignore[arg-type]
+    view = ReadSide(exchange, "a").accounts["a"]
+    assert 100 == bodies.balance_body(view, exchange.markets, None, T0)["portfolio_value"]

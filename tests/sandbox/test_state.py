@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from daemon.exchange.requests import NewOrder
@@ -19,17 +21,63 @@ def test_what_was_saved_is_loaded(tmp_path: Path) -> None:
     _, facts = exchange.place(NewOrder("a", TICKER, "bid", 5000, 100, client_order_id="mine"), T0)
     store = Store(tmp_path / "state")
     store.set_user_id("user")
-    store.save([*facts], exchange, account)
+    store.set_cash(account)
+    store.save([*facts], exchange)
     store.save_spot(85_000)
     store.close()
     again = Store(tmp_path / "state")
     kept = again.load()
     again.close()
-    assert (account.cash, "user", 85_000) == (kept.cash, kept.user_id, kept.spot)
+    assert ({"a": account.cash}, "user", 85_000) == (kept.cash, kept.user_id, kept.spot)
     assert [order.state() for order in account.orders.values()] == list(kept.orders)
     assert (tuple(account.fills), {"mine": kept.orders[0].order_id}) == (kept.fills, kept.client_order_ids)
     assert [50] == [position.qty for position in kept.positions]
     assert [exchange.markets[TICKER].record()] == list(kept.markets)
+
+
+def test_what_happened_in_one_instant_comes_back_in_its_order(tmp_path: Path) -> None:
+    """Ids don't sort as they came: the store keeps the order itself, through later changes of a row."""
+    ids = iter(("z", "m", "a"))
+    exchange = exchange_of()
+    exchange._execution._new_id = lambda: "trade"  # the order's ids are what is looked at
+    exchange._new_id = lambda: next(ids)
+    store = Store(tmp_path / "state")
+    for _ in range(3):
+        store.save([*exchange.place(NewOrder("a", TICKER, "bid", 4000, 100), T0)[1]], exchange)
+    store.save([*exchange.decrease("a", "z", 50, T0, is_target=True)[1]], exchange)
+    store.close()
+    again = Store(tmp_path / "state")
+    assert [("z", 50), ("m", 100), ("a", 100)] == [
+        (order.order_id, order.remaining) for order in again.load().orders
+    ]
+    again.close()
+
+
+def test_a_state_of_format_1_is_taken_over(tmp_path: Path) -> None:
+    """Its one account's cash, positions and settlements are the primary account's."""
+    path = tmp_path / "state"
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute(
+        "CREATE TABLE records (kind TEXT NOT NULL, key TEXT NOT NULL, body BLOB NOT NULL, "
+        "PRIMARY KEY (kind, key)) WITHOUT ROWID"
+    )
+    position = ["PositionChanged", "client", TICKER, 2, 100, 500_000, 0, 17_500, 100, 500_000, T0]
+    for kind, key, body in (
+        ("meta", "format", 1),
+        ("account", "cash", {2: 77, 0: 5}),
+        ("position", TICKER, position),
+    ):
+        row = (kind, key, msgspec.msgpack.encode(body))
+        connection.execute("INSERT INTO records VALUES (?, ?, ?)", row)
+    connection.close()
+    for _ in range(2):
+        store = Store(path)
+        kept = store.load()
+        store.close()
+        assert {"client": {2: 77, 0: 5}} == kept.cash
+        assert [("client", TICKER, 100, 0)] == [
+            (told.account, told.ticker, told.qty, told.pairs) for told in kept.positions
+        ]
 
 
 def test_lives_are_counted(tmp_path: Path) -> None:
