@@ -16,6 +16,9 @@ from daemon.sandbox.venue import Venue
 
 PATH = "/trade-api/ws/v2"
 HEARTBEAT_S = 10.0
+"""Between two control pings. A missing pong is never a reason to close (sheet 11, row 3)."""
+COMPRESSES = False
+"""Whether permessage-deflate is offered (sheet 11, row 23)."""
 
 log = structlog.get_logger()
 
@@ -61,7 +64,7 @@ class WsApi:
         """Serve one connection until it ends. 401 without a good signature."""
         path = request.raw_path.partition("?")[0]
         account = self._verifier.verify(request.headers, "GET", path, self._venue.clock.now())
-        response = web.WebSocketResponse(compress=False, max_msg_size=1 << 20)
+        response = web.WebSocketResponse(compress=COMPRESSES, max_msg_size=1 << 20)
         await response.prepare(request)
         session = self._venue.hub.open_session(account)
         socket = self._sockets[session] = Socket(request, response)
@@ -97,7 +100,7 @@ class WsApi:
             await socket.drained()
 
     async def close(self, message: bytes) -> None:
-        """Close all connections with code 1001; from here on they are told nothing."""
+        """Close all connections with code 1001 (sheet 11, row 3); from here on they are told nothing."""
         for session in self._sockets:
             self._venue.hub.close_session(session)
         await close_all(list(self._sockets.values()), message)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from typing import Any
 
 from daemon.core.units import MILLISECOND, MINUTE, SECOND, Money, Ns
+from daemon.exchange.exchange import Exchange
+from daemon.sandbox.flow import IndexPrinted, Resumed
 from daemon.sandbox.index_feed import IndexFeed
+from daemon.sandbox.traders import TradersFlow
 
 QUARTER_AT: Ns = 1_790_363_700 * SECOND
 """19:15:00."""
@@ -108,3 +112,27 @@ def test_the_fast_series_has_five_values_a_second() -> None:
         for _, text in feed.fast(QUARTER_AT + step * 50 * MILLISECOND)
     ]
     assert [0, 200, 400, 600, 800, 1000] == stamps
+
+
+def test_what_is_streamed_is_what_a_market_settles_on() -> None:
+    """The mean of the 60 values stamped T-60 … T-1 s, rounded half up to the cent: no other price."""
+    ids = itertools.count()
+    exchange = Exchange(lambda: str(next(ids)))
+    flow = TradersFlow(Resumed(QUARTER_AT - MINUTE - SECOND, 7, None, ()))
+    told = [*flow.advance(exchange, flow.start_at), *flow.advance(exchange, QUARTER_AT + 20 * SECOND)]
+    feed = IndexFeed()
+    values: dict[int, int] = {}
+    for fact in told:
+        if isinstance(fact, IndexPrinted):
+            [(_, text)] = feed.value(fact.index_id, fact.value, fact.at, fact.at)
+            source = json.loads(json.loads(text)["data"])
+            values[source["time"]] = round(float(source["value"]) * 100)
+    close_ms = QUARTER_AT // MILLISECOND
+    minute = [values[close_ms - second * 1000] for second in range(60, 0, -1)]
+    [market] = [
+        found
+        for found in exchange.markets.values()
+        if found.spec.close_at == QUARTER_AT and found.spec.series_ticker == "KXBTC15M"
+    ]
+    cents = (2 * sum(minute) + 60) // 120
+    assert f"{cents // 100}.{cents % 100:02d}" == market.expiration_value
