@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from daemon import exits
-from daemon.cli import Duration, Speed, main
+from daemon.cli import Duration, SandboxSpeed, Speed, main
 from daemon.core.commands import Command
 from daemon.core.records import frame
 from daemon.shell.journal import read_journal
@@ -89,6 +89,19 @@ def test_a_wrong_command_line_exits_by_usage(words: list[str]) -> None:
     assert exits.USAGE == result.exit_code
     assert "" == result.stdout
     assert "Error:" in result.stderr
+
+
+@pytest.mark.parametrize(("text", "speed"), [("1", 1.0), ("20", 20.0), ("max", "max"), ("manual", "manual")])
+def test_a_sandboxs_speed(text: str, speed: float | str) -> None:
+    """A factor, max, or moved by hand."""
+    assert speed == SandboxSpeed().convert(text, None, None)
+
+
+def test_a_sandbox_says_which_words_do_not_go_together() -> None:
+    """On stderr, with the code for what can't be had."""
+    result = invoke("sandbox", "--speed", "max")
+    assert exits.UNAVAILABLE == result.exit_code
+    assert "--speed max is for tapes" in result.stderr
 
 
 def test_the_version_is_told() -> None:

@@ -15,8 +15,8 @@ Rules for a flow:
   `exchange.open_account(name, {}, is_house=True)`: no collateral check, no private facts, nothing kept.
 - It may call `exchange.advance(t)` in between, where a close has to fall between two of its acts. Calls
   are idempotent; times never go back.
-- It settles every market that it lists or that `Resumed.markets` names (an account may hold them), unless
-  the outcome is unknown: such a market stays closed.
+- It settles every market that it lists, and those of its kind that `Resumed.markets` names (an account may
+  hold them), unless the outcome is unknown: such a market stays closed, as an operator's own does.
 - It may hold no clock of its own and no randomness but a seed.
 """
 

@@ -103,6 +103,11 @@ def hourly_specs(open_at: Ns, spot: Money) -> list[MarketSpec]:
     return specs
 
 
+def is_ours(spec: MarketSpec) -> bool:
+    """Whether a market is one that this schedule lists, and can resolve: an operator's own are not."""
+    return spec.series_ticker in _DELAYS and spec.strike_type in {"greater", "greater_or_equal"}
+
+
 def is_yes(spec: MarketSpec, value: Money) -> bool:
     """Whether a market resolves YES on this settlement value; its strike must be known."""
     assert spec.strike is not None, f"{spec.ticker} has no strike"

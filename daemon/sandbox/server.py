@@ -24,7 +24,7 @@ import structlog
 from aiohttp import web
 
 from daemon.core.units import MONEY_ONE, Money
-from daemon.sandbox import clock_channel, reference, ws
+from daemon.sandbox import clock_channel, reference, reference_rest, ws
 from daemon.sandbox.admin.markets import MarketCalls
 from daemon.sandbox.admin.server import AdminServer
 from daemon.sandbox.admin.world import WorldCalls
@@ -58,7 +58,6 @@ from daemon.sandbox.ws import WsApi
 
 log = structlog.get_logger()
 
-_REFERENCE_REST = "/0/public"
 _STREAMS = {ws.PATH: "kalshi", reference.PATH: "kraken"}
 """The WebSockets that faults befall."""
 
@@ -140,7 +139,9 @@ class Sandbox:
         self._pump = Pump(self.venue, self._ws, self._reference, self._clock)
         self._faults = FaultDesk(self.venue, self._refuse)
         self._loads = Loads(self.venue)
-        world = WorldCalls(self.venue, self._pump, self._buckets, self._faults, self._loads, self._ws)
+        world = WorldCalls(
+            self.venue, self._pump, self._buckets, self._faults, self._loads, self._ws, self._reference
+        )
         self._admin = AdminServer(self.venue, [*MarketCalls(self.venue).calls(), *world.calls()], self._hear)
         self._runner: web.AppRunner | None = None
         self._pumping: asyncio.Task[None] | None = None
@@ -236,7 +237,7 @@ class Sandbox:
             os.getpid(),
             flow.mode,
             self.venue.speed is not None,
-            f"http://{host}{_REFERENCE_REST}",
+            f"http://{host}{reference_rest.BASE_PATH}",
             admin_url,
         )
 

@@ -45,6 +45,7 @@ from daemon.sandbox.schedule import (
     STRIKE_DELAY,
     determined_at,
     hourly_specs,
+    is_ours,
     is_yes,
     quarter_spec,
     settled_at,
@@ -90,7 +91,9 @@ class TradersFlow:
                 break
         self._ticked_at = resumed.now
         self._has_begun = False
-        self._lives: dict[str, _Life] = {spec.ticker: _Life(spec) for spec in resumed.markets}
+        self._lives: dict[str, _Life] = {
+            spec.ticker: _Life(spec) for spec in resumed.markets if is_ours(spec)
+        }
         self._adopted = frozenset(self._lives)
         for spec in self._due(resumed.now):
             self._lives.setdefault(spec.ticker, _Life(spec))

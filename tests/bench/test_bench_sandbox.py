@@ -113,7 +113,7 @@ class Counter(asyncio.BufferedProtocol):
         self._transport = transport
         transport.write(self._request + _masked(self._command))
 
-    def get_buffer(self, sizehint: int) -> memoryview:
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002  # asyncio's form
         """Return where to put what comes."""
         return memoryview(self._buffer)
 

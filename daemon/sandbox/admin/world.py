@@ -15,6 +15,7 @@ from daemon.sandbox.flow import STEP
 from daemon.sandbox.limits import Buckets, Tier
 from daemon.sandbox.load import Loads
 from daemon.sandbox.pump import Pump
+from daemon.sandbox.reference import ReferenceFeed
 from daemon.sandbox.still import StillFlow
 from daemon.sandbox.venue import Venue
 from daemon.sandbox.ws import WsApi
@@ -95,6 +96,12 @@ class SetSpot(Body, frozen=True):
     price: Annotated[str, Meta(description='dollars as text: "85000.00"')]
 
 
+class SetReference(Body, frozen=True):
+    """How the reference venue's trading system stands."""
+
+    system: Literal["online", "maintenance", "cancel_only", "post_only"]
+
+
 class ClearFaults(Body, frozen=True):
     """One fault, or all."""
 
@@ -115,7 +122,14 @@ class WorldCalls:
     """See the module's head."""
 
     def __init__(
-        self, venue: Venue, pump: Pump, buckets: Buckets, faults: FaultDesk, loads: Loads, ws: WsApi
+        self,
+        venue: Venue,
+        pump: Pump,
+        buckets: Buckets,
+        faults: FaultDesk,
+        loads: Loads,
+        ws: WsApi,
+        reference: ReferenceFeed,
     ) -> None:
         self._venue = venue
         self._pump = pump
@@ -123,6 +137,7 @@ class WorldCalls:
         self._faults = faults
         self._loads = loads
         self._ws = ws
+        self._reference = reference
 
     def calls(self) -> list[Call]:
         """Return the calls."""
@@ -139,6 +154,8 @@ class WorldCalls:
             Call("POST", "/account/tier", "set the client's rate limits", SetTier, self.set_tier),
             Call("POST", "/read_lag", "let portfolio reads be behind", SetReadLag, self.set_read_lag),
             Call("POST", "/spot", "set the price of the underlying (--world still)", SetSpot, self.set_spot),
+            Call("POST", "/reference/system", "let the reference venue's system stand so", SetReference,
+                 self.set_reference),
             Call("GET", "/faults", "list faults with their counts, and every kind there is", NoBody,
                  self.list_faults),
             Call("POST", "/faults", "inject a fault", Rule, self.inject),  # type: ignore[arg-type]
@@ -222,6 +239,11 @@ class WorldCalls:
         except ValueError as error:
             raise CallRefused(400, f"price: {error}") from error
         return {"price": body.price}
+
+    async def set_reference(self, body: SetReference) -> dict[str, object]:
+        """POST /reference/system."""
+        self._reference.set_system(body.system)
+        return {"system": body.system}
 
     # --- faults ------------------------------------------------------------------------------
 

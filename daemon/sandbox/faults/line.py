@@ -62,6 +62,7 @@ class Line:
         """When a slow stream takes the next frame."""
         self._skipped: dict[int, int] = {}
         """By sid, how many numbers were skipped."""
+        self._is_half_open = False
         self._wakes_at: Ns = _NEVER
         """When a call back is due already."""
 
@@ -96,11 +97,19 @@ class Line:
                 self._socket.abort()
             else:
                 assert rule.kind == "half_open", rule.kind
+                self._is_half_open = True
                 self._socket.mute()
 
     def release(self) -> None:
-        """Let go what a stall held back: it is over."""
+        """Let go what faults hold that are over: stalled frames, and, by a cut, a half-open connection.
+
+        A connection that heard nothing for so long has no use for what it missed.
+        """
         now = self._now()
+        if self._is_half_open and not self._faults.has("half_open", now):
+            self._socket.abort()
+        if self._faults.has("stall", now):
+            return
         self._waiting = deque((now if due == _NEVER else due, frame) for due, frame in self._waiting)
         self._flush()
 

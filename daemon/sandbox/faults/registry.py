@@ -41,7 +41,9 @@ _CREATE: Final = "*/portfolio/events/orders"
 
 FAULTS: Final[dict[str, Fault]] = {
     "cut": Fault("connection", "the connection is cut without a closing handshake"),
-    "half_open": Fault("connection", "the connection stays, but nothing flows and pings are not answered"),
+    "half_open": Fault(
+        "connection", "the connection stays, but nothing flows, no ping is answered; cut when cleared"
+    ),
     "refuse_upgrade": Fault("upgrade", "new WebSockets are answered 502"),
     "refuse_connect": Fault(
         "venue", "new TCP connections are refused for `ms`; open ones stay", ("ms",), ("ms",)

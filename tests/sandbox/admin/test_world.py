@@ -148,3 +148,17 @@ async def test_the_state_is_shown(tmp_path: Path) -> None:
         assert ("active", "0.4000", "0.6000") == (market["status"], market["bid"], market["ask"])
         assert ["stall"] == [counted["rule"]["kind"] for counted in state["faults"]]
         assert {"2": "10000.00"} == {shard: cash[:8] for shard, cash in state["cash"].items() if shard == "2"}
+
+
+async def test_the_reference_venue_goes_into_maintenance(tmp_path: Path) -> None:
+    """Told to who is connected."""
+    async with (
+        asyncio.timeout(20),
+        running(tmp_path, ScriptedFlow) as client,
+        client.http.ws_connect(client.ready.reference_ws_url) as socket,
+    ):
+        await client.admin("/reference/system", system="maintenance")
+        frames = await receive_until(
+            socket, lambda frame: frame.get("channel") == "status" and frame["data"][0]["system"] != "online"
+        )
+        assert "maintenance" == frames[-1]["data"][0]["system"]

@@ -139,6 +139,9 @@ async def test_half_open_answers_no_ping(tmp_path: Path) -> None:
         await quote(client, "0.4000")
         assert [] == await heard(socket)
         assert not socket.closed
+        await client.admin("/faults/clear", id=1)
+        (end,) = await heard(socket)
+        assert end in {"CLOSE", "CLOSED", "ERROR"}
 
 
 @pytest.mark.parametrize(
@@ -243,6 +246,20 @@ async def _balance_by_the_wall(client: Client) -> tuple[int, Any]:
     headers = signed(client.ready.key_id, client.pem, "GET", f"/trade-api/v2{path}")
     async with client.http.get(f"{client.ready.rest_url}{path}", headers=headers) as reply:
         return reply.status, await reply.json()
+
+
+async def test_the_reference_stream_has_faults_of_its_own(tmp_path: Path) -> None:
+    """Cut it, and Kalshi's stays; its REST is a request like any other."""
+    async with following(tmp_path) as (client, socket):
+        async with client.http.ws_connect(client.ready.reference_ws_url) as reference:
+            await client.admin("/faults", kind="cut", stream="kraken")
+            await heard(reference)
+            assert reference.closed
+        await quote(client, "0.4000")
+        assert [2] == seqs(await heard(socket))
+        await client.admin("/faults", kind="http_502", path="/0/public/*")
+        async with client.http.get(f"{client.ready.reference_rest_url}/OHLC?pair=XBTUSD") as reply:
+            assert 502 == reply.status
 
 
 async def test_faults_may_be_there_from_the_start(tmp_path: Path) -> None:
