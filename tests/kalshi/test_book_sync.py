@@ -62,3 +62,27 @@ def test_unwatched_books_are_forgotten_and_a_restart_unsyncs() -> None:
     books.snapshot("B")
     books.restart()
     assert (list(books.watched), list(books.synced)) == (["B"], [])
+
+
+def test_books_that_are_synced_cost_nothing() -> None:
+    """However many markets there are: only those that are not synced are looked at, and only when due."""
+    books = BookSync()
+    tickers = [f"M{number}" for number in range(1_000)]
+    books.watch(tickers)
+    books.asked(tickers, 0)
+    for ticker in tickers:
+        books.snapshot(ticker)
+
+    class Members(dict[str, None]):
+        looked_at = 0
+
+        def __contains__(self, ticker: object) -> bool:
+            Members.looked_at += 1
+            return super().__contains__(ticker)
+
+    members = Members(dict.fromkeys(tickers))
+    books.lose(["M7"], "refused", 1)
+    assert ["M7"] == books.due(members, 1)
+    for now in range(1, PATIENCE, PATIENCE // 100):
+        assert [] == books.due(members, now)
+    assert 1 == Members.looked_at

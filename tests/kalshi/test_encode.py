@@ -57,6 +57,12 @@ def test_the_book_is_asked_for_on_its_own_scale_explicitly() -> None:
     assert {"channels": ["fill"]} == json.loads(encode_subscribe(2, ["fill"], []))["params"]
 
 
+def test_index_values_are_asked_for_by_index() -> None:
+    """The index channel knows no markets."""
+    command = json.loads(encode_subscribe(3, ["cfbenchmarks_value"], [], ["BRTI"]))
+    assert {"channels": ["cfbenchmarks_value"], "index_ids": ["BRTI"]} == command["params"]
+
+
 def test_updates_name_one_sid() -> None:
     """update_subscription and unsubscribe as documented."""
     assert {

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from daemon.core import events as e
-from daemon.core.book import Book
 from daemon.core.units import MILLISECOND, SECOND
 from daemon.kalshi.session import Session
 from tests.kalshi.frames import delta, frame, recorded_frames, snapshot, subscribed
@@ -352,21 +351,3 @@ def test_the_recorded_production_frames_give_their_events() -> None:
     lost = [e.BookLost] * 3
     assert kinds == [e.BookSnapshotReceived, *lost, e.TradePrinted, e.MarketSettled]
     assert session.counters["ticker_frames"] == 1
-
-
-def test_the_recorded_demo_book_rebuilds() -> None:
-    """Recorded with `use_yes_price`: read so, the NO side comes out on its own scale."""
-    ticker = "KXWTACHALLENGERMATCH-26JUN11JIMLEP-LEP"
-    session = Session(is_yes_priced=True)
-    session.watch([ticker])
-    session.connected(0)
-    book = Book(ticker)
-    for line in recorded_frames("demo_2026-06/ws__orderbook_trade_yes.jsonl"):
-        for event in session.receive(line, 1):
-            if isinstance(event, e.BookSnapshotReceived):
-                book.apply_snapshot(event)
-            elif isinstance(event, e.BookDeltaReceived):
-                book.apply_delta(event)
-    assert book.is_synced
-    assert (book.yes.sizes, book.no.sizes) == ({4700: 300}, {4800: 200})
-    assert (book.bid, book.ask) == (4700, 5200)
