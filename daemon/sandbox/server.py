@@ -23,7 +23,7 @@ import msgspec
 import structlog
 from aiohttp import web
 
-from daemon.core.units import MONEY_ONE, Money
+from daemon.core.units import MONEY_ONE, Money, Ns
 from daemon.sandbox import clock_channel, reference, reference_rest, ws
 from daemon.sandbox.admin.markets import MarketCalls
 from daemon.sandbox.admin.server import AdminServer
@@ -82,6 +82,8 @@ class SandboxOptions(msgspec.Struct, frozen=True):
     """Of the clock of simulated traders; None: it is moved by the admin endpoint alone."""
     faults: tuple[Rule, ...] = ()
     """In force from the start."""
+    read_lag: Ns = 0
+    """How far the reads of the account run behind what happened (sheet 4.6: 360 ms were seen)."""
 
 
 class Ready(msgspec.Struct, frozen=True):
@@ -130,6 +132,7 @@ class Sandbox:
         self.venue = Venue(
             self._store, options.make_flow, seed=options.seed, cash=options.cash, speed=options.speed
         )
+        self.venue.reads.lag = options.read_lag
         verifier = Verifier if self.venue.clock.is_wall else TwoClockVerifier
         self._verifier = verifier(self._keys, self.venue.account.name)
         self._buckets = Buckets(options.tier)

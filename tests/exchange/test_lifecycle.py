@@ -6,9 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from daemon.core.units import HOUR, SECOND, Side
+from daemon.core.markets import Fees
+from daemon.core.units import HOUR, MONEY_ONE, SECOND, PriceBand, Side
 from daemon.exchange import facts as f
-from daemon.exchange.requests import NewOrder, Refused
+from daemon.exchange.cash_facts import CashChanged
+from daemon.exchange.market import Market
+from daemon.exchange.requests import Amendment, NewOrder, Refused
 from tests.exchange.venues import (
     CASH,
     CLOSED,
@@ -106,6 +109,97 @@ def test_changes_of_a_listing_are_told() -> None:
     bands = exchange.markets[TICKER].spec.bands[:1]
     assert [f.GridChanged(TICKER, bands, T0)] == exchange.change_grid(TICKER, bands, T0)
     assert ("invalid_price", None) == refused(exchange, "a", "bid", 4000, 100)
+
+
+def test_a_closed_market_opens_again_when_its_close_moves() -> None:
+    """Told as a moved close, then as an activation; it closes again by the clock."""
+    exchange = exchange_of()
+    exchange.advance(CLOSED)
+    later = CLOSED + SECOND
+    assert [
+        f.CloseMoved(TICKER, later, CLOSED),
+        f.MarketActivated(TICKER, CLOSED),
+    ] == exchange.move_close(TICKER, later, CLOSED)
+    placed(exchange, "a", "bid", 4000, 100, CLOSED)
+    facts = exchange.advance(later)
+    assert f.MarketClosed(TICKER, later) == facts[-1]
+    assert ["CloseCancel"] == [fact.order.reason for fact in facts if isinstance(fact, f.OrderChanged)]
+
+
+def test_an_order_that_an_older_grid_let_in_stays_where_it_is() -> None:
+    """It may shrink in its place and be cancelled; at its price nothing new may come, nor may it grow."""
+    exchange = exchange_of()
+    order = placed(exchange, "a", "bid", 50, 300)
+    cents = (PriceBand(0, 10_000, 100),)
+    exchange.change_grid(TICKER, cents, T0)
+    assert {("yes", 50): 300} == shown(exchange)
+    assert ("invalid_price", None) == refused(exchange, "a", "bid", 50, 100)
+    for qty, expected in ((400, "invalid_price"), (200, None)):
+        outcome, _ = exchange.amend(Amendment("a", order.order_id, TICKER, "bid", 50, qty), T0)
+        assert expected == getattr(outcome, "code", None)
+    assert 200 == exchange.cancel("a", order.order_id, T0)[0]
+
+
+def test_a_disputed_result_pays_nothing_until_it_is_amended() -> None:
+    """The amended result is the one that is paid, and it is told as a determination."""
+    exchange = exchange_of()
+    placed(exchange, "sim:x", "ask", 4000, 100)
+    placed(exchange, "a", "bid", 4000, 100)
+    exchange.advance(CLOSED)
+    exchange.determine(TICKER, "yes", 10_000, CLOSED)
+    assert [f.Disputed(TICKER, CLOSED)] == exchange.dispute(TICKER, CLOSED)
+    with pytest.raises(AssertionError, match="is disputed"):
+        exchange.settle(TICKER, CLOSED)
+    told = f.Determined(TICKER, "scalar", 2500, CLOSED)
+    assert [told] == exchange.amend_result(TICKER, "scalar", 2500, CLOSED)
+    paid = [fact for fact in exchange.settle(TICKER, CLOSED) if isinstance(fact, f.PaidOut)]
+    assert [250_000] == [fact.payout for fact in paid]
+
+
+def test_a_settlement_may_be_told_twice_and_is_paid_once() -> None:
+    """The second message moves nothing."""
+    exchange = exchange_of()
+    placed(exchange, "sim:x", "ask", 4000, 100)
+    placed(exchange, "a", "bid", 4000, 100)
+    exchange.advance(CLOSED)
+    exchange.determine(TICKER, "yes", 10_000, CLOSED)
+    exchange.settle(TICKER, CLOSED)
+    cash = dict(exchange.accounts["a"].cash)
+    later = CLOSED + SECOND
+    assert [f.Settled(TICKER, later)] == exchange.settle(TICKER, later, is_told_again=True)
+    assert cash == exchange.accounts["a"].cash
+
+
+def test_a_settlement_tells_the_cash_it_made() -> None:
+    """Of every account that was paid."""
+    exchange = exchange_of()
+    placed(exchange, "b", "ask", 4000, 100)
+    placed(exchange, "a", "bid", 4000, 100)
+    exchange.advance(CLOSED)
+    exchange.determine(TICKER, "no", 0, CLOSED)
+    told = [fact for fact in exchange.settle(TICKER, CLOSED) if isinstance(fact, CashChanged)]
+    assert [
+        CashChanged(name, SHARD, exchange.accounts[name].cash[SHARD], CLOSED) for name in ("a", "b")
+    ] == told
+
+
+def test_an_events_own_fees_stand_in_for_its_series() -> None:
+    """For new fills, and for what makers reserve; lifted, the series' are in force again."""
+    exchange = exchange_of()
+    event = exchange.markets[TICKER].spec.event_ticker
+    series = exchange.markets[TICKER].spec.fees
+    own = Fees("quadratic_with_maker_fees", 2 * MONEY_ONE)
+    placed(exchange, "a", "bid", 5000, 100)
+    account = exchange.accounts["a"]
+    assert 500_000 == account.reserved(SHARD)
+    expected = f.EventFeesChanged(event, "quadratic_with_maker_fees", 2 * MONEY_ONE, T0)
+    assert [expected] == exchange.change_event_fees(event, own, T0)
+    assert 500_000 + 8_750 == account.reserved(SHARD)
+    exchange.change_event_fees(event, Fees("quadratic", 3 * MONEY_ONE), T0)
+    record = exchange.markets[TICKER].record()
+    assert series == Market.from_record(record).series_fees
+    assert [f.EventFeesChanged(event, None, None, T0)] == exchange.change_event_fees(event, None, T0)
+    assert (series, 500_000) == (exchange.markets[TICKER].spec.fees, account.reserved(SHARD))
 
 
 def test_a_recorded_level_that_crosses_fills_our_order() -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from daemon.core.units import SECOND
-from daemon.sandbox.limits import Buckets, Tier, costs_body
+import pytest
 
-BASIC = Tier("basic", 200, 100, 1)
+from daemon.core.units import SECOND
+from daemon.sandbox.bodies import ApiError
+from daemon.sandbox.limits import ADVANCED, BASIC, Buckets, costs_body
+
 NOW = 1_790_000_000 * SECOND
 
 
@@ -43,3 +45,24 @@ def test_the_answers_have_the_recorded_shape() -> None:
         "write": {"bucket_capacity": 100, "refill_rate": 100},
     } == Buckets(BASIC).limits_body()
     assert 10 == costs_body()["default_cost"]
+
+
+def test_reads_hold_a_second_of_budget_and_writes_above_basic_two() -> None:
+    """Row 6 of the sheet's section 11; the answer says so, and a changed tier starts full."""
+    buckets = Buckets(BASIC)
+    assert buckets.take_write(100, 2, NOW)
+    buckets.set_tier(ADVANCED)
+    assert ADVANCED is buckets.tier
+    body = buckets.limits_body()
+    assert (300, 600) == (body["read"]["bucket_capacity"], body["write"]["bucket_capacity"])
+    assert [True, False] == [buckets.take_read(300, NOW), buckets.take_read(1, NOW)]
+    assert [True, False] == [buckets.take_write(600, 2, NOW), buckets.take_write(1, 2, NOW)]
+
+
+def test_a_write_that_cannot_pay_is_too_many_requests() -> None:
+    """429 in the string shape, with nothing taken."""
+    buckets = Buckets(BASIC)
+    with pytest.raises(ApiError) as caught:
+        buckets.pay(101, 2, NOW)
+    assert 429 == caught.value.status
+    buckets.pay(100, 2, NOW)

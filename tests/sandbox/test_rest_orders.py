@@ -7,7 +7,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from daemon.sandbox.limits import Tier
+from daemon.core.units import MINUTE
+from daemon.sandbox.limits import BASIC, Tier
+from tests.sandbox.contract import Contract
 from tests.sandbox.running import running
 from tests.sandbox.scripted import OPEN
 from tests.sandbox.wire import order_terms
@@ -106,8 +108,7 @@ async def test_v1_mutations_are_gone(tmp_path: Path) -> None:
 
 async def test_a_batch_must_fit_the_bucket_whole(tmp_path: Path) -> None:
     """What doesn't fit is refused whole with the string shape, and nothing of it happened."""
-    tier = Tier("basic", 200, 100, 1)
-    async with asyncio.timeout(20), running(tmp_path, tier=tier) as client:
+    async with asyncio.timeout(20), running(tmp_path, tier=BASIC) as client:
         batch = {"orders": [order_terms() for _ in range(11)]}
         expected = (429, {"error": "too many requests"})
         assert expected == await client.call("POST", f"{ORDERS}/batched", batch)
@@ -130,3 +131,102 @@ async def test_a_body_needs_its_content_type(tmp_path: Path) -> None:
         status, body = await client.call("POST", ORDERS)
         expected = (400, {"code": "invalid_content_type", "message": "invalid_content_type"})
         assert expected == (status, body)
+
+
+async def test_a_batch_answers_each_entry_for_itself(tmp_path: Path) -> None:
+    """In the order of the request; of creates and of cancels."""
+    contract = Contract()
+    async with asyncio.timeout(20), running(tmp_path) as client:
+        entries = [order_terms(client_order_id="a"), order_terms(client_order_id="b", price="0.3550")]
+        status, made = await client.call("POST", f"{ORDERS}/batched", {"orders": entries})
+        contract.check("BatchCreateOrdersV2Response", made)
+        error = {"code": "invalid_price", "message": "invalid price"}
+        assert (201, {"client_order_id": "b", "error": error}) == (status, made["orders"][1])
+        ids = [{"order_id": made["orders"][0]["order_id"], "exchange_index": 2}, {"order_id": "nothing"}]
+        status, gone = await client.call("DELETE", f"{ORDERS}/batched", {"orders": ids})
+        contract.check("BatchCancelOrdersV2Response", gone)
+        error = {"code": "not_found", "message": "not found"}
+        assert {"order_id": "nothing", "reduced_by": "0.00", "error": error} == gone["orders"][1]
+        assert (200, "10.00") == (status, gone["orders"][0]["reduced_by"])
+
+
+async def test_a_batch_draws_on_the_unscoped_bucket(tmp_path: Path) -> None:
+    """Whatever shards it names: the shard's own is still full after it, and auto-routing finds one empty."""
+    slow = Tier("slow", 200, 1, 100)
+    async with asyncio.timeout(20), running(tmp_path, tier=slow) as client:
+        batch = {"orders": [order_terms() for _ in range(10)]}
+        assert 201 == (await client.call("POST", f"{ORDERS}/batched", batch))[0]
+        assert 429 == (await client.call("POST", f"{ORDERS}/batched", batch))[0]
+        for _ in range(9):
+            assert 201 == (await client.call("POST", ORDERS, order_terms()))[0]
+        assert 429 == (await client.call("POST", ORDERS, order_terms(exchange_index=None)))[0]
+
+
+async def test_an_order_is_not_found_on_another_shard_or_in_another_market(tmp_path: Path) -> None:
+    """A wrong shard is 404, a wrong market a mismatch; left to the venue (-1) it is found."""
+    async with asyncio.timeout(20), running(tmp_path) as client:
+        _, placed = await client.call("POST", ORDERS, order_terms())
+        path = f"{ORDERS}/{placed['order_id']}"
+        assert 404 == (await client.call("DELETE", path, query="?exchange_index=0"))[0]
+        body = {"reduce_by": "1.00", "exchange_index": 1}
+        assert 404 == (await client.call("POST", f"{path}/decrease", body))[0]
+        status, refused = await client.call("DELETE", path, query="?market_ticker=OTHER")
+        assert (400, "order_ticker_mismatch") == (status, refused["error"]["code"])
+        assert 200 == (await client.call("DELETE", path, query="?exchange_index=-1"))[0]
+
+
+async def test_amends_and_decreases_answer_what_is_left(tmp_path: Path) -> None:
+    """The count of an amend is the total; an expiry of 0 is taken away; a decrease names one of two ways."""
+    contract = Contract()
+    async with asyncio.timeout(20), running(tmp_path) as client:
+        soon = client.sandbox.venue.clock.now() // 10**9 + 600
+        _, placed = await client.call("POST", ORDERS, order_terms(expiration_time=soon))
+        path = f"{ORDERS}/{placed['order_id']}"
+        terms = {"ticker": OPEN, "side": "bid", "price": "0.3600", "count": "8.00", "expiration_time": 0}
+        status, amended = await client.call("POST", f"{path}/amend", terms)
+        contract.check("AmendOrderV2Response", amended)
+        assert (200, "8.00") == (status, amended["remaining_count"])
+        _, order = await client.call("GET", f"/portfolio/orders/{placed['order_id']}")
+        contract.check("GetOrderResponse", order)
+        assert "expiration_time" not in order["order"]
+        _, decreased = await client.call("POST", f"{path}/decrease", {"reduce_to": "3.00"})
+        contract.check("DecreaseOrderV2Response", decreased)
+        assert "3.00" == decreased["remaining_count"]
+        for wrong in ({}, {"reduce_to": "1.00", "reduce_by": "1.00"}, {"reduce_by": "0.00"}):
+            assert 400 == (await client.call("POST", f"{path}/decrease", wrong))[0], wrong
+
+
+async def test_pauses_are_conflicts(tmp_path: Path) -> None:
+    """409 with its own code: while trading is paused cancels pass, while the exchange is nothing does."""
+    async with asyncio.timeout(20), running(tmp_path) as client:
+        venue = client.sandbox.venue
+        _, kept = await client.call("POST", ORDERS, order_terms())
+        _, going = await client.call("POST", ORDERS, order_terms(cancel_order_on_pause=True))
+        venue.tell([*venue.exchange.pause(venue.clock.now())])
+        status, body = await client.call("POST", ORDERS, order_terms())
+        assert (409, "trading_is_paused") == (status, body["error"]["code"])
+        _, found = await client.call("GET", "/portfolio/orders", query="?status=resting")
+        assert [kept["order_id"]] == [order["order_id"] for order in found["orders"]]
+        assert going["order_id"] != kept["order_id"]
+        venue.tell([*venue.exchange.pause(venue.clock.now(), is_trading_only=False)])
+        for method, path, terms in (
+            ("POST", ORDERS, order_terms()),
+            ("DELETE", f"{ORDERS}/{kept['order_id']}", None),
+            ("POST", "/portfolio/order_groups/create", {"contracts_limit": 1, "exchange_index": 2}),
+        ):
+            status, body = await client.call(method, path, terms)
+            assert (409, "exchange_is_paused") == (status, body["error"]["code"])
+        venue.tell([*venue.exchange.resume(venue.clock.now())])
+        assert 200 == (await client.call("DELETE", f"{ORDERS}/{kept['order_id']}"))[0]
+
+
+async def test_the_reach_of_a_cancel_all_is_switchable(tmp_path: Path) -> None:
+    """Chosen as none; with the minute that the venue allows itself, what comes after it is cancelled too."""
+    async with asyncio.timeout(20), running(tmp_path) as client:
+        assert 204 == (await client.text("DELETE", ORDERS))[0]
+        _, placed = await client.call("POST", ORDERS, order_terms())
+        assert "10.00" == placed["remaining_count"]
+        client.sandbox.venue.exchange.cancel_all_reach = MINUTE
+        assert 204 == (await client.text("DELETE", ORDERS))[0]
+        _, placed = await client.call("POST", ORDERS, order_terms())
+        assert ("0.00", "0.00") == (placed["fill_count"], placed["remaining_count"])
