@@ -124,6 +124,61 @@ async def test_the_ticker_follows_the_top_of_the_book(tmp_path: Path) -> None:
         assert "10.00" == then["msg"]["yes_bid_size_fp"]
 
 
+async def test_a_groups_trigger_is_told_before_its_cancels(tmp_path: Path) -> None:
+    """The group's message comes first, then the orders' with the same instant."""
+    async with asyncio.timeout(20), running(tmp_path) as client, client.socket() as socket:
+        await socket.send_json(subscribe(1, "order_group_updates", "user_orders"))
+        groups = "/portfolio/order_groups"
+        terms = {"contracts_limit": 5, "exchange_index": 2}
+        _, made = await client.call("POST", f"{groups}/create", terms)
+        group = made["order_group_id"]
+        await client.call("POST", ORDERS, order_terms(order_group_id=group))
+        await client.call("PUT", f"{groups}/{group}/trigger", {})
+        frames = await receive_until(socket, lambda frame: frame["msg"].get("status") == "canceled")
+        told = [
+            (frame["type"], frame["msg"].get("event_type") or frame["msg"]["status"])
+            for frame in frames
+            if frame["type"] != "subscribed"
+        ]
+        assert [
+            ("order_group_updates", "created"),
+            ("user_order", "resting"),
+            ("order_group_updates", "triggered"),
+            ("user_order", "canceled"),
+        ] == told
+        triggered, canceled = (frame["msg"] for frame in frames[-2:])
+        assert (triggered["ts_ms"], group) == (canceled["last_updated_ts_ms"], canceled["order_group_id"])
+
+
+async def test_a_subaccounts_orders_are_told_with_its_number(tmp_path: Path) -> None:
+    """The primary's key sees them on every private channel, and its own mark on the book's deltas."""
+    async with asyncio.timeout(20), running(tmp_path) as client, client.socket() as socket:
+        channels = ("user_orders", "fill", "market_positions", "orderbook_delta")
+        await socket.send_json(subscribe(1, *channels, market_tickers=[OPEN], use_yes_price=True))
+        await receive_until(socket, lambda frame: frame["type"] == "orderbook_snapshot")
+        _, made = await client.call("POST", "/portfolio/subaccounts", {})
+        number = made["subaccount_number"]
+        transfer = {
+            "client_transfer_id": "7c1f0e0a-31f4-4b0e-9d2f-0f4c8a1d5b11",
+            "from_subaccount": 0,
+            "to_subaccount": number,
+            "amount_cents": 10_000,
+            "exchange_index": 2,
+        }
+        assert 200 == (await client.call("POST", "/portfolio/subaccounts/transfer", transfer))[0]
+        terms = order_terms(price="0.6000", count="120", subaccount=number)
+        assert 201 == (await client.call("POST", ORDERS, terms))[0]
+        frames = await receive_until(
+            socket, lambda frame: frame["type"] == "orderbook_delta" and "subaccount" in frame["msg"]
+        )
+        numbers = {
+            frame["type"]: frame["msg"].get("subaccount", frame["msg"].get("subaccount_number"))
+            for frame in frames
+        }
+        kinds = ("user_order", "fill", "market_position", "orderbook_delta")
+        assert dict.fromkeys(kinds, number) == {kind: numbers[kind] for kind in kinds}
+
+
 async def test_a_stop_closes_with_1001(tmp_path: Path) -> None:
     """Going away: the client is told so."""
     async with asyncio.timeout(20), running(tmp_path) as client, client.socket() as socket:

@@ -100,6 +100,7 @@ async def test_candles_of_rest_and_stream_join_without_a_gap(tmp_path: Path) -> 
                 await until(partial(told.is_at, 84_000 + minute))
                 subject.nudge()
                 await until(lambda: subject.is_idle)
+        assert (0, 0) == tuple(subject.session.counters[name] for name in ("refused", "errors"))
         minutes = [one for one in told.candles if one.period == MINUTE]
         assert [start + minute * MINUTE for minute in range(-3, 3)] == [
             one.began_at for one in minutes if one.began_at >= start - 3 * MINUTE
