@@ -318,7 +318,7 @@ def decode_index(frame: IndexValueFrame, received_at: Ns) -> ReferencePriceRecei
     """Return the event of a settlement index's value. Raises BadFrame when it isn't one."""
     msg = frame.msg
     try:
-        told = _decode_told(msg.data)
+        told = _decode_told(msg.told)
         price = decode_money(told.value)
         if told.id != msg.index_id or price <= 0:
             raise ValueError(f"index {msg.index_id!r} with id {told.id!r} and value {told.value!r}")

@@ -222,10 +222,10 @@ class EventFeeUpdateFrame(msgspec.Struct, frozen=True, tag="event_fee_update", t
 
 
 class IndexValue(msgspec.Struct, frozen=True, gc=False):
-    """A value of a settlement index; `data` is the index's own message, as JSON text."""
+    """A value of a settlement index; `told` is the index's own message, as JSON text."""
 
     index_id: str
-    data: str
+    told: str = msgspec.field(name="data")
 
 
 class IndexValueFrame(msgspec.Struct, frozen=True, tag="cfbenchmarks_value", tag_field="type", gc=False):
@@ -238,7 +238,7 @@ class IndexValueFrame(msgspec.Struct, frozen=True, tag="cfbenchmarks_value", tag
 
 
 class IndexTold(msgspec.Struct, frozen=True, gc=False):
-    """What the text in `IndexValue.data` says."""
+    """What the text in `IndexValue.told` says."""
 
     id: str
     value: str
