@@ -17,6 +17,7 @@ from daemon.sandbox.load import Loads
 from daemon.sandbox.pump import Pump
 from daemon.sandbox.reference import ReferenceFeed
 from daemon.sandbox.still import StillFlow
+from daemon.sandbox.subscription import StreamLimits
 from daemon.sandbox.venue import Venue
 from daemon.sandbox.ws import WsApi
 
@@ -108,6 +109,13 @@ class ClearFaults(Body, frozen=True):
     id: int | None = None
 
 
+class LimitStreams(Body, frozen=True):
+    """Limits of WebSocket subscriptions (error codes 26 and 27); none is no limit."""
+
+    markets_per_subscription: Annotated[int, Meta(ge=1)] | None = None
+    commands_per_s: Annotated[int, Meta(ge=1)] | None = None
+
+
 class StartLoad(Body, frozen=True):
     """A stream of book messages in the markets of an event, or in those named."""
 
@@ -153,6 +161,7 @@ class WorldCalls:
             Call("POST", "/account/deposit", "give the client's account cash", Deposit, self.deposit),
             Call("POST", "/account/tier", "set the client's rate limits", SetTier, self.set_tier),
             Call("POST", "/read_lag", "let portfolio reads be behind", SetReadLag, self.set_read_lag),
+            Call("POST", "/stream/limits", "limit WebSocket subscriptions", LimitStreams, self.limit_streams),
             Call("POST", "/spot", "set the price of the underlying (--world still)", SetSpot, self.set_spot),
             Call("POST", "/reference/system", "let the reference venue's system stand so", SetReference,
                  self.set_reference),
@@ -229,6 +238,12 @@ class WorldCalls:
         """POST /read_lag."""
         self._venue.reads.lag = body.ms * MILLISECOND
         return {"ms": body.ms}
+
+    async def limit_streams(self, body: LimitStreams) -> dict[str, object]:
+        """POST /stream/limits."""
+        limits = StreamLimits(body.markets_per_subscription, body.commands_per_s)
+        self._venue.hub.limits = limits
+        return {"limits": limits}
 
     async def set_spot(self, body: SetSpot) -> dict[str, object]:
         """POST /spot."""

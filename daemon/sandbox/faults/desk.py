@@ -9,6 +9,7 @@ from time import monotonic_ns
 import structlog
 
 from daemon.core.units import MILLISECOND
+from daemon.sandbox.commands import CHANNELS, ERRORS, Command
 from daemon.sandbox.faults.decisions import Counted, Faults, Subject
 from daemon.sandbox.faults.line import Line
 from daemon.sandbox.faults.registry import BadRule, Rule, check_rule
@@ -34,19 +35,32 @@ class FaultDesk:
         self._lines: list[Line] = []
         self.requests = RequestFaults(self._faults, venue)
         venue.on_socket = self._connected
+        venue.hub.command_fault = self._refused_command
 
     def _connected(self, socket: Socket, stream: str) -> None:
         line = socket.line = Line(self._faults, socket, stream)
         self._lines = [*(known for known in self._lines if known.is_open), line]
 
+    def _refused_command(self, command: Command) -> int | None:
+        """Return the code of the error that answers a command; None if it is carried out."""
+        rules = self._faults.decide(Subject("command", type=command.cmd), monotonic_ns())
+        return rules[0].code if rules else None
+
     def inject(self, rule: Rule) -> int:
         """Let a fault begin and return its number.
 
         Raises:
-            BadRule: it makes no sense, or the clock can't be set back.
+            BadRule: it makes no sense, the clock can't be set back, there is no such channel or code.
         """
         check_rule(rule)
-        if rule.kind == "clock_skew":
+        if rule.code is not None and rule.code not in ERRORS:
+            raise BadRule(f"code: there is no error {rule.code}; there are {', '.join(map(str, ERRORS))}")
+        if rule.kind == "channel_error":
+            if rule.channel not in CHANNELS:
+                raise BadRule(f"channel: no channel {rule.channel}; there are {', '.join(CHANNELS)}")
+            self._venue.hub.fail_channel(rule.channel, rule.code or 10)
+            self._venue.publish([])
+        elif rule.kind == "clock_skew":
             try:
                 self._venue.clock.shift((rule.ms or 0) * MILLISECOND)
             except ValueError as error:

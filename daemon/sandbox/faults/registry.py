@@ -5,6 +5,7 @@
 - request: a REST request, before or after it was carried out;
 - upgrade: a request for a new WebSocket;
 - frame: a WebSocket message on its way out to one connection;
+- command: a WebSocket command, instead of its being carried out;
 - connection: an open WebSocket, at once and whenever it would be written to;
 - venue: the sandbox itself, at once.
 """
@@ -18,7 +19,7 @@ import msgspec
 from msgspec import Meta
 
 Positive: TypeAlias = Annotated[int, Meta(ge=1)]
-Seam: TypeAlias = Literal["request", "upgrade", "frame", "connection", "venue"]
+Seam: TypeAlias = Literal["request", "upgrade", "command", "frame", "connection", "venue"]
 
 
 class Fault(msgspec.Struct, frozen=True):
@@ -63,6 +64,15 @@ FAULTS: Final[dict[str, Fault]] = {
         "frame",
         "the answer to a WebSocket command is lost",
         channels=("subscribed", "unsubscribed", "ok"),
+    ),
+    "command_error": Fault(
+        "command", "the command is answered with error `code` (18 is a timeout)", ("code",), ("code",)
+    ),
+    "channel_error": Fault(
+        "venue",
+        "every subscription of `channel` ends with error `code` (10 by default)",
+        ("channel", "code"),
+        ("channel",),
     ),
     "drop_private": Fault("frame", "a private frame is lost: those have no number", channels=_PRIVATE),
     "malformed_json": Fault("frame", "the frame is no JSON"),
@@ -110,6 +120,7 @@ SEAM_OPTIONS: Final[dict[Seam, tuple[str, ...]]] = {
     "request": ("path", "method", "market", "probability", "next", "skip", "seed", "for_ms"),
     "frame": ("channel", "market", "stream", "probability", "next", "skip", "seed", "for_ms"),
     "upgrade": ("stream", "probability", "next", "skip", "seed", "for_ms"),
+    "command": ("channel", "probability", "next", "skip", "seed", "for_ms"),
     "connection": ("stream", "probability", "next", "skip", "seed", "for_ms"),
     "venue": ("for_ms",),
 }
@@ -126,7 +137,9 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     path: Annotated[str | None, Meta(description="pattern of the request's path")] = None
     method: Annotated[str | None, Meta(description="GET, POST, PUT or DELETE")] = None
     market: Annotated[str | None, Meta(description="pattern of the market's ticker")] = None
-    channel: Annotated[str | None, Meta(description="pattern of the frame's channel or type")] = None
+    channel: Annotated[
+        str | None, Meta(description="pattern of the frame's channel or type, or of the command's word")
+    ] = None
     stream: Annotated[Literal["kalshi", "kraken"] | None, Meta(description="which WebSocket")] = None
     probability: Annotated[float, Meta(gt=0, le=1, description="chance that what matches is hit")] = 1.0
     next: Annotated[Positive | None, Meta(description="so many hits, then the rule is over")] = None
@@ -136,6 +149,7 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     when: Annotated[Literal["before", "after"], Meta(description="the request was carried out")] = "before"
     ms: Annotated[int | None, Meta(description="how long, or how far")] = None
     count: Annotated[Positive | None, Meta(description="how many")] = None
+    code: Annotated[Positive | None, Meta(description="of the error")] = None
     field: Annotated[str | None, Meta(description="the message's field")] = None
 
     @property

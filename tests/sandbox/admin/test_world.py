@@ -162,3 +162,22 @@ async def test_the_reference_venue_goes_into_maintenance(tmp_path: Path) -> None
             socket, lambda frame: frame.get("channel") == "status" and frame["data"][0]["system"] != "online"
         )
         assert "maintenance" == frames[-1]["data"][0]["system"]
+
+
+async def test_streams_are_limited(tmp_path: Path) -> None:
+    """Error 26 for more markets than one subscription may have; without a limit again, none."""
+    async with (
+        asyncio.timeout(20),
+        running(tmp_path, StillFlow) as client,
+        client.socket() as socket,
+    ):
+        made = await client.admin("/markets", count=3)
+        command = subscribe(1, "orderbook_delta", market_tickers=made["tickers"])
+        await client.admin("/stream/limits", markets_per_subscription=2)
+        await socket.send_json(command)
+        (error,) = await receive_until(socket, lambda _: True)
+        assert 26 == error["msg"]["code"]
+        assert 200 == (await client.admin_call("POST", "/stream/limits", {}))[0]
+        await socket.send_json(command)
+        (answer,) = await receive_until(socket, lambda _: True)
+        assert "subscribed" == answer["type"]

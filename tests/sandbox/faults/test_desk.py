@@ -197,6 +197,32 @@ async def test_the_answer_to_a_command_is_lost(tmp_path: Path) -> None:
         assert ["orderbook_snapshot"] == [frame["type"] for frame in await heard(other)]
 
 
+async def test_a_command_is_answered_with_an_error(tmp_path: Path) -> None:
+    """The code that was ordered, once; nothing was subscribed."""
+    async with following(tmp_path) as (client, _), client.socket() as other:
+        await client.admin("/faults", kind="command_error", code=18, channel="subscribe", next=1)
+        for id_ in (1, 2):
+            await other.send_json(subscribe(id_, "orderbook_delta", market_tickers=[TICKER]))
+        error, *others = await heard(other)
+        assert ("error", 1, 18) == (error["type"], error["id"], error["msg"]["code"])
+        assert ["subscribed", "orderbook_snapshot"] == [frame["type"] for frame in others]
+
+
+async def test_a_channel_ends_with_an_error(tmp_path: Path) -> None:
+    """Everybody's subscription of it, and no other; unknown channels and codes are refused."""
+    async with following(tmp_path) as (client, socket):
+        await client.admin("/faults", kind="channel_error", channel="orderbook_delta")
+        (error,) = await heard(socket)
+        assert ("error", 10) == (error["type"], error["msg"]["code"])
+        await quote(client, "0.4000")
+        assert [] == await heard(socket)
+        await client.call("POST", "/portfolio/events/orders", order_terms(ticker=TICKER))
+        assert ["user_order"] == [frame["type"] for frame in await heard(socket)]
+        for options in ({"channel": "books"}, {"channel": "fill", "code": 99}):
+            status, answer = await client.admin_call("POST", "/faults", {"kind": "channel_error", **options})
+            assert (400, True) == (status, "there are" in answer["error"])
+
+
 async def test_upgrades_are_refused_by_a_gateway(tmp_path: Path) -> None:
     """502 in HTML, once; the next one is let in, and open connections stay."""
     async with following(tmp_path) as (client, socket):
