@@ -154,7 +154,11 @@ class KrakenRest:
             async with self._http.get(
                 self._base + path, params=params, timeout=self._timeout, allow_redirects=False
             ) as response:
-                body = await response.content.read(_BODY_BYTES_MAX)
-                return response.status, body
+                body = bytearray()
+                async for chunk in response.content.iter_chunked(65_536):
+                    body += chunk
+                    if len(body) > _BODY_BYTES_MAX:
+                        raise ReadFailed(f"an answer of more than {_BODY_BYTES_MAX} bytes")
+                return response.status, bytes(body)
         except (aiohttp.ClientError, OSError, TimeoutError, asyncio.IncompleteReadError) as error:
             raise ReadFailed(f"{type(error).__name__}: {error}") from error

@@ -128,6 +128,17 @@ async def test_a_request_names_pair_minutes_and_since() -> None:
     ] == asked
 
 
+async def test_a_full_answer_is_read_to_its_end() -> None:
+    """720 rows come in many pieces; an answer without end is given up."""
+    whole = body(*(later(number) for number in range(720)), last=1790366040 + 718 * 60)
+    async with asyncio.timeout(10), kraken(lambda _: web.Response(body=whole)) as rest:
+        assert 719 == len((await rest.ohlc("BTC/USD", MINUTE, None)).candles)
+    endless = whole + b" " * 5_000_000
+    async with asyncio.timeout(10), kraken(lambda _: web.Response(body=endless)) as rest:
+        with pytest.raises(ReadFailed, match="bytes"):
+            await rest.ohlc("BTC/USD", MINUTE, None)
+
+
 @pytest.mark.parametrize(
     ("status", "kind"), [(429, ReadFailed), (503, ReadFailed), (404, ReadRefused), (302, ReadRefused)]
 )
