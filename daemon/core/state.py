@@ -242,7 +242,9 @@ class State(StreamBeliefs):
                     self._doubt()
                 self.touched.update(self.references.on_connection(event))
             case e.TradesLost():
-                self.lose_trades(event)
+                self.counts["trades_lost" if is_venue else "reference_trades_lost"] += 1
+                if is_venue:
+                    self.lose_trades(event)
             case e.FrameRefused():
                 self.counts["frames_refused" if is_venue else "reference_frames_refused"] += 1
                 if is_venue:

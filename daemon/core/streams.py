@@ -70,7 +70,6 @@ class StreamBeliefs(OrderBeliefs):
 
     def lose_trades(self, event: e.TradesLost) -> None:
         """Trades of any of a connection's markets may be missing."""
-        self.counts["trades_lost"] += 1
         feed = self.connections.of(event.feed)
         feed.has_trade_hole = True
         for ticker, market in self.markets.items():
@@ -165,6 +164,7 @@ class StreamBeliefs(OrderBeliefs):
             if market is not None:
                 self.stop_stream(market, "routed to another connection", event.received_at)
                 market.feed = feed
+                market.is_backfill_due |= self._is_backfilled and event.received_at >= market.spec.open_at
         if market is None:
             return
         self.touched[event.ticker] = None

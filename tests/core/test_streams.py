@@ -94,7 +94,11 @@ def test_a_reference_is_no_connection_of_the_venues(state: State) -> None:
     assert "kraken" not in state.feeds
     assert state.account.is_reconciled
     assert state.markets[TICKER].book.is_synced
-    assert (state.counts["kraken_connects"], state.counts["kraken_drops"]) == (1, 1)
+    state.apply(e.TradesLost("kraken", "gap", T0))
+    state.apply(e.FeedHeard("kraken", T0))
+    assert "kraken" not in state.feeds
+    found = [state.counts[name] for name in ("kraken_connects", "kraken_drops", "reference_trades_lost")]
+    assert found == [1, 1, 1]
 
 
 def test_a_market_that_is_routed_anew_has_no_book(state: State) -> None:
@@ -102,6 +106,7 @@ def test_a_market_that_is_routed_anew_has_no_book(state: State) -> None:
     state.apply(e.MarketRouted(TICKER, "kalshi-2", T0))
     assert not state.markets[TICKER].book.is_synced
     assert state.markets[TICKER].feed is state.feeds["kalshi-2"]
+    assert state.markets[TICKER].refusal == "not_backfilled"
 
 
 def test_a_route_may_be_told_before_the_listing() -> None:
