@@ -103,3 +103,16 @@ def test_nobody_acts_in_the_last_second() -> None:
     exchange, crowd = world("close")
 
     assert [] == crowd.act(exchange, 0.5, 0.05, SPEC.close_at - 10 * MILLISECOND)
+
+
+def test_no_order_is_lost_over_a_pause() -> None:
+    """What couldn't be cancelled while the exchange was paused is looked after when it goes on."""
+    exchange, crowd = world("pause")
+    crowd.open_books(exchange, 0.5, SECOND)
+    exchange.pause(SECOND, is_trading_only=False)
+    run(exchange, crowd, 0.7, 10)
+    exchange.resume(11 * SECOND)
+    run(exchange, crowd, 0.7, 30, start=11)
+    makers = [maker_name(maker) for maker in range(BUSY.makers)]
+    resting = {order_id for name in makers for order_id in exchange.accounts[name].orders}
+    assert resting == {slot.order_id for slot in crowd._slots if slot.order_id in resting}

@@ -219,3 +219,33 @@ def test_a_long_sleep_is_slept_through() -> None:
 
     assert current.book.bid is not None or current.book.ask is not None
     assert 11 <= sum(market.status == "finalized" for market in world.exchange.markets.values())
+
+
+def test_an_operator_may_move_a_market_through_its_life() -> None:
+    """A later close is waited for; a result that an operator gave first stays; the flow goes on."""
+    world = World(first())
+    ticker = quarter_spec(QUARTER_AT, None).ticker
+    close_at = QUARTER_AT + QUARTER + 2 * MINUTE
+    world.exchange.move_close(ticker, close_at, world.now)
+    world.run(QUARTER_AT + QUARTER + MINUTE - world.now, SECOND)
+    assert world.exchange.markets[ticker].is_open(world.now)
+    world.run(close_at - world.now, SECOND)
+    world.exchange.determine(ticker, "scalar", 4_000, world.now)
+    world.exchange.settle(ticker, world.now)
+    world.run(10 * SECOND, SECOND)
+    market = world.exchange.markets[ticker]
+    assert ("finalized", 4_000) == (market.status, market.settlement_price)
+
+
+def test_an_operators_markets_are_left_to_the_operator() -> None:
+    """A restart finds them among what wasn't settled: they close by their clock, and stay closed."""
+    own = msgspec.structs.replace(
+        quarter_spec(QUARTER_AT, None), ticker="KXTEST-1", series_ticker="KXTEST", strike_type=None
+    )
+    ids = count(1)
+    exchange = Exchange(lambda: str(next(ids)))
+    exchange.list_market(own, NOW)
+    flow = TradersFlow(msgspec.structs.replace(first(), markets=(own,)))
+    for now in range(NOW, QUARTER_AT + QUARTER + MINUTE, 4 * SECOND):
+        flow.advance(exchange, now)
+    assert ("closed", None) == (exchange.markets["KXTEST-1"].status, exchange.markets["KXTEST-1"].result)

@@ -199,13 +199,13 @@ class MarketCalls:
             if ticker in self._exchange.markets:
                 raise CallRefused(409, f"{ticker} exists")
         strike = None if body.strike is None else _money(body.strike, "strike")
+        fees = Fees(body.fee_type, _ppm(body.fee_multiplier, "fee_multiplier"))
         facts: list[Fact] = []
         for ticker in tickers:
             spec = MarketSpec(
                 ticker, event, body.series_ticker, body.title, "initialized",
                 now + body.opens_in_ms * MILLISECOND, now + body.closes_in_ms * MILLISECOND,
-                strike, body.strike_type, GRIDS[body.grid], Fees(body.fee_type, _ppm(body.fee_multiplier)),
-                body.exchange_index,
+                strike, body.strike_type, GRIDS[body.grid], fees, body.exchange_index,
             )  # fmt: skip
             facts += self._exchange.list_market(spec, now)
         self._venue.tell([*facts])
@@ -316,7 +316,7 @@ class MarketCalls:
         markets = self._exchange.markets.values()
         if not any(market.spec.event_ticker == body.event_ticker for market in markets):
             raise CallRefused(404, f"event_ticker: no market of {body.event_ticker}")
-        fees = None if body.fee_type is None else Fees(body.fee_type, _ppm(body.multiplier))
+        fees = None if body.fee_type is None else Fees(body.fee_type, _ppm(body.multiplier, "multiplier"))
         now = self._venue.clock.now()
         self._venue.tell([*self._exchange.change_event_fees(body.event_ticker, fees, now)])
         return {"event_ticker": body.event_ticker}
@@ -361,11 +361,11 @@ def _money(text: str, field: str) -> Money:
         raise CallRefused(400, f'{field}: {error}; write dollars as text, such as "85000.00"') from error
 
 
-def _ppm(text: str) -> int:
+def _ppm(text: str, field: str) -> int:
     try:
         return parse_decimal(text, 6)
     except ValueError as error:
-        raise CallRefused(400, f'multiplier: {error}; write it as text, such as "0.5"') from error
+        raise CallRefused(400, f'{field}: {error}; write it as text, such as "0.5"') from error
 
 
 def _value(body: Resolve) -> Price:

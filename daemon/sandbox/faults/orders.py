@@ -51,7 +51,7 @@ def fill_before_cancel(venue: Venue, order_id: str, told_after_ms: int) -> None:
 
     The fill is real: books, money and public trades have it at once, and the cancel finds half of the order
     gone. Only the private messages of fill and position are late; the order's own update comes with the
-    cancel. What stands before the order in the queue is taken with it.
+    cancel (and late too, if that was refused). What stands before the order in the queue is taken with it.
     """
     order = find_order(venue, order_id)
     if order is None or order.status != "resting":
@@ -77,7 +77,12 @@ def fill_before_cancel(venue: Venue, order_id: str, told_after_ms: int) -> None:
     private = (Filled, PositionChanged, OrderChanged)
     venue.keep([*facts])
     venue.publish([fact for fact in facts if not isinstance(fact, private)])
-    asyncio.get_running_loop().call_later(told_after_ms / 1000, venue.publish, late)
+
+    def tell() -> None:
+        is_told = order.status != "resting"
+        venue.publish(late if is_told else [OrderChanged(order.state(), venue.clock.now()), *late])
+
+    asyncio.get_running_loop().call_later(told_after_ms / 1000, tell)
 
 
 def _half(qty: Qty) -> Qty:

@@ -24,8 +24,9 @@ from daemon.sandbox.faults.orders import end_market, fill_before_cancel, ticker_
 from daemon.sandbox.faults.registry import Rule
 from daemon.sandbox.venue import Venue
 
-REMEMBERED_MAX: Final = 512
-"""So many different GETs have their last answer kept, for stale reads."""
+REMEMBERED_MAX: Final = 128
+REMEMBERED_BYTES_MAX: Final = 1 << 18
+"""So many different GETs have their last answer kept, for stale reads; long ones don't."""
 HANG_POLL_S: Final = 0.05
 
 log = structlog.get_logger()
@@ -113,7 +114,10 @@ class RequestFaults:
 
     def _remember(self, request: web.Request, answer: web.StreamResponse) -> web.StreamResponse:
         if request.method == "GET" and isinstance(answer, web.Response) and answer.status == 200:
-            self._answers[request.path_qs] = (200, _bytes(answer))
+            body = _bytes(answer)
+            if len(body) > REMEMBERED_BYTES_MAX:
+                return answer
+            self._answers[request.path_qs] = (200, body)
             self._answers.move_to_end(request.path_qs)
             if len(self._answers) > REMEMBERED_MAX:
                 self._answers.popitem(last=False)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from daemon.sandbox import admin
 from daemon.sandbox.still import StillFlow
 from tests.sandbox.running import running
 
@@ -21,6 +22,8 @@ async def test_it_lists_its_calls(tmp_path: Path) -> None:
         assert {("POST", "/clock/advance"), ("POST", "/faults"), ("POST", "/markets")} <= set(calls)
         assert all(call["does"] for call in calls.values())
         assert calls["POST", "/clock/advance"]["body"]["ms"]["required"]
+        words = (admin.__doc__ or "").split()
+        assert [] == [path for _, path in calls if path not in words]
 
 
 @pytest.mark.parametrize(
