@@ -204,6 +204,7 @@ class Store:
                     tickers[fact.ticker] = None
                 case PositionChanged():
                     rows.append(("position", f"{fact.account} {fact.ticker}", fact))
+                    tickers[fact.ticker] = None
                 case PaidOut():
                     rows.append(("settlement", f"{fact.account} {fact.ticker}", fact))
                 case CashChanged():
