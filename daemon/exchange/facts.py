@@ -1,7 +1,9 @@
 """What happens on the exchange, one fact per struct: the pure exchange's output, which the sandbox publishes.
 
 Rules: past tense, frozen. `at` is the exchange's time. Prices are YES prices unless said. Facts of one
-call come in the order user_order, fill, position, then delta, trade (protocol sheet 11, row 13).
+call come in the order user_order, fill, position, then delta, trade (protocol sheet 11, row 13). What
+becomes of an order group is told among the orders, before the cancels that follow from it; cash is told
+after positions.
 """
 
 from __future__ import annotations
@@ -193,7 +195,8 @@ class PaidOut(_Fact, frozen=True):
 class OrderGroupChanged(_Fact, frozen=True):
     """An order group of a told account was made, triggered, reset, deleted, or its limit changed.
 
-    `contracts_limit` is told on "created" and "limit_updated" only.
+    `contracts_limit` is told on "created" and "limit_updated" only. `exchange_index` is the shard that the
+    group lives on.
     """
 
     account: str

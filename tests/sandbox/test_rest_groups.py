@@ -104,3 +104,34 @@ async def test_a_new_group_is_not_to_be_seen_for_the_read_lag(tmp_path: Path) ->
         assert 201 == (await client.call("POST", ORDERS, order_terms(order_group_id=group)))[0]
         reads.lag = 0
         assert 200 == (await client.call("GET", f"{GROUPS}/{group}"))[0]
+
+
+async def test_a_restart_forgets_no_group_subaccount_or_transfer(tmp_path: Path) -> None:
+    """A triggered group is still triggered, an order still in its group, a used transfer id still used."""
+    transfer = {
+        "client_transfer_id": "6f9619ff-8b86-4d01-b42d-00cf4fc964ff",
+        "from_subaccount": 0,
+        "to_subaccount": 1,
+        "amount_cents": 5_000,
+        "exchange_index": 2,
+    }
+    async with asyncio.timeout(30):
+        async with running(tmp_path) as client:
+            await client.call("POST", "/portfolio/subaccounts")
+            assert 200 == (await client.call("POST", "/portfolio/subaccounts/transfer", transfer))[0]
+            spent, kept = await made(client), await made(client, subaccount=1)
+            await client.call("PUT", f"{GROUPS}/{spent}/trigger")
+            terms = order_terms(order_group_id=kept, subaccount=1)
+            _, placed = await client.call("POST", ORDERS, terms)
+        async with running(tmp_path) as client:
+            status, _ = await client.call("POST", "/portfolio/subaccounts/transfer", transfer)
+            assert 409 == status
+            _, shown = await client.call("GET", f"{GROUPS}/{kept}", query="?subaccount=1")
+            assert [placed["order_id"]] == shown["orders"]
+            status, refused = await client.call("POST", ORDERS, order_terms(order_group_id=spent))
+            assert (400, "exceeded_order_group_risk_limit") == (status, refused["error"]["code"])
+            _, balance = await client.call("GET", "/portfolio/balance", query="?subaccount=1")
+            assert "50.0000" == balance["balance_dollars"]
+            assert 200 == (await client.call("DELETE", f"{GROUPS}/{kept}", query="?subaccount=1"))[0]
+            _, order = await client.call("GET", f"/portfolio/orders/{placed['order_id']}")
+            assert "canceled" == order["order"]["status"]
