@@ -14,7 +14,7 @@ from daemon.core import events as e
 from daemon.core.units import MILLISECOND, Ns
 from daemon.kalshi import wire
 from daemon.kalshi.book_sync import BookSync
-from daemon.kalshi.channels import BOOKS, INDEX, LIFECYCLE, TRADES
+from daemon.kalshi.channels import BOOKS, INDEX, LIFECYCLE, PRIVATE, TRADES
 from daemon.kalshi.control import Control
 from daemon.kalshi.decode import (
     PRICES,
@@ -96,6 +96,7 @@ class Session:
         self._liveness = Liveness(lag_max)
         self._channel = self._subscriptions.books
         self._synced = self._books.synced
+        self._was_connected = False
         self._now: Ns = 0
         self._delta: wire.BookDeltaFrame | None = None
         """The last delta since the last look, for what is judged once a second."""
@@ -113,6 +114,10 @@ class Session:
         """Start a new connection from nothing: new sids, numbers from the start, all books unsynced."""
         self._forget_connection(now)
         self.is_connected = True
+        if self._was_connected:
+            # Until their acks come nobody tells us of a fill or of a market's end, as nobody did meanwhile.
+            self._subscriptions.break_off((LIFECYCLE, *PRIVATE))
+        self._was_connected = True
         self._history.restarted(now)
         self._control.sync(now)
         return [e.FeedConnected(self.feed, now)]

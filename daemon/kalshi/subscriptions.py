@@ -112,6 +112,12 @@ class Subscriptions:
         self.outgoing.clear()
         self._last_id = 0
 
+    def break_off(self, names: Iterable[str]) -> None:
+        """Take note that these channels have a hole, which ends when they are subscribed again."""
+        for name in names:
+            if name in self.channels:
+                self.channels[name].is_broken = True
+
     # --- wishes ---------------------------------------------------------------------------------
 
     def want(self, tickers: Sequence[str]) -> None:

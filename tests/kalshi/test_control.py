@@ -185,3 +185,26 @@ def test_an_answer_about_an_old_sid_says_nothing_of_the_new_one() -> None:
     assert [e.BookLost] == kinds(
         session.receive(frame("error", {"code": 25, "msg": "x"}, sid=9, seq=2), 6 * SECOND)
     )
+
+
+def test_what_a_lost_connection_kept_from_us_is_asked_for_when_it_is_whole_again() -> None:
+    """A fill between two connections, or before the ack on the new one, was told to nobody."""
+    session = opened("A")
+    assert not session.take_listing_doubt()
+    session.dropped("cut", 1)
+    session.connected(2)
+    assert not session.take_listing_doubt()
+    assert [] == session.receive(subscribed("market_lifecycle_v2", 1, 3), 3)
+    assert session.take_listing_doubt()
+    (doubt,) = session.receive(subscribed("fill", 2, 4), 3)
+    assert e.AccountDoubted("fill: subscribed again", 3) == doubt
+
+
+def test_a_connection_for_markets_only_says_nothing_of_the_account() -> None:
+    """Whatever becomes unreadable on it."""
+    session = Session("kalshi-2", is_private=False, is_first=False)
+    session.watch(["A"])
+    session.connected(0)
+    session.receive(subscribed("orderbook_delta", 1, 1), 0)
+    assert [e.FrameRefused, e.BookLost] == kinds(session.receive(b"{", 1))
+    assert not session.take_listing_doubt()
