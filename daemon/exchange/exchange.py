@@ -79,7 +79,7 @@ class Exchange(Lifecycle):
         """Take over what a state directory kept, before anything else happens here.
 
         The accounts' cash, fills and settlements are their own already; their resting orders go back into
-        the books in the order of their making. Groups and transfers are adopted where they are kept.
+        the books in the order in which they queued. Groups and transfers are adopted where they are kept.
         """
         self.accounts.update((account.name, account) for account in accounts)
         for record in markets:
@@ -90,11 +90,14 @@ class Exchange(Lifecycle):
             holding.qty, holding.cost, holding.realized = told.qty, told.cost, told.realized
             holding.fees, holding.volume, holding.traded = told.fees, told.volume, told.traded
             holding.pairs, holding.updated_at = told.pairs, told.at
+        resting: list[Order] = []
         for state in sorted(orders, key=lambda state: state.created_at):
             order = Order.from_state(state)
             self._keep(self.accounts[order.account], order)
             if order.status == "resting":
-                self._execution.rest(self.markets[order.ticker], order, Telling(), order.updated_at)
+                resting.append(order)
+        for order in sorted(resting, key=lambda order: order.queued_at or order.created_at):
+            self._execution.rest(self.markets[order.ticker], order, Telling(), order.updated_at)
         for told_pause in pauses:
             pause = Pause(told_pause.is_exchange_paused, told_pause.is_trading_paused, told_pause.resumes_at)
             self.pauses.set(told_pause.exchange_index, pause, told_pause.at)
@@ -317,7 +320,7 @@ class Exchange(Lifecycle):
             self._shrink_in_place(market, order, remaining, telling, now)
         else:
             self._execution.lift(market, order, telling, now)
-            order.price, order.remaining = request.price, remaining
+            order.price, order.remaining, order.queued_at = request.price, remaining, now
             if order.post_only and market.book.crosses(order.side, order.price):
                 self._execution.drop(order, "PostOnlyCrossCancel", now)
                 telling.order(account, order, now)

@@ -99,7 +99,8 @@ class OrderState(_Fact, frozen=True):
     """One order as it stands: filled + remaining + canceled == initial.
 
     Costs are cash paid per contract bought of either outcome, fees apart; `accumulator` is the fee
-    rounding not yet rebated (`daemon.core.fees`).
+    rounding not yet rebated (`daemon.core.fees`). `queued_at` is when it last went to the back of a level;
+    None in states that were kept before it was.
     """
 
     order_id: str
@@ -128,6 +129,7 @@ class OrderState(_Fact, frozen=True):
     updated_at: Ns
     reason: UpdateReason | None
     order_group_id: str | None = None
+    queued_at: Ns | None = None
 
 
 class OrderChanged(_Fact, frozen=True, gc=True):

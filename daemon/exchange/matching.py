@@ -61,6 +61,7 @@ class Order:
         "owner",
         "post_only",
         "price",
+        "queued_at",
         "reason",
         "remaining",
         "self_trade_prevention",
@@ -114,6 +115,8 @@ class Order:
         self.updated_at = created_at
         self.reason: UpdateReason | None = None
         self.order_group_id: str | None = None
+        self.queued_at: Ns | None = created_at
+        """When it last went to the back of a level."""
         self.front: Qty = 0
         """Recorded size ahead of it at its price (`shadow` only)."""
 
@@ -151,6 +154,7 @@ class Order:
             self.updated_at,
             self.reason,
             self.order_group_id,
+            self.queued_at,
         )
 
     @classmethod

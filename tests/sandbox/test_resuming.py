@@ -6,13 +6,13 @@ from pathlib import Path
 
 from daemon.core.units import MINUTE, MONEY_ONE
 from daemon.exchange.exchange import Exchange
-from daemon.exchange.facts import Fact
+from daemon.exchange.facts import Fact, MarketCreated, OrderChanged
 from daemon.exchange.groups import OrderGroup
-from daemon.exchange.requests import NewOrder, Refused
+from daemon.exchange.requests import Amendment, NewOrder, Refused
 from daemon.sandbox.read_side import ReadSide
 from daemon.sandbox.resuming import FORGET_AFTER, resume_accounts
 from daemon.sandbox.state import Store
-from tests.exchange.venues import CASH, CLOSED, SHARD, T0, TICKER, exchange_of, refused, shown
+from tests.exchange.venues import CASH, CLOSED, SHARD, T0, TICKER, exchange_of, placed, refused, shown
 from tests.sandbox.test_read_side import assert_same
 
 USED = "0a0a0a0a-0000-4000-8000-000000000001"
@@ -101,3 +101,23 @@ def test_markets_long_settled_are_forgotten(tmp_path: Path) -> None:
         assert (markets, 1) == ([*again.markets], len(account.orders))
     assert () == store.load().markets
     store.close()
+
+
+def test_an_amended_order_keeps_the_queue_place_that_it_fell_back_to(tmp_path: Path) -> None:
+    """The older order that grew is behind the younger one, before the restart and after it."""
+    exchange = exchange_of()
+    store = Store(tmp_path / "state")
+    store.set_cash(exchange.accounts["a"])
+    older, younger = (placed(exchange, "a", "bid", 4000, 100, T0 + now) for now in range(2))
+    grown = Amendment("a", older.order_id, TICKER, "bid", 4000, 300)
+    _, facts = exchange.amend(grown, T0 + 2)
+    store.save([OrderChanged(older, T0), OrderChanged(younger, T0), *facts], exchange)
+    store.save([*exchange.deposit("a", SHARD, 1, T0)], exchange)
+    store.save([MarketCreated(exchange.markets[TICKER].spec, T0)], exchange)
+    again = Exchange(lambda: "new")
+    resume_accounts(store, again, store.load(), "a", {}, T0)
+    store.close()
+    for venue in (exchange, again):
+        order = venue.find("a", older.order_id)
+        assert order is not None
+        assert 100 == venue.markets[TICKER].book.ahead(order)
