@@ -212,6 +212,8 @@ class Feeds:
         # Only on a tape, between two recorded sessions.
         while not session.is_connected or link.connection is None:  # noqa: ASYNC110
             await asyncio.sleep(0.005)
+            if self._links.get(session.feed) is not link:
+                return  # closed meanwhile: nothing more comes over it
         try:
             self._inbox.extend(session.poll(self._now()))
             for command in session.outgoing():
