@@ -210,7 +210,7 @@ class Feeds:
     async def _flush_link(self, link: _Link) -> None:
         session = link.session
         # Only on a tape, between two recorded sessions.
-        while not session.is_connected or link.connection is None:  # noqa: ASYNC110
+        while not session.is_connected or link.connection is None:
             await asyncio.sleep(0.005)
             if self._links.get(session.feed) is not link:
                 return  # closed meanwhile: nothing more comes over it
