@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Callable, Iterable
+from typing import Final
 
 from daemon.core.units import Money, Ns, Qty
 from daemon.exchange.accounts import Account
@@ -26,6 +27,9 @@ CANCEL_ALL_REACH: Ns = 0
 
 The mildest that it allows is chosen; `Exchange.cancel_all_reach` switches it.
 """
+
+FOK_FAILURE: Final = "fill or kill insufficient volume"
+"""The details of `invalid_order` for a FOK that can't be filled (sheet 11, row 8)."""
 
 
 class Exchange(Lifecycle):
@@ -150,13 +154,13 @@ class Exchange(Lifecycle):
         plan = market.book.plan(order.side, order.price, qty, account.name, request.self_trade_prevention)
         if request.post_only and market.book.crosses(order.side, order.price):
             return Refused("invalid_order", "post only cross"), []
-        # A FOK that meets an own order is handled as IOC.
+        # A FOK that meets an own order is handled as IOC, whichever of the two gives way (sheet 7.3).
         if (
             request.time_in_force == "fill_or_kill"
-            and not plan.is_self_crossed
+            and not plan.meets_itself
             and self._fillable(order, plan, now) < qty
         ):
-            return Refused("invalid_order", "fill or kill insufficient volume"), []
+            return Refused("invalid_order", FOK_FAILURE), []
         if not account.affords(order, plan.filled, market.spec.fees):
             return Refused("insufficient_balance"), []
         telling = Telling()

@@ -191,6 +191,11 @@ class Plan(NamedTuple):
     filled: Qty
     is_self_crossed: bool
 
+    @property
+    def meets_itself(self) -> bool:
+        """Whether it meets an own order, which stops it or is pulled."""
+        return self.is_self_crossed or any(isinstance(step, Pull) for step in self.steps)
+
 
 _NOTHING = Plan((), 0, False)
 

@@ -172,7 +172,8 @@ class Verifier:
         if not -PAST_MAX <= int(stamp) * MILLISECOND - now <= FUTURE_MAX:
             raise _refusal("header_timestamp_expired")
         key, public = found
-        message = f"{stamp}{method}{path}".encode()
+        # The bytes of the wire, whatever they are: a target need not be UTF-8.
+        message = f"{stamp}{method}{path}".encode("utf-8", "surrogateescape")
         try:
             raw = base64.b64decode(signature, validate=True)
             if isinstance(public, Ed25519PublicKey):

@@ -64,7 +64,7 @@ class ClockChannel:
                 if message.type in {WSMsgType.TEXT, WSMsgType.BINARY}:
                     follower.seen = max(follower.seen, _decoder.decode(message.data).seen_ns)
                     self._was_heard.set()
-        except msgspec.MsgspecError:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             await response.close(code=1007, message=b"not a clock answer")
         finally:
             del self._followers[follower]

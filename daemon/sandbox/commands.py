@@ -83,6 +83,8 @@ class _Numbered(msgspec.Struct):
     id: int = 0
 
 
+_UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+"""What a decoder raises: no JSON, or another shape; no UTF-8; nested without end."""
 _decode_command = msgspec.json.Decoder(Command).decode
 _decode_id = msgspec.json.Decoder(_Numbered).decode
 
@@ -101,7 +103,7 @@ def decode_command(text: str | bytes) -> Command | None:
     """Return a client's message as a command; None when it is none."""
     try:
         return _decode_command(text)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except _UNREADABLE:
         return None
 
 
@@ -109,7 +111,7 @@ def id_of(text: str | bytes) -> int:
     """Return the id of a message that is no command, for its error; 0 when it has none."""
     try:
         return _decode_id(text).id
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except _UNREADABLE:
         return 0
 
 

@@ -80,7 +80,8 @@ class Buckets:
         if exchange_index is None or exchange_index < 0:
             names = ("write", *(f"write {shard}" for shard in SHARDS))
         else:
-            names = (f"write {exchange_index}",) if exchange_index else ("write",)
+            # A shard that there isn't has no budget of its own: naming new ones must not buy tokens.
+            names = (f"write {exchange_index}",) if exchange_index in SHARDS else ("write",)
         return self._take(names, self._tier.write_per_s, self._tier.burst_s, cost, now)
 
     def pay(self, cost: int, exchange_index: int | None, now: Ns) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Collection, Mapping
 from typing import Any, Final, TypeAlias, TypeVar
 
@@ -28,12 +29,18 @@ _GO_NAMES: Final = {
 }
 _GO_TYPES: Final = {str: "string", int: "int64", bool: "bool", list: "slice"}
 
+_WHOLE: Final = re.compile(r"[+-]?[0-9]{1,20}")
+
 _TRUTHS: Final = {
     **dict.fromkeys(("1", "t", "T", "TRUE", "true", "True"), True),
     **dict.fromkeys(("0", "f", "F", "FALSE", "false", "False"), False),
 }
 
 SUBACCOUNT_MAX: Final = 63
+INT64_MAX: Final = (1 << 63) - 1
+"""What the venue's decoder takes as a number; beyond, a text is none."""
+SECONDS_MAX: Final = 253_402_300_799
+"""The last second of the year 9999: what is later has no RFC 3339 instant."""
 
 CREATE_FIELDS: Final[Fields] = {
     "ticker": str,
@@ -110,7 +117,7 @@ def decode_object(raw: bytes) -> dict[str, Any]:
     """Return a JSON object. Raises ApiError 400, flat."""
     try:
         found = msgspec.json.decode(raw)
-    except msgspec.MsgspecError as exc:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as exc:
         raise flat_error(400, "bad_request", f"invalid JSON: {exc}") from exc
     if not isinstance(found, dict):
         raise flat_error(400, "bad_request", "json: cannot unmarshal non-object into Go value")
@@ -128,9 +135,11 @@ def check_fields(body: dict[str, Any], fields: Fields, struct: str) -> dict[str,
         value = body.get(name)
         if value is None:
             continue
-        if type(value) is not type_:
+        is_too_large = type(value) is int and not -INT64_MAX <= value <= INT64_MAX
+        if type(value) is not type_ or is_too_large:
+            kind = f"number {value}" if is_too_large else _GO_NAMES[type(value)]
             text = (
-                f"json: cannot unmarshal {_GO_NAMES[type(value)]} into Go struct field "
+                f"json: cannot unmarshal {kind} into Go struct field "
                 f"{struct}.{name} of type {_GO_TYPES[type_]}"
             )
             raise flat_error(400, "bad_request", text)
@@ -181,10 +190,9 @@ def whole(query: Query, name: str, operation: str) -> int | None:
     text = query.get(name)
     if text is None or text == "":
         return None
-    try:
-        return int(text)
-    except ValueError:
-        raise bare_error(operation, _camel(name), "number") from None
+    if _WHOLE.fullmatch(text) is None or abs(int(text)) > INT64_MAX:
+        raise bare_error(operation, _camel(name), "number")
+    return int(text)
 
 
 def limit(query: Query, operation: str, *, default: int, at_most: int, at_least: int = 1) -> int:
@@ -231,7 +239,19 @@ def span(query: Query, family: str, operation: str) -> Span:
 def seconds(query: Query, name: str, operation: str) -> Ns | None:
     """Return an instant given in seconds; None if absent."""
     found = whole(query, name, operation)
-    return None if found is None else found * SECOND
+    # The instants after the last one that can be written are all the same: nothing happens there.
+    return None if found is None else max(-SECONDS_MAX, min(found, SECONDS_MAX)) * SECOND
+
+
+def expiry(body: dict[str, Any]) -> Ns | None:
+    """Return the `expiration_time` of an order's body; None if absent. Raises ApiError 400."""
+    found = body.get("expiration_time")
+    if found is None:
+        return None
+    assert isinstance(found, int)
+    if found > SECONDS_MAX:
+        raise nested_error(400, "invalid_parameters", f"invalid expiration_time: {found}")
+    return found * SECOND
 
 
 def names(query: Query, name: str) -> list[str] | None:
@@ -251,6 +271,9 @@ def page(items: list[_T], query: Query, size: int) -> tuple[list[_T], str]:
     return items[start : start + size], _cursor(rest) if rest > 0 else ""
 
 
+_CURSOR_DIGITS_MAX: Final = 20
+
+
 def _cursor(left: int) -> str:
     return base64.urlsafe_b64encode(b"left:%d" % left).decode()
 
@@ -261,7 +284,8 @@ def _left(cursor: str) -> int | None:
     except (binascii.Error, ValueError):
         return None
     number = text.removeprefix(b"left:")
-    return int(number) if text.startswith(b"left:") and number.isdigit() else None
+    is_ours = text.startswith(b"left:") and number.isdigit() and len(number) < _CURSOR_DIGITS_MAX
+    return int(number) if is_ours else None
 
 
 def _camel(name: str) -> str:

@@ -56,7 +56,7 @@ def decode_request(text: str | bytes) -> Request | None:
     """Return a reader's message; None when it is none."""
     try:
         return _decode(text)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
 
 

@@ -10,7 +10,6 @@ from typing import Any
 
 from aiohttp import web
 
-from daemon.core.units import SECOND
 from daemon.exchange.accounts import Account
 from daemon.exchange.facts import OrderState
 from daemon.exchange.requests import Amendment, NewOrder
@@ -24,6 +23,7 @@ from daemon.sandbox.query import (
     CREATE_FIELDS,
     DECREASE_FIELDS,
     check_fields,
+    expiry,
     json_object,
     one_of,
     price_of,
@@ -77,7 +77,7 @@ class OrderApi:
     def _check_shard(self, body: dict[str, Any], ticker: str) -> None:
         index = body.get("exchange_index", -1)
         market = self._exchange.markets.get(ticker)
-        if index >= 0 and market is not None and market.spec.exchange_index != index:
+        if market is not None and index not in {-1, market.spec.exchange_index}:
             raise nested_error(400, "invalid_parameters", f"{ticker} is not on exchange_index {index}")
 
     # --- create ------------------------------------------------------------------------------
@@ -87,7 +87,6 @@ class OrderApi:
         self._check_shard(body, ticker)
         client_order_id = body.get("client_order_id", "")
         _check_client_order_id(client_order_id)
-        expiration = body.get("expiration_time")
         prevention = required(body, "self_trade_prevention_type")
         tif = required(body, "time_in_force")
         return NewOrder(
@@ -103,7 +102,7 @@ class OrderApi:
                 prevention, "self_trade_prevention_type", ("taker_at_cross", "maker")
             ),
             client_order_id=client_order_id,
-            expires_at=None if expiration is None else expiration * SECOND,
+            expires_at=expiry(body),
             post_only=body.get("post_only", False),
             reduce_only=body.get("reduce_only", False),
             cancel_on_pause=body.get("cancel_order_on_pause", False),
@@ -204,7 +203,13 @@ class OrderApi:
     async def cancel_all(self, request: web.Request) -> web.Response:
         """DELETE /portfolio/events/orders: 204 without a body."""
         self._pay(COST_CANCEL, _UNSCOPED)
-        for account in accounts_asked(request, self._venue, "CancelAllOrders"):
+        accounts = accounts_asked(request, self._venue, "CancelAllOrders")
+        markets, pauses = self._exchange.markets, self._exchange.pauses
+        shards = {markets[ticker].spec.exchange_index for account in accounts for ticker in account.resting}
+        if shards and not any(pauses.is_exchange_active(shard) for shard in shards):
+            # Nothing could be cancelled: a kill switch must not say that it was.
+            raise nested_error(409, "exchange_is_paused")
+        for account in accounts:
             _, facts = self._exchange.cancel_all(account.name, self._venue.clock.now())
             self._venue.tell([*facts])
         return web.Response(status=204)
@@ -221,7 +226,6 @@ class OrderApi:
         renamed = body.get("updated_client_order_id")
         if renamed:
             _check_client_order_id(renamed)
-        expiration = body.get("expiration_time")
         amendment = Amendment(
             account=account.name,
             order_id=request.match_info["order_id"],
@@ -231,7 +235,7 @@ class OrderApi:
             qty=qty_of(required(body, "count")),
             client_order_id=body.get("client_order_id"),
             updated_client_order_id=renamed,
-            expires_at=None if expiration is None else expiration * SECOND,
+            expires_at=expiry(body),
         )
         now = self._venue.clock.now()
         outcome, facts = self._exchange.amend(amendment, now)

@@ -66,3 +66,11 @@ def test_a_write_that_cannot_pay_is_too_many_requests() -> None:
         buckets.pay(101, 2, NOW)
     assert 429 == caught.value.status
     buckets.pay(100, 2, NOW)
+
+
+def test_a_shard_that_there_is_not_has_no_budget_of_its_own() -> None:
+    """Else every number that a client thinks of were a full bucket."""
+    buckets = Buckets(BASIC)
+    assert buckets.take_write(100, 77, 0)
+    assert not buckets.take_write(10, 78, 0)
+    assert not buckets.take_write(10, 0, 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Callable
 
@@ -103,3 +104,35 @@ def test_a_garbage_cursor_is_the_first_page() -> None:
     """Silently, as recorded."""
     for cursor in ("garbage", "bGVmdDp4", json.dumps({})):
         assert [1, 2] == query.page([1, 2, 3], {"cursor": cursor}, 2)[0]
+
+
+def test_numbers_are_those_that_the_venue_can_hold() -> None:
+    """64 bits in queries and bodies, and no spelling but digits; instants end with the year 9999."""
+    assert -7 == query.whole({"depth": "-7"}, "depth", "Get")
+    assert 2**63 - 1 == query.whole({"depth": str(2**63 - 1)}, "depth", "Get")
+    for text in (str(2**63), "9" * 5000, "1_000", " 7", "\u0667", "1.0"):
+        with pytest.raises(ApiError) as caught:
+            query.whole({"depth": text}, "depth", "Get")
+        assert 400 == caught.value.status
+    with pytest.raises(ApiError) as caught:
+        query.check_fields({"subaccount": 2**63}, query.CREATE_FIELDS, "Create")
+    assert b"cannot unmarshal number 9223372036854775808 into" in caught.value.body
+    assert query.SECONDS_MAX * 10**9 == query.seconds({"max_ts": str(2**62)}, "max_ts", "Get")
+    assert 7 * 10**9 == query.expiry({"expiration_time": 7})
+    with pytest.raises(ApiError) as caught:
+        query.expiry({"expiration_time": query.SECONDS_MAX + 1})
+    assert 400 == caught.value.status
+
+
+@pytest.mark.parametrize("raw", [b'{"a":"\xff"}', b"[" * 100_000, b'{"a":1e999}'])
+def test_what_cannot_be_read_is_a_bad_request(raw: bytes) -> None:
+    """No UTF-8, nested without end, or a number without a value: flat, as any other text that is no JSON."""
+    with pytest.raises(ApiError) as caught:
+        query.decode_object(raw)
+    assert (400, "bad_request") == (caught.value.status, json.loads(caught.value.body)["code"])
+
+
+def test_a_cursor_longer_than_any_number_is_the_first_page() -> None:
+    """As any other garbage."""
+    cursor = base64.urlsafe_b64encode(b"left:" + b"9" * 5000).decode()
+    assert [1, 2] == query.page([1, 2, 3], {"cursor": cursor}, 2)[0]

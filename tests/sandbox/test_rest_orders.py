@@ -230,3 +230,29 @@ async def test_the_reach_of_a_cancel_all_is_switchable(tmp_path: Path) -> None:
         assert 204 == (await client.text("DELETE", ORDERS))[0]
         _, placed = await client.call("POST", ORDERS, order_terms())
         assert ("0.00", "0.00") == (placed["fill_count"], placed["remaining_count"])
+
+
+async def test_a_shard_below_minus_one_and_a_year_beyond_all_are_refused(tmp_path: Path) -> None:
+    """Nothing is guessed from them, and the exchange holds nothing that it could not write down."""
+    async with asyncio.timeout(20), running(tmp_path) as client:
+        for terms in (order_terms(exchange_index=-5), order_terms(expiration_time=2**62)):
+            status, body = await client.call("POST", ORDERS, terms)
+            assert (400, "invalid_parameters") == (status, body["error"]["code"])
+        assert (201, 201) == (
+            (await client.call("POST", ORDERS, order_terms(exchange_index=-1)))[0],
+            (await client.call("POST", ORDERS, order_terms(exchange_index=None)))[0],
+        )
+
+
+async def test_a_cancel_all_that_cannot_be_carried_out_says_so(tmp_path: Path) -> None:
+    """A kill switch that did nothing, because the exchange is paused, doesn't answer that it did."""
+    async with asyncio.timeout(20), running(tmp_path) as client:
+        venue = client.sandbox.venue
+        assert 201 == (await client.call("POST", ORDERS, order_terms()))[0]
+        venue.tell([*venue.exchange.pause(venue.clock.now(), is_trading_only=False, exchange_index=2)])
+        status, body = await client.call("DELETE", ORDERS)
+        assert (409, "exchange_is_paused") == (status, body["error"]["code"])
+        venue.tell([*venue.exchange.resume(venue.clock.now())])
+        venue.tell([*venue.exchange.pause(venue.clock.now())])
+        assert 204 == (await client.call("DELETE", ORDERS))[0]
+        assert not venue.account.resting

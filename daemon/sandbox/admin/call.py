@@ -3,11 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine
-from typing import Any, Literal, NamedTuple, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 import msgspec
 
-from daemon.core.units import Price, Qty, parse_price, parse_qty
+from daemon.core.units import (
+    MONEY_ONE,
+    QTY_ONE,
+    Money,
+    Price,
+    Qty,
+    format_money,
+    format_qty,
+    parse_money,
+    parse_price,
+    parse_qty,
+)
+
+MS_MAX: Final = 10 * 365 * 86_400_000
+"""Ten years: further from now no call may put anything."""
+QTY_MAX: Final[Qty] = 10_000_000 * QTY_ONE
+"""Of one order: what is kept of a day of them still fits 64 bits."""
+MONEY_MAX: Final[Money] = 1_000_000_000 * MONEY_ONE
 
 
 class Body(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -69,6 +86,17 @@ def qty_in(text: str, field: str) -> Qty:
         qty = parse_qty(text)
     except ValueError as error:
         raise CallRefused(400, f'{field}: {error}; write contracts as text, such as "10.00"') from error
-    if qty < 1:
-        raise CallRefused(400, f"{field}: {text} is not above 0.00")
+    if not 0 < qty <= QTY_MAX:
+        raise CallRefused(400, f"{field}: {text} is not above 0.00 and at most {format_qty(QTY_MAX)}")
     return qty
+
+
+def money_in(text: str, field: str) -> Money:
+    """Return an amount such as "85000.00" above zero, or refuse naming the field."""
+    try:
+        money = parse_money(text)
+    except ValueError as error:
+        raise CallRefused(400, f'{field}: {error}; write dollars as text, such as "85000.00"') from error
+    if not 0 < money <= MONEY_MAX:
+        raise CallRefused(400, f"{field}: {text} is not above 0 and at most {format_money(MONEY_MAX)}")
+    return money

@@ -10,9 +10,9 @@ from daemon.core.commands import TimeInForce
 from daemon.core.markets import Fees, FeeType, MarketResult, MarketSpec
 from daemon.core.units import (
     MILLISECOND,
+    MONEY_ONE,
     PRICE_ONE,
     BookSide,
-    Money,
     Ns,
     Price,
     PriceBand,
@@ -20,13 +20,12 @@ from daemon.core.units import (
     Qty,
     format_qty,
     parse_decimal,
-    parse_money,
 )
 from daemon.exchange.facts import Fact
 from daemon.exchange.market import Market
 from daemon.exchange.requests import NewOrder, Refused
 from daemon.exchange.tick_tables import LINEAR_CENT, TAPERED_DECI_CENT
-from daemon.sandbox.admin.call import Body, Call, CallRefused, price_in, qty_in
+from daemon.sandbox.admin.call import MS_MAX, Body, Call, CallRefused, money_in, price_in, qty_in
 from daemon.sandbox.catalog import SeriesListing
 from daemon.sandbox.venue import Venue
 
@@ -39,6 +38,7 @@ GRIDS: Final[dict[str, tuple[PriceBand, ...]]] = {
     "tapered_deci_cent": TAPERED_DECI_CENT,
     "deci_cent": (PriceBand(0, PRICE_ONE, 10),),
 }
+MULTIPLIER_PPM_MAX: Final = 1_000 * MONEY_ONE
 GridName = Literal["linear_cent", "tapered_deci_cent", "deci_cent"]
 
 _Ticker = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9.\-]+$")]
@@ -61,11 +61,11 @@ class MakeMarkets(Body, frozen=True):
 
     series_ticker: _Ticker = "KXTEST"
     event_ticker: _Ticker | None = None
-    ticker: Annotated[str | None, Meta(description="for one market; several are numbered")] = None
+    ticker: Annotated[_Ticker | None, Meta(description="for one market; several are numbered")] = None
     count: Annotated[int, Meta(ge=1, le=10_000)] = 1
     title: str = "A market of the operator's"
-    opens_in_ms: int = 0
-    closes_in_ms: Annotated[int, Meta(ge=1)] = 3_600_000
+    opens_in_ms: Annotated[int, Meta(ge=-MS_MAX, le=MS_MAX)] = 0
+    closes_in_ms: Annotated[int, Meta(ge=1, le=MS_MAX)] = 3_600_000
     strike: Annotated[str | None, Meta(description='dollars as text: "85000.00"')] = None
     strike_type: str | None = None
     grid: GridName = "linear_cent"
@@ -102,7 +102,7 @@ class MoveClose(Body, frozen=True):
     """When a market closes, from now: 0 at once."""
 
     ticker: _Ticker
-    in_ms: Annotated[int, Meta(ge=0)] = 0
+    in_ms: Annotated[int, Meta(ge=0, le=MS_MAX)] = 0
 
 
 class ChangeGrid(Body, frozen=True):
@@ -198,7 +198,7 @@ class MarketCalls:
         for ticker in tickers:
             if ticker in self._exchange.markets:
                 raise CallRefused(409, f"{ticker} exists")
-        strike = None if body.strike is None else _money(body.strike, "strike")
+        strike = None if body.strike is None else money_in(body.strike, "strike")
         fees = Fees(body.fee_type, _ppm(body.fee_multiplier, "fee_multiplier"))
         facts: list[Fact] = []
         for ticker in tickers:
@@ -278,7 +278,7 @@ class MarketCalls:
     async def set_strike(self, body: SetStrike) -> dict[str, object]:
         """POST /markets/strike."""
         self._market(body.ticker)
-        strike, now = _money(body.strike, "strike"), self._venue.clock.now()
+        strike, now = money_in(body.strike, "strike"), self._venue.clock.now()
         return self._told(body.ticker, self._exchange.set_strike(body.ticker, strike, body.strike_type, now))
 
     async def determine(self, body: Resolve) -> dict[str, object]:
@@ -354,18 +354,14 @@ class MarketCalls:
         return {"ticker": ticker, "status": self._exchange.markets[ticker].status}
 
 
-def _money(text: str, field: str) -> Money:
-    try:
-        return parse_money(text)
-    except ValueError as error:
-        raise CallRefused(400, f'{field}: {error}; write dollars as text, such as "85000.00"') from error
-
-
 def _ppm(text: str, field: str) -> int:
     try:
-        return parse_decimal(text, 6)
+        ppm = parse_decimal(text, 6)
     except ValueError as error:
         raise CallRefused(400, f'{field}: {error}; write it as text, such as "0.5"') from error
+    if not 0 <= ppm <= MULTIPLIER_PPM_MAX:
+        raise CallRefused(400, f"{field}: {text} is not within 0 to {MULTIPLIER_PPM_MAX // MONEY_ONE}")
+    return ppm
 
 
 def _value(body: Resolve) -> Price:

@@ -86,7 +86,7 @@ def _decoded(call: Call, raw: bytes) -> Body:
         return msgspec.json.decode(raw or b"{}", type=call.body)
     except msgspec.ValidationError as error:
         raise CallRefused(400, str(error)) from error
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise CallRefused(400, f"the body is no JSON: {error}") from error
 
 

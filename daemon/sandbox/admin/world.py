@@ -6,8 +6,8 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta
 
-from daemon.core.units import MILLISECOND, format_money, parse_money
-from daemon.sandbox.admin.call import Body, Call, CallRefused, NoBody
+from daemon.core.units import MILLISECOND, format_money
+from daemon.sandbox.admin.call import MS_MAX, Body, Call, CallRefused, NoBody, money_in
 from daemon.sandbox.bodies import PRICE_TEXT
 from daemon.sandbox.faults.desk import FaultDesk
 from daemon.sandbox.faults.registry import FAULTS, SEAM_OPTIONS, BadRule, Rule
@@ -55,7 +55,8 @@ class PauseExchange(Body, frozen=True):
     what: Literal["trading", "exchange"] = "trading"
     exchange_index: _Shard = None
     resumes_in_ms: Annotated[
-        Annotated[int, Meta(ge=1)] | None, Meta(description="the end as announced; resume ends it")
+        Annotated[int, Meta(ge=1, le=MS_MAX)] | None,
+        Meta(description="the end as announced; resume ends it"),
     ] = None
 
 
@@ -68,8 +69,8 @@ class Resume(Body, frozen=True):
 class Maintenance(Body, frozen=True):
     """A window in which the exchange is paused, from now."""
 
-    in_ms: Annotated[int, Meta(ge=0)] = 0
-    for_ms: Annotated[int, Meta(ge=1)] = 7_200_000
+    in_ms: Annotated[int, Meta(ge=0, le=MS_MAX)] = 0
+    for_ms: Annotated[int, Meta(ge=1, le=MS_MAX)] = 7_200_000
 
 
 class Deposit(Body, frozen=True):
@@ -218,12 +219,7 @@ class WorldCalls:
 
     async def deposit(self, body: Deposit) -> dict[str, object]:
         """POST /account/deposit."""
-        try:
-            amount = parse_money(body.dollars)
-        except ValueError as error:
-            raise CallRefused(400, f"dollars: {error}") from error
-        if amount <= 0:
-            raise CallRefused(400, f"dollars: {body.dollars} is not above 0")
+        amount = money_in(body.dollars, "dollars")
         account, shard = self._venue.account, body.exchange_index
         facts = self._venue.exchange.treasury.deposit(account.name, shard, amount, self._venue.clock.now())
         self._venue.tell([*facts])
@@ -249,10 +245,7 @@ class WorldCalls:
         """POST /spot."""
         if not isinstance(self._venue.flow, StillFlow):
             raise CallRefused(409, "the price has a life of its own; start the sandbox with --world still")
-        try:
-            self._venue.flow.price = parse_money(body.price)
-        except ValueError as error:
-            raise CallRefused(400, f"price: {error}") from error
+        self._venue.flow.price = money_in(body.price, "price")
         return {"price": body.price}
 
     async def set_reference(self, body: SetReference) -> dict[str, object]:
