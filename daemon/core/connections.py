@@ -69,8 +69,11 @@ class Connections:
         return health
 
     def hear(self, event: e.FeedHeard) -> None:
-        """Take a sign of life."""
-        self.of(event.feed).heard_at = event.received_at
+        """Take a sign of life. A stamped one tells how late the stream is, when no book says it any more."""
+        health = self.of(event.feed)
+        health.heard_at = event.received_at
+        if event.sent_at is not None:
+            health.lag.observe(event.received_at, event.sent_at)
 
     def quiet(self, event: e.ChannelQuieted) -> None:
         """Take that a channel fell silent, or speaks again."""

@@ -22,10 +22,11 @@ class FeedDropped(Fact, frozen=True):
 
 
 class FeedHeard(Fact, frozen=True):
-    """A connection is alive though it brought no message: a ping or a pong was seen."""
+    """A connection is alive though it brought no event of its own; `sent_at` if what came was stamped."""
 
     feed: Feed
     received_at: Ns
+    sent_at: Ns | None = None
 
 
 class FrameRefused(Fact, frozen=True):
