@@ -78,7 +78,10 @@ class Parts:
         silence_s = config.feed.silent_max_s
         self.feeds = _feeds(config, inbox, clock)
         self.reference = ReferenceSource(
-            KrakenSession(tuple(dict.fromkeys(one.kraken for one in config.reference.underlyings))),
+            KrakenSession(
+                tuple(dict.fromkeys(one.kraken for one in config.reference.underlyings)),
+                silence_max=silence_s * SECOND,
+            ),
             outside.kraken,
             now=now,
             emit=inbox.extend,
@@ -101,6 +104,7 @@ class Parts:
         self.reader = Reader(rest, now=now, emit=emit)
         self.discovery = Discovery(rest, self.feeds, config.markets, now=now, emit=emit)
         self.feeds.on_listing_doubt = self.discovery.hurry
+        self.feeds.on_new_series = self.discovery.look_at
         self.backfill = Backfill(
             rest, silence=silence_s * SECOND, now=now, emit=emit, backlog=lambda: len(inbox)
         )
@@ -185,9 +189,17 @@ def _feeds(config: Config, inbox: Inbox, clock: SystemClock | FollowedClock) -> 
     """Return the venue's connections as `[venue]`, `[feed]` and `[reference]` ask for."""
     lag_max = config.feed.transport_lag_max_ms * MILLISECOND
     quiet_max = config.feed.channel_quiet_max_s * SECOND
+    silence_max = config.feed.silent_max_s * SECOND
 
     def another(feed: e.Feed) -> Session:
-        return Session(feed, is_private=False, is_first=False, lag_max=lag_max, channel_quiet_max=quiet_max)
+        return Session(
+            feed,
+            is_private=False,
+            is_first=False,
+            lag_max=lag_max,
+            channel_quiet_max=quiet_max,
+            silence_max=silence_max,
+        )
 
     indices = (one.cfbenchmarks for one in config.reference.underlyings)
     first = Session(
@@ -196,10 +208,13 @@ def _feeds(config: Config, inbox: Inbox, clock: SystemClock | FollowedClock) -> 
         index_ids=tuple(dict.fromkeys(indices)) if "cfbenchmarks" in config.reference.prefer else (),
         lag_max=lag_max,
         channel_quiet_max=quiet_max,
+        silence_max=silence_max,
     )
     private = None
     if config.venue.private_connection:
-        private = Session(PRIVATE_FEED, is_public=False, is_first=False, lag_max=lag_max)
+        private = Session(
+            PRIVATE_FEED, is_public=False, is_first=False, lag_max=lag_max, silence_max=silence_max
+        )
     return Feeds(
         first,
         inbox,

@@ -84,7 +84,7 @@ def test_limits_are_the_cores_exact_units() -> None:
         price_away_max=1_200,
         orders_per_minute_max=13,
         close_guard=14 * SECOND,
-        feed_silent_max=15 * SECOND,
+        feed_silent_max=15 * SECOND // 2,
         transport_lag_max=16 * MILLISECOND,
         clock_offset_max=17 * MILLISECOND,
         refused_per_minute_max=20,

@@ -20,10 +20,12 @@ from daemon.kalshi import wire
 from daemon.kalshi.book_sync import BookSync
 from daemon.kalshi.channels import BOOKS, LIFECYCLE, PRIVATE, TRADES, Stream
 from daemon.kalshi.refusals import Tally
-from daemon.kalshi.subscriptions import Subscriptions
+from daemon.kalshi.subscriptions import TOO_MANY_COMMANDS, Subscriptions
 
 TERMINAL_ERRORS = frozenset({7, 10, 17, 25})
 """The subscription is dead (10, 25; 17 until June) or unknown to the venue (7): subscribe again."""
+KNOWN_ERRORS = range(1, 100)
+"""Codes that are counted each by itself: the sheet knows 1 to 28. They come from outside and name metrics."""
 
 
 class Control:
@@ -136,6 +138,8 @@ class Control:
 
     def acknowledged(self, message: wire.OkFrame | wire.UnsubscribedFrame, now: Ns) -> list[e.Event]:
         """Take the answer to any other command."""
+        if self.subscriptions.is_sign_of_life(message.id):
+            return self._alive(now)
         events: list[e.Event] = []
         pending = self.subscriptions.take_pending(message.id)
         if message.sid is not None:
@@ -151,8 +155,16 @@ class Control:
 
     def failed(self, message: wire.ErrorFrame, now: Ns) -> list[e.Event]:
         """Take an error: a refused command, or the end of a subscription."""
+        code = message.msg.code
+        self.tally.count(f"error_{code}" if code in KNOWN_ERRORS else "error_of_unknown_code")
+        if self.subscriptions.is_sign_of_life(message.id):
+            if code == TOO_MANY_COMMANDS:
+                self.subscriptions.pace.slow_down(now)
+            return self._alive(now)
+        return self._failed(message, now)
+
+    def _failed(self, message: wire.ErrorFrame, now: Ns) -> list[e.Event]:
         error, subscriptions = message.msg, self.subscriptions
-        self.tally.count(f"error_{error.code}")
         reason = f"error {error.code}: {error.msg}"
         events: list[e.Event] = []
         if message.sid is not None and message.seq is not None:
@@ -182,6 +194,10 @@ class Control:
                 events += self.books.lose(list(pending.tickers), reason, now)
             events += self._hole(pending.channel.name, reason, now)
         return events + self.settle(now)
+
+    def _alive(self, now: Ns) -> list[e.Event]:
+        """Tell that the stream is one: it answered, whatever the answer."""
+        return [e.FeedHeard(self.feed, now), *self.settle(now)]
 
     def _join(self, name: str, sid: int, now: Ns) -> list[e.Event]:
         """Give a channel its sid."""

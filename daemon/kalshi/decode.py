@@ -322,7 +322,7 @@ def decode_index(frame: IndexValueFrame, received_at: Ns) -> ReferencePriceRecei
         price = decode_money(told.value)
         if told.id != msg.index_id or price <= 0:
             raise ValueError(f"index {msg.index_id!r} with id {told.id!r} and value {told.value!r}")
-    except (ValueError, msgspec.DecodeError) as error:
+    except (ValueError, msgspec.DecodeError, RecursionError) as error:
         raise BadFrame("cfbenchmarks_value", str(error)) from None
     return ReferencePriceReceived(INDEX_SOURCE, told.id, price, received_at, told.time * MILLISECOND)
 

@@ -110,5 +110,11 @@ def encode_unsubscribe(command_id: int, sid: int) -> str:
     return _encode_command(command_id, "unsubscribe", {"sids": [sid]})
 
 
-def _encode_command(command_id: int, cmd: str, params: object) -> str:
-    return _encoder.encode({"id": command_id, "cmd": cmd, "params": params}).decode()
+def encode_list(command_id: int) -> str:
+    """Return a list_subscriptions command, which the venue answers whatever is subscribed."""
+    return _encode_command(command_id, "list_subscriptions")
+
+
+def _encode_command(command_id: int, cmd: str, params: object = None) -> str:
+    command = {"id": command_id, "cmd": cmd}
+    return _encoder.encode(command if params is None else {**command, "params": params}).decode()

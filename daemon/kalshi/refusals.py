@@ -17,6 +17,8 @@ _OTHER_SHAPES = "other shapes"
 _SHAPE_CHARS_MAX = 160
 _PLACE_IN_TEXT = re.compile(r" \(byte \d+\)")
 
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding a frame may raise; the last by a frame that nests its brackets without end."""
 _decode_envelope = msgspec.json.Decoder(Envelope).decode
 _decode_subject = msgspec.json.Decoder(Subject).decode
 
@@ -88,10 +90,10 @@ def identify(frame: bytes) -> Suspect | None:
     """Return whose a refused frame was; None when not even its envelope can be read."""
     try:
         envelope = _decode_envelope(frame)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return None
     try:
         ticker = _decode_subject(envelope.msg).market_ticker
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         ticker = None
     return Suspect(envelope.type, envelope.sid, envelope.seq, ticker)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import msgspec
 
 from daemon.core import events as e
+from daemon.core.probe import Probe
 from daemon.core.units import MILLISECOND, Ns
 from daemon.kalshi import wire
 from daemon.kalshi.book_sync import BookSync
@@ -28,7 +29,7 @@ from daemon.kalshi.encode import IS_YES_PRICED
 from daemon.kalshi.errors import BadFrame
 from daemon.kalshi.liveness import Liveness
 from daemon.kalshi.news import News
-from daemon.kalshi.refusals import Refusals, Suspect, Tally, identify
+from daemon.kalshi.refusals import UNREADABLE, Refusals, Suspect, Tally, identify
 from daemon.kalshi.subscriptions import Subscriptions
 
 # Type of a frame → the channel that it shows to be alive.
@@ -61,6 +62,7 @@ class Session:
         index_ids: tuple[str, ...] = (),
         lag_max: Ns | None = None,
         channel_quiet_max: Ns | None = None,
+        silence_max: Ns | None = None,
         is_yes_priced: bool = IS_YES_PRICED,
     ) -> None:
         """Build.
@@ -73,6 +75,8 @@ class Session:
             index_ids: the settlement indices to ask for, such as "BRTI"; on the first connection only.
             lag_max: a connection that brings messages later than this for long is dropped; None: never.
             channel_quiet_max: a channel silent for longer, against its habit, is told; None: never.
+            silence_max: a connection that brings no frame for so long, though one was asked for, is dropped:
+                its pings may go on while its stream stands still; None: never.
             is_yes_priced: whether the NO side is asked for and read on the YES price scale.
         """
         self.feed = feed
@@ -94,6 +98,7 @@ class Session:
         self._news = News(feed, self._books, self._control, self._refusals)
         self._history = ChannelHistory(feed, channel_quiet_max)
         self._liveness = Liveness(lag_max)
+        self._probe = Probe(silence_max)
         self._channel = self._subscriptions.books
         self._synced = self._books.synced
         self._was_connected = False
@@ -155,6 +160,13 @@ class Session:
         self._now = now
         if not self.is_connected:
             return []
+        match self._probe.look(self.frames, now):
+            case "ask":
+                self._subscriptions.ask_sign_of_life()
+            case "stalled":
+                self.reconnect_reason = self.reconnect_reason or "stalled: no frame comes, not even an answer"
+            case "well":
+                pass
         events = self._control.settle(now)
         delta, self._delta = self._delta, None
         if delta is not None:
@@ -231,7 +243,7 @@ class Session:
         self.frames += 1
         try:
             message = self._decode(frame)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except UNREADABLE as error:
             return self._refuse(identify(frame), str(error), received_at)
         if type(message) is wire.BookDeltaFrame:
             stream = self._channel.stream
@@ -323,6 +335,7 @@ class Session:
         self.reconnect_reason = None
         self._delta = None
         self._liveness.reset()
+        self._probe.restart(self.frames, now)
         self._control.restart()
 
     # --- what can't be read ---------------------------------------------------------------------

@@ -36,7 +36,7 @@ def decode_strictly(body: bytes | msgspec.Raw, kind: type[_T], path: str) -> _T:
         decoded: _T = _decoder(kind).decode(body)
     except msgspec.ValidationError as error:
         raise Unreadable(endpoint_of(path), _explain(str(error), kind)) from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Unreadable(endpoint_of(path), f"not whole JSON: {error}") from None
     return decoded
 

@@ -29,7 +29,13 @@ from daemon.kalshi.channels import (
     Channel,
     Stream,
 )
-from daemon.kalshi.encode import IS_YES_PRICED, encode_subscribe, encode_unsubscribe, encode_update
+from daemon.kalshi.encode import (
+    IS_YES_PRICED,
+    encode_list,
+    encode_subscribe,
+    encode_unsubscribe,
+    encode_update,
+)
 from daemon.kalshi.pace import Pace
 
 PENDING_MAX = 1_000
@@ -97,6 +103,8 @@ class Subscriptions:
         self._snapshots_asked: dict[int, Pending] = {}
         """`get_snapshot` has no ack of its own: the last few are kept, in case they are refused."""
         self._last_id = 0
+        self._probe_id: int | None = None
+        """Of the question whose only purpose is that it is answered."""
         self._overdue: list[Channel] = []
 
     def reset(self) -> None:
@@ -111,6 +119,7 @@ class Subscriptions:
         self._snapshots_asked.clear()
         self.outgoing.clear()
         self._last_id = 0
+        self._probe_id = None
 
     def break_off(self, names: Iterable[str]) -> None:
         """Take note that these channels have a hole, which ends when they are subscribed again."""
@@ -212,6 +221,16 @@ class Subscriptions:
         """Ask for the books of these markets anew; the channel must have its sid."""
         for portion in _portions(tickers, TICKERS_PER_COMMAND):
             self._send("snapshot", self.books, portion)
+
+    def ask_sign_of_life(self) -> None:
+        """Ask, before all else, what must be answered by a frame."""
+        self._last_id += 1
+        self._probe_id = self._last_id
+        self.outgoing.insert(0, encode_list(self._last_id))
+
+    def is_sign_of_life(self, command_id: int | None) -> bool:
+        """Whether an answer, good or bad, is the one to `ask_sign_of_life`."""
+        return command_id is not None and command_id == self._probe_id
 
     def take_outgoing(self, now: Ns) -> list[str]:
         """Return the commands that may leave now, in order, and forget them."""

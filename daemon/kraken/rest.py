@@ -80,7 +80,7 @@ def decode_ohlc(body: bytes, period: Ns) -> Past:
         last = _decode_last(answer.result["last"])
         rows = _decode_rows(answer.result[names[0]])
         return _past_of(rows, last, period)
-    except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, ValueError, RecursionError) as error:
         raise ReadFailed(f"not an answer of candles: {error}") from error
 
 

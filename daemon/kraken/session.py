@@ -20,11 +20,13 @@ from daemon.core.events import (
     Feed,
     FeedConnected,
     FeedDropped,
+    FeedHeard,
     FrameRefused,
     ReferenceCandleClosed,
     ReferencePriceReceived,
     ReferenceStatusTold,
 )
+from daemon.core.probe import Probe
 from daemon.core.units import MINUTE, SECOND, Money, Ns, parse_instant
 from daemon.kraken.candles import Candle, CandleSeries, Past, candle_of_row
 from daemon.kraken.wire import Message, Ohlc, Status, Subscribed, Ticker, Trade, decode_price, raw_text
@@ -65,8 +67,21 @@ class PastWanted(msgspec.Struct, frozen=True):
 class Session:
     """The state of the reference feed over all its connections. See the module's head."""
 
-    def __init__(self, symbols: tuple[str, ...] = ("BTC/USD",), feed: Feed = SOURCE) -> None:
-        """Build for these symbols, in Kraken's spelling: upper case with a slash."""
+    def __init__(
+        self,
+        symbols: tuple[str, ...] = ("BTC/USD",),
+        feed: Feed = SOURCE,
+        *,
+        silence_max: Ns | None = None,
+    ) -> None:
+        """Build.
+
+        Args:
+            symbols: in Kraken's spelling: upper case with a slash.
+            feed: the name that the events carry.
+            silence_max: a connection that brings no frame for so long, not even a heartbeat or the answer to
+                a ping in the stream, is given up; None: never.
+        """
         self.feed = feed
         self.symbols = symbols
         self.is_connected = False
@@ -90,12 +105,14 @@ class Session:
         self._refusals_told: dict[str, Ns] = {}
         self._asked_at: Ns = 0
         self._last_id = 0
+        self._probe = Probe(silence_max)
 
     # --- what the shell tells -------------------------------------------------------------------
 
     def connected(self, now: Ns) -> list[Event]:
         """Start a new connection: nothing is subscribed, and no candle of the stream is believed."""
         self._forget_connection()
+        self._probe.restart(self.frames, now)
         self.is_connected = True
         self._subscribe(now)
         return [FeedConnected(self.feed, now)]
@@ -112,6 +129,7 @@ class Session:
         """
         if self.is_connected and now - self._asked_at >= ACK_PATIENCE:
             self._subscribe(now)
+        self._check_silence(now)
         self._check_witness(now)
         told: list[Event] = []
         for (symbol, period), series in self._series.items():
@@ -171,13 +189,13 @@ class Session:
                 case "status":
                     return self._told_status(message, received_at)
                 case None:
-                    self._answered(message, received_at)
+                    return self._answered(message, received_at)
                 case "heartbeat":
                     # It says that the connection lives, which receiving it showed already.
                     pass
                 case _:
                     raise ValueError("a channel that we did not ask for")
-        except (msgspec.DecodeError, UnicodeDecodeError, ValueError):
+        except (msgspec.DecodeError, UnicodeDecodeError, ValueError, RecursionError):
             return self._refused(shape[:64], received_at)
         return []
 
@@ -214,18 +232,22 @@ class Session:
 
     def _candles(self, message: Message, received_at: Ns) -> list[Event]:
         told: list[Event] = []
+        # All are read before one is taken: what a row closes would be lost with a row that can't be read.
         rows = [
-            (row.symbol, row.interval * MINUTE, parse_instant(row.interval_begin), row)
+            (key, candle_of_row(row, parse_instant(row.interval_begin), key[1]))
             for row in _decode_candles(message.data)
+            if (key := self._asked_for(row)) and row.trades
         ]
-        for symbol, period, began_at, row in sorted(rows, key=lambda entry: entry[2]):
-            series = self._series.get((symbol, period))
-            if series is None:
-                raise ValueError(f"candles that we did not ask for: {symbol}, {row.interval} min")
-            if row.trades:
-                candle = candle_of_row(row, began_at, period)
-                told += self._told(symbol, period, series.observe(candle), received_at)
+        for (symbol, period), candle in sorted(rows, key=lambda entry: entry[1].began_at):
+            observed = self._series[symbol, period].observe(candle)
+            told += self._told(symbol, period, observed, received_at)
         return told
+
+    def _asked_for(self, row: Ohlc) -> tuple[str, Ns]:
+        key = (row.symbol, row.interval * MINUTE)
+        if key not in self._series:
+            raise ValueError(f"candles that we did not ask for: {row.symbol}, {row.interval} min")
+        return key
 
     def _told(self, symbol: str, period: Ns, candles: list[Candle], received_at: Ns) -> list[Event]:
         self._counts["candles"] += len(candles)
@@ -256,6 +278,18 @@ class Session:
             if at > last[0] and ticker.symbol not in self._behind:
                 self._behind[ticker.symbol] = (at, received_at)
 
+    def _check_silence(self, now: Ns) -> None:
+        if not self.is_connected:
+            return
+        match self._probe.look(self.frames, now):
+            case "ask":
+                self._last_id += 1
+                self._outgoing.append(_encoder.encode({"method": "ping", "req_id": self._last_id}))
+            case "stalled":
+                self.reconnect_reason = "stalled: no frame comes, neither heartbeat nor answer"
+            case "well":
+                pass
+
     def _check_witness(self, now: Ns) -> None:
         for symbol, (told_at, received_at) in list(self._behind.items()):
             if now - received_at < TRADES_LATE_MAX:
@@ -273,8 +307,10 @@ class Session:
             told.append(ReferenceStatusTold(SOURCE, status.system, is_trading, received_at))
         return told
 
-    def _answered(self, message: Message, received_at: Ns) -> None:
-        """Take the answer to a subscribe; a refused one is asked again by `poll`."""
+    def _answered(self, message: Message, received_at: Ns) -> list[Event]:
+        """Take the answer to a request; a subscribe that was refused is asked again by `poll`."""
+        if message.method == "pong":
+            return [FeedHeard(self.feed, received_at)]
         if message.error is not None or message.success is False:
             self._counts["errors"] += 1
             if len(self._errors) < ERRORS_KEPT:
@@ -288,6 +324,7 @@ class Session:
             if granted.channel == "ohlc" and series is not None:
                 # By Kraken's clock, which dates the candles; by ours where it isn't told.
                 series.subscribed(parse_instant(message.time_out) if message.time_out else received_at)
+        return []
 
     def _subscribe(self, now: Ns) -> None:
         for channel, minutes in TOPICS:

@@ -2,7 +2,8 @@
 
 Liveness: our own ping leaves every second and the venue answers it, so a quiet market is no silence.
 When neither frame nor ping nor pong was seen for `silence_s`, the connection is given up: a TCP
-connection whose other side vanished says nothing by itself.
+connection whose other side vanished says nothing by itself. But pings prove the connection, not the stream
+in it: `FeedHeard` is told for frames only, and a session asks a quiet stream for one (`core/probe`).
 
     reader   recv → session.receive → on_events
     tender   woken by commands or each second: session.poll, send, FeedHeard, silence
@@ -38,6 +39,7 @@ class Conversation(Protocol):
 
     feed: Feed
     reconnect_reason: str | None
+    frames: int
 
     @property
     def has_outgoing(self) -> bool:
@@ -201,6 +203,7 @@ async def _tend(
     loop = asyncio.get_running_loop()
     ticked_at = loop.time()
     connection.heard_at = ticked_at
+    frames = session.frames
     while True:
         try:
             async with asyncio.timeout_at(ticked_at + _TICK_S):
@@ -223,8 +226,9 @@ async def _tend(
         if now - connection.heard_at >= silence_s:
             raise FeedFailed(f"silent for {silence_s:g} s")
         # Whatever events came: not every one says of this feed that it lives (an index value does not).
-        if connection.heard_at > ticked_at:
+        if session.frames != frames:
             on_events([FeedHeard(session.feed, clock())])
+        frames = session.frames
         ticked_at = now
 
 

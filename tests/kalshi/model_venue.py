@@ -62,8 +62,11 @@ class ModelConnection:
     def receive(self, text: str) -> None:
         command = json.loads(text)
         self.commands.append(command)
-        params = command["params"]
+        params = command.get("params", {})
         match command["cmd"]:
+            case "list_subscriptions":
+                sids = [{"channel": one.channel, "sid": one.sid} for one in self.subscriptions.values()]
+                self.outbox.append(frame("ok", sids, id=command["id"]))
             case "subscribe":
                 for channel in params["channels"]:
                     self._subscribe(command["id"], channel, params.get("market_tickers", []))

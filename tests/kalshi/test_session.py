@@ -351,3 +351,21 @@ def test_the_recorded_production_frames_give_their_events() -> None:
     lost = [e.BookLost] * 3
     assert kinds == [e.BookSnapshotReceived, *lost, e.TradePrinted, e.MarketSettled]
     assert session.counters["ticker_frames"] == 1
+
+
+DEEP = b"[" * 100_000
+SHUT = b"]" * 100_000
+
+
+@pytest.mark.parametrize(
+    "deep",
+    [
+        b'{"type":"ok","sid":1,"x":' + DEEP + SHUT + b"}",
+        b'{"type":"novelty","sid":1,"msg":' + DEEP + SHUT + b"}",
+        b'{"type":"cfbenchmarks_value","sid":3,"msg":{"index_id":"BRTI","data":"{\\"x\\":' + DEEP + b'"}}',
+    ],
+)
+def test_brackets_without_end_are_refused(deep: bytes) -> None:
+    """A frame that nests deeper than any reader goes is refused, and no end of the daemon."""
+    session = opened()
+    assert e.FrameRefused in {type(event) for event in session.receive(deep, 1)}

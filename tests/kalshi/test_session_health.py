@@ -87,6 +87,78 @@ def _trade(seq: int) -> bytes:
     return frame("trade", msg, sid=2, seq=seq)
 
 
+def _quiet(silence_max: int | None = 12 * SECOND) -> Session:
+    """Return a session whose subscriptions are whole and whose market is quiet from second 0 on."""
+    session = Session(is_private=False, is_first=False, silence_max=silence_max)
+    session.watch(["A"])
+    session.connected(0)
+    session.receive(subscribed("orderbook_delta", 1), 0)
+    session.receive(subscribed("trade", 2, 2), 0)
+    session.receive(snapshot("A", 1, [(4000, 100)]), 0)
+    session.outgoing()
+    session.poll(0)
+    return session
+
+
+def _asked(session: Session, first: int, last: int) -> list[tuple[int, str, int]]:
+    """Poll once a second; return what was asked, and when."""
+    asked = []
+    for second in range(first, last + 1):
+        session.poll(second * SECOND)
+        commands = [json.loads(text) for text in session.outgoing()]
+        asked += [(second, command["cmd"], command["id"]) for command in commands]
+    return asked
+
+
+def test_a_quiet_stream_is_asked_for_a_sign_of_life() -> None:
+    """No frame for a quarter of the limit: one command that must be answered by a frame, and then none."""
+    session = _quiet()
+    assert [(3, "list_subscriptions", 3)] == _asked(session, 1, 11)
+    assert session.reconnect_reason is None
+
+
+def test_a_stream_that_answers_is_heard() -> None:
+    """Any answer to the question, a refusal too, says that the stream flows; the silence begins anew."""
+    answers = (
+        frame("ok", [{"channel": "trade", "sid": 2}], id=3),
+        frame("error", {"code": 5, "msg": "Unknown command"}, id=3),
+        frame("error", {"code": 17, "msg": "Internal error"}, id=3),
+    )
+    for answer in answers:
+        session = _quiet()
+        _asked(session, 1, 4)
+        assert [e.FeedHeard("kalshi", 5 * SECOND)] == session.receive(answer, 5 * SECOND)
+        assert [9] == [second for second, _, _ in _asked(session, 6, 14)]
+        assert (None, True) == (session.reconnect_reason, session.is_synced("A"))
+
+
+def test_a_stream_that_is_asked_too_much_slows_its_commands_down() -> None:
+    """Code 27 answers the question like any other command: it lives, and wants fewer."""
+    session = _quiet()
+    _asked(session, 1, 4)
+    session.receive(frame("error", {"code": 27, "msg": "Too many requests"}, id=3), 5 * SECOND)
+    session.watch(["B", "C"])
+    assert ([], None) == (session.outgoing(), session.reconnect_reason)
+
+
+def test_a_stream_that_answers_nothing_is_stalled() -> None:
+    """Past the limit only a new connection helps; it starts with the whole limit before it."""
+    session = _quiet()
+    _asked(session, 1, 12)
+    assert session.reconnect_reason is not None
+    assert session.reconnect_reason.startswith("stalled")
+    session.dropped(session.reconnect_reason, 12 * SECOND)
+    session.connected(13 * SECOND)
+    _asked(session, 14, 24)
+    assert session.reconnect_reason is None
+
+
+def test_without_a_limit_a_quiet_stream_is_left_alone() -> None:
+    """Where the shell sets no limit nothing is asked, however long it is quiet."""
+    session = _quiet(None)
+    assert [] == _asked(session, 1, 100)
+
+
 def test_the_price_scale_is_asked_for_explicitly() -> None:
     """The venue will change its default: whichever scale we read is the one that we asked for."""
     for is_yes_priced in (False, True):

@@ -9,6 +9,7 @@ import pytest
 from daemon.core.events import (
     FeedConnected,
     FeedDropped,
+    FeedHeard,
     FrameRefused,
     ReferenceCandleClosed,
     ReferencePriceReceived,
@@ -230,10 +231,11 @@ def test_an_unconfirmed_subscription_is_asked_again() -> None:
 
 
 def test_other_messages_change_no_price() -> None:
-    """Heartbeat, ticker and pong give no event."""
+    """Heartbeat and ticker give no event, and a pong only that the stream lives."""
     session = _opened()
-    for frame in (b'{"channel":"heartbeat"}', _ticker(0, "10"), b'{"method":"pong","req_id":1}'):
+    for frame in (b'{"channel":"heartbeat"}', _ticker(0, "10")):
         assert session.receive(frame, SECOND) == []
+    assert [FeedHeard("kraken", 5)] == session.receive(b'{"method":"pong","req_id":1}', 5)
     assert session.counters["refused"] == 0
 
 
@@ -269,3 +271,71 @@ def test_a_frame_that_can_not_be_read_is_counted_and_gives_nothing_else(frame: b
     assert session.receive(frame, 2) == []
     assert session.receive(frame, 1 + SECOND) == [FrameRefused("kraken", shape, 1 + SECOND)]
     assert session.counters["refused"] == 3
+
+
+def _silent(silence_max: int | None) -> Session:
+    session = Session(silence_max=silence_max)
+    session.connected(0)
+    session.outgoing()
+    for channel, granted in (
+        ("trade", {}),
+        ("ticker", {}),
+        ("ohlc", {"interval": 1}),
+        ("ohlc", {"interval": 5}),
+    ):
+        session.receive(_ack(channel, **granted), 0)
+    return session
+
+
+def _pings(session: Session, last: int) -> list[tuple[int, str]]:
+    asked = []
+    for second in range(last + 1):
+        session.poll(second * SECOND)
+        asked += [(second, json.loads(text)["method"]) for text in session.outgoing()]
+    return asked
+
+
+def test_a_stream_without_heartbeats_is_asked_and_given_up() -> None:
+    """Neither heartbeat nor pong in the stream: pings of the connection would not have shown it."""
+    session = _silent(12 * SECOND)
+    assert [(3, "ping")] == _pings(session, 11)
+    assert session.reconnect_reason is None
+    session.poll(12 * SECOND)
+    assert session.reconnect_reason is not None
+    assert session.reconnect_reason.startswith("stalled")
+
+
+def test_a_pong_in_the_stream_says_that_it_lives() -> None:
+    """It ends the silence, and the core is told."""
+    session = _silent(12 * SECOND)
+    _pings(session, 5)
+    pong = b'{"method":"pong","req_id":5,"time_in":"x","time_out":"x"}'
+    assert [FeedHeard("kraken", 6 * SECOND)] == session.receive(pong, 6 * SECOND)
+    session.poll(12 * SECOND)
+    assert session.reconnect_reason is None
+
+
+def test_without_a_limit_nothing_is_asked_of_a_silent_stream() -> None:
+    """None: any silence is in order."""
+    assert [] == _pings(_silent(None), 60)
+
+
+def test_a_row_that_can_not_be_read_takes_no_candle_with_it() -> None:
+    """What a good row of the same message closes is not lost: the next message closes it."""
+    session = _opened()
+    session.receive(_ack("ohlc", interval=1), 0)
+    began = MINUTE_11_26 // MINUTE
+    session.backfilled("BTC/USD", MINUTE, Past((), MINUTE_11_26 + MINUTE), MINUTE_11_26)
+    session.receive(_row(1), 1)
+    good, bad = json.loads(_row(2)), json.loads(_row(3).replace(b"10.5", b"-1.5"))
+    good["data"] += bad["data"]
+    assert [FrameRefused] == [type(one) for one in session.receive(json.dumps(good).encode(), 2)]
+    (closed,) = session.receive(_row(2), 3)
+    assert isinstance(closed, ReferenceCandleClosed)
+    assert began + 1 == closed.began_at // MINUTE
+
+
+def test_brackets_without_end_are_refused() -> None:
+    """A frame that nests deeper than any reader goes is a refused frame, and no end of the daemon."""
+    deep = b'{"channel":"trade","data":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+    assert [FrameRefused("kraken", "unreadable", 7)] == Session().receive(deep, 7)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from http import HTTPStatus
@@ -16,7 +17,7 @@ from websockets.http11 import Request, Response
 
 from daemon.core import events as e
 from daemon.core.backoff import Backoff
-from daemon.core.units import MILLISECOND
+from daemon.core.units import MILLISECOND, SECOND
 from daemon.kalshi.auth import Signer
 from daemon.kalshi.session import Session
 from daemon.shell.stream import run_feed
@@ -58,6 +59,7 @@ async def feeding(
     wake: asyncio.Event | None = None,
     signer: Signer | None = None,
     silence_s: float = 5.0,
+    clock: Callable[[], int] = lambda: NOW,
     answers_upgrade: Callable[[ServerConnection, Request], Response | None] | None = None,
 ) -> AsyncIterator[Told]:
     """Run the feed against a server whose connections are served by `serve_one`; bounded in time."""
@@ -73,7 +75,7 @@ async def feeding(
                 _url(server),
                 signer,
                 session,
-                lambda: NOW,
+                clock,
                 told,
                 backoff=Backoff(lambda: 0.01),
                 wake=wake,
@@ -181,11 +183,34 @@ async def test_an_upgrade_that_is_refused_is_told_and_tried_again() -> None:
 
 
 async def test_a_quiet_connection_is_heard_and_not_dropped() -> None:
-    """No message at all, but our pings are answered: alive, and said so."""
-    session = Session(is_private=False)
-    async with feeding(lambda connection: connection.wait_closed(), session, silence_s=2.5) as told:
-        await told.until(e.FeedHeard, 3)
+    """No news at all, but what the stream is asked it answers: alive, and said so."""
+
+    async def answer(connection: ServerConnection) -> None:
+        async for text in connection:
+            await connection.send(json.dumps({"type": "ok", "id": json.loads(text)["id"]}))
+
+    session = Session(is_private=False, silence_max=2 * SECOND)
+    async with feeding(answer, session, silence_s=2.5, clock=time.time_ns) as told:
+        await told.until(e.FeedHeard, 4)
     assert e.FeedDropped not in {type(event) for event in told.events[:-1]}
+
+
+async def test_a_stream_that_stands_still_behind_its_pings_is_given_up() -> None:
+    """Every ping is answered and no frame comes: never heard, and dropped by its name."""
+    session = Session(is_private=False, silence_max=2 * SECOND)
+    connections = 0
+
+    async def answer_pings_only(connection: ServerConnection) -> None:
+        nonlocal connections
+        connections += 1
+        await connection.wait_closed()
+
+    async with feeding(answer_pings_only, session, clock=time.time_ns) as told:
+        await told.until(e.FeedConnected, 2)
+    assert 2 == connections
+    dropped = next(event for event in told.events if isinstance(event, e.FeedDropped))
+    assert dropped.reason.startswith("stalled")
+    assert e.FeedHeard not in {type(event) for event in told.events}
 
 
 async def test_a_dead_connection_is_given_up() -> None:

@@ -84,8 +84,14 @@ async def test_a_lost_connection_is_made_again() -> None:
 
 
 async def test_a_quiet_connection_is_heard() -> None:
-    """Heartbeats and pongs without a trade keep the feed alive in the core's eyes."""
-    events = await _run_until(lambda connection: connection.wait_closed(), e.FeedHeard)
+    """Heartbeats without a trade keep the feed alive in the core's eyes; pongs alone would not."""
+
+    async def beat(connection: ServerConnection) -> None:
+        while True:
+            await asyncio.sleep(0.2)
+            await connection.send('{"channel":"heartbeat"}')
+
+    events = await _run_until(beat, e.FeedHeard)
     assert [type(event) for event in events] == [e.FeedConnected, e.FeedHeard, e.FeedDropped]
 
 

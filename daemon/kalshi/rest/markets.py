@@ -246,7 +246,7 @@ def _name_in(raw: Raw) -> str:
     """Return what names a market that can't be read: its ticker if it says one, else how it begins."""
     try:
         return _decode_named(raw).ticker
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return bytes(raw)[:80].decode(errors="replace")
 
 

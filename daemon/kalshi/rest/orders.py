@@ -43,7 +43,7 @@ class WriteCalls(Calls):
         """Read the answer to a write. One that can't be read is as good as none. Raises Unknown."""
         try:
             return read(reply.body)
-        except (msgspec.DecodeError, ValueError):
+        except (msgspec.DecodeError, ValueError, RecursionError):
             raise classify(reply, is_write=True) from None
 
 
@@ -153,7 +153,7 @@ class OrderCalls(WriteCalls):
             if bytes(msgspec.json.decode(entry, type=_Failed).error) not in (b"", b"null"):
                 return read_error(reply.status, entry)
             return read(entry)
-        except (msgspec.DecodeError, ValueError) as error:
+        except (msgspec.DecodeError, ValueError, RecursionError) as error:
             return Unknown(f"HTTP {reply.status}: unreadable entry of a batch: {error}")
 
     # --- answers --------------------------------------------------------------------------------
