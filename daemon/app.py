@@ -38,9 +38,10 @@ from daemon.shell.follow import first_tick, follow_clock
 from daemon.shell.journal import Journal, JournalFailed, JournalHeader
 from daemon.shell.lock import FolderLock, FolderTaken
 from daemon.shell.loop import Inbox
-from daemon.shell.metrics import Metrics, Sample
+from daemon.shell.metrics import Metrics
+from daemon.shell.notes import notes_of
 from daemon.shell.read_gate import gate_for
-from daemon.shell.samples import read_samples
+from daemon.shell.samples import Sampler
 from daemon.shell.screen import Picture, Screen, picture
 from daemon.shell.summary import print_summary, summarize, write_summary
 from daemon.shell.web import WebFailed, serve_web
@@ -139,7 +140,8 @@ class App:
                 clock=self._clock,
                 metrics=self._metrics,
             )
-            self._metrics.serve(self._samples)
+            sampler = Sampler(self._parts.sources)
+            self._metrics.serve(lambda: sampler.read(self._clock.now()))
             runner = await serve_web(
                 config.metrics.listen, self._metrics, health=self._why_unwell, readiness=self._why_not_ready
             )
@@ -246,9 +248,10 @@ class App:
             if now - at >= 1.0:
                 rate, frames, at = (counters["frames"] - frames) / (now - at), counters["frames"], now
             if self._options.has_screen:
+                at_now = self._clock.now()
                 self._picture = picture(
-                    engine, self._metrics, mode=self._mode, now=self._clock.now(), frames=counters["frames"],
-                    frames_per_s=rate, gaps=counters["gaps"], notes=(),
+                    engine, self._metrics, mode=self._mode, now=at_now, frames=counters["frames"],
+                    frames_per_s=rate, gaps=counters["gaps"], notes=notes_of(self._parts.sources, at_now),
                 )  # fmt: skip
             await asyncio.sleep(0.2)
 
@@ -265,19 +268,10 @@ class App:
         refusal = engine.state.feed.vouch(engine.config.limits, self._clock.now())
         return refusal if refusal is not None else self._why_unwell()
 
-    def _samples(self) -> dict[str, Sample | None]:
-        session = self._parts.feeds.counters
-        return read_samples(
-            self._engine, self._metrics, self._parts.queue, self._journal, self._inbox, now=self._clock.now(),
-            frames={"kalshi": session["frames"], "kraken": self._parts.reference.session.counters["frames"]},
-            session=session,
-        )  # fmt: skip
-
     def _tell_summary(self, code: int) -> None:
         summary = summarize(
-            self._engine, self._metrics, mode=self._mode, exit_reason=self._exit_reason, exit_code=code,
-            seconds=time.monotonic() - self._started_at, counters=self._parts.feeds.counters,
-            journal=str(self._journal.path),
+            self._parts.sources, mode=self._mode, exit_reason=self._exit_reason, exit_code=code,
+            seconds=time.monotonic() - self._started_at,
         )  # fmt: skip
         print_summary(summary, Console())
         if self._options.summary_path is not None:
@@ -287,6 +281,7 @@ class App:
         outcome = "failed" if status is None or status >= 500 else "refused" if status >= 400 else "ok"
         self._metrics.api_outcomes[outcome] += 1
         if method != "GET":
+            self._metrics.orders_limited += status == 429
             self._metrics.order_request.observe(int(seconds * 1e9))
 
 

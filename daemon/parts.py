@@ -37,6 +37,7 @@ from daemon.shell.queue import OrderQueue
 from daemon.shell.read_gate import ReadGate
 from daemon.shell.reads import Reader
 from daemon.shell.reference import SPACING_S, ReferenceSource
+from daemon.shell.samples import Sources
 from daemon.shell.venue_status import VenueStatus
 from daemon.venue import Address
 
@@ -123,6 +124,14 @@ class Parts:
             on_latency=metrics.decision.observe,
             on_batch=self._after_batch,
         )
+        if self.gate is not None:
+            self.gate.on_wait = metrics.read_wait.observe
+        self.sources = Sources(
+            engine=engine, metrics=metrics, journal=journal, inbox=inbox, rest=rest, gate=self.gate,
+            queue=self.queue, feeds=self.feeds, reference=self.reference, discovery=self.discovery,
+            backfill=self.backfill, audit=self.audit,
+        )  # fmt: skip
+        """What the owner is told about."""
 
     def tasks(self, address: Address, signer: Signer) -> dict[str, Coroutine[None, None, None]]:
         """Return what is to run until it is cancelled, by name; the pump is not among it.

@@ -59,6 +59,11 @@ class Source:
         """When its connection was last heard, prices aside; 0 before that."""
         self.symbols = {symbol: ReferenceFeatures() for symbol in symbols}
 
+    @property
+    def told_at(self) -> Ns | None:
+        """When it was last heard, prices included; None before that."""
+        return max([self.heard_at, *(features.priced_at for features in self.symbols.values())]) or None
+
     def drop(self) -> None:
         """The connection is gone: nothing that it said is in force."""
         self.is_connected = False
@@ -131,6 +136,11 @@ class References:
         """Return the reference of a series: of the underlyings that its ticker begins with, the longest."""
         matching = [series for series in self._spots if series_ticker.startswith(series)]
         return self._spots[max(matching, key=len)] if matching else self._none
+
+    @property
+    def sources(self) -> dict[str, Source]:
+        """The sources by name, best first; to be read, not changed."""
+        return self._sources
 
     def source(self, symbol: str, now: Ns) -> str | None:
         """Return the source in force for a symbol (any source's name of it); None when none is well.

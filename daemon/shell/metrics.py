@@ -2,16 +2,17 @@
 
 The path increments ints and log2 buckets (20-30 ns each); a custom collector reads them, and the core's
 own counts, when somebody asks. Names follow the conventions: base units, `_total` on counters, labels
-with few values only. `FAMILIES` is the table of all of them.
+with few values only: what comes from outside, such as the shape of a refused frame, passes `BoundedLabels`.
+`FAMILIES` is the table of all of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import Literal
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Literal, TypeAlias
 
 import msgspec
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -19,6 +20,8 @@ from daemon.core.units import MONEY_ONE
 
 BUCKETS = 24
 """Log2 buckets from 1 µs to 8 s; what is above goes to +Inf."""
+LABEL_VALUES_MAX = 20
+OTHER = "other"
 
 
 class Histogram:
@@ -68,40 +71,114 @@ def _bound_s(index: int) -> float:
     return (1 << index) / 1_000_000
 
 
+class BoundedLabels:
+    """Label values that come from outside: the first ones keep their name, the rest count as "other".
+
+    A name that was shown once stays: a counter must not move from one series to another.
+    """
+
+    def __init__(self, most: int = LABEL_VALUES_MAX) -> None:
+        self._most = most
+        self._shown: dict[str, None] = {}
+
+    def bound(self, counts: Mapping[str, int]) -> dict[str, float]:
+        """Return the counts by the names that are shown; of names that are new, the largest count first."""
+        new = sorted((-count, name) for name, count in counts.items() if name not in self._shown)
+        self._shown.update((name, None) for _, name in new[: self._most - len(self._shown)])
+        samples = {name: float(counts.get(name, 0)) for name in self._shown}
+        others = [count for name, count in counts.items() if name not in self._shown]
+        return {**samples, OTHER: float(sum(others))} if others else samples
+
+
 class Family(msgspec.Struct, frozen=True):
-    """One metric family: its kind, its help text and its label, if it has one."""
+    """One metric family: its kind, its help text and its labels, if it has any."""
 
     kind: Literal["counter", "gauge", "histogram"]
     help: str
-    label: str | None = None
+    labels: tuple[str, ...] = ()
 
 
 FAMILIES: dict[str, Family] = {
-    "kalshid_build_info": Family("gauge", "Always 1; the label is the version.", "version"),
+    "kalshid_build_info": Family("gauge", "Always 1; the label is the version.", ("version",)),
     "kalshid_ready": Family("gauge", "1 when connected, reconciled and trading."),
-    "kalshid_phase": Family("gauge", "1 for the phase that the engine is in.", "phase"),
-    "kalshid_frames_total": Family("counter", "WebSocket frames taken in.", "feed"),
-    "kalshid_feed_connects_total": Family("counter", "Connections made.", "feed"),
-    "kalshid_feed_last_heard_timestamp_seconds": Family("gauge", "When the venue was last heard."),
-    "kalshid_transport_lag_seconds": Family("gauge", "Delay of the last message above the best one."),
-    "kalshid_clock_offset_seconds": Family("gauge", "Our clock minus the exchange's, transport included."),
-    "kalshid_session_total": Family("counter", "Gaps, duplicates, resets and refused frames.", "kind"),
-    "kalshid_books_tracked": Family("gauge", "Markets watched."),
+    "kalshid_phase": Family("gauge", "1 for the phase that the engine is in.", ("phase",)),
+    # --- the venue's connections, and Kraken's
+    "kalshid_frames_total": Family("counter", "WebSocket frames taken in.", ("feed",)),
+    "kalshid_feed_connected": Family("gauge", "1 while the connection is up.", ("feed",)),
+    "kalshid_feed_connects_total": Family("counter", "Connections made.", ("feed",)),
+    "kalshid_feed_drops_total": Family("counter", "Connections lost or given up.", ("feed",)),
+    "kalshid_feed_last_heard_timestamp_seconds": Family(
+        "gauge", "When anything last came over the connection, pings included.", ("feed",)
+    ),
+    "kalshid_transport_lag_seconds": Family(
+        "gauge", "Delay of the last message above the best one.", ("feed",)
+    ),
+    "kalshid_clock_offset_seconds": Family(
+        "gauge", "Our clock minus the exchange's, transport included.", ("feed",)
+    ),
+    "kalshid_channel_quiet": Family(
+        "gauge", "1 while a channel is silent against its habit and others speak.", ("feed", "channel")
+    ),
+    "kalshid_session_total": Family("counter", "Gaps, duplicates, resets and refused frames.", ("kind",)),
+    "kalshid_session_errors_total": Family("counter", "The venue's error messages by code.", ("code",)),
+    "kalshid_refused_frames_total": Family("counter", "Frames that can't be read, by shape.", ("shape",)),
+    "kalshid_refused_answers_total": Family(
+        "counter", "REST answers that can't be read, by endpoint and shape.", ("shape",)
+    ),
+    "kalshid_schema_drift": Family("gauge", "1 while too many frames can't be read to trade on."),
+    "kalshid_trades_lost_total": Family("counter", "Times that public trades may have been missed."),
+    # --- markets and their books
+    "kalshid_markets_watched": Family("gauge", "Markets that discovery has chosen."),
+    "kalshid_markets_unplaced": Family("gauge", "Watched markets that no connection has room for."),
+    "kalshid_listings_refused": Family("gauge", "Listed markets that can't be read or priced."),
+    "kalshid_books_tracked": Family("gauge", "Markets with a book."),
     "kalshid_books_synced": Family("gauge", "Books that are vouched for."),
-    "kalshid_events_total": Family("counter", "Things the core counted: losses, fills, unknowns, ….", "kind"),
+    "kalshid_books_unsynced": Family("gauge", "Books of open markets that are not vouched for."),
+    "kalshid_audits_total": Family("counter", "Books compared with the venue's REST books.", ("verdict",)),
+    "kalshid_audit_failures_total": Family("counter", "Books given up because audits differed in a row."),
+    "kalshid_backfill_waiting": Family("gauge", "Markets that are not traded before their past is read."),
+    "kalshid_backfilled_total": Family("counter", "Markets, trades and candles read over REST.", ("kind",)),
+    "kalshid_backfill_failures_total": Family("counter", "Reads of the past that failed."),
+    "kalshid_exchange_paused": Family(
+        "gauge", "1 while the exchange, trading or a maintenance stops us.", ("reason",)
+    ),
+    "kalshid_exchange_resume_timestamp_seconds": Family("gauge", "When a paused exchange means to be back."),
+    "kalshid_maintenance_start_timestamp_seconds": Family("gauge", "Start of the present or next window."),
+    "kalshid_maintenance_end_timestamp_seconds": Family("gauge", "End of the present or next window."),
+    # --- the reference price
+    "kalshid_reference_in_force": Family("gauge", "1 for the source that is believed.", ("symbol", "source")),
+    "kalshid_reference_preferred": Family(
+        "gauge", "1 while the first source of the preference is believed.", ("symbol",)
+    ),
+    "kalshid_reference_last_heard_timestamp_seconds": Family(
+        "gauge", "When a source was last heard.", ("source",)
+    ),
+    "kalshid_kraken_total": Family("counter", "What came of Kraken's stream.", ("kind",)),
+    "kalshid_kraken_requests_total": Family("counter", "Requests for candles to Kraken.", ("kind",)),
+    "kalshid_kraken_system": Family("gauge", "1 for what Kraken says of its trading system.", ("state",)),
+    # --- decisions and orders
+    "kalshid_events_total": Family(
+        "counter", "Things the core counted: losses, fills, unknowns, ….", ("kind",)
+    ),
     "kalshid_decisions_total": Family("counter", "Times that a strategy was asked."),
-    "kalshid_refusals_total": Family("counter", "Proposals that risk refused, by reason.", "reason"),
+    "kalshid_refusals_total": Family("counter", "Proposals that risk refused, by reason.", ("reason",)),
     "kalshid_orders_total": Family("counter", "Orders approved and sent to the queue."),
-    "kalshid_orders_open": Family("gauge", "Our orders that may still trade, by state.", "state"),
+    "kalshid_orders_open": Family("gauge", "Our orders that may still trade, by state.", ("state",)),
+    "kalshid_orders_limited_total": Family("counter", "Order requests refused for want of tokens (429)."),
     "kalshid_queue_depth": Family("gauge", "Commands that wait in the order queue."),
     "kalshid_queue_dropped_total": Family("counter", "Orders dropped by the queue before they were sent."),
     "kalshid_queue_wait_seconds": Family("histogram", "Time that sent commands waited in the queue."),
     "kalshid_decision_seconds": Family("histogram", "From a frame's arrival to the decision on it."),
     "kalshid_order_request_seconds": Family("histogram", "Round trip of order requests."),
-    "kalshid_api_requests_total": Family("counter", "REST requests by outcome.", "outcome"),
-    "kalshid_rate_limit_tokens": Family("gauge", "Write tokens in the bucket."),
+    "kalshid_api_requests_total": Family("counter", "REST requests by outcome.", ("outcome",)),
+    "kalshid_reads_total": Family("counter", "Reads let through by the gate.", ("line",)),
+    "kalshid_reads_waiting": Family("gauge", "Reads that wait at the gate.", ("line",)),
+    "kalshid_reads_limited_total": Family("counter", "Reads refused for want of tokens (429)."),
+    "kalshid_read_wait_seconds": Family("histogram", "Time that reads waited at the gate."),
+    "kalshid_rate_limit_tokens": Family("gauge", "Tokens in the bucket.", ("bucket",)),
     "kalshid_breaker_open": Family("gauge", "1 while the circuit breaker is open or half open."),
     "kalshid_breaker_opened_total": Family("counter", "Times that the breaker opened."),
+    # --- account and machine
     "kalshid_reconcile_findings_total": Family("counter", "Beliefs that the venue did not share."),
     "kalshid_reconcile_last_success_timestamp_seconds": Family("gauge", "When the account was last read."),
     "kalshid_cash_dollars": Family("gauge", "Cash at the venue, as believed."),
@@ -113,8 +190,10 @@ FAMILIES: dict[str, Family] = {
     "kalshid_inbox_depth": Family("gauge", "Events that wait for the core."),
 }
 
-Sample = float | dict[str, float] | Histogram
-Source = Callable[[], dict[str, Sample | None]]
+Labelled: TypeAlias = Mapping[str, float] | Mapping[tuple[str, ...], float]
+"""Values by their label, or by their labels where there are several."""
+Sample: TypeAlias = float | Labelled | Histogram
+Source: TypeAlias = Callable[[], dict[str, Sample | None]]
 
 
 def dollars(money: int | None) -> float | None:
@@ -143,13 +222,12 @@ def _metric(name: str, family: Family, sample: Sample) -> Metric:
         histogram = HistogramMetricFamily(name, family.help)
         histogram.add_metric([], sample.prometheus(), sample.sum_ns / 1e9)
         return histogram
-    labels = [family.label] if family.label is not None else []
     metric = (CounterMetricFamily if family.kind == "counter" else GaugeMetricFamily)(
-        name, family.help, labels=labels
+        name, family.help, labels=list(family.labels)
     )
-    if isinstance(sample, dict):
-        for value, number in sample.items():
-            metric.add_metric([value], number)
+    if isinstance(sample, Mapping):
+        for values, number in sample.items():
+            metric.add_metric([values] if isinstance(values, str) else list(values), number)
     else:
         metric.add_metric([], sample)
     return metric
@@ -162,8 +240,13 @@ class Metrics:
         self.decision = Histogram()
         self.queue_wait = Histogram()
         self.order_request = Histogram()
+        self.read_wait = Histogram()
+        self.orders_limited = 0
+        """Order requests that the venue refused for want of tokens (429): it should stay at 0."""
         self.api_outcomes: dict[str, float] = dict.fromkeys(("ok", "refused", "failed"), 0.0)
         self.registry = CollectorRegistry()
+        # The process's own: memory, CPU, files, and when it started.
+        ProcessCollector(registry=self.registry)
 
     def serve(self, source: Source) -> None:
         """Take the source that is asked at every scrape."""

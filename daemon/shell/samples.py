@@ -3,59 +3,246 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from importlib.metadata import version as installed_version
+from typing import TypeAlias
 
+import msgspec
+
+from daemon.core import events as e
 from daemon.core.engine import Engine
+from daemon.core.exchange_status import MAINTENANCE_GUARD
 from daemon.core.exposure import marked_equity
+from daemon.core.state import State
 from daemon.core.units import SECOND, Ns
+from daemon.kalshi.rest import Rest
+from daemon.shell.audit import Audit
+from daemon.shell.backfill import Backfill
+from daemon.shell.discovery import Discovery
+from daemon.shell.feeds import Feeds
 from daemon.shell.journal import Journal
 from daemon.shell.loop import Inbox
-from daemon.shell.metrics import Metrics, Sample, dollars
+from daemon.shell.metrics import OTHER, BoundedLabels, Metrics, Sample, dollars
 from daemon.shell.queue import OrderQueue
+from daemon.shell.read_gate import ReadGate
+from daemon.shell.reference import ReferenceSource
+
+Samples: TypeAlias = dict[str, Sample | None]
 
 PHASES = ("starting", "trading", "halted", "stopping", "stopped")
-SESSION_KINDS = ("gaps", "duplicates", "resets", "refused")
+SESSION_KINDS = ("gaps", "duplicates", "resets", "refused", "frames_of_unknown_sid")
+PAUSES = ("exchange_paused", "trading_paused", "maintenance")
+KRAKEN_SYSTEMS = ("online", "maintenance", "cancel_only", "post_only", "limit_only")
+_REFUSED = "refused "
+_ERROR = "error_"
+_BY_FEED = ("_connects", "_drops")
 
 
-def read_samples(
-    engine: Engine, metrics: Metrics, queue: OrderQueue, journal: Journal, inbox: Inbox,
-    *, now: Ns, frames: dict[str, int], session: dict[str, int],
-) -> dict[str, Sample | None]:  # fmt: skip
-    """Return a sample for every family in `FAMILIES`; None where nothing is known yet.
+class Sources(msgspec.Struct, frozen=True):
+    """The parts of a run that its owner is told about."""
 
-    `frames` counts the frames taken in, by feed; `session` are the venue session's counters.
-    """
-    state = engine.state
-    lag = state.feed.lag
-    open_states = Counter(order.state for order in state.orders.values() if order.is_open)
+    engine: Engine
+    metrics: Metrics
+    journal: Journal
+    inbox: Inbox
+    rest: Rest
+    gate: ReadGate | None
+    """None where reads go out at once: in lockstep with a tape."""
+    queue: OrderQueue
+    feeds: Feeds
+    reference: ReferenceSource
+    discovery: Discovery
+    backfill: Backfill
+    audit: Audit
+
+
+class Sampler:
+    """Reads a sample for every family in `FAMILIES`; None where nothing is known yet."""
+
+    def __init__(self, sources: Sources) -> None:
+        self._sources = sources
+        self._frame_shapes = BoundedLabels()
+        self._answer_shapes = BoundedLabels()
+        self._codes = BoundedLabels()
+
+    def read(self, now: Ns) -> Samples:
+        """Return what all parts say now."""
+        sources = self._sources
+        return {
+            "kalshid_build_info": {installed_version("kalshid"): 1.0},
+            **_of_feeds(sources),
+            **self._of_sessions(),
+            **_of_markets(sources, now),
+            **_of_exchange(sources.engine.state, now),
+            **_of_reference(sources, now),
+            **_of_orders(sources),
+            **_of_requests(sources, now),
+            **_of_account(sources),
+        }
+
+    def _of_sessions(self) -> Samples:
+        session = self._sources.feeds.counters
+        answers = self._sources.rest.refused.counts
+        errors = {name.removeprefix(_ERROR): n for name, n in session.items() if name.startswith(_ERROR)}
+        return {
+            "kalshid_session_total": {kind: float(session.get(kind, 0)) for kind in SESSION_KINDS},
+            "kalshid_session_errors_total": self._codes.bound(errors),
+            "kalshid_refused_frames_total": self._frame_shapes.bound(_shapes(session)),
+            "kalshid_refused_answers_total": self._answer_shapes.bound(_shapes(answers)),
+        }
+
+
+def watched_shards(state: State) -> dict[int, None]:
+    """Return the exchange's shards on which we watch a market."""
+    return dict.fromkeys(market.spec.exchange_index for market in state.markets.values())
+
+
+def pauses_in_force(state: State, now: Ns) -> tuple[str, ...]:
+    """Return what stops us on the exchange's side, wherever we watch a market: some of `PAUSES`."""
+    exchange = state.exchange
+    found = {exchange.pause(shard, now) for shard in (None, *watched_shards(state))}
+    window = next_window(state, now)
+    if window is not None and window[0] - MAINTENANCE_GUARD <= now:
+        found.add("maintenance")
+    return tuple(pause for pause in PAUSES if pause in found)
+
+
+def next_window(state: State, now: Ns) -> tuple[Ns, Ns] | None:
+    """Return start and end of the maintenance that is on, or of the next one; None when none is known."""
+    return next((window for window in state.exchange.windows if window[1] > now), None)
+
+
+def _of_feeds(sources: Sources) -> Samples:
+    state, kraken = sources.engine.state, sources.reference.session
+    frames: dict[e.Feed, int] = {feed: one.frames for feed, one in sources.feeds.sessions.items()}
+    frames[kraken.feed] = kraken.frames
+    feeds = (*state.feeds, kraken.feed)
+    health = state.feeds
+    heard = {feed: one.heard_at for feed, one in health.items()}
+    source = state.references.sources.get("kraken")
+    heard[kraken.feed] = None if source is None else source.told_at
+    connected = {feed: float(one.is_connected) for feed, one in health.items()}
+    connected[kraken.feed] = float(kraken.is_connected)
+    quiet: dict[tuple[str, ...], float] = dict.fromkeys(state.quiet_channels, 1.0)
     return {
-        "kalshid_build_info": {installed_version("kalshid"): 1.0},
+        "kalshid_frames_total": _floats(frames.items()),
+        "kalshid_feed_connected": connected,
+        "kalshid_feed_connects_total": {feed: float(state.counts[f"{feed}_connects"]) for feed in feeds},
+        "kalshid_feed_drops_total": {feed: float(state.counts[f"{feed}_drops"]) for feed in feeds},
+        "kalshid_feed_last_heard_timestamp_seconds": _known(heard),
+        "kalshid_transport_lag_seconds": _known({feed: one.lag.lag for feed, one in health.items()}),
+        "kalshid_clock_offset_seconds": _known({feed: one.lag.offset for feed, one in health.items()}),
+        "kalshid_channel_quiet": quiet,
+    }
+
+
+def _of_markets(sources: Sources, now: Ns) -> Samples:
+    engine, backfill, audits = sources.engine, sources.backfill.counts, sources.audit.counts
+    state = engine.state
+    # One that is left, and kept for what we hold in it, has no book any more and misses none.
+    watched = [market for market in state.markets.values() if not market.is_unwatched]
+    unsynced = [market.spec for market in watched if not market.book.is_synced]
+    is_drifting = state.connections.drift(engine.config.limits, now) is not None
+    return {
+        "kalshid_schema_drift": float(is_drifting),
+        "kalshid_trades_lost_total": float(state.counts["trades_lost"]),
+        "kalshid_markets_watched": float(sources.discovery.watched_count),
+        "kalshid_markets_unplaced": float(len(sources.feeds.waiting)),
+        "kalshid_listings_refused": float(sources.discovery.refused_count),
+        "kalshid_books_tracked": float(len(watched)),
+        "kalshid_books_synced": float(len(watched) - len(unsynced)),
+        "kalshid_books_unsynced": float(
+            sum(one.status == "active" and one.open_at <= now < one.close_at for one in unsynced)
+        ),
+        "kalshid_audits_total": _floats(audits.items()),
+        "kalshid_audit_failures_total": float(state.counts["audit_failures"]),
+        "kalshid_backfill_waiting": float(sum(market.is_backfill_due for market in watched)),
+        "kalshid_backfilled_total": {
+            kind: float(count) for kind, count in backfill.items() if kind != "failures"
+        },
+        "kalshid_backfill_failures_total": float(backfill["failures"]),
+    }
+
+
+def _of_exchange(state: State, now: Ns) -> Samples:
+    pauses, window = pauses_in_force(state, now), next_window(state, now)
+    return {
+        "kalshid_exchange_paused": {pause: float(pause in pauses) for pause in PAUSES},
+        "kalshid_exchange_resume_timestamp_seconds": _seconds(state.exchange.resume_at),
+        "kalshid_maintenance_start_timestamp_seconds": None if window is None else _seconds(window[0]),
+        "kalshid_maintenance_end_timestamp_seconds": None if window is None else _seconds(window[1]),
+    }
+
+
+def _of_reference(sources: Sources, now: Ns) -> Samples:
+    state, config = sources.engine.state, sources.engine.config.reference
+    session = sources.reference.session
+    in_force = {one.kraken: state.reference_source(one.kraken, now) for one in config.underlyings}
+    by_source: dict[tuple[str, ...], float] = {
+        (symbol, source): float(source == believed)
+        for symbol, believed in in_force.items()
+        for source in config.prefer
+    }
+    told_at = {name: source.told_at for name, source in state.references.sources.items()}
+    kraken = {kind: float(count) for kind, count in session.counters.items() if kind != "frames"}
+    systems = dict.fromkeys((*KRAKEN_SYSTEMS, OTHER), 0.0)
+    if session.system is not None:
+        systems[session.system if session.system in systems else OTHER] = 1.0
+    return {
+        "kalshid_reference_in_force": by_source,
+        "kalshid_reference_preferred": {
+            symbol: float(believed in config.prefer[:1]) for symbol, believed in in_force.items()
+        },
+        "kalshid_reference_last_heard_timestamp_seconds": _known(told_at),
+        "kalshid_kraken_total": kraken,
+        "kalshid_kraken_requests_total": _floats(sources.reference.counts.items()),
+        "kalshid_kraken_system": systems,
+    }
+
+
+def _of_orders(sources: Sources) -> Samples:
+    engine, metrics, queue = sources.engine, sources.metrics, sources.queue
+    state = engine.state
+    open_states = Counter(order.state for order in state.orders.values() if order.is_open)
+    events = {kind: count for kind, count in sorted(state.counts.items()) if not kind.endswith(_BY_FEED)}
+    return {
         "kalshid_ready": float(engine.phase == "trading"),
         "kalshid_phase": {phase: float(phase == engine.phase) for phase in PHASES},
-        "kalshid_frames_total": {feed: float(count) for feed, count in frames.items()},
-        "kalshid_feed_connects_total": {
-            feed: float(state.counts[f"{feed}_connects"]) for feed in (*state.feeds, "kraken")
-        },
-        "kalshid_feed_last_heard_timestamp_seconds": _seconds(state.feed.heard_at),
-        "kalshid_transport_lag_seconds": _seconds(lag.lag),
-        "kalshid_clock_offset_seconds": _seconds(lag.offset),
-        "kalshid_session_total": {kind: float(session[kind]) for kind in SESSION_KINDS},
-        "kalshid_books_tracked": float(len(state.markets)),
-        "kalshid_books_synced": float(sum(market.book.is_synced for market in state.markets.values())),
-        "kalshid_events_total": {kind: float(count) for kind, count in sorted(state.counts.items())},
+        "kalshid_events_total": _floats(events.items()),
         "kalshid_decisions_total": float(engine.decisions_total),
-        "kalshid_refusals_total": {reason: float(count) for reason, count in engine.refusals.items()},
+        "kalshid_refusals_total": _floats(engine.refusals.items()),
         "kalshid_orders_total": float(engine.orders_total),
-        "kalshid_orders_open": {state_: float(count) for state_, count in open_states.items()},
+        "kalshid_orders_open": _floats(open_states.items()),
+        "kalshid_orders_limited_total": float(metrics.orders_limited),
         "kalshid_queue_depth": float(queue.depth),
         "kalshid_queue_dropped_total": float(queue.dropped_total),
         "kalshid_queue_wait_seconds": metrics.queue_wait,
         "kalshid_decision_seconds": metrics.decision,
-        "kalshid_order_request_seconds": metrics.order_request,
-        "kalshid_api_requests_total": dict(metrics.api_outcomes),
-        "kalshid_rate_limit_tokens": float(queue.pacer.tokens(now)),
         "kalshid_breaker_open": float(engine.breaker.state != "closed"),
         "kalshid_breaker_opened_total": float(engine.breaker.opened_total),
+    }
+
+
+def _of_requests(sources: Sources, now: Ns) -> Samples:
+    metrics, gate = sources.metrics, sources.gate
+    tokens = {"write": float(sources.queue.pacer.tokens(now))}
+    if gate is not None:
+        tokens["read"] = float(gate.pacer.tokens(now))
+    return {
+        "kalshid_order_request_seconds": metrics.order_request,
+        "kalshid_api_requests_total": dict(metrics.api_outcomes),
+        "kalshid_reads_total": None if gate is None else _floats(gate.passed.items()),
+        "kalshid_reads_waiting": None if gate is None else _floats(gate.depth.items()),
+        "kalshid_reads_limited_total": None if gate is None else float(gate.limited),
+        "kalshid_read_wait_seconds": None if gate is None else metrics.read_wait,
+        "kalshid_rate_limit_tokens": tokens,
+    }
+
+
+def _of_account(sources: Sources) -> Samples:
+    engine, journal = sources.engine, sources.journal
+    state = engine.state
+    return {
         "kalshid_reconcile_findings_total": float(len(state.account.findings)),
         "kalshid_reconcile_last_success_timestamp_seconds": _seconds(state.account.read_at),
         "kalshid_cash_dollars": dollars(state.ledger.cash),
@@ -64,8 +251,22 @@ def read_samples(
         "kalshid_fees_dollars_total": dollars(state.ledger.fees),
         "kalshid_journal_bytes_total": float(journal.bytes_total),
         "kalshid_journal_fsync_seconds": journal.sync_seconds_last,
-        "kalshid_inbox_depth": float(len(inbox)),
+        "kalshid_inbox_depth": float(len(sources.inbox)),
     }
+
+
+def _shapes(counts: dict[str, int]) -> dict[str, int]:
+    """Return the counts of refusals by shape, from among others."""
+    return {name.removeprefix(_REFUSED): count for name, count in counts.items() if name.startswith(_REFUSED)}
+
+
+def _floats(counts: Iterable[tuple[str, int]]) -> dict[str, float]:
+    return {name: float(count) for name, count in counts}
+
+
+def _known(instants: dict[str, Ns | None]) -> dict[str, float]:
+    """Return instants or durations in seconds; what is not known is left out."""
+    return {name: instant / SECOND for name, instant in instants.items() if instant is not None}
 
 
 def _seconds(instant: Ns | None) -> float | None:

@@ -12,7 +12,8 @@ from rich.table import Table
 from daemon.core.engine import Engine
 from daemon.core.exposure import mark
 from daemon.core.units import MONEY_ONE, PRICE_ONE, QTY_ONE
-from daemon.shell.metrics import Histogram, Metrics
+from daemon.shell.metrics import Histogram
+from daemon.shell.samples import Sources
 
 
 class Latency(msgspec.Struct, frozen=True):
@@ -42,6 +43,12 @@ class Summary(msgspec.Struct, frozen=True):
     seconds: float
     frames: int
     gaps: int
+    session: dict[str, int]
+    """The venue sessions' counters: gaps, refused shapes, error codes, …."""
+    audits: dict[str, int]
+    backfill: dict[str, int]
+    reference: dict[str, int]
+    """What came of Kraken's stream."""
     events: dict[str, int]
     decisions: int
     orders: int
@@ -80,11 +87,9 @@ def _outcomes(engine: Engine) -> list[MarketOutcome]:
     return outcomes
 
 
-def summarize(
-    engine: Engine, metrics: Metrics, *, mode: str, exit_reason: str, exit_code: int, seconds: float,
-    counters: dict[str, int], journal: str,
-) -> Summary:  # fmt: skip
+def summarize(sources: Sources, *, mode: str, exit_reason: str, exit_code: int, seconds: float) -> Summary:
     """Return what the run did."""
+    engine, metrics, counters = sources.engine, sources.metrics, sources.feeds.counters
     state, pnl = engine.state, engine.pnl()
     return Summary(
         mode=mode,
@@ -93,6 +98,10 @@ def summarize(
         seconds=round(seconds, 3),
         frames=counters["frames"],
         gaps=counters["gaps"],
+        session=dict(sorted(counters.items())),
+        audits=dict(sources.audit.counts),
+        backfill=dict(sources.backfill.counts),
+        reference=dict(sources.reference.session.counters),
         events=dict(sorted(state.counts.items())),
         decisions=engine.decisions_total,
         orders=engine.orders_total,
@@ -108,9 +117,10 @@ def summarize(
             "tick_to_decision": _latency(metrics.decision),
             "queue_wait": _latency(metrics.queue_wait),
             "order_request": _latency(metrics.order_request),
+            "read_wait": _latency(metrics.read_wait),
         },
         markets=_outcomes(engine),
-        journal=journal,
+        journal=str(sources.journal.path),
     )
 
 
@@ -118,6 +128,19 @@ def write_summary(summary: Summary, path: Path) -> None:
     """Write the summary as indented JSON, making its folder if it is missing."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(msgspec.json.format(msgspec.json.encode(summary), indent=2) + b"\n")
+
+
+def _venue_words(summary: Summary) -> str:
+    """Return what was wrong between the venue and us; empty where nothing was."""
+    session, audits = summary.session, summary.audits
+    counts = {
+        "books differed from the venue's REST book": audits["unequal"],
+        "frames refused": session["refused"],
+        "resets": session["resets"],
+        "reads of the past failed": summary.backfill["failures"],
+        "candles of Kraken came too late": summary.reference["candles_late"],
+    }
+    return ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
 
 
 def print_summary(summary: Summary, console: Console) -> None:
@@ -130,6 +153,8 @@ def print_summary(summary: Summary, console: Console) -> None:
         f"{summary.fills} fills, fees ${summary.fees:,.2f}, "
         f"P&L {pnl}, {agreed}, {summary.orders_open} orders open"
     )
+    if told := _venue_words(summary):
+        console.print(told)
     if summary.markets:
         table = Table("market", "position", "settled at", "P&L", "fees", box=None, header_style="dim")
         for market in summary.markets:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
-from daemon.shell.metrics import BUCKETS, FAMILIES, Histogram, Metrics, Sample, dollars
+from daemon.shell.metrics import BUCKETS, FAMILIES, BoundedLabels, Histogram, Metrics, Sample, dollars
 
 BOUNDS_NS = [1_000 << index for index in range(BUCKETS)]
 DURATIONS = st.lists(
@@ -66,8 +66,10 @@ def samples_of_all() -> dict[str, Sample | None]:
     for name, family in FAMILIES.items():
         if family.kind == "histogram":
             found[name] = filled([1_500, 3_000_000])
-        elif family.label is not None:
+        elif len(family.labels) == 1:
             found[name] = {"one": 1.0, 'odd "label"\n\\': 2.0}
+        elif family.labels:
+            found[name] = {family.labels: 1.0, tuple(f"{label} two" for label in family.labels): 2.0}
         else:
             found[name] = 3.0
     return found
@@ -81,16 +83,18 @@ def test_every_family_is_rendered_and_parses() -> None:
     for name, family in FAMILIES.items():
         found = parsed[name.removesuffix("_total") if family.kind == "counter" else name]
         assert (family.kind, family.help) == (found.type, found.documentation)
-        values = {(sample.name, *sample.labels.items()): sample.value for sample in found.samples}
+        values = {(sample.name, *sorted(sample.labels.items())): sample.value for sample in found.samples}
         if family.kind == "histogram":
             assert 2 == values[f"{name}_count",]
             assert pytest.approx(0.0030015) == values[f"{name}_sum",]
             assert 1 == values[f"{name}_bucket", ("le", "2e-06")]
-        elif family.label is not None:
-            assert {
-                (name, (family.label, "one")): 1.0,
-                (name, (family.label, 'odd "label"\n\\')): 2.0,
-            } == values
+        elif len(family.labels) == 1:
+            (label,) = family.labels
+            assert {(name, (label, "one")): 1.0, (name, (label, 'odd "label"\n\\')): 2.0} == values
+        elif family.labels:
+            labels = [(label, label) for label in sorted(family.labels)]
+            twos = [(label, f"{label} two") for label in sorted(family.labels)]
+            assert {(name, *labels): 1.0, (name, *twos): 2.0} == values
         else:
             assert {(name,): 3.0} == values
 
@@ -122,3 +126,29 @@ def test_names_follow_the_conventions(name: str, family: object) -> None:
     if kind == "histogram":
         assert name.endswith("_seconds")
     assert not any(unit in name for unit in ("_ms", "_us", "_ns", "_cents", "milli", "micro"))
+
+
+@given(st.lists(st.dictionaries(st.sampled_from("abcdefgh"), st.integers(1, 9)), max_size=12))
+def test_labels_from_outside_are_few_and_never_count_backwards(rounds: list[dict[str, int]]) -> None:
+    """At most so many names and "other"; every series only grows, and nothing counted is left out."""
+    labels, counts, last = BoundedLabels(3), dict[str, int](), dict[str, float]()
+    for added in rounds:
+        for name, count in added.items():
+            counts[name] = counts.get(name, 0) + count
+        shown = labels.bound(counts)
+        assert len(shown) <= 4
+        assert float(sum(counts.values())) == sum(shown.values())
+        assert all(shown[name] >= value for name, value in last.items())
+        last = shown
+
+
+def test_of_names_that_are_new_the_largest_keep_theirs() -> None:
+    """What happens most is named, as far as it is known when it is first asked for."""
+    assert {"b": 5.0, "c": 3.0, "other": 2.0} == BoundedLabels(2).bound({"a": 2, "b": 5, "c": 3})
+
+
+def test_the_process_tells_of_itself() -> None:
+    """Memory, and when it was started: what shows a leak, and a daemon that keeps starting anew."""
+    text = Metrics().render().decode()
+    for name in ("process_start_time_seconds", "process_resident_memory_bytes"):
+        assert f"\n{name} " in text

@@ -6,40 +6,47 @@ import io
 from pathlib import Path
 
 import msgspec
+import pytest
 from rich.console import Console
 
 from daemon.core import events as e
 from daemon.core.engine import Engine
 from daemon.core.units import PRICE_ONE
-from daemon.shell.metrics import Metrics
 from daemon.shell.summary import Latency, MarketOutcome, Summary, print_summary, summarize, write_summary
-from tests.core.worlds import TICKER, Scripted, engine
+from tests.core.worlds import T0, TICKER, Scripted, engine
+from tests.kalshi.frames import frame, subscribed
 from tests.shell.beliefs import LATER, lived
-
-JOURNAL = "var/[odd]/1.journal"
-
-
-def summary(subject: Engine) -> Summary:
-    metrics = Metrics()
-    metrics.decision.observe(70_000)
-    return summarize(
-        subject,
-        metrics,
-        mode="sandbox",
-        exit_reason="--for 30s [sic]",
-        exit_code=0,
-        seconds=30.12345,
-        counters={"frames": 1_234, "gaps": 2},
-        journal=JOURNAL,
-    )
+from tests.shell.standing import standing
 
 
-def test_it_says_what_was_done() -> None:
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder for the journal whose name is no markup."""
+    return tmp_path / "[odd]"
+
+
+def summary(subject: Engine, folder: Path, unequal: int = 0) -> Summary:
+    """Of a run whose session took four frames: one can't be read, and one shows a gap."""
+    with standing(subject, folder) as sources:
+        sources.metrics.decision.observe(70_000)
+        session = sources.feeds.session
+        session.connected(T0)
+        session.receive(b"no frame at all", T0)
+        session.receive(subscribed("user_orders", 1), T0)
+        session.receive(frame("ok", {}, id=9, sid=1, seq=1), T0)
+        session.receive(frame("ok", {}, id=9, sid=1, seq=7), T0)
+        sources.audit.counts["unequal"] += unequal
+        return summarize(
+            sources, mode="sandbox", exit_reason="--for 30s [sic]", exit_code=0, seconds=30.12345
+        )
+
+
+def test_it_says_what_was_done(folder: Path) -> None:
     """Counts, money in dollars, quantiles by bucket, and each market's outcome."""
     subject = lived()
-    found = summary(subject)
+    found = summary(subject, folder)
     assert (
-        ("sandbox", "--for 30s [sic]", 0, 30.123, 1_234, 2),
+        ("sandbox", "--for 30s [sic]", 0, 30.123, 4, 1),
         (subject.decisions_total, 1, 1, {"qty_out_of_range": 1}, 1),
         (0.0168, 0.0232, 9_998.3832, True, 0),
     ) == (
@@ -49,29 +56,32 @@ def test_it_says_what_was_done() -> None:
     )
     assert Latency(128e-6, 128e-6, 1) == found.latency_seconds["tick_to_decision"]
     assert Latency(None, None, 0) == found.latency_seconds["queue_wait"]
+    assert (1, 1, 4) == tuple(found.session[name] for name in ("gaps", "refused", "frames"))
+    assert {"equal": 0, "unequal": 0, "void": 0, "failed": 0} == found.audits
+    assert {"markets": 0, "trades": 0, "candles": 0, "failures": 0} == found.backfill
     # 4 contracts bought at 40 c, marked at 41 c.
     assert [MarketOutcome(TICKER, 4.0, None, 0.0232, 0.0168)] == found.markets
 
 
-def test_a_settled_market_shows_what_it_paid() -> None:
+def test_a_settled_market_shows_what_it_paid(folder: Path) -> None:
     """The settlement price, no position, and a P&L that is realised."""
     subject = lived()
     subject.handle(e.MarketDetermined(TICKER, "yes", PRICE_ONE, LATER))
     subject.handle(e.MarketSettled(TICKER, LATER))
-    (outcome,) = summary(subject).markets
+    (outcome,) = summary(subject, folder).markets
     assert MarketOutcome(TICKER, 0.0, 1.0, 2.3832, 0.0168) == outcome
 
 
-def test_what_is_not_known_is_none() -> None:
+def test_what_is_not_known_is_none(folder: Path) -> None:
     """A run that never read its account has no P&L, not one of zero."""
-    found = summary(engine(Scripted()))
+    found = summary(engine(Scripted()), folder)
     assert (None, None, False, []) == (found.pnl, found.cash, found.reconciled, found.markets)
 
 
-def test_the_file_reads_back_as_it_was(tmp_path: Path) -> None:
+def test_the_file_reads_back_as_it_was(tmp_path: Path, folder: Path) -> None:
     """JSON for scripts, in a folder that is made if it is missing."""
     path = tmp_path / "new" / "folder" / "summary.json"
-    written = summary(lived())
+    written = summary(lived(), folder)
     write_summary(written, path)
     assert written == msgspec.json.decode(path.read_bytes(), type=Summary)
     assert {"frames", "gaps", "decisions", "orders", "fills", "refusals", "fees", "pnl", "reconciled"} | {
@@ -80,25 +90,38 @@ def test_the_file_reads_back_as_it_was(tmp_path: Path) -> None:
     } <= set(msgspec.json.decode(path.read_bytes()))
 
 
-def test_a_person_reads_the_same_in_words() -> None:
+def test_a_person_reads_the_same_in_words(folder: Path) -> None:
     """Everything of interest on a few lines; brackets in a reason or a path are shown as they are."""
     console = Console(width=200, file=io.StringIO(), color_system=None)
-    print_summary(summary(lived()), console)
+    print_summary(summary(lived(), folder, unequal=2), console)
     assert isinstance(console.file, io.StringIO)
     text = console.file.getvalue()
     for words in (
-        "--for 30s [sic] after 30.1 s: 1,234 frames, 2 gaps noticed",
+        "--for 30s [sic] after 30.1 s: 4 frames, 1 gaps noticed",
         "1 orders, 1 fills, fees $0.02, P&L $+0.02, reconciled, 1 orders open",
         TICKER,
         "refused: qty_out_of_range 1",
-        f"journal: {JOURNAL}",
+        "2 books differed from the venue's REST book, 1 frames refused",
+        f"journal: {folder}",
     ):
         assert words in text
 
 
-def test_what_a_person_must_not_overlook() -> None:
+def test_what_a_person_must_not_overlook(folder: Path) -> None:
     """An account that does not agree, and a P&L that nobody knows."""
     console = Console(width=200, file=io.StringIO(), color_system=None)
-    print_summary(summary(engine(Scripted())), console)
+    print_summary(summary(engine(Scripted()), folder), console)
     assert isinstance(console.file, io.StringIO)
     assert "P&L unknown, not reconciled" in console.file.getvalue()
+
+
+def test_without_trouble_nothing_is_said_of_it(folder: Path) -> None:
+    """A line of what went wrong stands only where something did."""
+    found = summary(lived(), folder)
+    calm = msgspec.structs.replace(found, session=found.session | {"refused": 0})
+    console = Console(width=200, file=io.StringIO(), color_system=None)
+    print_summary(calm, console)
+    assert isinstance(console.file, io.StringIO)
+    text = console.file.getvalue()
+    assert "differed" not in text
+    assert "frames refused" not in text
