@@ -56,6 +56,9 @@ class FairValue:
     def __init__(self, params: Params) -> None:
         self.params = params
         self._margin: Price = round(params.margin * PRICE_ONE)
+        self._below_text = f"below {params.edge_min * 100:.1f}c"
+        self._order_max: Qty = params.order_contracts_max * QTY_ONE
+        self._position_max: Qty = params.position_contracts_max * QTY_ONE
         self._rest_reason = f"rests {self._margin / 100:.1f}c from fair value"
         limit = params.book_changed_max_ms
         self.book_changed_max: Ns | None = None if limit == "off" else limit * MILLISECOND
@@ -77,7 +80,8 @@ class FairValue:
         gain = edge(score, price, side, view.spec.fees, is_taker=True)
         if gain >= params.edge_min:
             size = view.book.ask_size if side == "bid" else view.book.bid_size
-            qty = min(size or 0, self._sized(view, score, side, price, is_taker=True))
+            room = self._room(view, side)
+            qty = min(size or 0, self._sized(view, room, score, side, price, is_taker=True))
             if qty > 0:
                 why = f"edge {gain * 100:.1f}c after fee"
                 return Wanted((Target(side, price, qty, "take", why),), why)
@@ -86,11 +90,11 @@ class FairValue:
     def _room(self, view: MarketView, side: BookSide) -> Qty:
         """Return how many more contracts a side may add, an order's cap included."""
         held = view.position if side == "bid" else -view.position
-        cap = self.params.position_contracts_max * QTY_ONE
-        return max(0, min(self.params.order_contracts_max * QTY_ONE, cap - held))
+        return max(0, min(self._order_max, self._position_max - held))
 
-    def _sized(self, view: MarketView, score: float, side: BookSide, price: Price, *, is_taker: bool) -> Qty:
-        room = self._room(view, side)
+    def _sized(
+        self, view: MarketView, room: Qty, score: float, side: BookSide, price: Price, *, is_taker: bool
+    ) -> Qty:
         if not room:
             return 0
         return kelly_qty(
@@ -109,23 +113,25 @@ class FairValue:
         margin, fair = self._margin, round(score * PRICE_ONE)
         # Post-only: never across the spread, and never nearer to the model's value than the margin.
         targets = []
-        buy_at = view.grid.floor(min(fair - margin, ask - 1))
-        if buy_at is not None and ask - buy_at <= REST_AWAY_MAX:
-            targets.append(self._rest(view, score, "bid", buy_at))
-        sell_at = view.grid.ceil(max(fair + margin, bid + 1))
-        if sell_at is not None and sell_at - bid <= REST_AWAY_MAX:
-            targets.append(self._rest(view, score, "ask", sell_at))
+        if room := self._room(view, "bid"):
+            buy_at = view.grid.floor(min(fair - margin, ask - 1))
+            if buy_at is not None and ask - buy_at <= REST_AWAY_MAX:
+                targets.append(self._rest(view, room, score, "bid", buy_at))
+        if room := self._room(view, "ask"):
+            sell_at = view.grid.ceil(max(fair + margin, bid + 1))
+            if sell_at is not None and sell_at - bid <= REST_AWAY_MAX:
+                targets.append(self._rest(view, room, score, "ask", sell_at))
         return tuple([target for target in targets if target is not None])
 
-    def _rest(self, view: MarketView, score: float, side: BookSide, price: Price) -> Target | None:
-        qty = self._sized(view, score, side, price, is_taker=False)
+    def _rest(self, view: MarketView, room: Qty, score: float, side: BookSide, price: Price) -> Target | None:
+        qty = self._sized(view, room, score, side, price, is_taker=False)
         if qty < QTY_ONE:
             return None
         return Target(side, price, qty, "rest", self._rest_reason, slack=self._margin // 3)
 
     def _why_not_take(self, view: MarketView, gain: float, side: BookSide) -> str:
         if gain < self.params.edge_min:
-            return f"edge {gain * 100:.1f}c below {self.params.edge_min * 100:.1f}c"
+            return f"edge {gain * 100:.1f}c {self._below_text}"
         if not self._room(view, side):
             return f"edge {gain * 100:.1f}c, but the position is at its limit"
         if (view.position if side == "bid" else -view.position) > 0:

@@ -19,14 +19,18 @@ from daemon.core.units import PRICE_ONE, Ns, Price, Qty, Side
 class Ladder:
     """One outcome's bids: sizes by price, and the prices sorted, best last."""
 
-    __slots__ = ("prices", "sizes")
+    __slots__ = ("_depth", "_depth_levels", "prices", "sizes")
 
     def __init__(self) -> None:
+        self._depth: Qty | None = None
+        """The depth that was last asked for; None when the ladder changed since."""
+        self._depth_levels = 0
         self.sizes: dict[Price, Qty] = {}
         self.prices: list[Price] = []
 
     def replace(self, levels: tuple[Level, ...]) -> bool:
         """Take these levels instead; False if they are no ladder (a price twice, a size below 1)."""
+        self._depth = None
         self.sizes = dict(levels)
         self.prices = sorted(self.sizes)
         return (
@@ -37,6 +41,7 @@ class Ladder:
 
     def add(self, price: Price, delta: Qty) -> bool:
         """Change one level's total; False, unchanged, if it would fall below zero."""
+        self._depth = None
         sizes = self.sizes
         old = sizes.get(price)
         if old is None:
@@ -65,7 +70,13 @@ class Ladder:
 
     def depth(self, levels: int) -> Qty:
         """Return the summed size of the best `levels` prices."""
-        return sum(map(self.sizes.__getitem__, self.prices[-levels:]))
+        # A delta changes one side: the other one's depth is what it was.
+        if self._depth is None or levels != self._depth_levels:
+            sizes, depth = self.sizes, 0
+            for price in self.prices[-levels:]:
+                depth += sizes[price]
+            self._depth, self._depth_levels = depth, levels
+        return self._depth
 
 
 class Book:

@@ -30,7 +30,7 @@ from daemon.core.engine_config import EngineConfig
 from daemon.core.exposure import cash_free, loss_elsewhere, marked_equity
 from daemon.core.issuing import Issuer, base36
 from daemon.core.market import Market
-from daemon.core.orders import Order, Proposal, ProposeCancel, plan
+from daemon.core.orders import Proposal, ProposeCancel, plan
 from daemon.core.own_orders import ADOPTED
 from daemon.core.risk import (
     AccountRisk,
@@ -82,6 +82,7 @@ class Engine:
         required = () if scorer is None else scorer.required
         self._places = {name: place for place, name in enumerate(schema.names)}
         self._required = tuple((name, place) for name, place in self._places.items() if name in required)
+        self._required_places = tuple(place for _, place in self._required)
         self.state = State(
             schema,
             f"{config.order_id_prefix}-",
@@ -117,9 +118,10 @@ class Engine:
 
     def handle(self, event: e.Event) -> None:
         """Take in one fact; never decides."""
-        self.state.apply(event)
         if type(event) is e.BookDeltaReceived:
-            return  # the most frequent by far
+            self.state.apply_delta(event)  # the most frequent by far takes the short way
+            return
+        self.state.apply(event)
         if isinstance(event, e.VenueFailed):
             if self.breaker.fail(event.received_at):
                 self._is_cancel_all_due = True
@@ -140,6 +142,7 @@ class Engine:
         if self._swept_at is None or now - self._swept_at >= self.config.heartbeat:
             self._swept_at = now
             state.forget_unwatched()
+            self._forget_gone()
             state.touched.update(dict.fromkeys(state.markets))
         touched, state.touched = state.touched, {}
         self._new_day(now)
@@ -152,6 +155,15 @@ class Engine:
                     market.open_by_clock(now)
                     self._decide_market(market, now, commands)
         return commands
+
+    def _forget_gone(self) -> None:
+        """Markets come and go for as long as we live: what is kept for people of those that went goes too."""
+        markets = self.state.markets
+        if len(self.scores) > len(markets):
+            self.scores = {ticker: score for ticker, score in self.scores.items() if ticker in markets}
+        if len(self._last_reasons) > len(markets) * len(self.slots):
+            reasons = self._last_reasons.items()
+            self._last_reasons = {key: reason for key, reason in reasons if key[0] in markets}
 
     def _next_phase(self) -> Phase:
         state = self.state
@@ -211,11 +223,8 @@ class Engine:
 
     def _decide_market(self, market: Market, now: Ns, commands: list[Command]) -> None:
         ticker = market.spec.ticker
-        orders: dict[str, list[Order]] = {}
         state = self.state
-        for order in state.orders.values():
-            if order.ticker == ticker and order.is_open:
-                orders.setdefault(order.strategy, []).append(order)
+        orders = [order for order in state.orders.values() if order.ticker == ticker and order.is_open]
         stop: Refusal | None = self._stop_reason() or state.vouch(market, self.config.limits, now)
         is_held = state.exchange.is_paused_somewhere and self._is_exchange_paused(ticker, now)
         if is_held:
@@ -228,7 +237,7 @@ class Engine:
             reason = stop or vouch_market(
                 market.spec, market.book, slot.strategy.book_changed_max, self.config.limits, now
             )
-            mine = orders.get(name, [])
+            mine = [order for order in orders if order.strategy == name] if orders else orders
             if reason is not None:
                 wanted = Wanted((), reason)
                 # A book that stands still on a connection that is well makes no resting order wrong: it
@@ -269,31 +278,40 @@ class Engine:
         scorer, score = self.scorer, None
         missing: tuple[str, ...] = ()
         if scorer is not None:
-            missing = tuple([name for name, place in self._required if row[place] is None])
-            score = scorer.score(row) if not missing else None
+            for place in self._required_places:
+                if row[place] is None:
+                    missing = tuple([name for name, place in self._required if row[place] is None])
+                    break
+            else:
+                score = scorer.score(row)
         ticker = market.spec.ticker
         self.scores[ticker] = score
         equity = self.state.ledger.equity
         assert equity is not None, "a view is made only of a reconciled account"
+        # By place: names cost as much again, for every market and tick.
         return MarketView(
-            now=now,
-            spec=market.spec,
-            grid=market.grid,
-            book=market.book,
-            features=FeatureRow(self._places, row),
-            score=score,
-            missing=missing,
-            position=self.state.ledger.position_qty(ticker),
-            equity=equity,
+            now,
+            market.spec,
+            market.grid,
+            market.book,
+            FeatureRow(self._places, row),
+            score,
+            missing,
+            self.state.ledger.position_qty(ticker),
+            equity,
         )
 
     # --- from proposal to command --------------------------------------------------------------
 
     def _carry_out(self, proposal: Proposal, market: Market, now: Ns, commands: list[Command]) -> None:
         ticker = market.spec.ticker
-        verdict = self.risk.approve(
-            proposal, self._market_risk(proposal, market, now), self._account_risk(ticker, now), now
-        )
+        verdict: Approved | Refusal
+        if isinstance(proposal, ProposeCancel):
+            verdict = self.risk.approve_cancel(proposal)
+        else:
+            verdict = self.risk.approve(
+                proposal, self._market_risk(proposal, market, now), self._account_risk(ticker, now), now
+            )
         score = self.scores.get(ticker)
         if not isinstance(verdict, Approved):
             self.refusals[verdict] += 1
@@ -334,9 +352,9 @@ class Engine:
 
     def _account_risk(self, ticker: str, now: Ns) -> AccountRisk:
         state = self.state
-        equity = marked_equity(self.state)
+        equity, stop = marked_equity(self.state), self._stop_reason()
         return AccountRisk(
-            refusal=self._stop_reason() if self._stop_reason() != "breaker_open" else None,
+            refusal=None if stop == "breaker_open" else stop,  # the gate judges the breaker itself
             breaker=self.breaker.state,
             is_trial_out=any(order.state == "placing" for order in state.orders.values()),
             private_feed=state.connections.private,

@@ -76,6 +76,8 @@ class Ledger:
         """Realised P&L of this life, fees apart."""
         self.fills_total = 0
         self._seen: set[tuple[str, str]] = set()
+        self._cost: Money | None = None
+        """Cost of all open positions; None when it is to be summed anew."""
 
     def position_qty(self, ticker: str) -> Qty:
         """Return the signed position in a market."""
@@ -87,7 +89,9 @@ class Ledger:
         """Cash plus open positions at cost; None until the venue told the cash."""
         if self.cash is None:
             return None
-        return self.cash + sum(position.cost for position in self.positions.values())
+        if self._cost is None:
+            self._cost = sum(position.cost for position in self.positions.values())
+        return self.cash + self._cost
 
     def apply_fill(self, event: OrderFilled) -> bool:
         """Book one fill; False if it is booked already (the venue tells fills on several paths)."""
@@ -95,6 +99,7 @@ class Ledger:
         if key in self._seen:
             return False
         self._seen.add(key)
+        self._cost = None
         position = self.positions.setdefault(event.ticker, Position())
         before = position.realized
         delta = event.qty if event.side == "bid" else -event.qty
@@ -116,6 +121,7 @@ class Ledger:
         self.realized += payout - position.cost
         position.realized += payout - position.cost
         position.qty = position.cost = 0
+        self._cost = None
         if self.cash is not None:
             self.cash += payout
         return payout
@@ -134,7 +140,7 @@ class Ledger:
 
     def adopt(self, event: AccountReconciled) -> None:
         """Take the venue's lists as the truth: the start-up path, and after a mismatch."""
-        self.cash = event.cash
+        self.cash, self._cost = event.cash, None
         for position in self.positions.values():
             position.qty = position.cost = 0  # what the list lacks is flat; what it earned stays known
         for told in event.positions:

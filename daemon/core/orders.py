@@ -241,9 +241,11 @@ def plan(
     One strategy's orders in one market. A side with an answer outstanding is left alone until it came.
     `reason` is given with cancels.
     """
+    live = [order for order in orders if order.is_open]
+    if not live and not targets:
+        return []  # most of the time
     cancels: list[Proposal] = []
     rest: list[Proposal] = []
-    live = [order for order in orders if order.is_open]
     for side in BOOK_SIDES:
         existing = [order for order in live if order.side == side]
         wanted = [target for target in targets if target.side == side]

