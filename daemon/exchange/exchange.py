@@ -6,7 +6,6 @@ Every call returns its outcome and the list of facts that it brought about, in t
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable, Iterable
 from typing import Final
 
@@ -112,8 +111,8 @@ class Exchange(Lifecycle):
         account.orders[order.order_id] = order
         if order.client_order_id and not account.is_house:
             account.client_order_ids[order.client_order_id] = order.order_id
-        if order.expires_at is not None and order.status == "resting":
-            heapq.heappush(self._expiries, (order.expires_at, account.name, order.order_id))
+        if order.status == "resting":
+            self._expire_later(order)
 
     # --- orders ------------------------------------------------------------------------------
 
@@ -361,8 +360,7 @@ class Exchange(Lifecycle):
             account.client_order_ids[order.client_order_id] = order.order_id
         if request.expires_at is not None:
             order.expires_at = request.expires_at or None
-            if order.expires_at is not None:
-                heapq.heappush(self._expiries, (order.expires_at, account.name, order.order_id))
+            self._expire_later(order)
 
     def _shrink_in_place(
         self, market: Market, order: Order, remaining: Qty, telling: Telling, now: Ns

@@ -36,8 +36,12 @@ from daemon.exchange.facts import (
     UpdateReason,
 )
 from daemon.exchange.market import Market
+from daemon.exchange.matching import Order
 from daemon.exchange.pauses import SHARDS, Pause, Pauses
 from daemon.exchange.shadow import ShadowBook
+
+EXPIRIES_MIN = 1024
+"""So many noted expiries are never looked through for those that no longer matter."""
 
 
 class Lifecycle:
@@ -47,10 +51,13 @@ class Lifecycle:
         self._execution = execution
         self.markets: dict[str, Market] = execution.markets
         self.pauses = Pauses()
-        self._watched: list[str] = []
-        """Markets whose clock still has something to say."""
+        self._dues: list[tuple[Ns, int, str]] = []
+        """A heap of (open or close, turn, ticker): each market whose clock still has something to say has one
+        entry, or more once its close was moved; what is not due when its entry comes up is put back."""
+        self._watched_total = 0
         self._expiries: list[tuple[Ns, str, str]] = []
         """A heap of (expires_at, account, order_id); stale entries are skipped."""
+        self._expiries_max = EXPIRIES_MIN
 
     # --- the operator ------------------------------------------------------------------------
 
@@ -66,8 +73,12 @@ class Lifecycle:
         return [MarketCreated(spec, now), *self.advance(now)]
 
     def _watch(self, ticker: str) -> None:
-        if self.markets[ticker].status in {"initialized", "active", "inactive"}:
-            self._watched.append(ticker)
+        """Take note of when the clock has something to say of a market next. In one instant, first come."""
+        spec = self.markets[ticker].spec
+        if spec.status in {"initialized", "active", "inactive"}:
+            self._watched_total += 1
+            due_at = spec.open_at if spec.status == "initialized" else spec.close_at
+            heapq.heappush(self._dues, (due_at, self._watched_total, ticker))
 
     def set_strike(self, ticker: str, strike: Money, strike_type: str | None, now: Ns) -> list[Fact]:
         """Make a market's strike known."""
@@ -80,6 +91,7 @@ class Lifecycle:
         market.change(now, close_at=close_at)
         moved = CloseMoved(ticker, close_at, now)
         if market.status != "closed" or close_at <= now:
+            self._watch(ticker)
             return [moved]
         market.change(now, status="active")
         self._watch(ticker)
@@ -261,25 +273,41 @@ class Lifecycle:
         facts: list[Fact] = self._halt(changed, now) if changed else []
         if self._expiries and self._expiries[0][0] <= now:
             facts += self._expire(now)
-        if not self._watched:
-            return facts
-        for ticker in self._watched:
-            market = self.markets[ticker]
+        while self._dues and self._dues[0][0] <= now:
+            ticker = heapq.heappop(self._dues)[2]
+            market = self.markets.get(ticker)
+            if market is None:
+                continue  # forgotten: its close was moved to before this entry
             if market.status == "initialized" and market.spec.open_at <= now:
                 market.change(market.spec.open_at, status="active")
                 facts.append(MarketOpened(ticker, market.spec.open_at))
             if market.status in {"active", "inactive"} and market.spec.close_at <= now:
                 facts += self._close(market, now)
-        self._watched = [ticker for ticker in self._watched if self.markets[ticker].status != "closed"]
+            self._watch(ticker)  # what is over is left out
         return facts
+
+    def _expire_later(self, order: Order) -> None:
+        """Take note of an order's expiry, if it has one."""
+        if order.expires_at is None:
+            return
+        heapq.heappush(self._expiries, (order.expires_at, order.account, order.order_id))
+        if len(self._expiries) > self._expiries_max:
+            # Orders that ended early leave entries that may be years ahead.
+            self._expiries = [entry for entry in self._expiries if self._is_due_then(*entry)]
+            heapq.heapify(self._expiries)
+            self._expiries_max = max(EXPIRIES_MIN, 2 * len(self._expiries))
+
+    def _is_due_then(self, expires_at: Ns, account: str, order_id: str) -> bool:
+        order = self._execution.accounts[account].orders.get(order_id)
+        return order is not None and order.status == "resting" and order.expires_at == expires_at
 
     def _expire(self, now: Ns) -> list[Fact]:
         facts: list[Fact] = []
         while self._expiries and self._expiries[0][0] <= now:
             expires_at, name, order_id = heapq.heappop(self._expiries)
-            order = self._execution.accounts[name].orders.get(order_id)
-            if order is None or order.status != "resting" or order.expires_at != expires_at:
+            if not self._is_due_then(expires_at, name, order_id):
                 continue
+            order = self._execution.accounts[name].orders[order_id]
             telling = Telling()
             market = self.markets[order.ticker]
             self._execution.cancel(market, order, order.remaining, "ExpiryCancel", telling, now)

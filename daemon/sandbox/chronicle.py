@@ -7,6 +7,7 @@ its quotes forward, so its minutes have no holes while it is open.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 
 import msgspec
 
@@ -139,6 +140,12 @@ class Chronicle:
         minute = self._minutes.pop(market.ticker, None)
         if minute is not None:
             self._candles.setdefault(market.ticker, []).append(minute.candle(market.open_interest))
+
+    def forget(self, tickers: Iterable[str]) -> None:
+        """Drop the past of markets that are long over, but for what of it is in the list of all trades."""
+        for ticker in tickers:
+            self._candles.pop(ticker, None)
+            self._trades_of.pop(ticker, None)
 
     def candles(self, market: Market, start_at: Ns, end_at: Ns, period: Ns) -> list[Candle]:
         """Return the candles that end within [start_at, end_at], oldest first, the running one last."""

@@ -6,13 +6,14 @@ most ten times a second (protocol sheet 11, row 12); a tape's own summaries are 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Final
 
 from daemon.core.units import MICROSECOND, MILLISECOND, Money, Ns, Qty
 from daemon.exchange import facts
 from daemon.exchange.exchange import Exchange
+from daemon.exchange.market import Market
 from daemon.exchange.shadow import ShadowBook
 from daemon.sandbox import frames, lifecycle_frames
 from daemon.sandbox.bodies import time_text
@@ -59,6 +60,7 @@ class Hub:
         self._index_feed = IndexFeed()
         self._events = {market.spec.event_ticker: None for market in exchange.markets.values()}
         self._tickers_by_id: dict[str, str] = {}
+        self._ids_known = 0
         self._suspect: dict[str, None] = {}
         """A tape's markets whose book is in doubt since a jump of the recorded sequence."""
         self._touched: dict[str, Qty | None] = {}
@@ -136,7 +138,9 @@ class Hub:
 
     def ticker_of(self, market_id_: str) -> str:
         """Return the ticker of a market id; of an unknown one the id itself, which no market has."""
-        if market_id_ not in self._tickers_by_id:
+        if self._ids_known != len(self._exchange.markets):
+            # Once for each change of the list: a command may name thousands of ids that no market has.
+            self._ids_known = len(self._exchange.markets)
             self._tickers_by_id = {market_id(ticker): ticker for ticker in self._exchange.markets}
         return self._tickers_by_id.get(market_id_, market_id_)
 
@@ -269,6 +273,13 @@ class Hub:
             subscription.seq = max(0, subscription.seq + skipped)
         # What a gap swallowed may have changed any of the books.
         self._suspect.update(dict.fromkeys(self._exchange.markets))
+
+    def forget(self, markets: Iterable[Market]) -> None:
+        """Drop what is known of markets that are long over; their tickers are unknown ones from here on."""
+        for market in markets:
+            for known in (self._summaries, self._touched, self._suspect, self._book_listeners):
+                known.pop(market.ticker, None)
+            self._events.pop(market.spec.event_ticker, None)
 
     # --- summaries ---------------------------------------------------------------------------
 

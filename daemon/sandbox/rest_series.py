@@ -174,8 +174,11 @@ class SeriesApi:
         ]
         part, cursor = page(found, query, size)
         events = self._listings.by_event()
-        rows = [
-            bodies.event_fees_body(changed, events[changed.event_ticker][0].spec.series_ticker)
-            for changed in part
-        ]
+        rows = [bodies.event_fees_body(changed, _series_of(changed.event_ticker, events)) for changed in part]
         return answer({"cursor": cursor, "event_fee_changes": rows})
+
+
+def _series_of(event_ticker: str, events: dict[str, list[Market]]) -> str:
+    """Return an event's series: its markets', or where they are forgotten its own name's first part."""
+    found = events.get(event_ticker)
+    return found[0].spec.series_ticker if found else event_ticker.partition("-")[0]

@@ -15,6 +15,11 @@ FORGET_AFTER: Ns = 2 * DAY
 """How long after its settlement a market is kept."""
 
 
+def is_over(settled_at: Ns | None, now: Ns) -> bool:
+    """Whether a market was settled so long ago that it is forgotten."""
+    return settled_at is not None and settled_at < now - FORGET_AFTER
+
+
 def resume_accounts(
     store: Store, exchange: Exchange, kept: Kept | None, owner: str, cash: dict[int, Money], now: Ns
 ) -> Account:
@@ -41,11 +46,7 @@ def resume_accounts(
         own.settlements = [paid for paid in kept.settlements if paid.account == own.name]
     # Ended orders don't need their market, resting ones do: those of a market that is over were
     # cancelled before it was.
-    markets = [
-        record
-        for record in kept.markets
-        if record.settled_at is None or record.settled_at >= now - FORGET_AFTER
-    ]
+    markets = [record for record in kept.markets if not is_over(record.settled_at, now)]
     exchange.adopt(accounts, markets, kept.orders, kept.positions, kept.pauses, kept.windows)
     exchange.order_groups.adopt(kept.groups)
     exchange.treasury.adopt(kept.transfers, kept.deposits, kept.allocations)

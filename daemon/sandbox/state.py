@@ -11,7 +11,8 @@ The money is play money.)
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeAlias, TypeVar
 
@@ -112,20 +113,36 @@ class Store:
         try:
             self._connection.execute("PRAGMA journal_mode=WAL")
             self._connection.execute("PRAGMA synchronous=NORMAL")
-            self._connection.execute(_SCHEMA)
-            found = self._get("meta", "format", int)
+            # Whole or not at all: a process that is killed in between finds what was there before.
+            with self._transaction():
+                self._connection.execute(_SCHEMA)
+                found = self._get("meta", "format", int)
+                if found not in {None, 1, _FORMAT}:
+                    raise StateRefused(f"{path}: format {found}; this reads {_FORMAT}")
+                if found == 1:
+                    self._connection.execute("ALTER TABLE records ADD COLUMN made INTEGER NOT NULL DEFAULT 0")
+                last = self._connection.execute("SELECT COALESCE(MAX(made), 0) FROM records").fetchone()
+                self._made: int = last[0]
+                if found == 1:
+                    self._migrate()
+                self._write([("meta", "format", _FORMAT)])
+        except StateRefused:
+            self._connection.close()
+            raise
         except (sqlite3.DatabaseError, msgspec.MsgspecError) as exc:
             self._connection.close()
             raise StateRefused(f"{path}: not a sandbox state: {exc}") from exc
-        if found not in {None, 1, _FORMAT}:
-            self._connection.close()
-            raise StateRefused(f"{path}: format {found}; this reads {_FORMAT}")
-        if found == 1:
-            self._connection.execute("ALTER TABLE records ADD COLUMN made INTEGER NOT NULL DEFAULT 0")
-        self._made: int = self._connection.execute("SELECT COALESCE(MAX(made), 0) FROM records").fetchone()[0]
-        if found == 1:
-            self._migrate()
-        self._put([("meta", "format", _FORMAT)])
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._connection.execute("BEGIN")
+        try:
+            yield
+        except BaseException:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            raise
+        self._connection.execute("COMMIT")
 
     def _migrate(self) -> None:
         """Give the one account's rows of format 1 the keys that rows of several have."""
@@ -138,7 +155,7 @@ class Store:
             ("cash", f"client {shard}", CashChanged("client", shard, held, 0))
             for shard, held in (cash or {}).items()
         ]
-        self._put(rows)
+        self._write(rows)
 
     def close(self) -> None:
         """Close the database."""
@@ -242,13 +259,14 @@ class Store:
 
     def forget_markets(self, tickers: Iterable[str]) -> None:
         """Drop markets that are long over."""
-        self._connection.executemany(
-            "DELETE FROM records WHERE kind = 'market' AND key = ?", [(ticker,) for ticker in tickers]
-        )
+        self._put([("market", ticker, None) for ticker in tickers])
 
     def _put(self, rows: list[_Row]) -> None:
+        with self._transaction():
+            self._write(rows)
+
+    def _write(self, rows: list[_Row]) -> None:
         connection = self._connection
-        connection.execute("BEGIN")
         made = enumerate((row for row in rows if row[2] is not None), self._made + 1)
         connection.executemany(
             "INSERT INTO records VALUES (?, ?, ?, ?) ON CONFLICT DO UPDATE SET body = excluded.body",
@@ -258,7 +276,6 @@ class Store:
         gone = [(kind, key) for kind, key, body in rows if body is None]
         if gone:
             connection.executemany("DELETE FROM records WHERE kind = ? AND key = ?", gone)
-        connection.execute("COMMIT")
 
     def _get(self, kind: str, key: str, type_: type[_T]) -> _T | None:
         row = self._connection.execute(

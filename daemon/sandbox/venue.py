@@ -14,7 +14,7 @@ from time import time_ns
 
 import structlog
 
-from daemon.core.units import Money, Ns
+from daemon.core.units import MINUTE, Money, Ns
 from daemon.exchange import facts
 from daemon.exchange.exchange import Exchange
 from daemon.exchange.market import Market
@@ -24,7 +24,7 @@ from daemon.sandbox.clock import SandboxClock
 from daemon.sandbox.flow import Flow, History, MakeFlow, PastMarket, Resumed, SpotPrinted, Telling
 from daemon.sandbox.hub import Hub
 from daemon.sandbox.read_side import ReadSide
-from daemon.sandbox.resuming import resume_accounts
+from daemon.sandbox.resuming import is_over, resume_accounts
 from daemon.sandbox.sockets import Socket
 from daemon.sandbox.state import Store
 
@@ -99,6 +99,7 @@ class Venue:
         """Set by the reference feed."""
         self.on_socket: Callable[[Socket, str], None] = lambda _socket, _stream: None
         """Told every new connection and its stream, "kalshi" or "kraken"; set by the faults."""
+        self._forgot_at: Ns = self.clock.now()
         self._begin(self.flow.history())
 
     def _begin(self, history: History) -> None:
@@ -167,6 +168,20 @@ class Venue:
                 self.chronicle.roll(market, now)
         if self.spots:
             self.store.save_spot(self.spots[-1].price)
+        if now - self._forgot_at >= MINUTE:
+            self._forgot_at = now
+            self._forget(now)
+
+    def _forget(self, now: Ns) -> None:
+        """Drop the markets that a restart would not take over either: days of them would fill the memory."""
+        over = [market for market in self.exchange.markets.values() if is_over(market.settled_at, now)]
+        for market in over:
+            del self.exchange.markets[market.ticker]
+        if over:
+            tickers = [market.ticker for market in over]
+            self.chronicle.forget(tickers)
+            self.store.forget_markets(tickers)
+            self.hub.forget(over)
 
 
 def _ended(past: PastMarket) -> Market:

@@ -15,6 +15,7 @@ from daemon.exchange.requests import Amendment, NewOrder, Refused
 from tests.exchange.venues import (
     CASH,
     CLOSED,
+    LATER,
     SHARD,
     T0,
     TICKER,
@@ -300,3 +301,48 @@ def exchange_orders(exchange: object) -> list[tuple[str, int, int]]:
 
 def _own(orders: list[tuple[str, int, int]], side: str, price: int) -> int:
     return sum(qty for way, level, qty in orders if (way, level) == (side, price))
+
+
+def test_what_no_longer_expires_is_not_kept() -> None:
+    """An expiry that is moved ten thousand times, years ahead, leaves no trail; the last one counts."""
+    exchange = exchange_of()
+    order = placed(exchange, "a", "bid", 4000, 100, expires_at=T0 + HOUR)
+    for number in range(10_000):
+        exchange.amend(
+            Amendment("a", order.order_id, TICKER, "bid", 4000, 100, expires_at=LATER - number), T0
+        )
+    exchange.amend(Amendment("a", order.order_id, TICKER, "bid", 4000, 100, expires_at=T0 + 5), T0)
+    assert len(exchange._expiries) <= 1025
+    assert [] == exchange.advance(T0 + 4)
+    assert "ExpiryCancel" in str(exchange.advance(T0 + 5))
+
+
+def test_what_the_clock_brings_about_comes_in_the_order_of_time() -> None:
+    """However far it leaps; in one instant markets are told as they were listed, and each change once."""
+    exchange = exchange_of()
+    early, late = spec_of("EARLY"), spec_of("LATE")
+    exchange.list_market(late, T0)
+    exchange.list_market(early, T0)
+    exchange.move_close("LATE", CLOSED + SECOND, T0)
+    exchange.move_close("EARLY", CLOSED - SECOND, T0)
+    closed = [fact.ticker for fact in exchange.advance(CLOSED + HOUR) if isinstance(fact, f.MarketClosed)]
+    assert ["EARLY", TICKER, "LATE"] == closed
+    assert [] == exchange.advance(CLOSED + 2 * HOUR)
+
+
+def test_a_listing_costs_the_same_however_many_markets_there_are() -> None:
+    """Only what is due is looked at: no market is touched by another one's listing, or by a quiet clock."""
+    exchange = exchange_of()
+    looks: list[str] = []
+
+    class Watched(dict[str, Market]):
+        def __getitem__(self, ticker: str) -> Market:
+            looks.append(ticker)
+            return super().__getitem__(ticker)
+
+    for number in range(50):
+        exchange.list_market(spec_of(f"M{number}"), T0)
+    exchange.markets = Watched(exchange.markets)
+    exchange.list_market(spec_of("NEW"), T0)
+    exchange.advance(T0 + SECOND)
+    assert {"NEW"} == set(looks)
