@@ -26,6 +26,7 @@ from daemon.core import events as e
 from daemon.core.pacer import Pacer
 from daemon.core.units import MILLISECOND, Ns
 from daemon.kalshi.auth import Signer, load_private_key
+from daemon.kalshi.bodies import BucketLimit
 from daemon.kalshi.costs import Costs
 from daemon.kalshi.errors import BadKey, KeyRefused, VenueError
 from daemon.kalshi.rest import Rest
@@ -93,21 +94,9 @@ class App:
             stack.callback(lock.release)
             address = await find_venue(config, self._options, stack)
             if address.clock_ws_url is not None:
-                try:
-                    self._clock = FollowedClock(await first_tick(address.clock_ws_url))
-                except OSError as error:
-                    raise SandboxFailed(f"its clock can't be followed: {error}") from error
+                self._clock = await _followed(address.clock_ws_url)
             signer = Signer(address.key_id, load_private_key(address.private_key_file))
-            rest = await stack.enter_async_context(
-                Rest(
-                    address.rest_url,
-                    signer,
-                    self._clock.now,
-                    self._observe,
-                    read_timeout_s=config.venue.request_timeout_s,
-                    write_timeout_s=config.venue.request_timeout_s,
-                )
-            )
+            rest = await stack.enter_async_context(self._rest(address, signer))
             limits, costs = await rest.account_limits(), Costs(await rest.endpoint_costs())
             # The machine's time, on a tape too: it numbers the starts, and no order id may come twice.
             setup = setup_of(
@@ -116,16 +105,7 @@ class App:
             engine = build_engine(setup, model.scorer, self._config_name)
             journal = Journal.create(folder, _header(setup, self._mode), lock)
             stack.callback(journal.close)
-            if limits.write.bucket_capacity <= config.orders.reserve_tokens:
-                raise ConfigError(
-                    [
-                        f"{self._config_name}: orders.reserve_tokens: {config.orders.reserve_tokens} leaves"
-                        f" nothing of the venue's write bucket of {limits.write.bucket_capacity} tokens"
-                    ]
-                )
-            pacer = Pacer(
-                limits.write.bucket_capacity, limits.write.refill_rate, config.orders.reserve_tokens
-            )
+            pacer = self._pacer(limits.write)
             gate = None if address.is_lockstep else gate_for(limits, costs, now=self._clock.now)
             # From here on every read waits at the gate, which opens with the tasks.
             rest.gate = gate
@@ -135,7 +115,7 @@ class App:
                 config,
                 engine,
                 journal,
-                Outside(rest, pacer, gate, kraken),
+                Outside(rest, pacer, gate, kraken, costs.writes()),
                 inbox=self._inbox,
                 clock=self._clock,
                 metrics=self._metrics,
@@ -147,6 +127,25 @@ class App:
             )
             stack.push_async_callback(runner.cleanup)
             return await self._work(address, signer)
+
+    def _rest(self, address: Address, signer: Signer) -> Rest:
+        timeout_s = self._config.venue.request_timeout_s
+        return Rest(
+            address.rest_url,
+            signer,
+            self._clock.now,
+            self._observe,
+            read_timeout_s=timeout_s,
+            write_timeout_s=timeout_s,
+        )
+
+    def _pacer(self, bucket: BucketLimit) -> Pacer:
+        """Return the write token budget. Raises ConfigError where our reserve leaves nothing of it."""
+        reserve, capacity = self._config.orders.reserve_tokens, bucket.bucket_capacity
+        if capacity <= reserve:
+            problem = f"{reserve} leaves nothing of the venue's write bucket of {capacity} tokens"
+            raise ConfigError([f"{self._config_name}: orders.reserve_tokens: {problem}"])
+        return Pacer(capacity, bucket.refill_rate, reserve)
 
     async def _work(self, address: Address, signer: Signer) -> int:
         """Run all tasks until the pump has stopped; return the exit code."""
@@ -291,6 +290,14 @@ _FORESEEN: tuple[tuple[tuple[type[Exception], ...], str, int], ...] = (
     ((FolderTaken, WebFailed), "start.taken", exits.TAKEN),
     ((JournalFailed,), "journal.failed", exits.UNRECORDED),
 )
+
+
+async def _followed(clock_ws_url: str) -> FollowedClock:
+    """Return a clock that stands where the sandbox's does. Raises SandboxFailed."""
+    try:
+        return FollowedClock(await first_tick(clock_ws_url))
+    except OSError as error:
+        raise SandboxFailed(f"its clock can't be followed: {error}") from error
 
 
 def _leaves(error: BaseException) -> list[BaseException]:

@@ -21,6 +21,7 @@ from daemon.core.engine import Engine
 from daemon.core.pacer import Pacer
 from daemon.core.units import MILLISECOND, SECOND
 from daemon.kalshi.auth import Signer
+from daemon.kalshi.costs import RECORDED, WriteCosts
 from daemon.kalshi.rest import Rest
 from daemon.kalshi.session import Session
 from daemon.kraken.rest import KrakenRest
@@ -54,6 +55,8 @@ class Outside(msgspec.Struct, frozen=True):
     reads: ReadGate | None
     """None in lockstep with a tape: its time stands still while anyone waits for tokens."""
     kraken: KrakenRest
+    costs: WriteCosts = RECORDED
+    """What order requests take of `writes`, by the account's own list."""
 
 
 class Parts:
@@ -76,23 +79,12 @@ class Parts:
         self._books_lost = 0
         is_followed = isinstance(clock, FollowedClock)
         rest, now, emit = outside.rest, clock.now, inbox.put
-        silence_s = config.feed.silent_max_s
         self.feeds = _feeds(config, inbox, clock)
-        self.reference = ReferenceSource(
-            KrakenSession(
-                tuple(dict.fromkeys(one.kraken for one in config.reference.underlyings)),
-                silence_max=silence_s * SECOND,
-            ),
-            outside.kraken,
-            now=now,
-            emit=inbox.extend,
-            backoff=lambda: Backoff(random.random),
-            silence_s=silence_s,
-            spacing_s=0 if is_followed else SPACING_S,
-        )
+        self.reference = _reference(config, inbox, clock, outside.kraken)
         self.queue = OrderQueue(
             rest,
             outside.writes,
+            outside.costs,
             now=now,
             vouch=engine.vouch,
             synced=journal.synced,
@@ -107,7 +99,11 @@ class Parts:
         self.feeds.on_listing_doubt = self.discovery.hurry
         self.feeds.on_new_series = self.discovery.look_at
         self.backfill = Backfill(
-            rest, silence=silence_s * SECOND, now=now, emit=emit, backlog=lambda: len(inbox)
+            rest,
+            silence=config.feed.silent_max_s * SECOND,
+            now=now,
+            emit=emit,
+            backlog=lambda: len(inbox),
         )
         self.audit = Audit(
             rest, engine.state.markets, every=config.audit.every_s * SECOND, now=now, emit=emit
@@ -196,9 +192,11 @@ class Parts:
 
 def _feeds(config: Config, inbox: Inbox, clock: SystemClock | FollowedClock) -> Feeds:
     """Return the venue's connections as `[venue]`, `[feed]` and `[reference]` ask for."""
-    lag_max = config.feed.transport_lag_max_ms * MILLISECOND
-    quiet_max = config.feed.channel_quiet_max_s * SECOND
-    silence_max = config.feed.silent_max_s * SECOND
+    # A clock that is told the time says nothing of how long our connection took: there it is not judged.
+    is_followed = isinstance(clock, FollowedClock)
+    lag_max = None if is_followed else config.feed.transport_lag_max_ms * MILLISECOND
+    quiet_max = None if is_followed else config.feed.channel_quiet_max_s * SECOND
+    silence_max = None if is_followed else config.feed.silent_max_s * SECOND
 
     def another(feed: e.Feed) -> Session:
         return Session(
@@ -233,4 +231,25 @@ def _feeds(config: Config, inbox: Inbox, clock: SystemClock | FollowedClock) -> 
         private=private,
         another=another,
         markets_per_connection=config.venue.markets_per_connection,
+    )
+
+
+def _reference(
+    config: Config, inbox: Inbox, clock: SystemClock | FollowedClock, kraken: KrakenRest
+) -> ReferenceSource:
+    """Return the reference's connection, for all underlyings that `[reference]` names."""
+    is_followed = isinstance(clock, FollowedClock)
+    silence_s = config.feed.silent_max_s
+    session = KrakenSession(
+        tuple(dict.fromkeys(one.kraken for one in config.reference.underlyings)),
+        silence_max=None if is_followed else silence_s * SECOND,
+    )
+    return ReferenceSource(
+        session,
+        kraken,
+        now=clock.now,
+        emit=inbox.extend,
+        backoff=lambda: Backoff(random.random),
+        silence_s=silence_s,
+        spacing_s=0 if is_followed else SPACING_S,
     )

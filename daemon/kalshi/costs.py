@@ -26,6 +26,10 @@ class WriteCosts(msgspec.Struct, frozen=True, gc=False):
     cancel_all: int
 
 
+RECORDED = WriteCosts(place=10, amend=10, decrease=10, cancel=2, cancel_all=2)
+"""What the list said on 25 September 2026, for whoever has not read it (sheet 5.2)."""
+
+
 class Costs:
     """The venue's price list. Paths are those behind the base URL, as the client asks for them."""
 

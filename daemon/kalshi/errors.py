@@ -5,6 +5,7 @@
     ├── BadFrame            a WebSocket frame or a listed thing of a shape that we refuse
     └── VenueError          a REST request failed
         ├── Transient       it did not happen, or asking again is harmless: retry with backoff
+        │   ├── Limited     there were too many: the venue's token bucket is empty
         │   └── Unreadable  a read's answer is of a shape that we refuse: asking again may not mend it
         ├── Refused         the venue said no: retrying says the same thing again
         │   ├── KeyRefused    it does not accept our API key: nothing will work until a person mends it
@@ -20,8 +21,8 @@ import aiohttp
 import msgspec
 
 _DETAILS_CHARS_MAX = 300
-_NEVER_BEGUN = (425, 429)
-"""Too early, and too many: refused before anything was done."""
+_TOO_EARLY = 425
+"""Refused before anything was done, as 429 is."""
 
 
 class KalshiError(Exception):
@@ -50,6 +51,10 @@ class VenueError(KalshiError):
 
 class Transient(VenueError):
     """The request did not happen, or was a read: it may be sent again, after a while."""
+
+
+class Limited(Transient):
+    """Refused before anything was done, because the venue's token bucket was empty (429)."""
 
 
 class Unreadable(Transient):
@@ -160,8 +165,9 @@ def read_error(status: int, body: bytes) -> Refused:
 
 def _classify_reply(reply: Reply, *, is_write: bool) -> VenueError:
     status = reply.status
-    if status in _NEVER_BEGUN:
-        return Transient(f"HTTP {status}: {read_error(status, reply.body).code}")
+    if status in (_TOO_EARLY, 429):
+        kind = Limited if status == 429 else Transient
+        return kind(f"HTTP {status}: {read_error(status, reply.body).code}")
     if 400 <= status < 500 and status != 408:  # 408 says that time ran out, not that nothing happened
         return read_error(status, reply.body)
     text = f"HTTP {status}: {reply.body[:_DETAILS_CHARS_MAX].decode(errors='replace').strip()}"

@@ -25,14 +25,13 @@ from daemon.core import events as e
 from daemon.core.commands import AmendOrder, CancelAll, CancelOrder, PlaceOrder
 from daemon.core.pacer import Pacer
 from daemon.core.units import Ns
-from daemon.kalshi.errors import Refused, Transient
+from daemon.kalshi.costs import WriteCosts
+from daemon.kalshi.errors import Limited, Refused, Transient
 from daemon.kalshi.rest import Rest
 
 log = structlog.get_logger(__name__)
 
 Queued = PlaceOrder | AmendOrder | CancelOrder | CancelAll
-CREATE_TOKENS = 10
-CANCEL_TOKENS = 2
 PACING_S = 0.001
 """How often a command that waits for tokens asks again."""
 
@@ -43,6 +42,7 @@ class OrderQueue:
     Args:
         venue: the REST client.
         pacer: the write token budget.
+        costs: what each request takes of it.
         now: our clock.
         vouch: why an order must not leave at this instant, or None (the engine's question).
         synced: waits until the journal is on disk up to an offset.
@@ -55,6 +55,7 @@ class OrderQueue:
         self,
         venue: Rest,
         pacer: Pacer,
+        costs: WriteCosts,
         *,
         now: Callable[[], Ns],
         vouch: Callable[[PlaceOrder | AmendOrder, Ns], str | None],
@@ -65,6 +66,7 @@ class OrderQueue:
     ) -> None:
         self._venue = venue
         self.pacer = pacer
+        self._costs = costs
         self._now = now
         self._vouch = vouch
         self._synced = synced
@@ -103,9 +105,9 @@ class OrderQueue:
         if self._requests:
             return False
         if self._cancels:
-            return self.pacer.ready_at(CANCEL_TOKENS, now, may_use_reserve=True) > now
+            return self.pacer.ready_at(self._cost(self._cancels[0][0]), now, may_use_reserve=True) > now
         if self._orders:
-            is_starved = self.pacer.ready_at(CREATE_TOKENS, now, may_use_reserve=False) > now
+            is_starved = self.pacer.ready_at(self._cost(self._orders[0][0]), now, may_use_reserve=False) > now
             return is_starved and self._why_not(self._orders[0][0]) is None
         return True
 
@@ -138,7 +140,7 @@ class OrderQueue:
         """Send the first cancel, or leave it in its place until even the reserve has tokens for it."""
         command, offset, queued_at = self._cancels[0]
         await self._synced(offset)
-        if self.pacer.take(CANCEL_TOKENS, self._now(), may_use_reserve=True):
+        if self.pacer.take(self._cost(command), self._now(), may_use_reserve=True):
             self._cancels.popleft()
             self._start(command, queued_at)
         else:
@@ -156,19 +158,33 @@ class OrderQueue:
             self._drop(command, reason)
         elif self._cancels:
             return  # one came in meanwhile, and goes first
-        elif self._has_room() and await self._has_turn():
+        elif self._has_room(command) and await self._has_turn():
             self._orders.popleft()
-            is_taken = self.pacer.take(CREATE_TOKENS, self._now(), may_use_reserve=False)
+            is_taken = self.pacer.take(self._cost(command), self._now(), may_use_reserve=False)
             assert is_taken, "only this consumer takes tokens"
             self._start(command, queued_at)
         else:
             await self._nap(PACING_S)
 
-    def _has_room(self) -> bool:
+    def _has_room(self, command: PlaceOrder | AmendOrder) -> bool:
         """Whether one more order fits in the token budget and among the requests in flight."""
         now = self._now()
-        ready_at = self.pacer.ready_at(CREATE_TOKENS, now, may_use_reserve=False)
+        ready_at = self.pacer.ready_at(self._cost(command), now, may_use_reserve=False)
         return ready_at <= now and self._order_requests < self._in_flight_max
+
+    def _cost(self, command: Queued) -> int:
+        """Return the tokens that a command takes, by the venue's own list."""
+        match command:
+            case PlaceOrder():
+                return self._costs.place
+            case AmendOrder():
+                return self._costs.amend
+            case CancelOrder():
+                return self._costs.cancel
+            case CancelAll():
+                return self._costs.cancel_all
+            case _:
+                assert_never(command)
 
     async def _has_turn(self) -> bool:
         """Whether the outer bound lets a request out at this instant; if so, that is its turn.
@@ -241,6 +257,7 @@ class OrderQueue:
             self._emit(e.VenueAnswered(action, self._now()))
         except Transient as error:
             # It surely did not happen: the connection was refused, or the venue said to come back later.
+            self._note_limit(error)
             self._emit(e.OrderDropped(action, client_order_id, str(error), self._now()))
             self._emit(e.VenueFailed(action, str(error), self._now()))
         except asyncio.CancelledError:
@@ -260,6 +277,12 @@ class OrderQueue:
             log.error("cancel_all.rejected", code=error.code, details=error.details)
             self._emit(e.VenueAnswered("cancel_all", self._now()))
         except Exception as error:  # noqa: BLE001 - whatever it was, the orders may still rest
+            self._note_limit(error)
             self._emit(e.VenueFailed("cancel_all", repr(error), self._now()))
         else:
             self._emit(e.VenueAnswered("cancel_all", self._now()))
+
+    def _note_limit(self, error: Exception) -> None:
+        """The venue found its bucket empty: what ours seemed to hold would only be refused like this one."""
+        if isinstance(error, Limited):
+            self.pacer.empty(self._now())

@@ -5,7 +5,16 @@ from __future__ import annotations
 import aiohttp
 import pytest
 
-from daemon.kalshi.errors import Refused, Reply, Transient, Unknown, VenueError, classify, read_error
+from daemon.kalshi.errors import (
+    Limited,
+    Refused,
+    Reply,
+    Transient,
+    Unknown,
+    VenueError,
+    classify,
+    read_error,
+)
 from tests.kalshi.frames import recorded
 
 
@@ -38,7 +47,7 @@ def test_all_body_shapes_give_code_and_details(body: bytes, code: str, details: 
 @pytest.mark.parametrize(
     ("outcome", "on_read", "on_write"),
     [
-        (Reply(429, b'{"error":"too many requests"}'), Transient, Transient),
+        (Reply(429, b'{"error":"too many requests"}'), Limited, Limited),
         (Reply(404, b'{"error":{"code":"not_found","message":"not found"}}'), Refused, Refused),
         (Reply(401, b"{}"), Refused, Refused),
         (Reply(400, b"<html>bad request</html>"), Refused, Refused),
@@ -52,8 +61,8 @@ def test_all_body_shapes_give_code_and_details(body: bytes, code: str, details: 
         (Reply(413, b""), Refused, Refused),
         (Reply(425, b""), Transient, Transient),
         (Reply(425, b"<html>too early</html>"), Transient, Transient),
-        (Reply(429, b""), Transient, Transient),
-        (Reply(429, b"<html>slow down</html>"), Transient, Transient),
+        (Reply(429, b""), Limited, Limited),
+        (Reply(429, b"<html>slow down</html>"), Limited, Limited),
         (Reply(500, b""), Transient, Unknown),
         (Reply(500, b'{"error":{"code":"insufficient_balance"}}'), Transient, Unknown),
         (Reply(503, b'{"code":"service_unavailable"}'), Transient, Unknown),

@@ -10,6 +10,7 @@ from daemon.core import events as e
 from daemon.core.commands import AmendOrder, PlaceOrder
 from daemon.core.pacer import Pacer
 from daemon.core.units import Ns
+from daemon.kalshi.costs import WriteCosts
 from daemon.kalshi.rest import Rest
 from daemon.shell.journal import JournalFailed
 from daemon.shell.queue import OrderQueue, Queued
@@ -18,6 +19,7 @@ from tests.shell.orders import until
 from tests.shell.venue import Answer, Venue, serving
 
 TEST_WITHIN_S = 30.0
+COSTS = WriteCosts(place=10, amend=10, decrease=10, cancel=2, cancel_all=2)
 A_WHILE_S = 0.05
 """Long enough for what must not happen to happen: many times a request's round trip."""
 
@@ -29,7 +31,9 @@ def error(status: int, code: str) -> Answer:
 class Rig:
     """A queue with its clock, its vouching and its disk in the test's hands; the rest is real."""
 
-    def __init__(self, rest: Rest, venue: Venue, pacer: Pacer, bound: int, in_flight: int) -> None:
+    def __init__(
+        self, rest: Rest, venue: Venue, pacer: Pacer, costs: WriteCosts, bound: int, in_flight: int
+    ) -> None:
         self.venue = venue
         self.at: Ns = T0
         self.events: list[e.Event] = []
@@ -39,6 +43,7 @@ class Rig:
         self.queue = OrderQueue(
             rest,
             pacer,
+            costs,
             now=lambda: self.at,
             vouch=self._vouch,
             synced=self._synced,
@@ -79,6 +84,7 @@ class Rig:
 async def rig(
     *,
     tokens: tuple[int, int, int] = (10_000, 10_000, 20),
+    costs: WriteCosts = COSTS,
     bound: int = 1_000,
     in_flight: int = 64,
     timeout_s: float = 5.0,
@@ -87,7 +93,7 @@ async def rig(
     """A queue in front of a venue. `tokens` are the bucket's capacity, refill per second and reserve."""
     async with asyncio.timeout(TEST_WITHIN_S), serving() as venue:
         rest = Rest(url or venue.url, None, lambda: T0, read_timeout_s=timeout_s, write_timeout_s=timeout_s)
-        subject = Rig(rest, venue, Pacer(*tokens), bound, in_flight)
+        subject = Rig(rest, venue, Pacer(*tokens), costs, bound, in_flight)
         try:
             yield subject
         finally:

@@ -13,7 +13,7 @@ from daemon.core.units import MILLISECOND, SECOND
 from daemon.shell.queue import Queued
 from tests.core.worlds import T0
 from tests.shell.orders import CANCEL_ALL, amend, cancel, place, until
-from tests.shell.queue_rig import error, rig
+from tests.shell.queue_rig import A_WHILE_S, error, rig
 from tests.shell.venue import Answer, hanging_up, unused_url
 
 BY_ACTION: dict[e.OrderAction, Queued] = {"place": place(1), "amend": amend(1), "cancel": cancel(1)}
@@ -122,6 +122,20 @@ async def test_an_empty_bucket_drops_the_request() -> None:
         await subject.idle()
         assert [e.OrderDropped, e.VenueFailed] == [type(event) for event in subject.events]
         assert len(subject.venue.requests) == 1
+
+
+@pytest.mark.parametrize("first", [place(1), CANCEL_ALL], ids=["place", "cancel_all"])
+async def test_the_venues_empty_bucket_is_ours_too(first: Queued) -> None:
+    """After a 429 nothing is sent before time has brought new tokens: it would be refused as well."""
+    async with rig(tokens=(1_000, 10, 20)) as subject:
+        subject.venue.otherwise = Answer(429, '{"error":"too many requests"}')
+        subject.put(first)
+        await subject.idle()
+        subject.put(cancel(2))
+        await asyncio.sleep(A_WHILE_S)
+        assert 1 == len(subject.venue.requests)
+        subject.at += SECOND
+        await until(lambda: len(subject.venue.requests) == 2)
 
 
 async def test_a_request_that_is_cancelled_under_way_is_an_unknown_outcome() -> None:

@@ -11,11 +11,12 @@ import pytest
 
 from daemon.core import events as e
 from daemon.core.units import MILLISECOND, SECOND, Ns
+from daemon.kalshi.costs import WriteCosts
 from daemon.shell.journal import Journal, JournalFailed, JournalHeader
-from daemon.shell.queue import CANCEL_TOKENS, CREATE_TOKENS, Queued
+from daemon.shell.queue import Queued
 from tests.core.worlds import T0
 from tests.shell.orders import CANCEL_ALL, amend, cancel, place, until
-from tests.shell.queue_rig import A_WHILE_S, rig
+from tests.shell.queue_rig import A_WHILE_S, COSTS, rig
 
 # --- what must not leave -------------------------------------------------------------------------
 
@@ -144,14 +145,28 @@ async def test_cancels_leave_before_orders_that_were_queued_earlier() -> None:
         assert ["kd-1", "kd-2", "kd-3"] == orders
 
 
+@pytest.mark.parametrize(
+    ("command", "cost"),
+    [(place(1), 31), (amend(1), 17), (cancel(1), 5), (CANCEL_ALL, 3)],
+    ids=["place", "amend", "cancel", "cancel_all"],
+)
+async def test_each_request_takes_what_the_venues_list_says(command: Queued, cost: int) -> None:
+    """Its own cost by the account's list, and nothing else."""
+    costs = WriteCosts(place=31, amend=17, decrease=1, cancel=5, cancel_all=3)
+    async with rig(tokens=(100, 1, 20), costs=costs) as subject:
+        subject.put(command)
+        await subject.idle()
+        assert 100 - cost == subject.queue.pacer.tokens(subject.at)
+
+
 async def test_cancels_pass_though_orders_have_used_the_budget_up() -> None:
     """Orders stop at the reserve, cancels may use it, and an order never takes what cancels left."""
-    async with rig(tokens=(4 * CREATE_TOKENS, 1, 2 * CREATE_TOKENS)) as subject:
+    async with rig(tokens=(4 * COSTS.place, 1, 2 * COSTS.place)) as subject:
         subject.put(*(place(number) for number in range(1, 6)))
         await until(lambda: len(subject.venue.requests) == 2)
         await asyncio.sleep(A_WHILE_S)
         assert ["kd-1", "kd-2"] == subject.venue.names
-        cancels = 2 * CREATE_TOKENS // CANCEL_TOKENS
+        cancels = 2 * COSTS.place // COSTS.cancel
         subject.put(*(cancel(number) for number in range(cancels)))
         await until(lambda: len(subject.venue.requests) == 2 + cancels)
         # The bucket is empty to the last token: now even a cancel waits, and time brings it through.
