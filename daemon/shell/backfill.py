@@ -16,6 +16,7 @@ import structlog
 from daemon.core import events as e
 from daemon.core.units import MINUTE, SECOND, Ns
 from daemon.kalshi.errors import Refused, VenueError
+from daemon.kalshi.http import PAGES_MAX
 from daemon.kalshi.rest import Rest
 from daemon.shell.gaps import LENGTH, Gap, Gaps
 
@@ -33,6 +34,11 @@ BULK_MARKETS_MIN = 10
 BULK_SPAN_MAX: Ns = 2 * MINUTE
 """From so many markets on, gaps no longer than this are read from the list of all markets' trades: after
 a drop one list of seconds costs less than a request for each of a thousand markets."""
+MARKETS_PER_PAGE = 2
+"""Longer gaps too, while that list has no more pages than one for so many markets that are due: most of
+thousands have not traded for minutes, and one list says so of all of them."""
+LONG_LIST_EVERY: Ns = MINUTE
+"""When it had more, it is not tried again for so long."""
 
 
 class Backfill:
@@ -62,6 +68,8 @@ class Backfill:
         self._gaps = Gaps(silence)
         self._ended: list[tuple[Gap, bool]] = []
         self._turn = asyncio.Lock()
+        self._long_list_at: Ns = 0
+        """Not before is a list tried for long gaps."""
         self.counts = {"markets": 0, "trades": 0, "candles": 0, "failures": 0}
         """Since the start: markets told as backfilled, what was read for them, and reads that failed."""
 
@@ -94,7 +102,7 @@ class Backfill:
             bulk: _Bulk | None = None
             # Some at a time: a market that closes soon and comes back meanwhile is not behind thousands.
             while gaps := self._gaps.take_due(self._now(), MARKETS_PER_BATCH):
-                bulk = await self._read_bulk(gaps, bulk)
+                bulk = await self._read_bulk(gaps, await self._read_long_bulk(gaps, bulk))
                 turns = asyncio.Semaphore(READS_AT_ONCE)
                 readable = await self._read_candles([gap for gap in gaps if self._gaps.is_current(gap)])
                 async with asyncio.TaskGroup() as tasks:
@@ -145,6 +153,25 @@ class Backfill:
 
     # --- trades ----------------------------------------------------------------------------------
 
+    async def _read_long_bulk(self, gaps: list[Gap], bulk: _Bulk | None) -> _Bulk | None:
+        """Return all markets' trades as far back as these gaps go if that is few pages; else what was given."""
+        now = self._now()
+        lacking = [gap for gap in gaps if _has_trades(gap) and (bulk is None or not bulk.covers(gap))]
+        if len(lacking) < BULK_MARKETS_MIN or all(map(_is_short, lacking)) or now < self._long_list_at:
+            return bulk
+        # Markets that came back a little earlier are in the next lot: one list is to do for them too.
+        since = min(gap.since for gap in lacking) - MINUTE
+        attempts = max(gap.attempts for gap in lacking)
+        pages_max = min(PAGES_MAX, (len(lacking) + self._gaps.due_count(now)) // MARKETS_PER_PAGE)
+        try:
+            trades = await self._venue.trades(None, _min_ts(since, attempts), pages_max=pages_max)
+        except VenueError as error:
+            # No failure: each market's own list is still to be had.
+            self._long_list_at = now + LONG_LIST_EVERY
+            log.info("backfill.list_left", markets=len(lacking), reason=str(error))
+            return bulk
+        return _Bulk(since, now, trades)
+
     async def _read_bulk(self, gaps: list[Gap], bulk: _Bulk | None) -> _Bulk | None:
         """Return all markets' trades if that is worth it: those read before, or a new list."""
         short = [gap for gap in gaps if _is_short(gap) and (bulk is None or not bulk.covers(gap))]
@@ -161,7 +188,7 @@ class Backfill:
     async def _fill(self, gap: Gap, bulk: _Bulk | None, turns: asyncio.Semaphore) -> None:
         """Tell one market's trades and that it is backfilled, or see to it that it is tried again."""
         trades: list[e.TradePrinted] = []
-        if gap.has_trades and _has_past(gap):
+        if _has_trades(gap):
             if bulk is not None and bulk.covers(gap):
                 trades, newest = bulk.of(gap.ticker), bulk.newest
             else:
@@ -231,8 +258,13 @@ def _has_past(gap: Gap) -> bool:
     return gap.spec.open_at < gap.until
 
 
+def _has_trades(gap: Gap) -> bool:
+    """Whether trades may be missing."""
+    return gap.has_trades and _has_past(gap)
+
+
 def _is_short(gap: Gap) -> bool:
-    return gap.has_trades and _has_past(gap) and gap.until - gap.since <= BULK_SPAN_MAX
+    return _has_trades(gap) and gap.until - gap.since <= BULK_SPAN_MAX
 
 
 def _min_ts(since: Ns, attempts: int) -> int:

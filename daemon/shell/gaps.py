@@ -131,6 +131,11 @@ class Gaps:
             )
         return gaps
 
+    def due_count(self, now: Ns) -> int:
+        """Return how many gaps can be read now."""
+        dues = (self._markets[ticker].due_at for ticker in self._due)
+        return sum(due_at is not None and due_at <= now for due_at in dues)
+
     def has_due(self, now: Ns) -> bool:
         """Whether a gap can be read now."""
         return any((at := self._markets[ticker].due_at) is not None and at <= now for ticker in self._due)

@@ -11,7 +11,14 @@ import pytest
 from daemon.core import events as e
 from daemon.core.units import HOUR, MILLISECOND, MINUTE, SECOND, Ns
 from daemon.kalshi.rest import Rest
-from daemon.shell.backfill import BULK_MARKETS_MIN, MARKETS_PER_BATCH, RETRY_AFTER, TRADES_LAG, Backfill
+from daemon.shell.backfill import (
+    BULK_MARKETS_MIN,
+    MARKETS_PER_BATCH,
+    MARKETS_PER_PAGE,
+    RETRY_AFTER,
+    TRADES_LAG,
+    Backfill,
+)
 from daemon.shell.gaps import LENGTH, SLACK, SUBSCRIBED_WITHIN
 from tests.core.worlds import T0, TICKER, snapshot, spec
 from tests.shell.listed_venue import instant
@@ -35,6 +42,8 @@ class Rig:
         self.backlog = 0
         self.trades: list[tuple[str, str, Ns]] = []
         """Ticker, id and time of the venue's trades, oldest first."""
+        self.is_busy = False
+        """Whether the list of all markets' trades has no end."""
         venue.bodies |= {"/markets/trades": self._trades, "/markets/candlesticks": self._candles}
         self.backfill = Backfill(
             rest, silence=SILENCE, now=lambda: self.at, emit=self.events.append, backlog=lambda: self.backlog
@@ -53,7 +62,8 @@ class Rig:
             for ticker, name, at in reversed(self.trades)
             if query.get("ticker", ticker) == ticker and at // SECOND >= int(query["min_ts"])
         ]
-        return {"trades": listed, "cursor": ""}
+        is_endless = self.is_busy and "ticker" not in query
+        return {"trades": listed, "cursor": f"{query.get('cursor', '')}x" if is_endless else ""}
 
     def _candles(self, query: dict[str, str]) -> object:
         quote = {"yes_bid": {"close_dollars": "0.4000"}, "yes_ask": {"close_dollars": "0.4200"}}
@@ -169,8 +179,8 @@ async def test_a_list_that_can_not_lag_is_believed(trades: list[tuple[str, str, 
         assert 1 == len(subject.asked("trades"))
 
 
-async def whole(subject: Rig, *tickers: str) -> None:
-    """Have these markets listed, subscribed and read."""
+async def whole(subject: Rig, *tickers: str, is_start: bool = False) -> None:
+    """Have these markets listed, subscribed and read; forget what was asked, unless it is the start's test."""
     batch: list[e.Event] = []
     for ticker in tickers:
         batch += [
@@ -179,7 +189,8 @@ async def whole(subject: Rig, *tickers: str) -> None:
         ]
     subject.backfill.on_batch(batch)
     assert list(tickers) == backfilled(await subject.read(READY))
-    subject.venue.requests.clear()
+    if not is_start:
+        subject.venue.requests.clear()
 
 
 async def test_after_a_drop_the_gap_is_read_and_no_more() -> None:
@@ -236,6 +247,34 @@ async def test_many_short_gaps_are_read_from_one_list() -> None:
         assert tickers == backfilled(told)
         (asked,) = subject.asked("trades")
         assert "ticker" not in asked.query
+
+
+async def test_a_whole_market_lists_past_is_read_from_one_list() -> None:
+    """At the start nothing is known yet: one list tells of most that there were none."""
+    tickers = [f"KXBTCD-H-{number:03}" for number in range(MARKETS_PER_BATCH + BULK_MARKETS_MIN)]
+    async with rig() as subject:
+        subject.trades = [(tickers[3], "one", T0 - 10 * MINUTE), (tickers[-1], "another", T0 - MINUTE)]
+        await whole(subject, *tickers, is_start=True)
+        (asked,) = subject.asked("trades")
+        assert "ticker" not in asked.query
+        told = {
+            event.ticker: [trade.trade_id for trade in event.trades]
+            for event in subject.events
+            if isinstance(event, e.TradesBackfilled) and event.trades
+        }
+        assert {tickers[3]: ["one"], tickers[-1]: ["another"]} == told
+
+
+async def test_a_list_with_more_pages_than_it_is_worth_is_left() -> None:
+    """Each market's own list is read then, and the other is not begun again for each lot."""
+    tickers = [f"KXBTCD-H-{number:03}" for number in range(MARKETS_PER_BATCH + BULK_MARKETS_MIN)]
+    async with rig() as subject:
+        subject.is_busy = True
+        await whole(subject, *tickers, is_start=True)
+        whose = [request.query.get("ticker") for request in subject.asked("trades")]
+        assert len(tickers) // MARKETS_PER_PAGE == whose.count(None)
+        assert set(tickers) == {ticker for ticker in whose if ticker is not None}
+        assert 0 == subject.backfill.counts["failures"]
 
 
 async def test_a_list_of_all_that_may_lag_is_read_once_more_too() -> None:

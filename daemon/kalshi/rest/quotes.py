@@ -9,6 +9,7 @@ from daemon.core.events import BookSnapshotReceived, CandleBackfilled, TradePrin
 from daemon.core.units import MINUTE, Ns
 from daemon.kalshi import bodies
 from daemon.kalshi.errors import Unreadable
+from daemon.kalshi.http import PAGES_MAX
 from daemon.kalshi.rest.calls import TICKERS_MAX, Calls, chunks, part, query
 from daemon.kalshi.strict import endpoint_of
 
@@ -46,6 +47,7 @@ class QuoteCalls(Calls):
         max_ts: int | None = None,
         *,
         is_historical: bool = False,
+        pages_max: int = PAGES_MAX,
     ) -> list[TradePrinted]:
         """Return public trades, oldest first.
 
@@ -54,10 +56,11 @@ class QuoteCalls(Calls):
             min_ts: from this second (Unix) on, itself included.
             max_ts: up to this second.
             is_historical: of the historical tier, for what is older than `historical_cutoff`.
+            pages_max: so many requests at most; a list that is longer is Transient.
         """
         path = "/historical/trades" if is_historical else "/markets/trades"
         params = query(ticker=ticker, min_ts=min_ts, max_ts=max_ts)
-        listed = await self._http.pages(path, params, "trades", bodies.PublicTrade)
+        listed = await self._http.pages(path, params, "trades", bodies.PublicTrade, pages_max=pages_max)
         now = self._clock()
         return self._convert(path, reversed(listed), lambda one: bodies.trade_printed(one, now))
 
