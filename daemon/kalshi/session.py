@@ -12,7 +12,7 @@ import msgspec
 
 from daemon.core import events as e
 from daemon.core.probe import Probe
-from daemon.core.units import MILLISECOND, Ns
+from daemon.core.units import MILLISECOND, SECOND, Ns
 from daemon.kalshi import wire
 from daemon.kalshi.book_sync import BookSync
 from daemon.kalshi.channels import BOOKS, INDEX, LIFECYCLE, PRIVATE, TRADES
@@ -99,6 +99,7 @@ class Session:
         self._history = ChannelHistory(feed, channel_quiet_max)
         self._liveness = Liveness(lag_max)
         self._probe = Probe(silence_max)
+        self._told_at: Ns = 0
         self._channel = self._subscriptions.books
         self._synced = self._books.synced
         self._was_connected = False
@@ -282,6 +283,11 @@ class Session:
         if self._control.reconnect_reason is not None:
             self.reconnect_reason = self._control.reconnect_reason
         self._look(message.sending_ts_ms, now)
+        if message.sending_ts_ms is not None and now - self._told_at >= SECOND:
+            # A quiet stream's lag is told too: one that was late once must not look late for ever.
+            self._told_at = now
+            if not any(type(event) is e.FeedHeard for event in events):
+                events.append(e.FeedHeard(self.feed, now, message.sending_ts_ms * MILLISECOND))
         channel = _CHANNEL_OF.get(type(message))
         return events if channel is None else self._history.heard(channel, now) + events
 

@@ -127,7 +127,8 @@ def test_a_stream_that_answers_is_heard() -> None:
     for answer in answers:
         session = _quiet()
         _asked(session, 1, 4)
-        assert [e.FeedHeard("kalshi", 5 * SECOND)] == session.receive(answer, 5 * SECOND)
+        stamped = answer.replace(b"}\n", b',"sending_ts_ms":4999}\n')
+        assert [e.FeedHeard("kalshi", 5 * SECOND, 4999 * MILLISECOND)] == session.receive(stamped, 5 * SECOND)
         assert [9] == [second for second, _, _ in _asked(session, 6, 14)]
         assert (None, True) == (session.reconnect_reason, session.is_synced("A"))
 
@@ -217,3 +218,17 @@ def test_the_recorded_demo_book_rebuilds() -> None:
     assert book.is_synced
     assert ({4700: 300}, {4800: 200}) == (book.yes.sizes, book.no.sizes)
     assert (4700, 5200) == (book.bid, book.ask)
+
+
+def test_frames_that_tell_no_book_tell_how_late_the_stream_is() -> None:
+    """Once a second at most: a stream that was late once and is quiet since must not look late for ever."""
+    session = _quiet()
+    told = [
+        session.receive(
+            frame("ok", [], id=999).replace(b"}\n", b',"sending_ts_ms":%d}\n' % (ms - 10)), ms * MILLISECOND
+        )
+        for ms in (2_000, 2_500, 3_000, 3_900, 4_000)
+    ]
+    heard = [event for events in told for event in events if isinstance(event, e.FeedHeard)]
+    assert [2_000, 3_000, 4_000] == [event.received_at // MILLISECOND for event in heard]
+    assert all(event.received_at - (event.sent_at or 0) == 10 * MILLISECOND for event in heard)
