@@ -69,5 +69,5 @@ def charge(accumulator: Money, revenue: Money, fee: Money) -> tuple[Money, Money
     rounding = change % BALANCE_STEP  # change - floor(change): Python's modulo floors
     accumulator += rounding
     rebate = min(accumulator, fee + rounding)
-    rebate -= rebate % BALANCE_STEP
+    rebate -= rebate % BALANCE_STEP  # an accumulator of exactly one step is rebated (sheet 11, row 16)
     return fee + rounding - rebate, accumulator - rebate

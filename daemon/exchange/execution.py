@@ -31,6 +31,9 @@ GROUP_CANCEL: UpdateReason = "Decrease"
 """Why a group's orders go: the venue has no word of its own for it (sheet 2.7), and says this of cancels."""
 
 
+MARKS_OWN_FILLS = True
+"""Whether the level's change by a fill of a resting order names its owner's order, as one by a create, an
+amend or a cancel does (sheet 11, row 11)."""
 QTY_ANY: Qty = 1 << 62
 """More than any order has."""
 
@@ -139,7 +142,9 @@ class Execution:
             # Nobody asks for the house's past; keeping it would grow without bound.
             account.orders.pop(order.order_id, None)
 
-    def shrink(self, market: Market, order: Order, qty: Qty, telling: Telling, now: Ns) -> None:
+    def shrink(
+        self, market: Market, order: Order, qty: Qty, telling: Telling, now: Ns, *, is_marked: bool = True
+    ) -> None:
         """Take so much off a resting order in its place, and off what it reserves."""
         account = self.accounts[order.account]
         market.book.shrink(order, qty)
@@ -149,11 +154,14 @@ class Execution:
             if not resting:
                 del account.resting[order.ticker]
         account.reserve_again(order.ticker, order.exchange_index, market.spec.fees)
-        self._tell_level(order, -qty, telling, now)
+        self._tell_level(order, -qty, telling, now, is_marked=is_marked)
 
-    def _tell_level(self, order: Order, delta: Qty, telling: Telling, now: Ns) -> None:
+    def _tell_level(
+        self, order: Order, delta: Qty, telling: Telling, now: Ns, *, is_marked: bool = True
+    ) -> None:
         account = self.accounts[order.account]
-        told = (None, None) if account.is_house else (account.name, order.client_order_id)
+        is_named = is_marked and not account.is_house
+        told = (account.name, order.client_order_id) if is_named else (None, None)
         telling.public(LevelChanged(order.ticker, outcome(order.side), order.own_price, delta, now, *told))
 
     # --- trades ------------------------------------------------------------------------------
@@ -242,7 +250,7 @@ class Execution:
         self, market: Market, maker: Order, price: Price, qty: Qty, trade_id: str, telling: Telling, now: Ns
     ) -> bool:
         """Fill a resting order; return whether that triggered its group."""
-        self.shrink(market, maker, qty, telling, now)
+        self.shrink(market, maker, qty, telling, now, is_marked=MARKS_OWN_FILLS)
         self._fill(market, maker, price, qty, trade_id, telling, now, is_taker=False)
         maker.reason = "Trade"
         self._close_if_done(maker, "executed")

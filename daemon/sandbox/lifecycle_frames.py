@@ -10,7 +10,13 @@ from daemon.core.markets import MarketSpec
 from daemon.core.units import MONEY_ONE, SECOND
 from daemon.exchange import facts
 from daemon.sandbox.bodies import PRICE_TEXT, time_text
-from daemon.sandbox.market_bodies import price_ranges, strike_number, strike_title, structure
+from daemon.sandbox.market_bodies import (
+    COLLATERAL_RETURN,
+    price_ranges,
+    strike_number,
+    strike_title,
+    structure,
+)
 
 _encode = msgspec.json.Encoder().encode
 
@@ -28,7 +34,7 @@ def event_lifecycle_body(spec: MarketSpec) -> bytes:
             "exchange_index": spec.exchange_index,
             "title": spec.title,
             "subtitle": f"closes {time_text(spec.close_at)}",
-            "collateral_return_type": "",
+            "collateral_return_type": COLLATERAL_RETURN,
             "series_ticker": spec.series_ticker,
             "strike_date": spec.close_at // SECOND,
         }

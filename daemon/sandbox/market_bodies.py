@@ -18,6 +18,8 @@ from daemon.sandbox.catalog import SeriesListing
 _STRUCTURES = {LINEAR_CENT: "linear_cent", TAPERED_DECI_CENT: "tapered_deci_cent"}
 SETTLEMENT_BOUNDS = "default"
 """Of every market. Source: protocol sheet 11, row 20."""
+COLLATERAL_RETURN = ""
+"""Of every event: MECNET and DIRECNET are not simulated. Source: protocol sheet 11, row 21."""
 _RULES = "Simulated on this machine; nothing here is an offer of any exchange."
 
 
@@ -129,7 +131,7 @@ def event_body(listing: SeriesListing, markets: list[Market]) -> dict[str, Any]:
     spec = markets[0].spec
     body = {
         "category": listing.category,
-        "collateral_return_type": "",
+        "collateral_return_type": COLLATERAL_RETURN,
         "event_ticker": spec.event_ticker,
         "exchange_index": spec.exchange_index,
         "last_updated_ts": time_text(event_updated_at(markets)),

@@ -55,7 +55,10 @@ def order_body(order: OrderState, user_id: str) -> dict[str, Any]:
 
 
 def _averages(order: OrderState) -> dict[str, Any]:
-    """Return the averages over all fills of an order; nothing without fills. YES prices."""
+    """Return the averages over all fills of an order; nothing without fills. YES prices.
+
+    The fee is the total by the filled count, to four decimals (protocol sheet 11, row 17).
+    """
     if not order.filled:
         return {}
     cost = order.taker_cost + order.maker_cost

@@ -9,9 +9,12 @@ from daemon.sandbox.bodies import nested_error
 
 _T = TypeVar("_T")
 
+MARKET_INACTIVE_STATUS: Final = 400
+"""Of any order operation after the close, with the code `market_inactive` (sheet 11, row 9)."""
 _STATUS: Final[dict[RefusalCode, int]] = {
     "exchange_is_paused": 409,
     "forbidden": 403,
+    "market_inactive": MARKET_INACTIVE_STATUS,
     "market_not_found": 404,
     "not_found": 404,
     "order_already_exists": 409,
@@ -19,10 +22,10 @@ _STATUS: Final[dict[RefusalCode, int]] = {
     "trading_is_paused": 409,
     "transfer_already_applied": 409,
 }
-"""400 for all others, `market_inactive` among them (sheet 11, row 9).
+"""400 for all others.
 
 The codes of order groups are FIX's texts for the same conditions in lower case: whether REST says so is
-unconfirmed (row 22)."""
+unconfirmed (sheet 11, row 22)."""
 
 
 def accepted(outcome: _T | Refused) -> _T:

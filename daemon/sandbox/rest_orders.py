@@ -37,6 +37,10 @@ from daemon.sandbox.venue import Venue
 
 _ORDERS = f"{PREFIX}/portfolio/events/orders"
 _V1 = f"{PREFIX}/portfolio/orders"
+NO_CLIENT_ORDER_ID = ""
+"""What an order has whose client named none (sheet 11, row 10)."""
+BATCH_MAX: int | None = None
+"""Entries of a batch: whatever fits the bucket (sheet 11, row 7). A number refuses larger ones."""
 _UNSCOPED = 0
 """The shard whose writes draw on the unscoped bucket, as batches do."""
 
@@ -85,7 +89,7 @@ class OrderApi:
     def _new_order(self, body: dict[str, Any], account: Account) -> NewOrder:
         ticker = required(body, "ticker")
         self._check_shard(body, ticker)
-        client_order_id = body.get("client_order_id", "")
+        client_order_id = body.get("client_order_id", NO_CLIENT_ORDER_ID)
         _check_client_order_id(client_order_id)
         prevention = required(body, "self_trade_prevention_type")
         tif = required(body, "time_in_force")
@@ -128,6 +132,8 @@ class OrderApi:
         entries = (await json_object(request)).get("orders")
         if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
             raise flat_error(400, "bad_request", "orders must be a list of objects")
+        if BATCH_MAX is not None and len(entries) > BATCH_MAX:
+            raise nested_error(400, "invalid_parameters", f"at most {BATCH_MAX} orders")
         return entries
 
     async def create_batch(self, request: web.Request) -> web.Response:
@@ -142,7 +148,12 @@ class OrderApi:
             try:
                 placed = self._place(request, entry)
             except ApiError as error:
-                rows.append({"client_order_id": entry.get("client_order_id", ""), "error": _inner(error)})
+                rows.append(
+                    {
+                        "client_order_id": entry.get("client_order_id", NO_CLIENT_ORDER_ID),
+                        "error": _inner(error),
+                    }
+                )
             else:
                 rows.append(bodies.placed_body(placed, placed.updated_at))
         return answer({"orders": rows}, 201)
