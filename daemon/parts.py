@@ -81,18 +81,7 @@ class Parts:
         rest, now, emit = outside.rest, clock.now, inbox.put
         self.feeds = _feeds(config, inbox, clock)
         self.reference = _reference(config, inbox, clock, outside.kraken)
-        self.queue = OrderQueue(
-            rest,
-            outside.writes,
-            outside.costs,
-            now=now,
-            vouch=engine.vouch,
-            synced=journal.synced,
-            emit=emit,
-            requests_per_s_max=config.orders.requests_per_s_max
-            * (TAPE_REQUESTS_FACTOR if is_followed else 1),
-            in_flight_max=config.orders.in_flight_max,
-        )
+        self.queue = _queue(config, engine, journal, outside, inbox, clock)
         self.queue.on_wait = metrics.queue_wait.observe
         self.reader = Reader(rest, now=now, emit=emit)
         self.discovery = Discovery(rest, self.feeds, config.markets, now=now, emit=emit)
@@ -231,6 +220,29 @@ def _feeds(config: Config, inbox: Inbox, clock: SystemClock | FollowedClock) -> 
         private=private,
         another=another,
         markets_per_connection=config.venue.markets_per_connection,
+    )
+
+
+def _queue(
+    config: Config,
+    engine: Engine,
+    journal: Journal,
+    outside: Outside,
+    inbox: Inbox,
+    clock: SystemClock | FollowedClock,
+) -> OrderQueue:
+    """Return the way of all orders, bounded as `[orders]` asks for."""
+    factor = TAPE_REQUESTS_FACTOR if isinstance(clock, FollowedClock) else 1
+    return OrderQueue(
+        outside.rest,
+        outside.writes,
+        outside.costs,
+        now=clock.now,
+        vouch=engine.vouch,
+        synced=journal.synced,
+        emit=inbox.put,
+        requests_per_s_max=config.orders.requests_per_s_max * factor,
+        in_flight_max=config.orders.in_flight_max,
     )
 
 

@@ -24,6 +24,7 @@ from daemon.core.backoff import Backoff
 from daemon.core.events import Event, Feed, FeedHeard
 from daemon.core.units import MILLISECOND, Ns
 from daemon.kalshi.auth import Signer
+from daemon.kalshi.keys import key_refusal
 
 HEALTHY_S = 60.0
 _TICK_S = 1.0
@@ -113,7 +114,7 @@ async def run_feed(
             await _run_connection(url, signer, session, clock, on_events, wake, on_open, silence_s)
         except (OSError, TimeoutError, WebSocketException) as error:
             if on_failure is not None:
-                on_failure(_reason(error))
+                on_failure(_upgrade_refusal(error, url, signer, clock()) or _reason(error))
         if loop.time() - started_at >= HEALTHY_S:
             backoff.reset()
         await asyncio.sleep(backoff.next_s())
@@ -230,6 +231,21 @@ async def _tend(
             on_events([FeedHeard(session.feed, clock())])
         frames = session.frames
         ticked_at = now
+
+
+def _upgrade_refusal(error: Exception, url: str, signer: Signer | None, now: Ns) -> str | None:
+    """Return in which way our key or our clock is wrong, as every REST call says it; None if it is neither."""
+    if signer is None or not isinstance(error, InvalidStatus) or error.response.status_code != 401:
+        return None
+    response = error.response
+    refusal = key_refusal(
+        bytes(response.body or b""),
+        host=urlsplit(url).hostname or "",
+        key_id=signer.key_id,
+        now=now,
+        venue_date=response.headers.get("Date"),
+    )
+    return f"HTTP 401 instead of an upgrade: {refusal}"
 
 
 def _reason(error: BaseException) -> str:

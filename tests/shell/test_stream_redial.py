@@ -8,12 +8,14 @@ from contextlib import suppress
 from http import HTTPStatus
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.http11 import Request, Response
 
 from daemon.core import events as e
 from daemon.core.backoff import Backoff
 from daemon.core.units import MILLISECOND, SECOND
+from daemon.kalshi.auth import Signer
 from daemon.kalshi.session import Session
 from daemon.shell import stream
 from tests.kalshi.frames import delta, snapshot, subscribed
@@ -24,7 +26,9 @@ TEST_WITHIN_S = 20.0
 
 
 async def _redial(
-    refusals: list[tuple[HTTPStatus, str]], has_enough: Callable[[list[str], list[e.Event]], bool]
+    refusals: list[tuple[HTTPStatus, str]],
+    has_enough: Callable[[list[str], list[e.Event]], bool],
+    signer: Signer | None = None,
 ) -> tuple[list[str], list[e.Event]]:
     """Run a feed against a server that refuses so many upgrades; return failures and events."""
     failures: list[str] = []
@@ -40,7 +44,7 @@ async def _redial(
         url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/trade-api/ws/v2"
         feed = asyncio.create_task(
             stream.run_feed(
-                url, None, Session(is_private=False), lambda: NOW, events.extend,
+                url, signer, Session(is_private=False), lambda: NOW, events.extend,
                 backoff=Backoff(lambda: 0.001), on_failure=failures.append,
             )
         )  # fmt: skip
@@ -70,6 +74,20 @@ async def test_refused_upgrades_are_tried_again_and_say_why() -> None:
     assert e.FeedConnected("kalshi", NOW) == events[0]
 
 
+async def test_a_refused_key_is_told_in_the_words_of_every_other_request() -> None:
+    """Signed with a key of the other environment: which key, which host, and what to mend."""
+    unknown = '{"error":{"code":"authentication_error","details":"NOT_FOUND"}}'
+    failures, _ = await _redial(
+        [(HTTPStatus.UNAUTHORIZED, unknown)],
+        lambda failures, _: bool(failures),
+        Signer("the-key-id", Ed25519PrivateKey.generate()),
+    )
+    assert [
+        "HTTP 401 instead of an upgrade: this key id is unknown at 127.0.0.1: the-key-id:"
+        " a demo key at production, or the other way round?"
+    ] == failures
+
+
 async def _delays(monkeypatch: pytest.MonkeyPatch, healthy_s: float) -> list[float]:
     """Cut three connections after a moment each; return the ceilings of the delays between attempts."""
     monkeypatch.setattr(stream, "HEALTHY_S", healthy_s)
@@ -88,7 +106,12 @@ async def _delays(monkeypatch: pytest.MonkeyPatch, healthy_s: float) -> list[flo
         url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
         feed = asyncio.create_task(
             stream.run_feed(
-                url, None, Session(is_private=False), lambda: NOW, lambda _: None, backoff=Told(lambda: 0.001)
+                url,
+                signer,
+                Session(is_private=False),
+                lambda: NOW,
+                lambda _: None,
+                backoff=Told(lambda: 0.001),
             )
         )
         await until(lambda: len(ceilings) >= 3)
