@@ -234,7 +234,7 @@ async def _tend(
 
 
 def _upgrade_refusal(error: Exception, url: str, signer: Signer | None, now: Ns) -> str | None:
-    """Return in which way our key or our clock is wrong, as every REST call says it; None if it is neither."""
+    """Return in which way our key or our clock is wrong, as REST says it too; None if neither is."""
     if signer is None or not isinstance(error, InvalidStatus) or error.response.status_code != 401:
         return None
     response = error.response
