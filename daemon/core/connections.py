@@ -45,12 +45,14 @@ class Connections:
 
     def route(self, event: e.MarketRouted) -> FeedHealth:
         """Take over which connection a market comes, watched already or not; return its health."""
+        left = self._routes.get(event.ticker)
         self._routes[event.ticker] = event.feed
+        self._leave(left)
         return self.of(event.feed)
 
     def forget_market(self, ticker: str) -> None:
         """A market is watched no longer: it has no connection."""
-        self._routes.pop(ticker, None)
+        self._leave(self._routes.pop(ticker, None))
 
     def change(self, event: e.FeedConnected | e.FeedDropped) -> FeedHealth:
         """Take a venue connection's coming or going; return its health."""
@@ -63,10 +65,19 @@ class Connections:
             return health
         for key in [key for key in self.quiet_channels if key[0] == event.feed]:
             del self.quiet_channels[key]
-        is_needed = event.feed in (FIRST_FEED, self.private_feed, *self._routes.values())
-        if not is_needed:
-            del self.feeds[event.feed]  # closed because it was empty: it is not missed
+        self._leave(event.feed)
         return health
+
+    def _leave(self, feed: e.Feed | None) -> None:
+        """Forget a connection that is down and carries nothing: it was closed because it was empty.
+
+        One that never came up has no drop to tell of.
+        """
+        if feed is None or feed in (FIRST_FEED, self.private_feed):
+            return
+        health = self.feeds.get(feed)
+        if health is not None and not health.is_connected and feed not in self._routes.values():
+            del self.feeds[feed]
 
     def hear(self, event: e.FeedHeard) -> None:
         """Take a sign of life. A stamped one tells how late the stream is, when no book says it any more."""

@@ -40,7 +40,7 @@ class OrderBeliefs:
         """When orders of this life left `orders`; kept for a minute, against words that lag behind."""
         self.ledger = Ledger()
         self.last_fill_at: Ns = 0
-        self.unpaid: dict[str, None] = {}
+        self.unpaid: dict[str, Ns] = {}
         """Markets that are determined and not settled: cash may come in at any moment."""
         self.touched: dict[str, None] = {}
         self.counts: Counter[str] = Counter()

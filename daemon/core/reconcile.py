@@ -14,10 +14,14 @@ from daemon.core import events as e
 from daemon.core.ledger import Mismatch
 from daemon.core.orders import Order
 from daemon.core.own_orders import READ_LAG, OrderBeliefs
-from daemon.core.units import SECOND, Ns
+from daemon.core.units import MINUTE, SECOND, Ns
 
 ABSENT_AFTER: Ns = 35 * SECOND
 """A request's signature expires within 15 to 30 s: one that no list shows after this never arrived."""
+
+
+UNPAID_MAX: Ns = 15 * MINUTE
+"""A result is paid out within minutes (sheet 7.7): later we have missed that, and the lists are right."""
 
 
 class Reconciliation:
@@ -69,7 +73,10 @@ class Reconciliation:
     @staticmethod
     def _is_quiet(state: OrderBeliefs, event: e.AccountReconciled) -> bool:
         """Whether nothing is under way that could explain a difference between the lists and our beliefs."""
-        unpaid = any(state.ledger.position_qty(ticker) for ticker in state.unpaid)
+        unpaid = any(
+            event.asked_at - at < UNPAID_MAX and state.ledger.position_qty(ticker)
+            for ticker, at in state.unpaid.items()
+        )
         moving = any(order.is_in_flight or order.booked < order.filled for order in state.orders.values())
         return not unpaid and not moving and state.last_fill_at < event.asked_at - READ_LAG
 

@@ -21,6 +21,8 @@ from daemon.core.streams import StreamBeliefs
 from daemon.core.units import Money, Ns, Price
 
 DIFFERENCES_MAX = 2
+RESULTS_KEPT = 10_000
+"""Results of markets that are over: new ones come every quarter of an hour for as long as we live."""
 
 
 class State(StreamBeliefs):
@@ -62,7 +64,7 @@ class State(StreamBeliefs):
         self.halt_reason: str | None = None
         self.stop_reason: str | None = None
         self.settlements: dict[str, Price] = {}
-        """What one YES contract of a determined market pays; kept when the market is no longer watched."""
+        """What one YES contract of a determined market pays; the last ones, watched or not."""
 
     # --- what is asked of it -------------------------------------------------------------------
 
@@ -283,8 +285,8 @@ class State(StreamBeliefs):
                 market.change(event)
                 self._meet_reactivation(market, was)
                 if isinstance(event, e.MarketDetermined):
-                    self.settlements[event.ticker] = event.settlement_price
-                    self.unpaid[event.ticker] = None
+                    _keep(self.settlements, event.ticker, event.settlement_price)
+                    _keep(self.unpaid, event.ticker, event.received_at)
 
     def _list(self, event: e.MarketListed) -> None:
         spec = event.spec
@@ -325,3 +327,10 @@ class State(StreamBeliefs):
         if self.ledger.position_qty(ticker):
             self.counts["settled_positions"] += 1
         self.ledger.settle(ticker, market.settlement_price)
+
+
+def _keep(results: dict[str, int], ticker: str, result: int) -> None:
+    """Take in one more result, and forget the oldest beyond `RESULTS_KEPT`."""
+    results[ticker] = result
+    if len(results) > RESULTS_KEPT:
+        del results[next(iter(results))]

@@ -15,7 +15,7 @@ Source: protocol sheet 2.3, 2.4, 2.5.
 from __future__ import annotations
 
 from daemon.core import events as e
-from daemon.core.units import Ns
+from daemon.core.units import MILLISECOND, Ns
 from daemon.kalshi import wire
 from daemon.kalshi.book_sync import BookSync
 from daemon.kalshi.channels import BOOKS, LIFECYCLE, PRIVATE, TRADES, Stream
@@ -139,7 +139,7 @@ class Control:
     def acknowledged(self, message: wire.OkFrame | wire.UnsubscribedFrame, now: Ns) -> list[e.Event]:
         """Take the answer to any other command."""
         if self.subscriptions.is_sign_of_life(message.id):
-            return self._alive(now)
+            return self._alive(message, now)
         events: list[e.Event] = []
         pending = self.subscriptions.take_pending(message.id)
         if message.sid is not None:
@@ -160,7 +160,7 @@ class Control:
         if self.subscriptions.is_sign_of_life(message.id):
             if code == TOO_MANY_COMMANDS:
                 self.subscriptions.pace.slow_down(now)
-            return self._alive(now)
+            return self._alive(message, now)
         return self._failed(message, now)
 
     def _failed(self, message: wire.ErrorFrame, now: Ns) -> list[e.Event]:
@@ -195,9 +195,12 @@ class Control:
             events += self._hole(pending.channel.name, reason, now)
         return events + self.settle(now)
 
-    def _alive(self, now: Ns) -> list[e.Event]:
-        """Tell that the stream is one: it answered, whatever the answer."""
-        return [e.FeedHeard(self.feed, now), *self.settle(now)]
+    def _alive(
+        self, answer: wire.OkFrame | wire.UnsubscribedFrame | wire.ErrorFrame, now: Ns
+    ) -> list[e.Event]:
+        """Tell that the stream flows, and how late: it answered, whatever the answer."""
+        sent_at = None if answer.sending_ts_ms is None else answer.sending_ts_ms * MILLISECOND
+        return [e.FeedHeard(self.feed, now, sent_at), *self.settle(now)]
 
     def _join(self, name: str, sid: int, now: Ns) -> list[e.Event]:
         """Give a channel its sid."""

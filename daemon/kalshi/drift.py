@@ -54,15 +54,21 @@ class ChannelHistory:
         self._feed = feed
         self._quiet_max = quiet_max
         self._habits: dict[str, _Habit] = {}
+        self._left: dict[str, None] = {}
+        """Channels that were told to be silent, and were left: that is to be taken back."""
 
     def restarted(self, now: Ns) -> None:
         """Count silences from now on: a new connection is up, and the time without one is no pause."""
         for habit in self._habits.values():
             habit.last_at = now
+            # What was told of the old connection ended with it: a silence that goes on is told again.
+            habit.is_quiet = False
 
     def forget(self, channel: str) -> None:
         """Forget a channel: it is not subscribed any more, so its silence means nothing."""
-        self._habits.pop(channel, None)
+        habit = self._habits.pop(channel, None)
+        if habit is not None and habit.is_quiet:
+            self._left[channel] = None
 
     def heard(self, channel: str, now: Ns) -> list[Event]:
         """Take note of a message; return that the channel speaks again, if it was told to be quiet."""
@@ -82,7 +88,8 @@ class ChannelHistory:
         """Return the channels that have fallen silent since the last check."""
         if self._quiet_max is None:
             return []
-        events: list[Event] = []
+        events: list[Event] = [ChannelQuieted(self._feed, channel, None, now) for channel in self._left]
+        self._left.clear()
         for name, habit in self._habits.items():
             if habit.is_quiet or habit.heard < HEARD_MIN:
                 continue

@@ -20,6 +20,7 @@ from daemon.core.units import MINUTE, SECOND, Ns
 from daemon.kalshi.bodies import EventBody, Listing
 from daemon.kalshi.errors import Refused, VenueError
 from daemon.kalshi.rest import Rest
+from daemon.kalshi.rest.calls import remember
 from daemon.shell.fee_calendar import FeeCalendar
 from daemon.shell.feeds import Feeds
 from daemon.shell.selection import Changes, Selection, filter_of
@@ -205,7 +206,7 @@ class Discovery:
         found.update((one.spec.ticker, one) for one in listed)
         for ticker, reason in self._venue.markets_refused.items():
             if self._refusals.get(ticker) != reason:
-                self._refusals[ticker] = reason
+                remember(self._refusals, ticker, reason)
                 log.warning("market.refused", ticker=ticker, reason=reason)
 
     # --- fees ------------------------------------------------------------------------------------

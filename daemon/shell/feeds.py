@@ -153,7 +153,10 @@ class Feeds:
         """Subscribe to these markets no more."""
         for ticker in tickers:
             if ticker in self._routes.feed_of or ticker in self._routes.waiting:
-                self._series[series_of(ticker)] -= 1
+                series = series_of(ticker)
+                self._series[series] -= 1
+                if not self._series[series]:
+                    del self._series[series]
             feed = self._routes.release(ticker)
             if feed is not None:
                 self._links[feed].session.unwatch([ticker])

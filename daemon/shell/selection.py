@@ -23,8 +23,9 @@ FAILURES_MAX = 4
 FAILURES_APART: Ns = 4 * SECOND
 """Failures closer together count once. A listing may come from a cache and be 15 s old (sheet 1.6): however
 often the venue is asked, four failures are more than one bad moment seen four times."""
-OVER_FOR: Ns = 2 * MINUTE
-"""A market stays watched this long after its close, for its result and settlement to come in."""
+OVER_FOR: Ns = 10 * MINUTE
+"""A market stays watched this long after its close, for its result and settlement to come in: an hourly one
+is settled after 150 s (sheet 7.7), and what the stream tells of markets that we left is not read."""
 SETTLES_IN: Ns = MINUTE
 """A market that was watched before it opened has this long to get its quotes: it opens with an empty book."""
 

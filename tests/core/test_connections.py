@@ -41,6 +41,32 @@ def test_a_connection_that_was_closed_empty_is_not_missed() -> None:
     assert sorted(connections.feeds) == ["kalshi", "kalshi-2", "kalshi-private"]
 
 
+def test_a_connection_that_never_came_up_is_not_missed_either() -> None:
+    """It has no drop to tell of: it goes with its last market, dropped or moved elsewhere."""
+    connections = Connections("kalshi")
+    connections.change(e.FeedConnected("kalshi", T0))
+    for ticker in ("A", "B"):
+        connections.route(e.MarketRouted(ticker, "kalshi-2", T0))
+    connections.forget_market("A")
+    assert ["kalshi", "kalshi-2"] == list(connections.feeds)
+    connections.route(e.MarketRouted("B", "kalshi-3", T0))
+    assert ["kalshi", "kalshi-3"] == list(connections.feeds)
+    connections.forget_market("B")
+    assert connections.worst() is connections.feeds["kalshi"]
+    assert connections.worst().vouch(LIMITS, T0) is None
+
+
+def test_a_sign_of_life_with_a_stamp_tells_the_lag() -> None:
+    """A connection whose last book was late, and which is quiet now, is judged by what it answers."""
+    connections = Connections("kalshi")
+    health = connections.change(e.FeedConnected("kalshi", T0))
+    for at, lag in ((T0, 0), (T0 + SECOND, 2 * SECOND)):
+        health.lag.observe(at, at - lag)
+    assert health.lag.lag == 2 * SECOND
+    connections.hear(e.FeedHeard("kalshi", T0 + 2 * SECOND, T0 + 2 * SECOND))
+    assert health.lag.lag == 0
+
+
 def test_the_worst_connection_is_down_or_the_longest_silent() -> None:
     """One lamp for all of them."""
     connections = Connections("kalshi")

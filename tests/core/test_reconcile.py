@@ -8,9 +8,9 @@ from daemon.core import events as e
 from daemon.core.ledger import Mismatch
 from daemon.core.orders import Order
 from daemon.core.own_orders import READ_LAG
-from daemon.core.reconcile import ABSENT_AFTER
+from daemon.core.reconcile import ABSENT_AFTER, UNPAID_MAX
 from daemon.core.state import State
-from daemon.core.units import SECOND
+from daemon.core.units import PRICE_ONE, SECOND
 from tests.core.worlds import CASH, SCHEMA, T0, TICKER, reconciled, spec
 
 LISTED = e.OrderSnapshot("id-kd-1-1", "kd-1-1", TICKER, "bid", 4_000, 0, 1_000)
@@ -159,3 +159,16 @@ def test_a_doubt_lasts_while_the_list_lacks_an_order_that_may_rest(state: State)
     assert (state.account.is_reconciled, order.state) == (False, "resting")
     state.apply(reconciled(now + 3 * SECOND))
     assert (state.account.is_reconciled, state.orders) == (True, {})
+
+
+def test_a_payment_that_we_were_not_told_of_is_taken_from_the_lists(state: State) -> None:
+    """For a while it explains why the lists differ; then we have missed it, and they are right."""
+    for at in (T0, T0 + SECOND):
+        state.apply(reconciled(at, positions=HELD))
+    state.apply(e.MarketDetermined(TICKER, "yes", PRICE_ONE, T0 + SECOND))
+    paid = CASH + 5_000_000
+    for at in (T0 + 2 * SECOND, T0 + UNPAID_MAX, T0 + UNPAID_MAX + SECOND):
+        state.apply(reconciled(at, cash=paid))
+    assert (500, CASH) == (state.ledger.position_qty(TICKER), state.ledger.cash)
+    state.apply(reconciled(T0 + UNPAID_MAX + 2 * SECOND, cash=paid))
+    assert (0, paid) == (state.ledger.position_qty(TICKER), state.ledger.cash)

@@ -6,7 +6,7 @@ import pytest
 
 from daemon.core import events as e
 from daemon.core.orders import Order
-from daemon.core.state import State
+from daemon.core.state import RESULTS_KEPT, State
 from daemon.core.units import MINUTE, MONEY_ONE, PRICE_ONE, SECOND, PriceBand
 from tests.core.worlds import CASH, LIMITS, SCHEMA, T0, TICKER, reconciled, snapshot, spec
 
@@ -226,3 +226,15 @@ def test_quiet_channels_are_for_people(state: State) -> None:
     state.apply(e.ChannelQuieted("kalshi", "trade", MINUTE, T0))
     assert state.quiet_channels == {("kalshi", "trade"): MINUTE}
     assert state.vouch(state.markets[TICKER], LIMITS, T0) is None
+
+
+def test_results_do_not_pile_up() -> None:
+    """Markets roll for as long as we live: results and payments that never came are kept up to a bound."""
+    state = State(SCHEMA, "k-")
+    for number in range(RESULTS_KEPT + 5):
+        ticker = f"KXBTC15M-{number}"
+        state.apply(e.MarketListed(spec(ticker), T0))
+        state.apply(e.MarketDetermined(ticker, "yes", PRICE_ONE, T0))
+        state.apply(e.MarketDropped(ticker, T0))
+    assert (RESULTS_KEPT, RESULTS_KEPT) == (len(state.settlements), len(state.unpaid))
+    assert (0, {}) == (len(state.markets), state.connections._routes)

@@ -96,6 +96,27 @@ def test_a_channel_that_we_left_is_forgotten() -> None:
     assert [] == history.check(now + 60 * MINUTE)
 
 
+def test_a_silence_that_outlives_its_connection_is_told_again() -> None:
+    """The core forgets what it was told of a connection with that connection."""
+    history, now = _habitual()
+    history.heard(BOOKS, now + 60 * MINUTE)
+    assert 1 == len(history.check(now + 60 * MINUTE))
+    history.restarted(now + 60 * MINUTE)
+    history.heard(BOOKS, now + 120 * MINUTE)
+    assert 1 == len(history.check(now + 120 * MINUTE))
+
+
+def test_a_silent_channel_that_we_left_is_taken_back() -> None:
+    """It was told to be silent, and would be so for ever: told once that it is not."""
+    history, now = _habitual()
+    history.heard(BOOKS, now + 60 * MINUTE)
+    history.check(now + 60 * MINUTE)
+    history.forget(TRADES)
+    told = history.check(now + 61 * MINUTE)
+    assert [ChannelQuieted("kalshi", TRADES, None, now + 61 * MINUTE)] == told
+    assert [] == history.check(now + 62 * MINUTE)
+
+
 def test_without_a_limit_nothing_is_told() -> None:
     """A tape may be silent as it likes."""
     history = ChannelHistory("kalshi", None)

@@ -13,6 +13,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from daemon.core import events as e
 from daemon.core.backoff import Backoff
 from daemon.kalshi.auth import Signer
+from daemon.kalshi.channels import LIFECYCLE
 from daemon.kalshi.session import Session
 from daemon.shell.feeds import Feeds
 from daemon.shell.loop import INBOX_MAX, Inbox
@@ -153,7 +154,8 @@ async def test_a_doubt_about_the_listing_is_passed_on() -> None:
         doubts: list[bool] = []
         subject.feeds.on_listing_doubt = lambda: doubts.append(True)
         await subject.told(e.FeedConnected)
-        await until(lambda: bool(subject.stream.connections))
+        lifecycle = subject.feeds.session._subscriptions.channels[LIFECYCLE]
+        await until(lambda: lifecycle.stream is not None)
         assert [] == doubts
         await subject.stream.connections[0].send("not json")
         await until(lambda: bool(doubts))
