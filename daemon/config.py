@@ -16,7 +16,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from daemon.core.risk import Limits
-from daemon.core.units import MILLISECOND, MONEY_ONE, QTY_ONE, SECOND, Ns
+from daemon.core.probe import doubted_after
+from daemon.core.units import MILLISECOND, MONEY_ONE, QTY_ONE, SECOND
 
 Count = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
 Seconds = Annotated[int, msgspec.Meta(ge=1, le=86_400)]
@@ -218,19 +219,11 @@ class Config(_Table, frozen=True):
             price_away_max=risk.price_away_max_cents * 100,
             orders_per_minute_max=risk.orders_per_minute_max,
             close_guard=risk.close_guard_s * SECOND,
-            feed_silent_max=_doubted_after(feed.silent_max_s * SECOND),
+            feed_silent_max=doubted_after(feed.silent_max_s * SECOND),
             transport_lag_max=feed.transport_lag_max_ms * MILLISECOND,
             clock_offset_max=feed.clock_offset_max_ms * MILLISECOND,
             refused_per_minute_max=feed.refused_per_minute_max,
         )
-
-
-def _doubted_after(silence_max: Ns) -> Ns:
-    """Return how long a connection that is asked for a sign of life may owe it, before it is given up.
-
-    It is asked about once a second from a quarter of the limit on, so that a sound one is never so late.
-    """
-    return min(silence_max, max(silence_max // 2, 3 * SECOND))
 
 
 NOT_IN_FILE = {"root"}

@@ -24,6 +24,14 @@ LOOKS_APART_MAX: Ns = 3 * SECOND
 """Looks further apart than this say that we were away, or time jumped."""
 
 
+def doubted_after(silence_max: Ns) -> Ns:
+    """Return how long a stream that is asked may owe its answer before nothing new is sent on its word.
+
+    A sound one is never so late: it is looked at about once a second, and asked after a quarter of the limit.
+    """
+    return min(silence_max, max(silence_max // 2, LOOKS_APART_MAX))
+
+
 class Probe:
     """The silence of one stream over one connection after another. Told the time, no clock."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.core.probe import LOOKS_APART_MAX, Probe
+from daemon.core.probe import LOOKS_APART_MAX, Probe, doubted_after
 from daemon.core.units import SECOND
 
 LIMIT = 12 * SECOND
@@ -70,3 +70,8 @@ def test_a_stall_is_told_exactly_of_a_silence_that_was_asked_about(arrivals: lis
         silent = second - heard
         expected = "stalled" if silent >= 12 else "ask" if silent == 3 else "well"
         assert expected == probe.look(frames, second * SECOND)
+
+
+def test_a_stream_is_doubted_before_it_is_given_up_and_after_it_was_asked() -> None:
+    """Half of the limit, with room for a late look where the limit is short."""
+    assert [1, 3, 3, 7.5] == [doubted_after(limit * SECOND) / SECOND for limit in (1, 3, 5, 15)]
