@@ -80,19 +80,23 @@ def _markets(sources: Sources) -> Iterator[str]:
 
 def _reference(sources: Sources, now: Ns) -> Iterator[str]:
     state, config = sources.engine.state, sources.engine.config.reference
-    symbols = {one.kraken: state.reference_source(one.kraken, now) for one in config.underlyings}
-    for symbol, believed in symbols.items():
+    underlyings = {one.kraken: one for one in config.underlyings}
+    for symbol, one in underlyings.items():
+        believed = state.reference_source(symbol, now)
         ahead = config.prefer if believed is None else config.prefer[: config.prefer.index(believed)]
         if not ahead:
             continue
-        ill = ", ".join(f"{name} {_illness(state.references.sources[name])}" for name in ahead)
-        which = "reference" if len(symbols) == 1 else f"reference of {symbol}"
+        known = state.references.sources
+        ill = ", ".join(f"{name} {_illness(known[name], one.symbols[name], now)}" for name in ahead)
+        which = "reference" if len(underlyings) == 1 else f"reference of {symbol}"
         yield f"{which}: {believed or 'none'}, {ill}"
 
 
-def _illness(source: Source) -> str:
+def _illness(source: Source, symbol: str, now: Ns) -> str:
     if not source.is_connected:
         return "is not connected" if source.told_at is None else "is down"
+    if now < source.well_until(symbol):
+        return "has yet to settle"
     return "is silent" if source.is_trading else "does not trade"
 
 

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+import random
 
 import pytest
 
 from daemon.core import events as e
-from daemon.core.reference import NOT_KNOWN, ReferenceConfig, References, Spot, Underlying
-from daemon.core.units import MONEY_ONE, SECOND, Ns
+from daemon.core.reference import (
+    NOT_KNOWN,
+    QUIET_MAX,
+    SETTLED,
+    ReferenceConfig,
+    References,
+    Spot,
+    Underlying,
+)
+from daemon.core.units import MINUTE, MONEY_ONE, SECOND, Ns
 from tests.core.worlds import T0
 
 CONFIG = ReferenceConfig(
@@ -18,11 +28,12 @@ CONFIG = ReferenceConfig(
         Underlying("KXETH", "ETH/USD", "ETHUSD_RTI"),
     )
 )
+NAMES = {"kraken": "BTC/USD", "cfbenchmarks": "BRTI"}
 
 
 def price(source: str, dollars: float, at: Ns = T0, symbol: str = "") -> e.ReferencePriceReceived:
     """A price of bitcoin."""
-    symbol = symbol or {"kraken": "BTC/USD", "cfbenchmarks": "BRTI"}.get(source, "BTC/USD")
+    symbol = symbol or NAMES.get(source, "BTC/USD")
     return e.ReferencePriceReceived(source, symbol, round(dollars * MONEY_ONE), at, at)
 
 
@@ -84,8 +95,97 @@ def test_fail_over_is_immediate_and_has_its_own_windows(references: References) 
     references.on_connection(e.FeedConnected("kraken", now))
     assert spot(references).source(now) == "cfbenchmarks"
     references.on_price(price("kraken", 105, now))
-    assert spot(references).source(now) == "kraken"
-    assert spot(references).in_force(now).log_return(5 * SECOND, now) is None
+    assert spot(references).source(now) == "cfbenchmarks"  # which is warm, as the other is not
+
+
+def test_a_source_that_is_back_takes_over_when_it_has_settled(references: References) -> None:
+    """Well for as long as its windows are: until then the one that stood in goes on."""
+    references.on_connection(e.FeedDropped("kraken", "reset", T0 + SECOND))
+    back = T0 + 2 * SECOND
+    references.on_connection(e.FeedConnected("kraken", back))
+    for at in range(back, back + SETTLED, SECOND):
+        references.on_price(price("kraken", 105, at))
+        references.on_price(price("cfbenchmarks", 205, at))
+        assert spot(references).in_force(at).price == 205 * MONEY_ONE
+    settled = spot(references).in_force(back + SETTLED)
+    assert settled.price == 105 * MONEY_ONE
+    assert settled.log_return(30 * SECOND, back + SETTLED) == 0
+    assert spot(references).source(back + SETTLED) == "kraken"
+
+
+@pytest.mark.parametrize("every", [3 * SECOND, 20 * SECOND, SETTLED - 1])
+def test_a_source_that_comes_and_goes_does_not_make_the_price_jump(references: References, every: Ns) -> None:
+    """One change of basis, to the one that stays; not two for each of its returns."""
+    bases = []
+    for at in range(T0 + SECOND, T0 + 5 * MINUTE, SECOND):
+        references.on_price(price("cfbenchmarks", 205, at))
+        if (at - T0) // every % 2:
+            references.on_connection(e.FeedDropped("kraken", "reset", at))
+        else:
+            if not references.sources["kraken"].is_connected:
+                references.on_connection(e.FeedConnected("kraken", at))
+            references.on_price(price("kraken", 105, at - MINUTE))  # of before: the connection is new
+            references.on_price(price("kraken", 105, at))
+        bases.append(spot(references).in_force(at).price)
+    changes = sum(before != after for before, after in itertools.pairwise(bases))
+    assert (changes, bases[-1]) == (1, 205 * MONEY_ONE)
+
+
+def test_a_source_that_has_not_settled_is_better_than_none(references: References) -> None:
+    """The one that is well for the longest, so that two that have just begun don't take turns."""
+    now = T0 + MINUTE
+    assert spot(references).source(now) is None
+    references.on_price(price("cfbenchmarks", 205, now))
+    assert spot(references).source(now) == "cfbenchmarks"
+    references.on_price(price("kraken", 105, now + SECOND))
+    assert spot(references).source(now + SECOND) == "cfbenchmarks"
+    references.on_connection(e.FeedDropped("kalshi", "reset", now + SECOND))
+    assert spot(references).source(now + SECOND) == "kraken"
+
+
+def test_an_old_price_is_not_believed_however_well_its_connection_beats(references: References) -> None:
+    """A channel that says nothing any more, behind heartbeats that go on."""
+    for step in range(0, 200, 5):
+        at = T0 + step * SECOND
+        references.on_heard(e.FeedHeard("kraken", at))
+        assert spot(references).source(at) == ("kraken" if at <= T0 + QUIET_MAX else None)
+
+
+def test_the_choice_is_the_same_whenever_it_was_last_asked_for() -> None:
+    """What is remembered between two words of the sources is what would be chosen anew."""
+    often, seldom = References(CONFIG), References(CONFIG)
+    draw = random.Random(7)
+    at = T0
+    for _ in range(3_000):
+        at += draw.choice((1, SECOND // 2, 4 * SECOND, 11 * SECOND))
+        source = draw.choice(("kraken", "cfbenchmarks"))
+        feed = {"kraken": "kraken", "cfbenchmarks": "kalshi"}[source]
+        event = draw.choice(
+            (
+                *(price(source, draw.randrange(100, 120), at) for _ in range(9)),
+                e.FeedHeard(feed, at),
+                e.FeedDropped(feed, "reset", at),
+                e.FeedConnected(feed, at),
+                e.ReferenceStatusTold(source, "x", draw.random() < 0.7, at),
+            )
+        )
+        for subject in (often, seldom):
+            match event:
+                case e.ReferencePriceReceived():
+                    subject.on_price(event)
+                case e.FeedHeard():
+                    subject.on_heard(event)
+                case e.ReferenceStatusTold():
+                    subject.on_status(event)
+                case e.FeedConnected() | e.FeedDropped():
+                    subject.on_connection(event)
+        for later in sorted(draw.sample(range(20), 5)):
+            spot(often).in_force(at + later * SECOND)
+        asked_at = at + draw.randrange(3) * SECOND
+        assert spot(often).in_force(asked_at).price == spot(seldom).in_force(asked_at).price
+        name = spot(seldom).source(asked_at)
+        expected = None if name is None else seldom.sources[name].symbols[NAMES[name]].price
+        assert spot(seldom).in_force(asked_at).price == expected
 
 
 def test_a_source_that_says_nothing_is_not_well(references: References) -> None:

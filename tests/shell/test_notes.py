@@ -90,6 +90,10 @@ def test_a_silent_reference_is_told_from_a_lost_one(tmp_path: Path) -> None:
     index = e.ReferencePriceReceived("cfbenchmarks", "BRTI", 84_000_000_000, later, later)
     subject = told(e.FeedHeard("kalshi", later), index)
     assert ("reference: cfbenchmarks, kraken is silent",) == notes(subject, tmp_path / "silent", later)
+    back = later + SECOND
+    subject.handle(e.FeedHeard("kraken", back))
+    subject.handle(e.FeedHeard("kalshi", back))
+    assert ("reference: cfbenchmarks, kraken has yet to settle",) == notes(subject, tmp_path / "back", back)
     subject = lived()
     expected = ("reference: none, kraken is not connected, cfbenchmarks is down",)
     subject.handle(INDEX)
