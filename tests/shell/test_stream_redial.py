@@ -106,12 +106,7 @@ async def _delays(monkeypatch: pytest.MonkeyPatch, healthy_s: float) -> list[flo
         url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
         feed = asyncio.create_task(
             stream.run_feed(
-                url,
-                signer,
-                Session(is_private=False),
-                lambda: NOW,
-                lambda _: None,
-                backoff=Told(lambda: 0.001),
+                url, None, Session(is_private=False), lambda: NOW, lambda _: None, backoff=Told(lambda: 0.001)
             )
         )
         await until(lambda: len(ceilings) >= 3)
