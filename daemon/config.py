@@ -15,8 +15,8 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from daemon.core.risk import Limits
 from daemon.core.probe import doubted_after
+from daemon.core.risk import Limits
 from daemon.core.units import MILLISECOND, MONEY_ONE, QTY_ONE, SECOND
 
 Count = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
