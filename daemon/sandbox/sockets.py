@@ -16,6 +16,8 @@ from aiohttp import WSCloseCode, web
 from daemon.sandbox.frames import as_text_frame
 
 BUFFER_BYTES_MAX = 8 * 1024 * 1024
+WAITING_BYTES_MAX = 8 * BUFFER_BYTES_MAX
+"""Who leaves so much unread is cut off, whatever is being written: a server's memory is no mailbox."""
 DRAIN_POLL_S = 0.0005
 DRAIN_S_MAX = 30.0
 
@@ -60,15 +62,23 @@ class Socket:
         """Write JSON texts as one frame each."""
         if self.line is not None:
             payloads = self.line.pass_on(payloads)
-        if self.is_open and not self._is_mute:
+        if self._takes_more():
             assert isinstance(self._transport, asyncio.Transport)
             self._transport.write(b"".join([as_text_frame(payload) for payload in payloads]))
 
     def write_raw(self, frames: bytes) -> None:
         """Write bytes that are whole frames already."""
-        if self.is_open and not self._is_mute:
+        if self._takes_more():
             assert isinstance(self._transport, asyncio.Transport)
             self._transport.write(frames)
+
+    def _takes_more(self) -> bool:
+        if not self.is_open or self._is_mute:
+            return False
+        if self.waiting_bytes > WAITING_BYTES_MAX:
+            self.abort()
+            return False
+        return True
 
     async def drained(self) -> None:
         """Wait until the client has taken everything; one that takes nothing for long is cut off."""

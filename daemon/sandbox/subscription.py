@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 RATE_WINDOW_MS: Final = 1_000
 
+SESSION_NAMES_MAX: Final = 500_000
+SESSION_COMMANDS_PER_S_MAX: Final = 10_000
+"""Sanity caps of one connection, over all of its subscriptions. Source: protocol sheet 2.8."""
+
 Ladders: TypeAlias = tuple[tuple[Level, ...], tuple[Level, ...]]
 """YES and NO levels, each ascending on its own scale."""
 
@@ -75,6 +79,8 @@ class StreamLimits(msgspec.Struct, frozen=True):
     markets_per_subscription: int | None = None
     commands_per_s: int | None = None
     """Of one subscription."""
+    session_names: int = SESSION_NAMES_MAX
+    session_commands_per_s: int = SESSION_COMMANDS_PER_S_MAX
 
     def check_size(self, subscription: Subscription | None, names: Iterable[str] | None) -> None:
         """Check that names may be added to a subscription, or to a new one.

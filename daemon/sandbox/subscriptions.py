@@ -47,6 +47,9 @@ class ClientSession:
         self.subscriptions: dict[int, Subscription] = {}
         self._by_channel: dict[str, Subscription] = {}
         self._sids = 0
+        self._second = 0
+        self._commands = 0
+        """Of this second."""
         self._view = view
 
     def receive(self, text: str | bytes) -> None:
@@ -54,6 +57,7 @@ class ClientSession:
         command = decode_command(text)
         id_ = id_of(text) if command is None else command.id
         try:
+            self._count_command()
             if command is None:
                 raise CommandRefused(1)
             if self._view.command_fault is not None:
@@ -74,6 +78,20 @@ class ClientSession:
         except CommandRefused as refused:
             self._refuse(refused, id_)
 
+    def _count_command(self) -> None:
+        second = self._view.now_ms // 1000
+        if second != self._second:
+            self._second, self._commands = second, 0
+        self._commands += 1
+        if self._commands > self._view.limits.session_commands_per_s:
+            raise CommandRefused(27)
+
+    def _check_names(self, *lists: list[str] | None) -> None:
+        """Check that the connection may name so many more, be they new to it or not."""
+        held = sum(len(found.names or ()) for found in self.subscriptions.values())
+        if held + sum(len(names or ()) for names in lists) > self._view.limits.session_names:
+            raise CommandRefused(26)
+
     # --- commands ----------------------------------------------------------------------------
 
     def _subscribe(self, command: Command) -> None:
@@ -89,6 +107,7 @@ class ClientSession:
         is_silent = flag_of(params, "skip_ticker_ack")
         with_ticker = flag_of(params, "send_initial_snapshot")
         limits, now_ms = self._view.limits, self._view.now_ms
+        self._check_names(*names.values())
         for channel in channels:
             limits.check_size(self._by_channel.get(channel), names[channel])
         for channel in channels:
@@ -158,6 +177,7 @@ class ClientSession:
         if action == "add_markets":
             with_ticker = flag_of(params, "send_initial_snapshot")
             self._view.limits.check_size(subscription, tickers)
+            self._check_names(tickers)
             added = self._add(subscription, tickers)
             self._ok(subscription, id_)
             self._greet(subscription, added, with_ticker=with_ticker)
@@ -185,6 +205,7 @@ class ClientSession:
         if not ids:
             raise CommandRefused(24)
         if action == "subscribe_indices":
+            self._check_names(ids)
             self._add(subscription, None if ALL in ids else ids)
         else:
             kept = self._view.index_ids if subscription.names is None else subscription.names

@@ -9,6 +9,7 @@ import structlog
 from aiohttp import WSMsgType, web
 
 from daemon.sandbox.auth import Verifier
+from daemon.sandbox.bodies import too_many_requests
 from daemon.sandbox.frames import HEARTBEAT
 from daemon.sandbox.sockets import BUFFER_BYTES_MAX, Socket, close_all
 from daemon.sandbox.subscriptions import ClientSession
@@ -17,6 +18,8 @@ from daemon.sandbox.venue import Venue
 PATH = "/trade-api/ws/v2"
 HEARTBEAT_S = 10.0
 """Between two control pings. A missing pong is never a reason to close (sheet 11, row 3)."""
+CONNECTIONS_MAX = 200
+"""Of one user; one more is refused as too many requests (sheet 2.8, which doesn't say how)."""
 COMPRESSES = False
 """Whether permessage-deflate is offered (sheet 11, row 23)."""
 
@@ -40,6 +43,7 @@ class WsApi:
         self._venue = venue
         self._verifier = verifier
         self._sockets: dict[ClientSession, Socket] = {}
+        self.connections_max = CONNECTIONS_MAX
         self._is_bounded = venue.flow.speed is not None
         venue.flush = self.flush
 
@@ -61,9 +65,11 @@ class WsApi:
         ]
 
     async def connect(self, request: web.Request) -> web.WebSocketResponse:
-        """Serve one connection until it ends. 401 without a good signature."""
+        """Serve one connection until it ends. 401 without a good signature, 429 beyond `connections_max`."""
         path = request.raw_path.partition("?")[0]
         account = self._verifier.verify(request.headers, "GET", path, self._venue.clock.now())
+        if len(self._sockets) >= self.connections_max:
+            raise too_many_requests()
         response = web.WebSocketResponse(compress=COMPRESSES, max_msg_size=1 << 20)
         await response.prepare(request)
         session = self._venue.hub.open_session(account)

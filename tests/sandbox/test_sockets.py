@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+import pytest
+
 from daemon.sandbox import sockets
 from daemon.sandbox.flow import Resumed
 from tests.sandbox.running import receive_until, running, until
@@ -43,3 +45,21 @@ async def test_a_client_that_does_not_read_blocks_nobody(tmp_path: Path) -> None
 def test_the_flow_is_the_scripted_one() -> None:
     """The tests' flow begins at the wall's time that it was given."""
     assert 5 == ScriptedFlow(Resumed(5, 1, None, ())).start_at
+
+
+async def test_a_follower_that_does_not_read_is_cut_off(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On every kind of stream: what nobody reads is not kept for ever."""
+    monkeypatch.setattr(sockets, "WAITING_BYTES_MAX", 1 << 20)
+    async with (
+        asyncio.timeout(30),
+        running(tmp_path) as client,
+        client.http.ws_connect(client.ready.clock_ws_url),
+    ):
+        await until(lambda: client.sandbox._clock.count == 1)
+        [follower] = client.sandbox._clock._followers
+        while follower.socket.is_open:
+            follower.socket.write([b"x" * 65_000])
+            assert follower.socket.waiting_bytes < (1 << 20) + 70_000
+        await until(lambda: client.sandbox._clock.count == 0)

@@ -314,3 +314,27 @@ def test_a_channel_error_ends_its_subscription_only() -> None:
     assert {"type": "error", "sid": 1, "seq": 1, "msg": {"code": 10, "msg": "Channel error"}} == frame
     assert [2] == list(session.subscriptions)
     assert 3 == told(session, subscribe(2, "trade"))[0]["msg"]["sid"]
+
+
+def test_a_connection_names_so_many_markets_and_no_more() -> None:
+    """The sanity cap over all its subscriptions is code 26, and the command is refused whole."""
+    session = session_of(limits=StreamLimits(session_names=5))
+    told(session, subscribe(1, "trade", "ticker", market_tickers=["A", "B"]))
+    assert 26 == code(session, subscribe(2, "fill", market_tickers=["A", "B"]))
+    assert 26 == code(session, update(3, 1, "add_markets", "C", "D"))
+    assert "ok" == told(session, update(4, 1, "add_markets", "C"))[0]["type"]
+    assert {"A": None, "B": None, "C": None} == session.subscriptions[1].names
+
+
+def test_a_connection_says_so_much_a_second_and_no_more() -> None:
+    """The sanity cap over all its commands is code 27, garbage counted; the next second is a new one."""
+    view = View()
+    view.limits = StreamLimits(session_commands_per_s=2)
+    session = ClientSession("client", view)
+    listing = {"id": 1, "cmd": "list_subscriptions"}
+    session.receive("{")
+    assert ["ok"] == [frame["type"] for frame in told(session, listing)][-1:]
+    assert 27 == code(session, listing)
+    view.now_ms += 1_000
+    session.receive(json.dumps(listing))
+    assert '"ok"' in session.outbox[0].decode()

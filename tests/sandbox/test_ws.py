@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from daemon.core.units import BookSide, Ns
 from daemon.exchange.exchange import Exchange
 from daemon.exchange.facts import Fact
 from daemon.exchange.requests import NewOrder
-from tests.sandbox.running import Client, receive_until, running
+from daemon.sandbox.ws import CONNECTIONS_MAX
+from tests.sandbox.running import Client, receive_until, running, until
 from tests.sandbox.scripted import MAKER, OPEN, ScriptedFlow
 from tests.sandbox.wire import order_terms, subscribe
 
@@ -185,3 +187,25 @@ async def test_a_stop_closes_with_1001(tmp_path: Path) -> None:
         await client.sandbox.stop()
         message = await socket.receive(timeout=5)
         assert (aiohttp.WSMsgType.CLOSE, 1001) == (message.type, message.data)
+
+
+async def test_two_hundred_connections_are_served_and_one_more_is_refused(tmp_path: Path) -> None:
+    """Each gets its book and its trades; the next one 429, until somebody leaves."""
+    async with asyncio.timeout(60), running(tmp_path) as client, AsyncExitStack() as stack:
+        unlimited = aiohttp.TCPConnector(limit=0)
+        client.http = await stack.enter_async_context(aiohttp.ClientSession(connector=unlimited))
+        found = [await stack.enter_async_context(client.socket()) for _ in range(CONNECTIONS_MAX)]
+        for socket in found:
+            await socket.send_json(subscribe(1, "orderbook_delta", "trade", market_tickers=[OPEN]))
+        for socket in found:
+            await receive_until(socket, lambda frame: frame["type"] == "orderbook_snapshot")
+        assert 201 == (await client.call("POST", ORDERS, order_terms(price="0.6000")))[0]
+        for socket in found:
+            [*_, trade] = await receive_until(socket, lambda frame: frame["type"] == "trade")
+            assert 1 == trade["seq"]
+        with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+            await stack.enter_async_context(client.socket())
+        assert 429 == refused.value.status
+        await found.pop().close()
+        await until(lambda: client.sandbox._ws.count < CONNECTIONS_MAX)
+        await stack.enter_async_context(client.socket())
