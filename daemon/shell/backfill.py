@@ -154,7 +154,7 @@ class Backfill:
     # --- trades ----------------------------------------------------------------------------------
 
     async def _read_long_bulk(self, gaps: list[Gap], bulk: _Bulk | None) -> _Bulk | None:
-        """Return all markets' trades as far back as these gaps go if that is few pages; else what was given."""
+        """Return all markets' trades as far back as these gaps go if that is few pages, else `bulk`."""
         now = self._now()
         lacking = [gap for gap in gaps if _has_trades(gap) and (bulk is None or not bulk.covers(gap))]
         if len(lacking) < BULK_MARKETS_MIN or all(map(_is_short, lacking)) or now < self._long_list_at:

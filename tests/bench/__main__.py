@@ -9,15 +9,21 @@ import json
 import platform
 import sys
 from pathlib import Path
+from statistics import median
 
 import pytest
 
+from tests.bench.recovery import Plan
+from tests.bench.recovery import measure as measure_life
 from tests.bench.test_bench_decision import decision_rates
 from tests.bench.test_bench_feed import feed_rates
 from tests.bench.test_bench_sandbox import sandbox_rates
 
 BOOK_PER_S_WANTED = 20_000
 ORDERS_PER_S_WANTED = 1_000
+CUT_S_WANTED = 2.0
+GAP_S_WANTED = 0.5
+STORM_PER_S_WANTED = 20_000
 
 
 def measure() -> dict[str, dict[str, object]]:
@@ -32,6 +38,7 @@ def measure() -> dict[str, dict[str, object]]:
         },
     }
     figures |= sandbox_figures()
+    figures |= life_figures()
     try:
         decision = decision_rates()
     except pytest.skip.Exception as absent:
@@ -63,6 +70,41 @@ def sandbox_figures() -> dict[str, dict[str, object]]:
             "against": f"the {wanted[name]:,}/s that no test should need more than",
         }
         for name, rates in carried.items()
+    }
+
+
+def life_figures() -> dict[str, dict[str, object]]:
+    """Return how soon the daemon recovers with a thousand markets, and what it carries of a storm."""
+    life = measure_life(Plan(markets=1000, cuts=3, gaps=3, per_s=STORM_PER_S_WANTED, seconds=10, idle_s=2))
+    cut_s, gap_s = median(life.cut_s), median(life.gap_s)
+    ages, memory = life.age_p99_ms, life.rss_quarter_mb
+    carried_s = life.messages / life.drained_s
+    return {
+        "cut_recovery": {
+            "median": round(cut_s, 3),
+            "unit": f"s from a cut of {life.connections} connections to 1,000 books synced;"
+            f" {median(life.redial_s):.3f} s of it until the last one was up, its backoff's chance included;"
+            f" {median(life.cut_backfilled_s):.1f} s until the past was whole",
+            "ratio": round(cut_s / CUT_S_WANTED, 2),
+            "against": f"the {CUT_S_WANTED:g} s that it may take",
+        },
+        "gap_recovery": {
+            "median": round(gap_s, 3),
+            "unit": "s from a gap in the numbers of 400 markets to all of their books synced",
+            "ratio": round(gap_s / GAP_S_WANTED, 2),
+            "against": f"the {GAP_S_WANTED:g} s that it may take",
+        },
+        "storm": {
+            "median": round(carried_s),
+            "per_core_s": round(life.per_core_s),
+            "unit": f"messages/s through the whole daemon, 1,000 markets, none lost;"
+            f" {life.per_core_s:,.0f} per second of its one core"
+            f" (the sandbox: {life.sandbox_per_core_s:,.0f} of its own)",
+            "ratio": round(carried_s / STORM_PER_S_WANTED, 2),
+            "against": f"the {STORM_PER_S_WANTED:,}/s that were asked of the sandbox;"
+            f" age p99 by quarter {', '.join(f'{age:.0f}' for age in ages)} ms,"
+            f" memory {memory[0]:.0f} to {memory[-1]:.0f} MB, idle {life.idle_cpu:.1%} of a core",
+        },
     }
 
 

@@ -69,7 +69,7 @@ class Signer:
         }
 
 
-def _cpu_s(pid: int) -> float:
+def cpu_s(pid: int) -> float:
     """Return the processor seconds that a process has used; 0 where the system doesn't tell."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
@@ -167,12 +167,12 @@ async def _book_load(
         counters = [await _follow(ready, signer, made["tickers"]) for _ in range(clients)]
         while any(counter.snapshots < markets for counter in counters):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
-        began_s, cpu_s = time.perf_counter(), _cpu_s(ready["pid"])
+        began_s, before_s = time.perf_counter(), cpu_s(ready["pid"])
         body = {"event_ticker": EVENT, "per_s": per_s, "seconds": seconds}
         messages = (await _admin(http, ready, "/load/start", body))["messages"]
         while any(counter.deltas < messages for counter in counters):  # noqa: ASYNC110
             await asyncio.sleep(0.005)
-        took_s, used_s = time.perf_counter() - began_s, _cpu_s(ready["pid"]) - cpu_s
+        took_s, used_s = time.perf_counter() - began_s, cpu_s(ready["pid"]) - before_s
         standings = (await _admin(http, ready, "/load", None))["subscriptions"]
         for counter in counters:
             counter.close()
@@ -231,9 +231,9 @@ async def _order_load(ready: dict[str, Any], *, connections: int, orders: int) -
         ]
         for place in range(connections)
     ]
-    began_s, cpu_s = time.perf_counter(), _cpu_s(ready["pid"])
+    began_s, before_s = time.perf_counter(), cpu_s(ready["pid"])
     accepted = sum(await asyncio.gather(*(_send_orders(host, requests) for requests in each)))
-    took_s, used_s = time.perf_counter() - began_s, _cpu_s(ready["pid"]) - cpu_s
+    took_s, used_s = time.perf_counter() - began_s, cpu_s(ready["pid"]) - before_s
     assert accepted == orders // connections * connections
     return _rates(accepted, took_s, used_s)
 

@@ -180,7 +180,7 @@ async def test_a_list_that_can_not_lag_is_believed(trades: list[tuple[str, str, 
 
 
 async def whole(subject: Rig, *tickers: str, is_start: bool = False) -> None:
-    """Have these markets listed, subscribed and read; forget what was asked, unless it is the start's test."""
+    """Have these markets listed, subscribed and read; forget what was asked, but at the start."""
     batch: list[e.Event] = []
     for ticker in tickers:
         batch += [
