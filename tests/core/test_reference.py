@@ -254,3 +254,14 @@ def test_the_connections_old_name_is_understood() -> None:
     references.on_price(price("kraken", 100))
     references.on_connection(e.FeedDropped("reference", "reset", T0))
     assert spot(references).source(T0) is None
+
+
+def test_people_see_when_a_source_was_last_heard(references: References) -> None:
+    """By its prices or by its connection's life, whichever is later; None before anything came."""
+    heard = {name: source.told_at for name, source in References(CONFIG).sources.items()}
+    assert {"kraken": None, "cfbenchmarks": None} == heard
+    references.on_price(price("kraken", 84_000, T0 + SECOND))
+    references.on_heard(e.FeedHeard("kraken", T0 + 2 * SECOND))
+    references.on_price(price("cfbenchmarks", 84_000, T0 + 3 * SECOND))
+    heard = {name: source.told_at for name, source in references.sources.items()}
+    assert {"kraken": T0 + 2 * SECOND, "cfbenchmarks": T0 + 3 * SECOND} == heard
