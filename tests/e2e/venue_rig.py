@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -142,17 +143,19 @@ class VenueRig:
         self.engine: Engine
         self.metrics: Metrics
         self.rest: Rest
+        self.refusals: Counter[str] = Counter()
+        """How often each reason not to trade was in force when looked at, some hundred times a second."""
         self.replies: dict[str, int] = {}
         """Order requests by the status of their answer; "none" where none came."""
 
     # --- the operator ---------------------------------------------------------------------------
 
-    async def call(self, path: str, **body: object) -> Any:
+    async def call(self, call: str, /, **body: object) -> Any:
         """Make an admin call and return its answer."""
-        url = self.sandbox.ready["admin_url"] + path
+        url = self.sandbox.ready["admin_url"] + call
         async with self._admin.post(url, json=body) as reply:
             answer = await reply.json()
-            assert reply.status == 200, f"{path} {body}: {reply.status} {answer}"
+            assert reply.status == 200, f"{call} {body}: {reply.status} {answer}"
             return answer
 
     async def hits(self, id_: int) -> int:
@@ -171,6 +174,14 @@ class VenueRig:
         bids = [["0.4500", "100.00"], ["0.4400", "200.00"]]
         asks = [["0.5500", "100.00"], ["0.5600", "200.00"]]
         await self.call("/book", ticker=ticker, bids=bids, asks=asks)
+
+    async def watch_refusals(self) -> None:
+        """Note why the daemon would not trade, until cancelled."""
+        while True:
+            state, limits = self.engine.state, self.engine.config.limits
+            for market in state.markets.values():
+                self.refusals[state.vouch(market, limits, time.time_ns()) or "none"] += 1
+            await asyncio.sleep(0.01)
 
     # --- what the daemon believes, and what is true ---------------------------------------------
 
@@ -250,8 +261,10 @@ class VenueRig:
         costs = Costs(await self.rest.endpoint_costs())
         model = ModelRef("none", "none", "1", "0" * 64)
         setup = setup_of(config, model, time.time_ns() // MILLISECOND, is_backfilled=True)
+        # Asked often, so that the strategy's restlessness needs no moving book.
+        engine_config = msgspec.structs.replace(setup.engine, heartbeat=100 * MILLISECOND)
         self.engine = Engine(
-            setup.engine, [Slot(self.strategy, frozenset(("KXTEST",)))], None, FeatureSchema(("mid",))
+            engine_config, [Slot(self.strategy, frozenset(("KXTEST",)))], None, FeatureSchema(("mid",))
         )
         header = JournalHeader(
             kalshid_version="test",
@@ -320,6 +333,7 @@ async def venue_rig(
         parts = await rig.open_parts(folder, stack, config_text)
         tasks = [asyncio.create_task(part, name=name) for name, part in parts.items()]
         tasks.append(asyncio.create_task(_hit_quotes(rig, tickers), name="others"))
+        tasks.append(asyncio.create_task(rig.watch_refusals(), name="watch"))
         try:
             await rig.until(lambda: rig.is_trading, "it trades")
             yield rig
