@@ -18,28 +18,14 @@ import msgspec
 
 from daemon.core import events as e
 from daemon.core.breaker import Breaker
-from daemon.core.commands import (
-    AmendOrder,
-    CancelAll,
-    Command,
-    PlaceOrder,
-    ProbeVenue,
-    Reconcile,
-)
+from daemon.core.commands import AmendOrder, CancelAll, Command, PlaceOrder, ProbeVenue, Reconcile
 from daemon.core.engine_config import EngineConfig
 from daemon.core.exposure import cash_free, loss_elsewhere, marked_equity
 from daemon.core.issuing import Issuer, base36
 from daemon.core.market import Market
 from daemon.core.orders import Proposal, ProposeCancel, plan
 from daemon.core.own_orders import ADOPTED
-from daemon.core.risk import (
-    AccountRisk,
-    Approved,
-    MarketRisk,
-    Refusal,
-    Risk,
-    vouch_market,
-)
+from daemon.core.risk import AccountRisk, Approved, MarketRisk, Refusal, Risk, vouch_market
 from daemon.core.scorer import FeatureSchema, Scorer
 from daemon.core.state import State
 from daemon.core.strategy import FeatureRow, MarketView, Strategy, Wanted
@@ -369,6 +355,10 @@ class Engine:
         market = self.state.markets.get(command.ticker)
         if market is None:
             return "market_not_open"
+        for order in self.state.orders.values():
+            # Another one became so while this one waited in the queue.
+            if order.state == "unknown" and order.ticker == command.ticker:
+                return "order_unknown"
         return (
             self._stop_reason()
             or self.state.vouch(market, self.config.limits, now)

@@ -22,7 +22,7 @@ class TransportLag:
     __slots__ = ("_minima", "lag", "offset")
 
     def __init__(self) -> None:
-        self._minima: deque[list[Ns]] = deque(maxlen=BUCKETS)  # [bucket number, smallest difference]
+        self._minima: deque[list[Ns]] = deque()  # [bucket number, smallest difference]
         self.offset: Ns | None = None
         """Smallest `received_at - sent_at` of the last ten minutes; None before the first stamp."""
         self.lag: Ns | None = None
@@ -35,6 +35,8 @@ class TransportLag:
         minima = self._minima
         if not minima or minima[-1][0] != bucket:
             minima.append([bucket, difference])
+            while minima[0][0] <= bucket - BUCKETS:
+                minima.popleft()  # by the clock, not by their number: a quiet connection fills few of them
             self.offset = min(entry[1] for entry in minima)
         elif difference < minima[-1][1]:
             minima[-1][1] = difference

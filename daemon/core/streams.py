@@ -129,6 +129,8 @@ class StreamBeliefs(OrderBeliefs):
             # A second snapshot replaces a book that was right: windows over the change go on.
             self.counts["resnapshots"] += 1
         market.book.apply_snapshot(event)
+        # Counted like any other loss, for that is what makes the shell ask for another one.
+        self.counts["books_lost"] += not market.book.is_synced
         market.features.on_book(market.book, event.received_at)
         self.touched[event.ticker] = None
 

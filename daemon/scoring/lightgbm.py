@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import ctypes
 import importlib.util
-import struct
 import weakref
 from collections.abc import Sequence
 from functools import cache
@@ -143,7 +142,6 @@ class LightGBMScorer:
         # Plain addresses: a pointer object is converted anew at every call.
         buffers = (self._row, self._length, self._output)
         self._arguments = (fast.value, *(ctypes.addressof(buffer) for buffer in buffers))
-        self._pack = struct.Struct(f"{columns}d").pack_into
         self._predict = library.LGBM_BoosterPredictForMatSingleRowFast
         self._finalizer = weakref.finalize(self, _release, booster.value, fast.value)
 
@@ -154,11 +152,8 @@ class LightGBMScorer:
             ValueError: the row has another length than the schema.
             LightGBMError: the library refused the call.
         """
-        try:
-            self._pack(self._row, 0, *row)  # three times faster, and most rows miss nothing
-        except struct.error:
-            # A missing value is NaN here and nowhere else. A slice of another length raises ValueError.
-            self._row[:] = [nan if value is None else value for value in row]
+        # A missing value is NaN here and nowhere else. A slice of another length raises ValueError.
+        self._row[:] = [nan if value is None else value for value in row]
         if self._predict(*self._arguments) != 0:
             raise LightGBMError(_library().LGBM_GetLastError().decode(errors="replace"))
         return self._output.value

@@ -48,6 +48,16 @@ def test_an_old_best_delay_is_forgotten() -> None:
     assert lag.lag == 0
 
 
+def test_ten_minutes_are_ten_minutes_on_a_quiet_connection_too() -> None:
+    """After our clock was set, one message in an hour must not be held against a minimum of hours ago."""
+    lag = TransportLag()
+    lag.observe(0, 2 * SECOND)
+    for hour in range(1, BUCKETS):
+        at = hour * 60 * BUCKET
+        lag.observe(at + MILLISECOND, at)
+        assert (lag.offset, lag.lag) == (MILLISECOND, 0)
+
+
 def test_reset_forgets() -> None:
     """A new connection starts from nothing."""
     lag = TransportLag()

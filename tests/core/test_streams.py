@@ -117,6 +117,15 @@ def test_a_route_may_be_told_before_the_listing() -> None:
     assert state.markets[OTHER].feed is state.feeds["kalshi-2"]
 
 
+def test_an_impossible_snapshot_is_a_lost_book(state: State) -> None:
+    """Counted as one, for the shell to ask for another: the stream thinks that all is well."""
+    state.apply(snapshot(T0 + 1, yes=((4_000, 500), (4_000, 600))))
+    assert not state.markets[TICKER].book.is_synced
+    assert state.counts["books_lost"] == 1
+    state.apply(snapshot(T0 + 2))
+    assert state.counts["books_lost"] == 1
+
+
 def test_unwatched_messages_are_counted_and_show_that_their_connection_lives(state: State) -> None:
     """Nothing unknown is silently taken in."""
     state.apply(e.BookDeltaReceived("X", "yes", 4_000, 500, T0 + 1, T0))
