@@ -62,6 +62,60 @@ def test_only_events_of_scalars_are_hidden_from_the_garbage_collector(kind: type
     assert is_scalar is not kind.__struct_config__.gc
 
 
+OLD_FIELDS = {
+    "FeedConnected": "feed received_at",
+    "FeedDropped": "feed reason received_at",
+    "FeedHeard": "feed received_at",
+    "BookSnapshotReceived": "ticker yes no received_at sent_at",
+    "BookDeltaReceived": "ticker side price delta received_at sent_at",
+    "BookLost": "ticker reason received_at",
+    "TradePrinted": "ticker trade_id price qty taker_side received_at sent_at",
+    "CandleBackfilled": "ticker period ended_at bid ask volume received_at",
+    "ReferencePriceReceived": "source symbol price received_at sent_at",
+    "MarketListed": "spec received_at",
+    "MarketStatusChanged": "ticker status received_at",
+    "MarketCloseMoved": "ticker close_at received_at",
+    "MarketGridChanged": "ticker bands received_at",
+    "MarketStrikeSet": "ticker strike received_at",
+    "MarketDetermined": "ticker result settlement_price received_at",
+    "MarketSettled": "ticker received_at",
+    "MarketDropped": "ticker received_at",
+    "OrderAccepted": "action client_order_id order_id filled remaining received_at sent_at reduced_by",
+    "OrderRejected": "action client_order_id code details received_at",
+    "OrderUnknown": "action client_order_id reason received_at",
+    "OrderDropped": "action client_order_id reason received_at",
+    "OrderUpdated": "order_id client_order_id ticker side price status filled remaining reason received_at"
+    " sent_at",
+    "OrderFilled": "trade_id order_id client_order_id ticker side price qty fee is_taker received_at sent_at",
+    "AccountReconciled": "asked_at received_at cash positions orders fills",
+    "AccountDoubted": "reason received_at",
+    "VenueFailed": "request reason received_at",
+    "VenueAnswered": "request received_at",
+    "HaltRequested": "reason received_at",
+    "ResumeRequested": "reason received_at",
+    "StopRequested": "reason received_at",
+}
+"""Every kind of event in journals from before the venue had several connections, as it was written then."""
+
+
+@pytest.mark.parametrize("name", OLD_FIELDS)
+@given(st.data())
+@settings(max_examples=10, suppress_health_check=[HealthCheck.too_slow])
+def test_an_event_of_an_old_journal_is_what_it_was(name: str, draw: st.DataObject) -> None:
+    """Its fields are the first ones still, under their old names; what was added has its default."""
+    kind, fields = getattr(events, name), OLD_FIELDS[name].split()
+    event = draw.draw(structs(kind))
+    written = msgspec.to_builtins(event)[: 1 + len(fields)]
+    back = DECODER.decode(msgspec.msgpack.encode(written))
+    assert list(kind.__struct_fields__[: len(fields)]) == fields
+    assert kind is type(back)
+    added = kind.__struct_fields__[len(fields) :]
+    defaults = dict(
+        zip(added, kind.__struct_defaults__[len(kind.__struct_defaults__) - len(added) :], strict=True)
+    )
+    assert msgspec.structs.replace(event, **defaults) == back
+
+
 def test_a_field_appended_with_a_default_reads_old_bytes() -> None:
     """What an older version wrote stays readable when a struct grows at its end."""
 
