@@ -63,8 +63,10 @@ class Hub:
         self._ids_known = 0
         self._suspect: dict[str, None] = {}
         """A tape's markets whose book is in doubt since a jump of the recorded sequence."""
-        self._touched: dict[str, Qty | None] = {}
-        """Markets whose summary may have changed, and the size of their last trade."""
+        self._touched: dict[str, None] = {}
+        """Markets whose summary may have changed."""
+        self._last_qtys: dict[str, Qty | None] = {}
+        """The size of each market's last trade: what its summary shows, and the market doesn't keep."""
         self._summaries: dict[str, facts.TickerTold] = {}
 
     # --- sessions ----------------------------------------------------------------------------
@@ -128,9 +130,8 @@ class Hub:
         market = self._exchange.markets.get(ticker)
         if market is None:
             return None
-        told = self._summaries.get(ticker)
-        last_qty = told.last_qty if told is not None else None
-        return frames.ticker_body(frames.ticker_of(market, last_qty, self._now), market.dollar_volume)
+        told = frames.ticker_of(market, self._last_qtys.get(ticker), self._now)
+        return frames.ticker_body(told, market.dollar_volume)
 
     def open_tickers(self) -> list[str]:
         """Return the markets that trade."""
@@ -156,17 +157,19 @@ class Hub:
         for fact in tellings:
             match fact:
                 case facts.LevelChanged():
-                    self._touched.setdefault(fact.ticker, None)
+                    self._touched[fact.ticker] = None
                     self._tell_delta(fact, tail)
                 case facts.Traded():
-                    self._touched[fact.ticker] = fact.qty
+                    self._touched[fact.ticker] = None
+                    self._last_qtys[fact.ticker] = fact.qty
                     self._tell("trade", "trade", fact.ticker, frames.trade_body(fact))
                 case facts.BookReplaced():
-                    self._touched.setdefault(fact.ticker, None)
+                    self._touched[fact.ticker] = None
                     self._suspect.pop(fact.ticker, None)
                     self._tell_snapshot(fact)
                 case facts.TickerTold():
                     self._summaries[fact.ticker] = fact
+                    self._last_qtys[fact.ticker] = fact.last_qty
                     volume = self._exchange.markets[fact.ticker].dollar_volume
                     self._tell("ticker", "ticker", fact.ticker, frames.ticker_body(fact, volume))
                 case SequenceJumped():
@@ -277,8 +280,10 @@ class Hub:
     def forget(self, markets: Iterable[Market]) -> None:
         """Drop what is known of markets that are long over; their tickers are unknown ones from here on."""
         for market in markets:
+            ticker = market.ticker
             for known in (self._summaries, self._touched, self._suspect, self._book_listeners):
-                known.pop(market.ticker, None)
+                known.pop(ticker, None)
+            self._last_qtys.pop(ticker, None)
             self._events.pop(market.spec.event_ticker, None)
 
     # --- summaries ---------------------------------------------------------------------------
@@ -287,17 +292,20 @@ class Hub:
         """Send the summaries that are due: of markets, and the fast ones of indices."""
         if self._listeners["cfbenchmarks_value_5hz"]:
             self._tell_index(self._index_feed.fast(self._now), "cfbenchmarks_value_5hz")
-        later: dict[str, Qty | None] = {}
-        for ticker, qty in self._touched.items():
+        if not self._listeners["ticker"]:
+            # Who comes later is shown the state of that moment: nothing is made for nobody.
+            self._touched.clear()
+            return
+        later: dict[str, None] = {}
+        for ticker in self._touched:
             market = self._exchange.markets.get(ticker)
             if market is None or market.book.is_shadow:
                 continue
             last = self._summaries.get(ticker)
             if last is not None and self._now - last.at < TICKER_GAP:
-                later[ticker] = qty
+                later[ticker] = None
                 continue
-            last_qty = qty if qty is not None or last is None else last.last_qty
-            told = frames.ticker_of(market, last_qty, self._now)
+            told = frames.ticker_of(market, self._last_qtys.get(ticker), self._now)
             if last is not None and _shows_the_same(last, told):
                 continue
             self._summaries[ticker] = told

@@ -234,8 +234,9 @@ class Feeds:
     async def _run_link(self, link: _Link, url: str, signer: Signer) -> None:
         session, backoff = link.session, self._backoff()
         if session is not self.session:
-            # Not all at the same instant: many connections are one crowd to the venue.
-            await asyncio.sleep(backoff.next_s())
+            # Not all at the same instant: many connections are one crowd to the venue. No attempt has
+            # failed yet, so this takes nothing from the backoff: the first reconnect is as prompt as any.
+            await asyncio.sleep(self._backoff().next_s())
         await run_feed(
             url,
             signer,

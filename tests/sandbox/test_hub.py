@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from daemon.core.units import MILLISECOND, SECOND
 from daemon.exchange import facts
 from daemon.exchange.exchange import Exchange
 from daemon.exchange.requests import NewOrder
+from daemon.sandbox import frames as sandbox_frames
 from daemon.sandbox.flow import IndexPrinted, SequenceJumped
 from daemon.sandbox.hub import Hub
 from daemon.sandbox.subscriptions import ClientSession
@@ -92,6 +95,28 @@ def test_the_ticker_is_conflated() -> None:
     hub.set_time(T0 + 400 * MILLISECOND)
     hub.tell_tickers()
     assert ["0.4500"] == [frame["msg"]["yes_bid_dollars"] for frame in frames(session)]
+
+
+def test_a_summary_is_made_for_those_who_listen_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is built for nobody; who comes later sees the last trade's size all the same."""
+    exchange = exchange_of()
+    hub = hub_of(exchange)
+    made: list[str] = []
+    body = sandbox_frames.ticker_body
+
+    def counted(told: facts.TickerTold, volume: int) -> bytes:
+        made.append(told.ticker)
+        return body(told, volume)
+
+    monkeypatch.setattr(sandbox_frames, "ticker_body", counted)
+    for order in (NewOrder("a", TICKER, "bid", 4000, 300), NewOrder("b", TICKER, "ask", 4000, 300)):
+        hub.publish([*exchange.place(order, T0)[1]])
+        hub.tell_tickers()
+    assert [] == made
+    session = hub.open_session("a")
+    session.receive(json.dumps(subscribe(1, "ticker", market_tickers=[TICKER], send_initial_snapshot=True)))
+    assert "3.00" == frames(session)[-1]["msg"]["last_trade_size_fp"]
+    assert [TICKER] == made
 
 
 def test_a_body_is_shared_and_its_envelope_isn_t() -> None:
