@@ -238,15 +238,25 @@ class Exchange(Lifecycle):
     ) -> tuple[Market, Order] | Refused:
         """Return a resting order and its market, or why it can't be changed."""
         order = self.find(account, order_id)
+        if order is not None and self._is_past_close(order.ticker, now):
+            # Whatever became of the order: after the close this is said of every operation (sheet 7.5).
+            return self.pauses.refusal(order.exchange_index, is_cancel=is_cancel) or Refused(
+                "market_inactive"
+            )
         if order is None or order.status != "resting":
             return Refused("not_found")
         market = self.markets[order.ticker]
         refusal = self.pauses.refusal(market.spec.exchange_index, is_cancel=is_cancel)
         if refusal is not None:
             return refusal
-        if now >= market.spec.close_at or not (is_cancel or market.is_open(now)):
+        if not (is_cancel or market.is_open(now)):
             return Refused("market_inactive")
         return market, order
+
+    def _is_past_close(self, ticker: str, now: Ns) -> bool:
+        """Whether a market's close has passed; False for one that is long over and forgotten."""
+        market = self.markets.get(ticker)
+        return market is not None and now >= market.spec.close_at
 
     def cancel(self, account: str, order_id: str, now: Ns) -> tuple[Qty | Refused, list[Fact]]:
         """Take a resting order out; the outcome is what was resting."""

@@ -48,7 +48,7 @@ PUBLIC = (
     "/multivariate_event_collections",
     "/structured_targets",
 )
-"""Where public calls begin. Signed ones are answered too, and their signature isn't looked at."""
+"""Where public calls begin. Signed ones are answered too, and cost tokens if the signature is a good one."""
 
 _PSS = padding.PSS(mgf=padding.MGF1(hashes.SHA256()), salt_length=32)
 

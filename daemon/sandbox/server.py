@@ -203,12 +203,22 @@ class Sandbox:
         return guarded
 
     def _admit(self, request: web.Request) -> None:
-        """Verify the signature of private calls, and take tokens for reads: writes pay by their body."""
+        """Verify the signature of private calls, and take tokens for reads: writes pay by their body.
+
+        Who signs a public call pays for it as for any other read; only the unsigned ones are free (sheet
+        5.1). A signature that is none doesn't keep anybody from what is public.
+        """
         path = request.raw_path.partition("?")[0]
-        if is_public(path):
-            return
         now = self.venue.clock.now()
-        request[SIGNER] = self._verifier.admit(request.headers, request.method, path, now)
+        if is_public(path):
+            if "KALSHI-ACCESS-SIGNATURE" not in request.headers:
+                return
+            try:
+                self._verifier.identify(request.headers, request.method, path, now)
+            except ApiError:
+                return
+        else:
+            request[SIGNER] = self._verifier.admit(request.headers, request.method, path, now)
         if request.method == "GET":
             is_one_order = path.startswith(f"{PREFIX}/portfolio/orders/")
             cost = COST_GET_ORDER if is_one_order else COST_DEFAULT

@@ -51,6 +51,24 @@ def test_after_the_close_even_a_cancel_is_refused() -> None:
     assert Refused("market_inactive") == exchange.cancel("a", order.order_id, CLOSED)[0]
 
 
+def test_after_the_close_every_operation_is_refused_whatever_became_of_the_order() -> None:
+    """Executed, cancelled by the close or resting: market_inactive; before, what is done is not found."""
+    exchange = exchange_of()
+    rests = placed(exchange, "a", "bid", 4000, 100)
+    placed(exchange, "b", "ask", 5000, 100)
+    done = placed(exchange, "a", "bid", 5000, 100)
+    assert Refused("not_found") == exchange.cancel("a", done.order_id, CLOSED - 1)[0]
+    exchange.advance(CLOSED)
+    for order in (rests, done):
+        amendment = Amendment("a", order.order_id, TICKER, "bid", 4000, 200)
+        assert [Refused("market_inactive")] * 3 == [
+            exchange.cancel("a", order.order_id, CLOSED)[0],
+            exchange.decrease("a", order.order_id, 1, CLOSED, is_target=False)[0],
+            exchange.amend(amendment, CLOSED)[0],
+        ]
+    assert Refused("not_found") == exchange.cancel("a", "unknown", CLOSED)[0]
+
+
 def test_a_settlement_pays_every_account_once() -> None:
     """Holders of the right side get a dollar a contract; cash plus fees is what was paid in."""
     exchange = exchange_of()

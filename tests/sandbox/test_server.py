@@ -16,6 +16,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from daemon.sandbox.limits import BASIC, COST_DEFAULT
 from daemon.sandbox.server import SandboxOptions, check_loopback
 from tests.sandbox.contract import Contract
 from tests.sandbox.running import running, signed
@@ -124,6 +125,23 @@ async def test_unknown_paths_are_not_found(tmp_path: Path) -> None:
     async with asyncio.timeout(20), running(tmp_path) as client:
         expected = (404, {"error": {"code": "not_found", "message": "not found"}})
         assert expected == await client.call("GET", "/nowhere")
+
+
+async def test_a_signed_public_read_costs_what_any_read_does(tmp_path: Path) -> None:
+    """An unsigned one is free, and so is one whose signature is none: it is public."""
+    async with asyncio.timeout(20), running(tmp_path, tier=BASIC, speed=None) as client:
+        for _ in range(BASIC.read_per_s // COST_DEFAULT):
+            assert 200 == (await client.text("GET", f"/markets/{OPEN}"))[0]
+        status, body = await client.text("GET", f"/markets/{OPEN}")
+        assert (429, '{"error":"too many requests"}\n') == (status, body)
+        assert 429 == (await client.text("GET", "/portfolio/balance"))[0]
+        forged = {**client.headers("GET", "/markets"), "KALSHI-ACCESS-SIGNATURE": "QQ=="}
+        for headers in ({}, forged):
+            async with client.http.get(f"{client.ready.rest_url}/markets", headers=headers) as reply:
+                assert 200 == reply.status
+        await client.admin("/clock/advance", ms=50)
+        assert 200 == (await client.text("GET", f"/markets/{OPEN}"))[0]
+        assert 429 == (await client.text("GET", f"/markets/{OPEN}"))[0]
 
 
 async def test_it_ends_when_nobody_was_connected_for_long(tmp_path: Path) -> None:
