@@ -23,6 +23,7 @@ from typing import Any
 import aiohttp
 import msgspec
 
+from daemon.assembly import HEARTBEAT
 from daemon.core import events as e
 from daemon.core.commands import Command
 from daemon.core.strategy import MarketView, Wanted
@@ -186,6 +187,9 @@ class Life:
         """Start the parts and wait until every book is synced, and every past whole."""
         figures, engine_of = self.figures, self._rig
         parts = await self._rig.open_parts(folder, stack, CONFIG.format(self._plan.markets_per_connection))
+        # The rig's is quicker than the daemon's: a look at every market costs what it costs in earnest.
+        engine = self._rig.engine
+        engine.config = msgspec.structs.replace(engine.config, heartbeat=HEARTBEAT)
         self._watcher = Watcher(self._rig)
         tasks = [asyncio.create_task(part, name=name) for name, part in parts.items()]
         stack.push_async_callback(_end, tasks)
