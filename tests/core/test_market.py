@@ -16,7 +16,7 @@ from tests.core.worlds import SCHEMA, T0, TICKER, snapshot, spec
 
 def market(**changes: object) -> Market:
     """A market with a book."""
-    built = Market(spec(**changes), SCHEMA, Spot((), 0), FeedHealth())  # type: ignore[arg-type]
+    built = Market(spec(**changes), SCHEMA, Spot(()), FeedHealth())  # type: ignore[arg-type]
     built.book.apply_snapshot(snapshot())
     return built
 
