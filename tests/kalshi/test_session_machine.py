@@ -1,8 +1,9 @@
 """Any interleaving of what can happen to two connections' frames, against a model of the venue.
 
 Frames come, come twice, come late, are lost, or can't be read; numbers start over; subscriptions die;
-connections are cut. A book that claims to be synced equals the exchange's book at the number that the
-session has read, and a trade that did not come is never passed over in silence.
+connections are cut; markets are left and wanted again at any moment. A book that claims to be synced
+equals the exchange's book at the number that the session has read, and a trade that did not come is never
+passed over in silence.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ class Line:
         self.books = {ticker: Book(ticker) for ticker in MARKETS[feed]}
         self.untold: dict[tuple[int, int], str] = {}
         """Trades that were sent, and neither came nor were told to be lost."""
+        self.traded_in: dict[str, str] = {}
+        """The market of each trade."""
         self.session.watch(MARKETS[feed])
         self.connect(0)
 
@@ -124,7 +127,9 @@ class TwoConnections(RuleBasedStateMachine):
     def trade_happens(self, ticker: str, fate: str) -> None:
         line = self.line_of(ticker)
         line.there.trade(ticker)
-        line.untold |= line.there.traded
+        if ticker in line.session.watched:
+            line.untold |= line.there.traded
+            line.traded_in |= dict.fromkeys(line.there.traded.values(), ticker)
         line.there.traded.clear()
         self.deliver(line.session.feed, fate)
 
@@ -180,6 +185,26 @@ class TwoConnections(RuleBasedStateMachine):
     def subscription_dies(self, feed: str, channel: str, code: int) -> None:
         self.lines[feed].there.die(channel, code)
 
+    @rule(tickers=st.sets(st.sampled_from(TICKERS), min_size=1), is_prompt=st.booleans())
+    def markets_are_left(self, tickers: set[str], is_prompt: bool) -> None:
+        for line in self.lines.values():
+            gone = [ticker for ticker in line.session.watched if ticker in tickers]
+            line.session.unwatch(gone)
+            for ticker in gone:
+                line.books[ticker].lose("left")
+            line.untold = {
+                key: name for key, name in line.untold.items() if line.traded_in[name] not in tickers
+            }
+            if is_prompt:
+                line.exchange()
+
+    @rule(tickers=st.sets(st.sampled_from(TICKERS), min_size=1), is_prompt=st.booleans())
+    def markets_are_wanted(self, tickers: set[str], is_prompt: bool) -> None:
+        for feed, line in self.lines.items():
+            line.session.watch([ticker for ticker in MARKETS[feed] if ticker in tickers])
+            if is_prompt:
+                line.exchange()
+
     @rule(feed=FEEDS)
     def connection_is_cut(self, feed: str) -> None:
         line = self.lines[feed]
@@ -207,6 +232,7 @@ class TwoConnections(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """However it went: when the wires are good again and time passes, every book comes back."""
+        self.markets_are_wanted(tickers=set(TICKERS), is_prompt=True)
         for turn in range(8):
             for feed, tickers in MARKETS.items():
                 # Nobody can know of a frame that was lost before the next one comes.
