@@ -46,6 +46,8 @@ STRAY_TESTS = {
     "tests/sandbox/test_recorded.py": "the whole server, by requests recorded at the venue",
     "tests/sandbox/test_sdk_day.py": "a day of trading on the whole server, by the official client",
     "tests/sandbox/test_official_sdk.py": "the whole server, by the official client",
+    "tests/sandbox/test_hostile.py": "the whole server, by garbage",
+    "tests/sandbox/test_unconfirmed.py": "the tree, by the rows of the protocol sheet's section 11",
     "tests/sandbox/test_rest_contract.py": "every body of every rest_*.py against the published contract",
 }
 

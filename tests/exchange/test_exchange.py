@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, multiple, rule
@@ -80,22 +77,6 @@ def test_a_fok_order_is_all_or_nothing() -> None:
     placed(exchange, "b", "ask", 5000, 90)
     assert expected == refused(exchange, "a", "bid", 5000, 100, time_in_force="fill_or_kill")
     assert "executed" == placed(exchange, "a", "bid", 5000, 90, time_in_force="fill_or_kill").status
-
-
-@pytest.mark.parametrize(("prevention", "own_status"), [("maker", "canceled"), ("taker_at_cross", "resting")])
-def test_a_fok_that_meets_an_own_order_is_handled_as_ioc(prevention: str, own_status: str) -> None:
-    """It fills what it can, whichever of the two orders gives way."""
-    exchange = exchange_of()
-    placed(exchange, "b", "ask", 5000, 40)
-    own = placed(exchange, "a", "ask", 5000, 30)
-    terms: dict[str, Any] = {"time_in_force": "fill_or_kill", "self_trade_prevention": prevention}
-    found = placed(exchange, "a", "bid", 5000, 100, **terms)
-    assert ("canceled", 40, 0, 60) == (found.status, found.filled, found.remaining, found.canceled)
-    order = exchange.find("a", own.order_id)
-    assert order is not None
-    assert own_status == order.status
-    placed(exchange, "b", "ask", 4900, 40)
-    assert "executed" == placed(exchange, "a", "bid", 5000, 40, **terms).status
 
 
 def test_refusals_have_the_venues_codes() -> None:

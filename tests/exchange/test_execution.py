@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import pytest
+
 from daemon.exchange import facts as f
 from daemon.exchange.execution import Telling
 from tests.exchange.venues import SHARD, T0, TICKER, exchange_of, placed, shown
@@ -54,3 +58,19 @@ def test_a_position_is_told_once_a_call_as_it_ends() -> None:
         telling.fill(exchange.accounts["a"], fill)
     assert holding.told("a", TICKER, T0) == telling.facts()[3]
     assert 5 == len(telling.facts())
+
+
+@pytest.mark.parametrize(("prevention", "own_status"), [("maker", "canceled"), ("taker_at_cross", "resting")])
+def test_a_fok_that_meets_an_own_order_is_handled_as_ioc(prevention: str, own_status: str) -> None:
+    """It fills what it can, whichever of the two orders gives way."""
+    exchange = exchange_of()
+    placed(exchange, "b", "ask", 5000, 40)
+    own = placed(exchange, "a", "ask", 5000, 30)
+    terms: dict[str, Any] = {"time_in_force": "fill_or_kill", "self_trade_prevention": prevention}
+    found = placed(exchange, "a", "bid", 5000, 100, **terms)
+    assert ("canceled", 40, 0, 60) == (found.status, found.filled, found.remaining, found.canceled)
+    order = exchange.find("a", own.order_id)
+    assert order is not None
+    assert own_status == order.status
+    placed(exchange, "b", "ask", 4900, 40)
+    assert "executed" == placed(exchange, "a", "bid", 5000, 40, **terms).status

@@ -144,7 +144,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Victim]:
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.data(), st.integers(0, 1000), st.one_of(st.none(), JUNK))
 def test_no_admin_call_breaks_the_world(
-    world: Victim, data: st.DataObject, number: int, junk: bytes | None
+    world: Victim, drawing: st.DataObject, number: int, junk: bytes | None
 ) -> None:
     """Admin calls with odd bodies are carried out or refused, and what they made can be read."""
     _, described = world.run(world.client.admin_call("GET", "/"))
@@ -155,7 +155,7 @@ def test_no_admin_call_breaks_the_world(
     if junk is None and fields:
         odd = st.dictionaries(st.sampled_from(fields), ADMIN, max_size=4)
         needed = {"ticker": OPEN} if "ticker" in fields and call["path"] != "/markets" else {}
-        body = {**needed, **data.draw(odd, label=call["path"])}
+        body = {**needed, **drawing.draw(odd, label=call["path"])}
 
     async def ask() -> int:
         url = f"{world.client.ready.admin_url}{call['path']}"
