@@ -56,7 +56,12 @@ class Market:
         return "not_backfilled" if self.is_backfill_due else None
 
     def relist(self, spec: MarketSpec) -> None:
-        """Take the listing as it is now, instead of what we knew."""
+        """Take the listing as it is now, instead of what we knew; a strike that is known stays known.
+
+        Lists run behind the stream, which tells a strike half a second after the open.
+        """
+        if spec.strike is None:
+            spec = msgspec.structs.replace(spec, strike=self.spec.strike)
         self.spec = spec
         self.grid = PriceGrid(spec.bands)
         self.features.on_spec(spec)

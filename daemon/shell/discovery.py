@@ -80,6 +80,7 @@ class Discovery:
         self._categories_due_at: Ns = 0
         self._fees_due_at: Ns = 0
         self._are_fees_doubted = False
+        self._has_failed = False
 
     @property
     def watched_count(self) -> int:
@@ -173,6 +174,7 @@ class Discovery:
                 if self._category_series.get(series) is not None:
                     self._category_series[series] = None
             else:
+                self._tell_answer()
                 series_read.add(series)
         for event in self._markets.events:
             try:
@@ -278,7 +280,14 @@ class Discovery:
             log.warning("discovery.refused", request=request, subject=subject, reason=str(error))
             return
         log.warning("discovery.failed", request=request, subject=subject, reason=str(error))
+        self._has_failed = True
         self._emit(e.VenueFailed(request, str(error), self._now()))
+
+    def _tell_answer(self) -> None:
+        """After a failure: else those with hours between them would add up to an open breaker."""
+        if self._has_failed:
+            self._has_failed = False
+            self._emit(e.VenueAnswered("markets", self._now()))
 
 
 def _has_own_fees(event: EventBody) -> bool:

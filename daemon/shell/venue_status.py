@@ -44,6 +44,7 @@ class VenueStatus:
         self._status: e.ExchangeStatusTold | None = None
         self._schedule: tuple[Window, ...] = ()
         self._plan: e.MaintenancePlanned | None = None
+        self._has_failed = False
         self._status_due_at: Ns = 0
         self._schedule_due_at: Ns = 0
 
@@ -80,6 +81,10 @@ class VenueStatus:
         except VenueError as error:
             self._tell_failure("exchange_status", error)
             return
+        if self._has_failed:
+            # Else failures with hours between them would add up to an open breaker.
+            self._has_failed = False
+            self._emit(e.VenueAnswered("exchange_status", self._now()))
         last = self._status
         if (
             last is not None
@@ -110,4 +115,5 @@ class VenueStatus:
     def _tell_failure(self, request: str, error: VenueError) -> None:
         log.warning("venue.unread", request=request, reason=str(error))
         if not isinstance(error, Refused):
+            self._has_failed = True
             self._emit(e.VenueFailed(request, str(error), self._now()))

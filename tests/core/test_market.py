@@ -128,3 +128,13 @@ def test_what_is_not_watched_or_not_backfilled_is_refused() -> None:
     assert subject.refusal == "not_backfilled"
     subject.is_unwatched = True
     assert subject.refusal == "not_watched"
+
+
+def test_a_listing_without_a_strike_does_not_forget_the_known_one() -> None:
+    """Lists run behind the stream; one that names another strike is believed."""
+    subject = market(strike=None)
+    subject.change(e.MarketStrikeSet(TICKER, 84_000, T0))
+    subject.relist(spec(strike=None))
+    assert 84_000 == subject.spec.strike
+    subject.relist(spec(strike=85_000))
+    assert 85_000 == subject.spec.strike

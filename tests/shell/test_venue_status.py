@@ -189,3 +189,16 @@ async def test_it_runs_until_cancelled() -> None:
         running.cancel()
         await asyncio.wait({running})
         assert running.cancelled()
+
+
+async def test_an_answer_after_a_failure_is_told_so_that_failures_do_not_add_up() -> None:
+    """A breaker counts failures in a row: an hour of good readings between two ends the row."""
+    async with rig() as subject:
+        await subject.refresh(0)
+        subject.venue.behave = {"status": Answer(500, "oops")}
+        failed = await subject.refresh(STATUS_EVERY)
+        assert 1 == sum(isinstance(event, e.VenueFailed) for event in failed)
+        subject.venue.behave = {}
+        told = [await subject.refresh(number * STATUS_EVERY) for number in (2, 3)]
+        answers = [[event.request for event in one if isinstance(event, e.VenueAnswered)] for one in told]
+        assert [["exchange_status"], []] == answers
