@@ -47,7 +47,7 @@ STRAY_TESTS = {
     "tests/sandbox/test_sdk_day.py": "a day of trading on the whole server, by the official client",
     "tests/sandbox/test_official_sdk.py": "the whole server, by the official client",
     "tests/sandbox/test_hostile.py": "the whole server, by garbage",
-    "tests/sandbox/test_unconfirmed.py": "the tree, by the rows of the protocol sheet's section 11",
+    "tests/sandbox/test_unconfirmed.py": "the tree, by the rows of the sheet's section 11",
     "tests/sandbox/test_rest_contract.py": "every body of every rest_*.py against the published contract",
 }
 
@@ -58,8 +58,7 @@ BANNED_WORDS = {
     "manager": "what it does: queue, pump, registry",
     "handler": "what it does with it: apply_*, decode_*",
     "helper": "the thing itself, or a function with a verb",
-    "util": "the idea that the functions share",
-    "utils": "the idea that the functions share",
+    **dict.fromkeys(("util", "utils"), "the idea that the functions share"),
     "common": "the idea that the parts share",
     "misc": "one module for each idea",
 }

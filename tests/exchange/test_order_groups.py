@@ -266,8 +266,7 @@ class AccountMachine(RuleBasedStateMachine):
         if isinstance(outcome, Refused):
             assert [] == facts
             return multiple()
-        is_cut_short = outcome.reason is not None or "SelfTradeCancel" in str(facts)
-        assert tif != "fill_or_kill" or outcome.filled == qty or is_cut_short
+        assert tif != "fill_or_kill" or outcome.filled == qty or outcome.reason or "SelfTrade" in str(facts)
         return (account, outcome.order_id)
 
     @rule(
