@@ -151,3 +151,20 @@ def test_the_book_that_is_due_first_is_asked_for_in_its_time() -> None:
     session.outgoing()
     session.poll(SECOND + 2 * PATIENCE)
     assert ["B"] in [command["params"]["market_tickers"] for command in map(json.loads, session.outgoing())]
+
+
+def test_a_snapshot_from_before_a_delete_is_not_the_one_after_it() -> None:
+    """Left and wanted again with its snapshot on its way: no change of it is told until it is asked for."""
+    session = opened("A", "B")
+    session.receive(snapshot("A", 1, [(4000, 100)]), 0)
+    session.unwatch(["B"])
+    (delete,) = [command for command in sent(session) if command["params"].get("sid") == 1]
+    session.watch(["B"])
+    assert [] == session.receive(snapshot("B", 2, [(4000, 100)]), 1)
+    assert not session.is_synced("B")
+    session.receive(frame("ok", {"market_tickers": ["A"]}, id=delete["id"], sid=1, seq=3), 2)
+    assert ["add_markets"] == [
+        command["params"]["action"] for command in sent(session) if command["params"].get("sid") == 1
+    ]
+    session.receive(snapshot("B", 4, [(4000, 100)]), 3)
+    assert session.is_synced("B")
