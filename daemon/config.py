@@ -6,18 +6,17 @@ may be left out and then has the default given here. Unknown keys are errors, wi
 
 from __future__ import annotations
 
-import difflib
-import re
 import tomllib
-import typing
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 
 from daemon.core.probe import doubted_after
 from daemon.core.risk import Limits
 from daemon.core.units import MILLISECOND, MONEY_ONE, QTY_ONE, SECOND
+from daemon.toml_tables import TomlTables
 
 Count = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
 Seconds = Annotated[int, msgspec.Meta(ge=1, le=86_400)]
@@ -226,94 +225,31 @@ class Config(_Table, frozen=True):
         )
 
 
-NOT_IN_FILE = {"root"}
-SECTION = re.compile(r"^\s*\[\s*([A-Za-z0-9_.\-\s]+?)\s*\]\s*(#.*)?$")
-KEY = re.compile(r"^\s*([A-Za-z0-9_.\-\s]+?)\s*=")
 PORT_MAX = 65_535
+PRODUCTION_HOSTS = ("external-api.kalshi.com", "external-api-ws.kalshi.com", "api.elections.kalshi.com")
+"""Where orders are real. Source: protocol sheet 1.1."""
 
 
-def _lines(text: str) -> dict[tuple[str, ...], int]:
-    """Return the line number of every table and key of a TOML text, by path."""
-    found: dict[tuple[str, ...], int] = {}
-    table: tuple[str, ...] = ()
-    for number, line in enumerate(text.splitlines(), 1):
-        if match := SECTION.match(line):
-            table = _dotted(match.group(1))
-            found.setdefault(table, number)
-        elif match := KEY.match(line):
-            found.setdefault((*table, *_dotted(match.group(1))), number)
-    return found
-
-
-def _dotted(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split("."))
-
-
-class _Reader:
-    """Reads one file's tables and collects what is wrong with them."""
-
-    def __init__(self, name: str, text: str) -> None:
-        self.name = name
-        self.lines = _lines(text)
-        self.problems: list[str] = []
-
-    def complain(self, path: tuple[str, ...], message: str) -> None:
-        line = self.lines.get(path)
-        where = f"{self.name}:{line}" if line is not None else self.name
-        self.problems.append(f"{where}: {'.'.join(path)}: {message}")
-
-    def field(self, path: tuple[str, ...], value: object, kind: object) -> object:
-        """Return a value as its field's type, or complain and return it as it is."""
-        try:
-            return msgspec.convert(value, kind)
-        except msgspec.ValidationError as error:
-            text = str(error).split(" - at ", maxsplit=1)[0]
-            if typing.get_origin(kind) is Literal:
-                text = f"expected one of {', '.join(map(repr, typing.get_args(kind)))}"
-            self.complain(path, f"{value!r} is not allowed: {text}")
-            return value
-
-    def table(self, path: tuple[str, ...], found: object, kind: type[msgspec.Struct]) -> dict[str, object]:
-        """Return a table's checked values by field; unknown keys are complained about."""
-        if not isinstance(found, dict):
-            self.complain(path, f"{found!r} is not allowed: expected a table")
-            return {}
-        hints = typing.get_type_hints(kind, include_extras=True)
-        allowed = [name for name in kind.__struct_fields__ if name not in NOT_IN_FILE]
-        values: dict[str, object] = {}
-        for key, value in found.items():
-            if key not in allowed:
-                close = difflib.get_close_matches(key, allowed, n=1)
-                hint = f"; did you mean {close[0]}?" if close else f"; allowed: {', '.join(allowed)}"
-                self.complain((*path, key), f"unknown key{hint}")
-            elif isinstance(hints[key], type) and issubclass(hints[key], msgspec.Struct):
-                values[key] = hints[key](**self.table((*path, key), value, hints[key]))
-            elif key != "strategies":
-                values[key] = self.field((*path, key), value, hints[key])
-            else:
-                values[key] = self.strategies(value)
-        return values
-
-    def strategies(self, found: object) -> tuple[StrategyTable, ...]:
-        """Return the `[strategies.*]` tables; their own parameters are checked by the strategies."""
-        if not isinstance(found, dict):
-            self.complain(("strategies",), "expected tables [strategies.<name>]")
-            return ()
-        tables = []
-        for name, table in found.items():
-            path = ("strategies", name)
-            if not isinstance(table, dict):
-                self.complain(path, "expected a table")
-                continue
-            for key in ("enabled", "series"):
-                if key not in table:
-                    self.complain(path, f"{key} is missing")
-            self.field((*path, "enabled"), table.get("enabled", True), bool)
-            series = self.field((*path, "series"), table.get("series", ["X"]), Tickers)
-            params = {key: value for key, value in table.items() if key not in ("enabled", "series")}
-            known = series if isinstance(series, list) else []
-            tables.append(StrategyTable(name, table.get("enabled") is True, known, params))
-        return tuple(tables)
+def _strategies(reader: TomlTables, found: object) -> tuple[StrategyTable, ...]:
+    """Return the `[strategies.*]` tables; their own parameters are checked by the strategies."""
+    if not isinstance(found, dict):
+        reader.complain(("strategies",), "expected tables [strategies.<name>]")
+        return ()
+    tables = []
+    for name, table in found.items():
+        path = ("strategies", name)
+        if not isinstance(table, dict):
+            reader.complain(path, "expected a table")
+            continue
+        for key in ("enabled", "series"):
+            if key not in table:
+                reader.complain(path, f"{key} is missing")
+        reader.field((*path, "enabled"), table.get("enabled", True), bool)
+        series = reader.field((*path, "series"), table.get("series", ["X"]), Tickers)
+        params = {key: value for key, value in table.items() if key not in ("enabled", "series")}
+        known = series if isinstance(series, list) else []
+        tables.append(StrategyTable(name, table.get("enabled") is True, known, params))
+    return tuple(tables)
 
 
 def parse_config(name: str, text: str, root: Path) -> Config:
@@ -331,15 +267,15 @@ def parse_config(name: str, text: str, root: Path) -> Config:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError([f"{name}: not TOML: {error}"]) from None
-    reader = _Reader(name, text)
-    values = reader.table((), document, Config)
+    reader = TomlTables(name, text)
+    found = document.pop("strategies", {})
+    values = reader.table((), document, Config, elsewhere=("root", "strategies"))
+    strategies = _strategies(reader, found)
     if reader.problems:
         raise ConfigError(reader.problems)
-    config = Config(root=root, **values)  # type: ignore[arg-type]  # checked field by field above
+    config = Config(root=root, strategies=strategies, **values)  # type: ignore[arg-type]  # checked field by field above
     if config.mode == "demo":
-        for key in ("key_id", "private_key_file"):
-            if not getattr(config.venue, key):
-                reader.complain(("venue", key), 'mode = "demo" needs it')
+        _check_demo(reader, config)
     if config.orders.reserve_tokens >= 100:
         reader.complain(("orders", "reserve_tokens"), "must stay below the smallest write bucket (100)")
     if int(config.metrics.listen.rpartition(":")[2]) > PORT_MAX:
@@ -350,7 +286,19 @@ def parse_config(name: str, text: str, root: Path) -> Config:
     return config
 
 
-def _check_markets(reader: _Reader, config: Config) -> None:
+def _check_demo(reader: TomlTables, config: Config) -> None:
+    """Complain of what the demo exchange lacks, and of hosts that are not it."""
+    for key in ("key_id", "private_key_file"):
+        if not getattr(config.venue, key):
+            reader.complain(("venue", key), 'mode = "demo" needs it')
+    for key in ("rest_url", "ws_url"):
+        if urlsplit(getattr(config.venue, key)).hostname in PRODUCTION_HOSTS:
+            reader.complain(
+                ("venue", key), 'mode = "demo" can\'t be sent to the exchange where orders are real'
+            )
+
+
+def _check_markets(reader: TomlTables, config: Config) -> None:
     """Complain of markets that can't be, and of strategies whose series nobody watches."""
     markets = config.markets
     named = (markets.series, markets.events, markets.tickers, markets.categories)
@@ -392,7 +340,7 @@ def convert_params(config_name: str, table: StrategyTable, kind: type[msgspec.St
         ConfigError: unknown keys or values that are not allowed, all at once.
     """
     path = Path(config_name)
-    reader = _Reader(config_name, path.read_text(encoding="utf-8") if path.is_file() else "")
+    reader = TomlTables(config_name, path.read_text(encoding="utf-8") if path.is_file() else "")
     values = reader.table(("strategies", table.name), table.params, kind)
     if reader.problems:
         raise ConfigError(reader.problems)

@@ -237,3 +237,27 @@ def test_wrong_parameters_are_all_named_with_their_lines(tmp_path: Path) -> None
         ["8", "strategies.fair_value.edge_min"],
     ] == starts
     assert "did you mean edge_min?" in caught.value.problems[0]
+
+
+@pytest.mark.parametrize(
+    ("key", "url"),
+    [
+        ("rest_url", "https://external-api.kalshi.com/trade-api/v2"),
+        ("rest_url", "https://api.elections.kalshi.com/trade-api/v2"),
+        ("ws_url", "wss://external-api-ws.kalshi.com/trade-api/ws/v2"),
+    ],
+)
+def test_practice_is_not_sent_where_orders_are_real(key: str, url: str) -> None:
+    """One wrong line must not trade with real money."""
+    text = f'mode = "demo"\n[venue]\nkey_id = "k"\nprivate_key_file = "k.pem"\n{key} = "{url}"\n'
+    expected = f"""config.toml:5: venue.{key}: mode = "demo" is refused where orders are real"""
+    assert [expected] == problems(text)
+
+
+def test_what_is_wrong_inside_a_list_is_named_with_its_place() -> None:
+    """An underlying without its index."""
+    text = '[reference]\nunderlyings = [{ series = "KXBTC", kraken = "BTC/USD" }]\n'
+    (problem,) = problems(text)
+    assert problem.startswith("config.toml:2: reference.underlyings: ")
+    assert "cfbenchmarks" in problem
+    assert "underlyings[0]" in problem
