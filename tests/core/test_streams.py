@@ -286,3 +286,48 @@ def test_no_market_is_vouched_for_without_its_connections(
             assert market.book.is_synced == (name in synced)
             is_up = up[route[name]] and up["kalshi-private"]
             assert (state.vouch(market, LIMITS, T0) is None) == is_up
+
+
+def back(state: State, feed: str, ticker: str, at: int) -> None:
+    """A connection is up again, and with it a market's book."""
+    state.apply(e.FeedConnected(feed, at))
+    state.apply(snapshot(at, ticker))
+
+
+def test_what_a_dead_connection_would_have_brought_is_not_taken_as_nothing(state: State) -> None:
+    """It was whole until it was last heard, not until its drop was noticed."""
+    state.apply(e.FeedHeard("kalshi", T0 + 30 * SECOND))
+    state.apply(e.FeedDropped("kalshi", "stalled", T0 + 45 * SECOND))
+    back(state, "kalshi", TICKER, T0 + 46 * SECOND)
+    for since, flow in ((T0 + 40 * SECOND, None), (T0 + 30 * SECOND, 0)):
+        state.apply(e.TradesBackfilled(TICKER, since, T0 + 46 * SECOND, (), T0 + 50 * SECOND))
+        assert flow == row(state, T0 + 95 * SECOND)["trade_flow_60s"]
+
+
+def test_trades_are_whole_until_the_last_one_before_a_gap(state: State) -> None:
+    """The number that shows a gap comes after what is missing: nobody knows how long after."""
+    state.apply(printed("t1", T0 + 10 * SECOND))
+    state.apply(e.TradesLost("kalshi", "gap", T0 + 30 * SECOND))
+    state.apply(printed("t2", T0 + 31 * SECOND))
+    for since, flow in ((T0 + 20 * SECOND, None), (T0 + 10 * SECOND, 5)):
+        state.apply(e.TradesBackfilled(TICKER, since, T0 + 31 * SECOND, (), T0 + 32 * SECOND))
+        assert flow == row(state, T0 + 75 * SECOND)["trade_flow_60s"]
+
+
+def test_a_trade_proves_its_own_connection_only(state: State) -> None:
+    """Both lost trades, and one of them flows again."""
+    for feed in ("kalshi", "kalshi-2"):
+        state.apply(e.TradesLost(feed, "gap", T0 + SECOND))
+    state.apply(printed("t1", T0 + 2 * SECOND))
+    later = T0 + 70 * SECOND
+    assert 0 == row(state, later)["trade_flow_60s"]
+    assert row(state, later, OTHER)["trade_flow_60s"] is None
+
+
+def test_late_deltas_tell_the_lag_of_their_connection(state: State) -> None:
+    """A slow consumer shows by the deltas' stamps, and the other connection is none the slower."""
+    for at, late in ((T0 + SECOND, 0), (T0 + 2 * SECOND, SECOND)):
+        state.apply(e.BookDeltaReceived(TICKER, "yes", 4_000, 500, at, at - late))
+    assert SECOND == state.feeds["kalshi"].lag.lag
+    assert 0 == state.feeds["kalshi-2"].lag.lag
+    assert "transport_lag" == state.vouch(state.markets[TICKER], LIMITS, T0 + 2 * SECOND)

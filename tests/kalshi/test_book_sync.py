@@ -86,3 +86,15 @@ def test_books_that_are_synced_cost_nothing() -> None:
     for now in range(1, PATIENCE, PATIENCE // 100):
         assert [] == books.due(members, now)
     assert 1 == Members.looked_at
+
+
+def test_the_earliest_book_decides_when_to_look_again() -> None:
+    """Also when one that is due later was lost after it."""
+    books = BookSync()
+    books.watch(["A", "B"])
+    books.asked(["A", "B"], 0)
+    assert ["A", "B"] == books.due(["A", "B"], PATIENCE)
+    books.snapshot("A")
+    books.lose(["A"], "gap", 5 * SECOND)
+    assert ["A"] == books.due(["A", "B"], 5 * SECOND)
+    assert ["B"] == books.due(["A", "B"], 3 * PATIENCE)
