@@ -293,9 +293,7 @@ def _check_demo(reader: TomlTables, config: Config) -> None:
             reader.complain(("venue", key), 'mode = "demo" needs it')
     for key in ("rest_url", "ws_url"):
         if urlsplit(getattr(config.venue, key)).hostname in PRODUCTION_HOSTS:
-            reader.complain(
-                ("venue", key), 'mode = "demo" can\'t be sent to the exchange where orders are real'
-            )
+            reader.complain(("venue", key), 'mode = "demo" is refused where orders are real')
 
 
 def _check_markets(reader: TomlTables, config: Config) -> None:
