@@ -20,7 +20,7 @@ from daemon.core.units import PRICE_ONE, Money, Price, Qty
 class Position:
     """One market's holding."""
 
-    __slots__ = ("cost", "fees", "qty", "realized")
+    __slots__ = ("cost", "fees", "gone_cost", "gone_qty", "qty", "realized")
 
     def __init__(self, qty: Qty = 0, cost: Money = 0, realized: Money = 0, fees: Money = 0) -> None:
         self.qty = qty
@@ -30,6 +30,10 @@ class Position:
         self.realized = realized
         """Profit of the closed part, fees apart."""
         self.fees = fees
+        self.gone_qty: Qty = 0
+        """What the venue's list held no longer though nobody told us why: paid out, most likely, ..."""
+        self.gone_cost: Money = 0
+        """... and what it had cost. The list's cash has it in already; what it earned is not known yet."""
 
     def trade(self, delta: Qty, price: Price) -> Money:
         """Change the position by `delta` at a YES price; return the change of cash, fees apart."""
@@ -50,9 +54,10 @@ class Position:
         self.qty += delta
         return cash
 
-    def value(self, price: Price) -> Money:
-        """Return what the open part is worth at a YES price."""
-        return self.qty * price if self.qty >= 0 else -self.qty * (PRICE_ONE - price)
+    def value(self, price: Price, qty: Qty | None = None) -> Money:
+        """Return what the open part, or another quantity, is worth at a YES price."""
+        qty = self.qty if qty is None else qty
+        return qty * price if qty >= 0 else -qty * (PRICE_ONE - price)
 
 
 class Mismatch(msgspec.Struct, frozen=True):
@@ -115,7 +120,10 @@ class Ledger:
     def settle(self, ticker: str, price: Price) -> Money:
         """Pay a position out at what one YES contract is worth; return the cash. Twice pays once."""
         position = self.positions.get(ticker)
-        if position is None or position.qty == 0:
+        if position is None:
+            return 0
+        self._earn_gone(position, price)
+        if position.qty == 0:
             return 0
         payout = position.value(price)
         self.realized += payout - position.cost
@@ -125,6 +133,13 @@ class Ledger:
         if self.cash is not None:
             self.cash += payout
         return payout
+
+    def _earn_gone(self, position: Position, price: Price) -> None:
+        """Book what a position has earned whose payout we know from the list of cash alone."""
+        earned = position.value(price, position.gone_qty) - position.gone_cost
+        self.realized += earned
+        position.realized += earned
+        position.gone_qty = position.gone_cost = 0
 
     def mismatches(self, event: AccountReconciled) -> list[Mismatch]:
         """Return where our beliefs differ from the venue's lists, in a stable order."""
@@ -142,7 +157,10 @@ class Ledger:
         """Take the venue's lists as the truth: the start-up path, and after a mismatch."""
         self.cash, self._cost = event.cash, None
         for position in self.positions.values():
-            position.qty = position.cost = 0  # what the list lacks is flat; what it earned stays known
+            # What the list lacks is flat; what it earned stays known, and what it had cost until it is paid.
+            if position.qty:
+                position.gone_qty, position.gone_cost = position.qty, position.cost
+            position.qty = position.cost = 0
         for told in event.positions:
             self.positions[told.ticker] = Position(told.qty, told.cost, told.realized_pnl, told.fees)
         for fill in event.fills:

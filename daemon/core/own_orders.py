@@ -39,7 +39,8 @@ class OrderBeliefs:
         self._closed_at: dict[str, Ns] = {}
         """When orders of this life left `orders`; kept for a minute, against words that lag behind."""
         self.ledger = Ledger()
-        self.last_fill_at: Ns = 0
+        self.moved_at: Ns = 0
+        """When a fill or a payout last changed cash or a position."""
         self.unpaid: dict[str, Ns] = {}
         """Markets that are determined and not settled: cash may come in at any moment."""
         self.touched: dict[str, None] = {}
@@ -193,7 +194,7 @@ class OrderBeliefs:
         if not self.ledger.apply_fill(event):
             return
         self.counts["fills"] += 1
-        self.last_fill_at = max(self.last_fill_at, event.received_at)
+        self.moved_at = max(self.moved_at, event.received_at)
         self.touched[event.ticker] = None
         order = self._order_of(event)
         if order is not None:

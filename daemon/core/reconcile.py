@@ -4,6 +4,7 @@
 
 * at start, and after the stream was down, the lists are *adopted*, and believed only when a second
   reading agrees: a fill between two reads of one reconciliation would otherwise be lost or counted twice;
+  lists that may be older than the doubt, for they lag, lack what we missed and are neither;
 * later they are *compared*, when nothing is in flight that could explain a difference. A difference that
   two readings in a row show is a finding: it is counted, and the venue's word is taken.
 """
@@ -34,11 +35,22 @@ class Reconciliation:
         self.findings: list[Mismatch] = []
         self._is_adopted = False
         self._suspects: list[Mismatch] = []
+        self._doubted_at: Ns | None = None
 
-    def doubt(self) -> None:
-        """Believe nothing until two readings agree again: fills may have been missed."""
+    @property
+    def is_adopted(self) -> bool:
+        """Whether the lists were taken over since the last doubt, so that a second reading is awaited."""
+        return self._is_adopted
+
+    def doubt(self, at: Ns) -> None:
+        """Believe nothing until two readings agree again: fills may have been missed up to now."""
         self.is_reconciled = self._is_adopted = False
         self._suspects = []
+        self._doubted_at = at
+
+    def find(self, mismatch: Mismatch) -> None:
+        """Take in a finding that is not of the lists' making."""
+        self.findings.append(mismatch)
 
     def apply(self, state: OrderBeliefs, event: e.AccountReconciled) -> None:
         """Take in one reading of the venue's lists."""
@@ -50,12 +62,12 @@ class Reconciliation:
             for fill in event.fills:
                 state.book_fill(fill)
         is_disputed = self._compare_orders(state, event)
+        if self._is_stale(event) or not self._is_quiet(state, event):
+            return  # a difference would prove nothing now; the next reading will
         mismatches = state.ledger.mismatches(event)
         if not self._is_adopted:
             state.ledger.adopt(event)
             self._is_adopted = True
-        elif not self._is_quiet(state, event):
-            pass  # a difference would prove nothing now; the next reading will
         elif not mismatches:
             # What the list lacks and we think rests is about to be concluded: not before that.
             self.is_reconciled = self.is_reconciled or not is_disputed
@@ -70,6 +82,10 @@ class Reconciliation:
         else:
             self._suspects = mismatches
 
+    def _is_stale(self, event: e.AccountReconciled) -> bool:
+        """Whether the lists may be older than the last moment at which something was kept from us."""
+        return self._doubted_at is not None and event.asked_at < self._doubted_at + READ_LAG
+
     @staticmethod
     def _is_quiet(state: OrderBeliefs, event: e.AccountReconciled) -> bool:
         """Whether nothing is under way that could explain a difference between the lists and our beliefs."""
@@ -78,7 +94,7 @@ class Reconciliation:
             for ticker, at in state.unpaid.items()
         )
         moving = any(order.is_in_flight or order.booked < order.filled for order in state.orders.values())
-        return not unpaid and not moving and state.last_fill_at < event.asked_at - READ_LAG
+        return not unpaid and not moving and state.moved_at < event.asked_at - READ_LAG
 
     def _compare_orders(self, state: OrderBeliefs, event: e.AccountReconciled) -> bool:
         """Take in the list of orders; True while it lacks one of ours that may rest all the same."""
@@ -87,7 +103,9 @@ class Reconciliation:
             order = state.orders.get(client_order_id)
             if order is None:
                 state.adopt_order(told, event.asked_at)
-            elif order.is_open and (order.touched_at < event.asked_at or order.state == "unknown"):
+            # The list may be older than what we know of the order; of one that was never acknowledged we know
+            # nothing, and that it is listed says enough.
+            elif order.is_open and (order.touched_at < event.asked_at - READ_LAG or order.order_id is None):
                 order.order_id = told.order_id
                 order.tell_filled(told.filled)
                 state.take_terms(order, told.price, told.filled + told.remaining, "resting")

@@ -11,6 +11,7 @@ from typing import assert_never
 from daemon.core import events as e
 from daemon.core.connections import FIRST_FEED, Connections
 from daemon.core.exchange_status import ExchangeStatus
+from daemon.core.ledger import Mismatch
 from daemon.core.market import Market
 from daemon.core.markets import MarketStatus
 from daemon.core.reconcile import Reconciliation
@@ -181,15 +182,18 @@ class State(StreamBeliefs):
 
     def _apply_account(self, event: e.AccountReconciled | e.AccountDoubted) -> None:
         if isinstance(event, e.AccountReconciled):
+            was_adopted = self.account.is_adopted
             self.account.apply(self, event)
+            if self.account.is_adopted and not was_adopted:
+                self.is_reading_due = True  # the second reading, which is to agree
             self.touch_all()
         else:
             self.counts["account_doubts"] += 1
-            self._doubt()
+            self._doubt(event.received_at)
 
-    def _doubt(self) -> None:
+    def _doubt(self, at: Ns) -> None:
         """Something of our account may have been missed: nothing is believed before the lists agree."""
-        self.account.doubt()
+        self.account.doubt(at)
         self.is_reading_due = True
         self.touch_all()
 
@@ -241,7 +245,7 @@ class State(StreamBeliefs):
                     self.change_feed(event)
                 if event.feed == self.connections.private_feed:
                     # Fills may have been missed while the stream was down.
-                    self._doubt()
+                    self._doubt(event.received_at)
                 self.touched.update(self.references.on_connection(event))
             case e.TradesLost():
                 self.counts["trades_lost" if is_venue else "reference_trades_lost"] += 1
@@ -274,7 +278,9 @@ class State(StreamBeliefs):
         self.touched[event.ticker] = None
         match event:
             case e.MarketSettled():
-                self._settle(market)
+                self._settle(market, event.received_at)
+            case e.MarketDetermined():
+                self._determine(market, event)
             case e.MarketDropped():
                 market.is_unwatched = True
                 self.stop_stream(market, "not watched", event.received_at)
@@ -283,10 +289,7 @@ class State(StreamBeliefs):
             case _:
                 was = market.spec.status
                 market.change(event)
-                self._meet_reactivation(market, was)
-                if isinstance(event, e.MarketDetermined):
-                    _keep(self.settlements, event.ticker, event.settlement_price)
-                    _keep(self.unpaid, event.ticker, event.received_at)
+                self._meet_reactivation(market, was, event.received_at)
 
     def _list(self, event: e.MarketListed) -> None:
         spec = event.spec
@@ -300,29 +303,50 @@ class State(StreamBeliefs):
         else:
             was = market.spec.status
             market.relist(spec)
-            self._meet_reactivation(market, was)
+            self._meet_reactivation(market, was, event.received_at)
             if not market.is_unwatched:
                 return
             market.is_unwatched = False
             market.feed = self.connections.of_market(spec.ticker)
         market.is_backfill_due = self._is_backfilled and event.received_at >= spec.open_at
 
-    def _meet_reactivation(self, market: Market, was: MarketStatus) -> None:
+    def _meet_reactivation(self, market: Market, was: MarketStatus, at: Ns) -> None:
         """The venue cancels whatever rests when a market is activated again: ask what is left."""
         is_reactivated = was == "inactive" and market.spec.status == "active"
         if is_reactivated and self.open_orders(market.spec.ticker):
             self.counts["reactivations_met"] += 1
-            self._doubt()
+            self._doubt(at)
 
-    def _settle(self, market: Market) -> None:
+    def _determine(self, market: Market, event: e.MarketDetermined) -> None:
+        """Take a result. Told again it changes nothing; another one corrects it, until it is paid out."""
+        ticker, price, known = event.ticker, event.settlement_price, market.settlement_price
+        if not market.is_settled:
+            self.counts["results_corrected"] += known is not None and known != price
+            market.change(event)
+            if known != price:
+                _keep(self.settlements, ticker, price)
+                _keep(self.unpaid, ticker, event.received_at)
+        elif known is None:
+            # Paid out before we knew at what: the doubt of then asks for the lists, and this for our books.
+            market.settlement_price = price
+            _keep(self.settlements, ticker, price)
+            self.ledger.settle(ticker, price)
+        elif known != price:
+            self.counts["results_disputed"] += 1
+            self.counts["reconcile_findings"] += 1
+            self.account.find(Mismatch(f"settlement {ticker}", known, price))
+            self._doubt(event.received_at)
+
+    def _settle(self, market: Market, at: Ns) -> None:
         if market.is_settled:
             return
         market.settle()
         ticker = market.spec.ticker
         self.unpaid.pop(ticker, None)
+        self.moved_at = max(self.moved_at, at)
         if market.settlement_price is None:
             # We missed the result: only the venue's lists can say what was paid.
-            self._doubt()
+            self._doubt(at)
             return
         if self.ledger.position_qty(ticker):
             self.counts["settled_positions"] += 1

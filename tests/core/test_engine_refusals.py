@@ -221,7 +221,7 @@ def test_a_drop_of_the_private_connection_stops_every_market() -> None:
         e.MarketListed(spec(), T0),
         e.FeedConnected("kalshi", T0),
         e.FeedConnected("kalshi-private", T0),
-        reconciled(T0 + 1),
+        reconciled(T0 + 5 * SECOND),
         reconciled(NOW),
         snapshot(NOW),
         e.FeedHeard("kalshi-private", NOW),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
@@ -120,6 +121,22 @@ def test_cash_positions_and_profit_conserve(trades: list[tuple[BookSide, int, in
     ledger.settle("M", result)
     assert ledger.cash == expected
     assert ledger.realized == expected - CASH
+
+
+@pytest.mark.parametrize(("side", "earned"), [("bid", 3_000_000), ("ask", -3_000_000)])
+def test_what_left_the_list_unexplained_is_earned_when_its_price_is_known(
+    side: BookSide, earned: int
+) -> None:
+    """The list's cash has the payout in already: only the profit was missing, and comes once."""
+    ledger = funded()
+    price = 4_000
+    ledger.apply_fill(fill("1", side, price, 500, 0))
+    payout = 5_000_000 if side == "bid" else 0
+    cash = (ledger.cash or 0) + payout
+    ledger.adopt(told(cash))
+    assert (cash, 0) == (ledger.cash, ledger.realized)
+    assert [0, 0] == [ledger.settle("M", PRICE_ONE) for _ in range(2)]
+    assert (cash, earned) == (ledger.cash, ledger.realized)
 
 
 class LedgerMachine(RuleBasedStateMachine):

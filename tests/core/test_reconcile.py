@@ -153,7 +153,7 @@ def test_a_doubt_lasts_while_the_list_lacks_an_order_that_may_rest(state: State)
     now = T0 + 20 * SECOND
     order = unknown(state, now, "id-kd-1-1")
     order.state = "resting"
-    state.apply(e.AccountDoubted("gap", now))
+    state.apply(e.AccountDoubted("gap", now - 5 * SECOND))
     for _ in range(3):
         state.apply(reconciled(now + SECOND))
     assert (state.account.is_reconciled, order.state) == (False, "resting")
@@ -172,3 +172,43 @@ def test_a_payment_that_we_were_not_told_of_is_taken_from_the_lists(state: State
     assert (500, CASH) == (state.ledger.position_qty(TICKER), state.ledger.cash)
     state.apply(reconciled(T0 + UNPAID_MAX + 2 * SECOND, cash=paid))
     assert (0, paid) == (state.ledger.position_qty(TICKER), state.ledger.cash)
+
+
+def test_lists_that_may_be_older_than_a_doubt_are_not_believed(state: State) -> None:
+    """They lag, so that two of them agree on what was true before we missed something."""
+    for at in (T0, T0 + SECOND):
+        state.apply(reconciled(at))
+    doubted_at = T0 + 10 * SECOND
+    state.apply(e.AccountDoubted("gap", doubted_at))
+    for at in (doubted_at, doubted_at + READ_LAG - 1):
+        state.apply(reconciled(at))
+    assert not state.account.is_reconciled
+    for at in (doubted_at + READ_LAG, doubted_at + READ_LAG + SECOND):
+        state.apply(reconciled(at, cash=CASH - 400_000, positions=HELD))
+    assert state.account.is_reconciled
+    assert (500, CASH - 400_000) == (state.ledger.position_qty(TICKER), state.ledger.cash)
+    assert [] == state.account.findings
+
+
+def test_lists_that_may_be_older_than_a_fill_do_not_undo_it(state: State) -> None:
+    """After a doubt too: what the stream told just before they were asked for may be missing in them."""
+    for at in (T0, T0 + SECOND):
+        state.apply(reconciled(at))
+    state.apply(e.AccountDoubted("gap", T0 + 10 * SECOND))
+    state.apply(e.OrderFilled("t", "o", None, TICKER, "bid", 4_000, 100, 0, True, T0 + 14 * SECOND, None))
+    state.apply(reconciled(T0 + 15 * SECOND))
+    assert 100 == state.ledger.position_qty(TICKER)
+
+
+def test_lists_that_may_be_older_than_a_payout_show_no_finding(state: State) -> None:
+    """Two in a row that still hold what we were paid for just now say nothing."""
+    for at in (T0, T0 + SECOND):
+        state.apply(reconciled(at, positions=HELD))
+    state.apply(e.MarketDetermined(TICKER, "yes", PRICE_ONE, T0 + 10 * SECOND))
+    state.apply(e.MarketSettled(TICKER, T0 + 20 * SECOND))
+    for at in (T0 + 20 * SECOND, T0 + 20 * SECOND + READ_LAG):
+        state.apply(reconciled(at, positions=HELD))
+    for at in (T0 + 30 * SECOND, T0 + 31 * SECOND):
+        state.apply(reconciled(at, cash=CASH + 5_000_000))
+    assert [] == state.account.findings
+    assert (0, CASH + 5_000_000) == (state.ledger.position_qty(TICKER), state.ledger.cash)

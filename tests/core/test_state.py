@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from daemon.core import events as e
+from daemon.core.ledger import Mismatch
 from daemon.core.orders import Order
 from daemon.core.state import RESULTS_KEPT, State
 from daemon.core.units import MINUTE, MONEY_ONE, PRICE_ONE, SECOND, PriceBand
@@ -53,7 +54,7 @@ def test_a_lost_book_is_unsynced_until_its_snapshot(state: State) -> None:
 
 def test_a_dropped_feed_loses_every_book_and_the_account(state: State) -> None:
     """Fills may be missed while the stream is down."""
-    for at in (T0, T0 + 10 * SECOND):
+    for at in (T0 + 5 * SECOND, T0 + 10 * SECOND):
         state.apply(reconciled(at))
     assert state.account.is_reconciled
     state.apply(e.FeedDropped("kalshi", "reset", T0))
@@ -64,7 +65,7 @@ def test_a_dropped_feed_loses_every_book_and_the_account(state: State) -> None:
 
 def test_a_doubt_about_the_private_stream_stops_trading(state: State) -> None:
     """What the stream can't vouch for, two agreeing readings must."""
-    for at in (T0, T0 + 10 * SECOND):
+    for at in (T0 + 5 * SECOND, T0 + 10 * SECOND):
         state.apply(reconciled(at))
     state.apply(e.AccountDoubted("gap", T0))
     assert not state.account.is_reconciled
@@ -89,7 +90,7 @@ def test_a_market_lives_by_its_events(state: State) -> None:
     state.apply(e.MarketGridChanged(TICKER, spec().bands[:1], T0))
     assert (market.spec.status, market.spec.close_at, market.spec.strike) == ("inactive", T0 + MINUTE, 5)
     assert not market.grid.contains(4_000)
-    for at in (T0, T0 + 10 * SECOND):
+    for at in (T0 + 5 * SECOND, T0 + 10 * SECOND):
         state.apply(reconciled(at))
     state.apply(filled(1_000))
     state.apply(e.MarketDetermined(TICKER, "yes", PRICE_ONE, T0))
@@ -103,7 +104,7 @@ def test_a_market_lives_by_its_events(state: State) -> None:
 
 def test_a_market_with_a_position_is_not_forgotten(state: State) -> None:
     """What we hold stays watched."""
-    for at in (T0, T0 + 10 * SECOND):
+    for at in (T0 + 5 * SECOND, T0 + 10 * SECOND):
         state.apply(reconciled(at))
     state.apply(filled(1_000))
     state.apply(e.MarketDropped(TICKER, T0))
@@ -116,7 +117,7 @@ def test_a_market_with_a_position_is_not_forgotten(state: State) -> None:
 
 def test_settled_without_a_known_result_doubts_the_account(state: State) -> None:
     """Only the venue's lists can say what was paid."""
-    for at in (T0, T0 + 10 * SECOND):
+    for at in (T0 + 5 * SECOND, T0 + 10 * SECOND):
         state.apply(reconciled(at))
     state.apply(e.MarketSettled(TICKER, T0))
     assert not state.account.is_reconciled
@@ -144,7 +145,7 @@ def resting(state: State, ticker: str = TICKER) -> Order:
 
 def believed(state: State) -> None:
     """Two readings agree."""
-    for at in (T0, T0 + 10 * SECOND):
+    for at in (T0 + 5 * SECOND, T0 + 10 * SECOND):
         state.apply(reconciled(at))
     assert state.account.is_reconciled
     state.is_reading_due = False
@@ -238,3 +239,70 @@ def test_results_do_not_pile_up() -> None:
         state.apply(e.MarketDropped(ticker, T0))
     assert (RESULTS_KEPT, RESULTS_KEPT) == (len(state.settlements), len(state.unpaid))
     assert (0, {}) == (len(state.markets), state.connections._routes)
+
+
+# --- the ends of markets -------------------------------------------------------------------------
+
+
+def held(state: State) -> None:
+    """Believed, and in possession of 5 YES contracts that cost 2 $."""
+    for at in (T0 + 5 * SECOND, T0 + 10 * SECOND):
+        state.apply(reconciled(at, positions=(e.PositionSnapshot(TICKER, 500, 2_000_000, 0, 0),)))
+    assert state.account.is_reconciled
+
+
+def test_a_result_may_be_told_twice(state: State) -> None:
+    """By the stream and by a list, before and after the payout: the second one changes nothing."""
+    held(state)
+    for _ in range(2):
+        state.apply(e.MarketDetermined(TICKER, "yes", PRICE_ONE, T0 + 20 * SECOND))
+    assert {TICKER: T0 + 20 * SECOND} == state.unpaid
+    for _ in range(2):
+        state.apply(e.MarketSettled(TICKER, T0 + 30 * SECOND))
+        state.apply(e.MarketDetermined(TICKER, "yes", PRICE_ONE, T0 + 31 * SECOND))
+    assert (CASH + 5_000_000, {}) == (state.ledger.cash, state.unpaid)
+    assert "finalized" == state.markets[TICKER].spec.status
+    assert state.account.is_reconciled
+    assert [] == state.account.findings
+
+
+def test_another_result_corrects_the_first_until_it_is_paid_out(state: State) -> None:
+    """A dispute may end in an amendment: the last word is paid."""
+    held(state)
+    state.apply(e.MarketDetermined(TICKER, "yes", PRICE_ONE, T0 + 20 * SECOND))
+    state.apply(e.MarketStatusChanged(TICKER, "disputed", T0 + 25 * SECOND))
+    state.apply(e.MarketDetermined(TICKER, "no", 0, T0 + 30 * SECOND))
+    assert ("determined", {TICKER: 0}) == (state.markets[TICKER].spec.status, state.settlements)
+    state.apply(e.MarketSettled(TICKER, T0 + 40 * SECOND))
+    assert (CASH, 1) == (state.ledger.cash, state.counts["results_corrected"])
+    assert state.account.is_reconciled
+
+
+def test_another_result_after_the_payout_is_a_finding(state: State) -> None:
+    """Somebody is wrong about our money: named, counted, and nothing is believed before the lists agree."""
+    held(state)
+    state.apply(e.MarketDetermined(TICKER, "yes", PRICE_ONE, T0 + 20 * SECOND))
+    state.apply(e.MarketSettled(TICKER, T0 + 30 * SECOND))
+    state.apply(e.MarketDetermined(TICKER, "no", 0, T0 + 40 * SECOND))
+    assert [Mismatch(f"settlement {TICKER}", PRICE_ONE, 0)] == state.account.findings
+    assert (1, 1) == (state.counts["results_disputed"], state.counts["reconcile_findings"])
+    assert not state.account.is_reconciled
+    assert {TICKER: PRICE_ONE} == state.settlements
+
+
+@pytest.mark.parametrize("lists_first", [True, False], ids=["after the lists", "before the lists"])
+def test_a_result_that_comes_after_the_payout_is_still_earned(state: State, lists_first: bool) -> None:
+    """The stream lost it: the lists tell the cash, and the result tells what was earned, once."""
+    held(state)
+    state.apply(e.MarketSettled(TICKER, T0 + 20 * SECOND))
+    determined = e.MarketDetermined(TICKER, "yes", PRICE_ONE, T0 + 25 * SECOND)
+    if not lists_first:
+        state.apply(determined)
+    for at in (T0 + 30 * SECOND, T0 + 31 * SECOND):
+        state.apply(reconciled(at, cash=CASH + 5_000_000))
+    if lists_first:
+        state.apply(determined)
+    assert (CASH + 5_000_000, 0) == (state.ledger.cash, state.ledger.position_qty(TICKER))
+    assert 3_000_000 == state.ledger.realized == state.ledger.positions[TICKER].realized
+    assert (True, []) == (state.account.is_reconciled, state.account.findings)
+    assert {TICKER: PRICE_ONE} == state.settlements

@@ -38,7 +38,7 @@ def state() -> State:
 
 def reconcile(state: State) -> None:
     """Two readings that agree."""
-    for at in (T0, T0 + 10 * SECOND):
+    for at in (T0 + 5 * SECOND, T0 + 10 * SECOND):
         state.apply(reconciled(at))
     assert state.account.is_reconciled
     state.touched.clear()

@@ -112,7 +112,7 @@ def trading(strategy: Strategy, config: EngineConfig = CONFIG, cash: int = CASH)
         e.MarketListed(spec(), T0),
         e.FeedConnected("kalshi", T0),
         snapshot(),
-        reconciled(T0 + 1, cash),
+        reconciled(T0 + 3 * SECOND, cash),
         reconciled(T0 + 10 * SECOND, cash),
         e.BookDeltaReceived(TICKER, "yes", 3_900, 100, T0 + 10 * SECOND, T0 + 10 * SECOND),
     ):

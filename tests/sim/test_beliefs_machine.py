@@ -1,7 +1,8 @@
 """Beliefs against a real exchange: whatever the order of the venue's words, they end as the truth.
 
 The venue is the pure `Exchange` that the sandbox runs. Between it and our beliefs lie a reply that may
-be lost, a private stream that may be slow, and lists that are read now and then; a fill may be told twice.
+be lost, a private stream that may be slow or break off, and lists that are read now and then and show what
+was true up to a second before; a fill may be told twice.
 At every step nothing is believed that the venue has not said; when the faults stop, orders, position and
 cash are the exchange's to the last unit.
 """
@@ -9,8 +10,9 @@ cash are the exchange's to the last unit.
 from __future__ import annotations
 
 from collections import deque
-from typing import Literal
+from typing import Literal, NamedTuple
 
+import msgspec
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -18,7 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from daemon.core import events as e
 from daemon.core.orders import Order
 from daemon.core.state import State
-from daemon.core.units import MONEY_ONE, SECOND, BookSide
+from daemon.core.units import MILLISECOND, MONEY_ONE, SECOND, BookSide, Money, Ns
 from daemon.exchange import facts as f
 from daemon.exchange.exchange import Exchange
 from daemon.exchange.requests import Amendment, NewOrder, Refused
@@ -31,7 +33,19 @@ SIDES: st.SearchStrategy[BookSide] = st.sampled_from(["bid", "ask"])
 PRICES = st.sampled_from([3_900, 4_000, 4_100, 4_200])
 QTYS = st.integers(1, 500)
 SIGNATURE_VALID = 30 * SECOND
+DELAY_MAX = SECOND
+"""The longest way of a reply or a message of the stream, and the most that the lists lag."""
 FATES = st.sampled_from(["told", "lost", "never", "late"])
+
+
+class Lists(NamedTuple):
+    """What the venue's lists say of one moment."""
+
+    at: Ns
+    cash: Money
+    positions: tuple[e.PositionSnapshot, ...]
+    orders: tuple[e.OrderSnapshot, ...]
+    fills: tuple[e.OrderFilled, ...]
 
 
 class Beliefs(RuleBasedStateMachine):
@@ -48,36 +62,61 @@ class Beliefs(RuleBasedStateMachine):
         self.exchange.advance(self.now)
         self.state = State(SCHEMA, "kd-")
         self.state.apply(e.MarketListed(spec(), self.now))
-        self.stream: deque[e.Event] = deque()
-        self.replies: list[e.Event] = []
+        self.stream: deque[tuple[Ns, e.Event]] = deque()
+        self.replies: list[tuple[Ns, e.Event]] = []
+        """Both with when they were sent."""
+        self.history: list[Lists] = []
         self.late: list[tuple[int, NewOrder]] = []
         """Requests that we gave up waiting for, and that are still on their way to the venue."""
         self.fills: list[e.OrderFilled] = []
         self.told_fills: list[e.OrderFilled] = []
         self.sequence = 0
+        self._record()
         for _ in range(2):
             self.now += 10 * SECOND
-            self.read()
+            self.read(0)
         assert self.state.account.is_reconciled
 
     def _new_id(self) -> str:
         self.ids += 1
         return f"id-{self.ids}"
 
+    def _record(self) -> None:
+        """Note what the lists would say now: some of them are read later."""
+        account = self.exchange.accounts[US]
+        orders = tuple(
+            e.OrderSnapshot(
+                order.order_id, order.client_order_id, TICKER, order.side, order.price, order.filled,
+                order.remaining,
+            )
+            for order in self.exchange.markets[TICKER].book.orders()
+            if order.account == US
+        )  # fmt: skip
+        qty = account.qty(TICKER)
+        held = (e.PositionSnapshot(TICKER, qty, account.holding(TICKER, SHARD).cost, 0, 0),) if qty else ()
+        self.history.append(Lists(self.now, account.cash[SHARD], held, orders, tuple(self.fills)))
+
     def _tell(self, facts: list[f.Fact]) -> None:
         """Put what the venue tells us onto the private stream."""
         for fact in facts:
             if isinstance(fact, f.OrderChanged) and fact.order.account == US:
                 order = fact.order
-                self.stream.append(
-                    e.OrderUpdated(
-                        order.order_id, order.client_order_id, TICKER, order.side, order.price, order.status,
-                        order.filled, order.remaining, None, self.now, self.now,
-                    )
+                update = e.OrderUpdated(
+                    order.order_id, order.client_order_id, TICKER, order.side, order.price, order.status,
+                    order.filled, order.remaining, None, self.now, self.now,
                 )  # fmt: skip
+                self.stream.append((self.now, update))
             elif isinstance(fact, f.Filled) and fact.account == US:
                 self.fills.append(self._fill(fact))
-                self.stream.append(self.fills[-1])
+                self.stream.append((self.now, self.fills[-1]))
+        self._record()
+
+    def _reply(self, event: e.OrderAccepted | e.OrderRejected | e.OrderUnknown) -> None:
+        self.replies.append((self.now, event))
+
+    def _take(self, event: e.Event) -> None:
+        """Take in something that was sent before, now."""
+        self.state.apply(msgspec.structs.replace(event, received_at=self.now))
 
     def _fill(self, fact: f.Filled) -> e.OrderFilled:
         return e.OrderFilled(
@@ -95,7 +134,7 @@ class Beliefs(RuleBasedStateMachine):
         price=PRICES,
         qty=QTYS,
         takes=st.booleans(),
-        fate=st.sampled_from(["told", "lost", "never"]),
+        fate=FATES,
     )
     def place(self, side: BookSide, price: int, qty: int, takes: bool, fate: str) -> None:
         """Send an order: the answer may be lost, or the request may never arrive."""
@@ -109,18 +148,18 @@ class Beliefs(RuleBasedStateMachine):
         force = "immediate_or_cancel" if takes else "good_till_canceled"
         request = NewOrder(US, TICKER, side, price, qty, force, client_order_id=name)  # type: ignore[arg-type]
         if fate in ("never", "late"):
-            self.replies.append(e.OrderUnknown("place", name, "timeout", self.now))
+            self._reply(e.OrderUnknown("place", name, "timeout", self.now))
             if fate == "late":
                 self.late.append((self.now, request))
             return
         answer, facts = self.exchange.place(request, self.now)
         self._tell(facts)
         if fate == "lost":
-            self.replies.append(e.OrderUnknown("place", name, "reset", self.now))
+            self._reply(e.OrderUnknown("place", name, "reset", self.now))
         elif isinstance(answer, Refused):
-            self.replies.append(e.OrderRejected("place", name, answer.code, "", self.now))
+            self._reply(e.OrderRejected("place", name, answer.code, "", self.now))
         else:
-            self.replies.append(
+            self._reply(
                 e.OrderAccepted(
                     "place", name, answer.order_id, answer.filled, answer.remaining, self.now, self.now
                 )
@@ -137,11 +176,11 @@ class Beliefs(RuleBasedStateMachine):
         self._tell(facts)
         name = order.client_order_id
         if fate == "lost":
-            self.replies.append(e.OrderUnknown("cancel", name, "timeout", self.now))
+            self._reply(e.OrderUnknown("cancel", name, "timeout", self.now))
         elif isinstance(answer, Refused):
-            self.replies.append(e.OrderRejected("cancel", name, answer.code, "", self.now))
+            self._reply(e.OrderRejected("cancel", name, answer.code, "", self.now))
         else:
-            self.replies.append(
+            self._reply(
                 e.OrderAccepted(
                     "cancel", name, order.order_id, None, 0, self.now, self.now, reduced_by=answer
                 )
@@ -159,11 +198,11 @@ class Beliefs(RuleBasedStateMachine):
         answer, facts = self.exchange.amend(request, self.now)
         self._tell(facts)
         if fate == "lost":
-            self.replies.append(e.OrderUnknown("amend", name, "timeout", self.now))
+            self._reply(e.OrderUnknown("amend", name, "timeout", self.now))
         elif isinstance(answer, Refused):
-            self.replies.append(e.OrderRejected("amend", name, answer.code, "", self.now))
+            self._reply(e.OrderRejected("amend", name, answer.code, "", self.now))
         else:
-            self.replies.append(
+            self._reply(
                 e.OrderAccepted(
                     "amend", name, answer.order_id, answer.filled, answer.remaining, self.now, self.now
                 )
@@ -175,6 +214,8 @@ class Beliefs(RuleBasedStateMachine):
         facts = [*self.exchange.deactivate(TICKER, self.now), *self.exchange.activate(TICKER, self.now)]
         if is_told:
             self._tell(facts)
+        else:
+            self._record()
         for status in ("inactive", "active"):
             self.state.apply(e.MarketStatusChanged(TICKER, status, self.now))
 
@@ -189,16 +230,24 @@ class Beliefs(RuleBasedStateMachine):
     @rule(index=st.integers(0, 10))
     def reply_comes(self, index: int) -> None:
         """Any of the outstanding replies."""
-        self.state.apply(self.replies.pop(index % len(self.replies)))
+        self._take(self.replies.pop(index % len(self.replies))[1])
 
     @precondition(lambda self: self.stream)
     @rule()
     def stream_comes(self) -> None:
         """The next message of the private stream."""
-        event = self.stream.popleft()
+        event = self.stream.popleft()[1]
         if isinstance(event, e.OrderFilled):
             self.told_fills.append(event)
-        self.state.apply(event)
+        self._take(event)
+
+    @precondition(lambda self: self.stream)
+    @rule()
+    def the_stream_breaks_off(self) -> None:
+        """What was on its way is lost, and what comes from here on is told again."""
+        self.stream.clear()
+        self.state.apply(e.FeedDropped("kalshi", "cut", self.now))
+        self.state.apply(e.FeedConnected("kalshi", self.now))
 
     @precondition(lambda self: self.late)
     @rule()
@@ -214,6 +263,15 @@ class Beliefs(RuleBasedStateMachine):
         """A fill that was told already."""
         self.state.apply(self.told_fills[index % len(self.told_fills)])
 
+    @rule(ms=st.sampled_from([50, 300, 700]))
+    def a_moment_passes(self, ms: int) -> None:
+        """What has been on its way for as long as can be arrives, in whatever order the two ways have."""
+        self.now += ms * MILLISECOND
+        while self.replies and self.replies[0][0] <= self.now - DELAY_MAX:
+            self.reply_comes(0)
+        while self.stream and self.stream[0][0] <= self.now - DELAY_MAX:
+            self.stream_comes()
+
     @rule(seconds=st.sampled_from([1, 3, 40]))
     def time_passes(self, seconds: int) -> None:
         """What is on its way arrives within a second; then the clock goes on."""
@@ -221,35 +279,24 @@ class Beliefs(RuleBasedStateMachine):
             self.stream_comes()
         while self.replies:
             self.reply_comes(0)
-        self._what_is_believed_to_rest_rests()
         self.now += seconds * SECOND
 
-    def _what_is_believed_to_rest_rests(self) -> None:
-        """Everything said has come in: what is not marked as unknown is true, terms and all."""
-        if not self.state.account.is_reconciled:
-            return  # all of it is marked
-        truth = {order.client_order_id: order for order in self.exchange.markets[TICKER].book.orders()}
-        for order in self._ours("resting"):
-            told = truth[order.client_order_id]
-            assert (order.price, order.remaining) == (told.price, told.remaining)
+    @rule(lag_ms=st.sampled_from([0, 100, 360, 1_000]))
+    def read_twice(self, lag_ms: int) -> None:
+        """As the daemon does after a doubt: the second reading is to agree with the first."""
+        self.read(lag_ms)
+        self.a_moment_passes(50)
+        self.read(lag_ms)
 
-    @rule()
-    def read(self) -> None:
-        """Read the venue's lists, as a reconciliation does."""
-        account = self.exchange.accounts[US]
-        orders = tuple(
-            e.OrderSnapshot(
-                order.order_id, order.client_order_id, TICKER, order.side, order.price, order.filled,
-                order.remaining,
-            )
-            for order in self.exchange.markets[TICKER].book.orders()
-            if order.account == US
-        )  # fmt: skip
-        qty = account.qty(TICKER)
-        held = (e.PositionSnapshot(TICKER, qty, account.holding(TICKER, SHARD).cost, 0, 0),) if qty else ()
-        self.told_fills = list(self.fills)  # the list tells them all
+    @rule(lag_ms=st.sampled_from([0, 100, 360, 1_000]))
+    def read(self, lag_ms: int) -> None:
+        """Read the venue's lists, as a reconciliation does: they show what was true a while ago."""
+        as_of = self.now - lag_ms * MILLISECOND
+        lists = next((one for one in reversed(self.history) if one.at <= as_of), self.history[0])
+        fills = tuple(msgspec.structs.replace(fill, received_at=self.now) for fill in lists.fills)
+        self.told_fills += fills
         self.state.apply(
-            e.AccountReconciled(self.now, self.now, account.cash[SHARD], held, orders, tuple(self.fills))
+            e.AccountReconciled(self.now, self.now, lists.cash, lists.positions, lists.orders, fills)
         )
 
     # --- what must hold ------------------------------------------------------------------------
@@ -263,9 +310,35 @@ class Beliefs(RuleBasedStateMachine):
             assert self.state.ledger.position_qty(TICKER) == sum(signed)
 
     @invariant()
+    def an_account_that_is_believed_is_right(self) -> None:
+        """Cash and position are the exchange's as soon as nothing is on its way."""
+        if self.state.account.is_reconciled and not self.stream:
+            account = self.exchange.accounts[US]
+            assert (self.state.ledger.cash, self.state.ledger.position_qty(TICKER)) == (
+                account.cash[SHARD],
+                account.qty(TICKER),
+            )
+
+    @invariant()
+    def what_is_believed_to_rest_rests(self) -> None:
+        """What is neither marked as unknown nor just being told is true, terms and all."""
+        if not self.state.account.is_reconciled:
+            return  # all of it is marked
+        on_the_way = self._on_the_way()
+        truth = {order.client_order_id: order for order in self.exchange.markets[TICKER].book.orders()}
+        for order in self._ours("resting"):
+            if order.client_order_id not in on_the_way:
+                told = truth[order.client_order_id]
+                assert (order.price, order.qty - order.filled) == (told.price, told.remaining)
+
+    def _on_the_way(self) -> set[str]:
+        """The orders of which there are words that have not arrived, by client order id."""
+        return {event.client_order_id for _, event in (*self.stream, *self.replies)}  # type: ignore[union-attr, misc]
+
+    @invariant()
     def no_order_is_believed_closed_that_still_trades(self) -> None:
         """Every order that rests at the exchange is open with us, or its word is still on its way."""
-        on_the_way = {event.client_order_id for event in (*self.stream, *self.replies)}  # type: ignore[union-attr]
+        on_the_way = self._on_the_way()
         for order in self.exchange.markets[TICKER].book.orders():
             if order.account == US and order.client_order_id not in on_the_way:
                 assert order.client_order_id in self.state.orders
@@ -276,7 +349,7 @@ class Beliefs(RuleBasedStateMachine):
             self.a_late_request_arrives()
         self.time_passes(40)
         for _ in range(3):
-            self.read()
+            self.read(1_000)
             self.time_passes(40)
         account = self.exchange.accounts[US]
         resting = {
