@@ -34,6 +34,7 @@ from daemon.shell.feeds import Feeds
 from daemon.shell.journal import Journal
 from daemon.shell.loop import Inbox, Pump
 from daemon.shell.metrics import Metrics
+from daemon.shell.outcomes import Outcomes
 from daemon.shell.queue import OrderQueue
 from daemon.shell.read_gate import ReadGate
 from daemon.shell.reads import Reader
@@ -97,6 +98,7 @@ class Parts:
         self.audit = Audit(
             rest, engine.state.markets, every=config.audit.every_s * SECOND, now=now, emit=emit
         )
+        self.outcomes = Outcomes(rest, engine.state, now=now, emit=inbox.extend)
         self.status = VenueStatus(rest, now=now, emit=emit)
         self.pump = Pump(
             engine,
@@ -135,6 +137,7 @@ class Parts:
             tasks["discovery"] = self.discovery.run()
             tasks["backfill"] = self.backfill.run()
             tasks["audit"] = self.audit.run()
+            tasks["outcomes"] = self.outcomes.run()
             tasks["venue-status"] = self.status.run()
         return tasks
 
@@ -147,6 +150,7 @@ class Parts:
         await self._turned()
         await self.backfill.settle()
         await self.audit.settle()
+        await self.outcomes.settle()
         await self._turned()
 
     async def _turned(self) -> None:
@@ -166,6 +170,7 @@ class Parts:
         """Tell what the core has handled, and ask again for books that it found impossible."""
         self.backfill.on_batch(events)
         self.audit.on_batch(events)
+        self.outcomes.on_batch(events)
         self.status.on_batch(events)
         state = self._engine.state
         if state.counts["books_lost"] != self._books_lost:

@@ -147,15 +147,17 @@ class MarketCalls(Calls):
         series_ticker: str | None = None,
         event_ticker: str | None = None,
         tickers: Sequence[str] | None = None,
+        status: str | None = "settled",
         is_historical: bool = False,
         **times: Unpack[MarketTimes],
     ) -> list[bodies.MarketOutcome]:
-        """Return settled markets with their results.
+        """Return settled markets with their results, or those of any status as far as they are known.
 
         Args:
             series_ticker: only this series.
             event_ticker: only this event.
             tickers: only these.
+            status: the filter's word, "settled" being those that are paid out; None for any.
             is_historical: of the historical tier, for what settled before `historical_cutoff`.
             times: filters by time; the historical tier has none.
         """
@@ -163,7 +165,7 @@ class MarketCalls(Calls):
             params = query(series_ticker=series_ticker, event_ticker=event_ticker)
             raws = await self._listed("/historical/markets", params, tickers)
         else:
-            params = query(series_ticker=series_ticker, event_ticker=event_ticker, status="settled", **times)
+            params = query(series_ticker=series_ticker, event_ticker=event_ticker, status=status, **times)
             raws = await self._listed("/markets", params, tickers)
         return await self._read(raws, bodies.SettledMarket, bodies.market_outcome)
 
