@@ -48,7 +48,7 @@ STRAY_TESTS = {
     "tests/sandbox/test_official_sdk.py": "the whole server, by the official client",
     "tests/sandbox/test_hostile.py": "the whole server, by garbage",
     "tests/sandbox/test_unconfirmed.py": "the tree, by the rows of the sheet's section 11",
-    "tests/sandbox/test_rest_contract.py": "every body of every rest_*.py against the published contract",
+    "tests/sandbox/rest/test_contract.py": "every body of rest/ against the published contract",
 }
 
 # Word of a name → what to say instead.

@@ -24,10 +24,10 @@ from daemon.core.markets import MarketSpec
 from daemon.core.units import MILLISECOND, MINUTE, PRICE_ONE, SECOND, Money, Ns
 from daemon.exchange.exchange import Exchange
 from daemon.exchange.facts import BookReplaced, Determined, Fact, LevelChanged, StrikeSet, Traded
-from daemon.sandbox.agents import BUSY, INFORMED, TAKER, Crowd, maker_name
-from daemon.sandbox.past import fair_value
-from daemon.sandbox.schedule import STRIKE_DELAY, is_yes, quarter_spec
-from daemon.sandbox.spot import Index, SpotModel, seeded, to_cents
+from daemon.sandbox.flows.agents import BUSY, INFORMED, TAKER, Crowd, maker_name
+from daemon.sandbox.flows.past import fair_value
+from daemon.sandbox.flows.schedule import STRIKE_DELAY, is_yes, quarter_spec
+from daemon.sandbox.flows.spot import Index, SpotModel, seeded, to_cents
 
 STEP: Ns = 250 * MILLISECOND
 START_AT: Ns = 1_789_999_200 * SECOND

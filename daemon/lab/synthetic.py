@@ -28,7 +28,7 @@ from daemon.exchange.tape import (
 )
 from daemon.lab.tape_writer import SessionWriter, TapeWriter
 from daemon.sandbox.flow import STEP, Resumed, SpotPrinted, Telling
-from daemon.sandbox.traders import TradersFlow
+from daemon.sandbox.flows.traders import TradersFlow
 
 START_AT: Final[Ns] = 1_767_225_600 * SECOND
 """2026-01-01 00:00 UTC: where a synthetic tape begins unless told otherwise."""

@@ -12,10 +12,10 @@ from daemon.core.units import MONEY_ONE
 from daemon.exchange.tape import TapeError
 from daemon.sandbox.faults.registry import read_faults
 from daemon.sandbox.flow import MakeFlow
+from daemon.sandbox.flows.still import StillFlow
+from daemon.sandbox.flows.tape import tape_flow
+from daemon.sandbox.flows.traders import TradersFlow
 from daemon.sandbox.server import SandboxOptions, serve
-from daemon.sandbox.still import StillFlow
-from daemon.sandbox.tape import tape_flow
-from daemon.sandbox.traders import TradersFlow
 
 log = structlog.get_logger(__name__)
 

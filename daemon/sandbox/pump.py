@@ -16,9 +16,9 @@ import structlog
 from daemon.core.units import SECOND, Ns
 from daemon.sandbox.clock_channel import ClockChannel
 from daemon.sandbox.flow import STEP, ConnectionCut, Ended, Telling
-from daemon.sandbox.reference import ReferenceFeed
+from daemon.sandbox.reference.server import ReferenceFeed
+from daemon.sandbox.stream.ws import WsApi
 from daemon.sandbox.venue import Venue
-from daemon.sandbox.ws import WsApi
 
 POLL_S = 0.05
 JOIN_S_MAX = 10.0

@@ -24,7 +24,7 @@ import structlog
 from aiohttp import web
 
 from daemon.core.units import MONEY_ONE, Money, Ns
-from daemon.sandbox import clock_channel, reference, reference_rest, ws
+from daemon.sandbox import clock_channel
 from daemon.sandbox.admin.markets import MarketCalls
 from daemon.sandbox.admin.server import AdminServer
 from daemon.sandbox.admin.world import WorldCalls
@@ -37,24 +37,27 @@ from daemon.sandbox.flow import MakeFlow
 from daemon.sandbox.limits import COST_DEFAULT, COST_GET_ORDER, Buckets, Tier
 from daemon.sandbox.load import Loads
 from daemon.sandbox.pump import Pump
-from daemon.sandbox.reference import ReferenceFeed
-from daemon.sandbox.rest_account import AccountApi
-from daemon.sandbox.rest_candles import CandleApi
-from daemon.sandbox.rest_exchange import ExchangeApi
-from daemon.sandbox.rest_groups import GroupApi
-from daemon.sandbox.rest_historical import HistoricalApi
-from daemon.sandbox.rest_keys import KeyApi
-from daemon.sandbox.rest_left_out import LeftOutApi
-from daemon.sandbox.rest_markets import PREFIX, MarketApi
-from daemon.sandbox.rest_orders import OrderApi
-from daemon.sandbox.rest_portfolio import PortfolioApi
-from daemon.sandbox.rest_series import SeriesApi
-from daemon.sandbox.rest_shards import ShardApi
-from daemon.sandbox.rest_subaccounts import SubaccountApi
+from daemon.sandbox.reference import rest as reference_rest
+from daemon.sandbox.reference import server as reference
+from daemon.sandbox.reference.server import ReferenceFeed
+from daemon.sandbox.rest.account import AccountApi
+from daemon.sandbox.rest.candles import CandleApi
+from daemon.sandbox.rest.exchange import ExchangeApi
+from daemon.sandbox.rest.groups import GroupApi
+from daemon.sandbox.rest.historical import HistoricalApi
+from daemon.sandbox.rest.keys import KeyApi
+from daemon.sandbox.rest.left_out import LeftOutApi
+from daemon.sandbox.rest.markets import PREFIX, MarketApi
+from daemon.sandbox.rest.orders import OrderApi
+from daemon.sandbox.rest.portfolio import PortfolioApi
+from daemon.sandbox.rest.series import SeriesApi
+from daemon.sandbox.rest.shards import ShardApi
+from daemon.sandbox.rest.subaccounts import SubaccountApi
 from daemon.sandbox.state import Store
+from daemon.sandbox.stream import ws
+from daemon.sandbox.stream.ws import WsApi
 from daemon.sandbox.two_clocks import TwoClockVerifier
 from daemon.sandbox.venue import Venue
-from daemon.sandbox.ws import WsApi
 
 log = structlog.get_logger()
 

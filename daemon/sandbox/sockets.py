@@ -13,7 +13,7 @@ from typing import Protocol
 
 from aiohttp import WSCloseCode, web
 
-from daemon.sandbox.frames import as_text_frame
+from daemon.sandbox.stream.frames import as_text_frame
 
 BUFFER_BYTES_MAX = 8 * 1024 * 1024
 WAITING_BYTES_MAX = 8 * BUFFER_BYTES_MAX

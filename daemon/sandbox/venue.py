@@ -22,11 +22,11 @@ from daemon.sandbox.catalog import Catalog
 from daemon.sandbox.chronicle import Chronicle
 from daemon.sandbox.clock import SandboxClock
 from daemon.sandbox.flow import Flow, History, MakeFlow, PastMarket, Resumed, SpotPrinted, Telling
-from daemon.sandbox.hub import Hub
 from daemon.sandbox.read_side import ReadSide
 from daemon.sandbox.resuming import is_over, resume_accounts
 from daemon.sandbox.sockets import Socket
 from daemon.sandbox.state import Store
+from daemon.sandbox.stream.hub import Hub
 
 ACCOUNT = "client"
 SPOTS_MAX = 1000

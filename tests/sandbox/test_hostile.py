@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from yarl import URL
 
-from daemon.sandbox.still import StillFlow
+from daemon.sandbox.flows.still import StillFlow
 from tests.sandbox.hostile import (
     ADMIN,
     BODIES,

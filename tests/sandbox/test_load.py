@@ -7,8 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from daemon.sandbox.flows.still import StillFlow
 from daemon.sandbox.load import BookLoad
-from daemon.sandbox.still import StillFlow
 from tests.sandbox.running import Client, receive_until, running, until
 from tests.sandbox.wire import subscribe
 

@@ -12,14 +12,14 @@ from daemon.sandbox.bodies import PRICE_TEXT
 from daemon.sandbox.faults.desk import FaultDesk
 from daemon.sandbox.faults.registry import FAULTS, SEAM_OPTIONS, BadRule, Rule
 from daemon.sandbox.flow import STEP
+from daemon.sandbox.flows.still import StillFlow
 from daemon.sandbox.limits import Buckets, Tier
 from daemon.sandbox.load import Loads
 from daemon.sandbox.pump import Pump
-from daemon.sandbox.reference import ReferenceFeed
-from daemon.sandbox.still import StillFlow
-from daemon.sandbox.subscription import StreamLimits
+from daemon.sandbox.reference.server import ReferenceFeed
+from daemon.sandbox.stream.subscription import StreamLimits
+from daemon.sandbox.stream.ws import WsApi
 from daemon.sandbox.venue import Venue
-from daemon.sandbox.ws import WsApi
 
 TIERS: Final = {
     tier.name: tier

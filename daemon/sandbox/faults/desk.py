@@ -9,12 +9,12 @@ from time import monotonic_ns
 import structlog
 
 from daemon.core.units import MILLISECOND
-from daemon.sandbox.commands import CHANNELS, ERRORS, Command
 from daemon.sandbox.faults.decisions import Counted, Faults, Subject
 from daemon.sandbox.faults.line import Line
 from daemon.sandbox.faults.registry import BadRule, Rule, check_rule
 from daemon.sandbox.faults.requests import RequestFaults
 from daemon.sandbox.sockets import Socket
+from daemon.sandbox.stream.commands import CHANNELS, ERRORS, Command
 from daemon.sandbox.venue import Venue
 
 log = structlog.get_logger()

@@ -18,8 +18,8 @@ from daemon.core.units import MILLISECOND, SECOND, Ns
 from daemon.sandbox.faults import damage
 from daemon.sandbox.faults.decisions import Faults, Subject
 from daemon.sandbox.faults.registry import Rule
-from daemon.sandbox.frames import as_text_frame
 from daemon.sandbox.sockets import Socket
+from daemon.sandbox.stream.frames import as_text_frame
 
 WAITING_MAX: Final = 500_000
 """Frames held back for one connection; with more it is cut."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from daemon.sandbox.still import StillFlow
+from daemon.sandbox.flows.still import StillFlow
 from tests.sandbox.running import Client, receive_until, running
 from tests.sandbox.wire import order_terms, subscribe
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from daemon.sandbox import admin
-from daemon.sandbox.still import StillFlow
+from daemon.sandbox.flows.still import StillFlow
 from tests.sandbox.running import running
 
 

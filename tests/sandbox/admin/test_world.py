@@ -7,8 +7,8 @@ import json
 from pathlib import Path
 
 from daemon.core.units import HOUR, MILLISECOND, MINUTE
-from daemon.sandbox.still import StillFlow
-from daemon.sandbox.traders import TradersFlow
+from daemon.sandbox.flows.still import StillFlow
+from daemon.sandbox.flows.traders import TradersFlow
 from tests.sandbox.running import receive_until, running
 from tests.sandbox.scripted import OPEN, ScriptedFlow
 from tests.sandbox.wire import order_terms, subscribe

@@ -17,7 +17,7 @@ from aiohttp import WSMsgType
 from daemon.core.units import MILLISECOND
 from daemon.sandbox.faults import damage
 from daemon.sandbox.faults.registry import FAULTS, Rule
-from daemon.sandbox.still import StillFlow
+from daemon.sandbox.flows.still import StillFlow
 from tests.sandbox.running import Client, receive_until, running, signed
 from tests.sandbox.wire import order_terms, subscribe
 

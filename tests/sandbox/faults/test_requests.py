@@ -16,7 +16,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from daemon.sandbox.still import StillFlow
+from daemon.sandbox.flows.still import StillFlow
 from tests.sandbox.running import Client, running, signed
 from tests.sandbox.wire import order_terms
 
@@ -115,7 +115,7 @@ async def test_a_stale_read_shows_what_it_showed_before(tmp_path: Path) -> None:
 SCRIPT = (
     "import asyncio, pathlib, sys\n"
     "from daemon.sandbox.server import SandboxOptions, serve\n"
-    "from daemon.sandbox.still import StillFlow\n"
+    "from daemon.sandbox.flows.still import StillFlow\n"
     "asyncio.run(serve(SandboxOptions(pathlib.Path(sys.argv[1]), StillFlow)))\n"
 )
 

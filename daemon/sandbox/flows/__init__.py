@@ -1,0 +1,1 @@
+"""Where the market comes from: simulated traders, recorded tapes, or an operator by hand."""

@@ -1,0 +1,1 @@
+"""The WebSocket of Kalshi's protocol: commands, subscriptions, frames, and who is sent what."""
