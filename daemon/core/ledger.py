@@ -81,6 +81,7 @@ class Ledger:
         """Realised P&L of this life, fees apart."""
         self.fills_total = 0
         self._seen: set[tuple[str, str]] = set()
+        self._booked: dict[str, Qty] = {}
         self._cost: Money | None = None
         """Cost of all open positions; None when it is to be summed anew."""
 
@@ -100,10 +101,8 @@ class Ledger:
 
     def apply_fill(self, event: OrderFilled) -> bool:
         """Book one fill; False if it is booked already (the venue tells fills on several paths)."""
-        key = (event.trade_id, event.order_id)
-        if key in self._seen:
+        if not self._see(event):
             return False
-        self._seen.add(key)
         self._cost = None
         position = self.positions.setdefault(event.ticker, Position())
         before = position.realized
@@ -153,6 +152,19 @@ class Ledger:
                 found.append(Mismatch(f"position {ticker}", believed, told.get(ticker, 0)))
         return found
 
+    def _see(self, fill: OrderFilled) -> bool:
+        """Take note of a fill's identity; False if it was seen before."""
+        key = (fill.trade_id, fill.order_id)
+        if key in self._seen:
+            return False
+        self._seen.add(key)
+        self._booked[fill.order_id] = self._booked.get(fill.order_id, 0) + fill.qty
+        return True
+
+    def booked_of(self, order_id: str) -> Qty:
+        """Return how many contracts of an order's fills are in cash and position."""
+        return self._booked.get(order_id, 0)
+
     def adopt(self, event: AccountReconciled) -> None:
         """Take the venue's lists as the truth: the start-up path, and after a mismatch."""
         self.cash, self._cost = event.cash, None
@@ -164,4 +176,4 @@ class Ledger:
         for told in event.positions:
             self.positions[told.ticker] = Position(told.qty, told.cost, told.realized_pnl, told.fees)
         for fill in event.fills:
-            self._seen.add((fill.trade_id, fill.order_id))
+            self._see(fill)

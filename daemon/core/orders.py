@@ -98,8 +98,8 @@ class Order:
     """
 
     __slots__ = (
-        "booked", "client_order_id", "filled", "order_id", "pending", "price", "qty", "side", "state",
-        "strategy", "style", "ticker", "touched_at",
+        "booked", "client_order_id", "filled", "is_presumed", "order_id", "pending", "price", "qty", "side",
+        "state", "strategy", "style", "ticker", "touched_at",
     )  # fmt: skip
 
     def __init__(
@@ -132,6 +132,8 @@ class Order:
         """The terms that an amend without an answer asked for: either these or the old ones are in force."""
         self.touched_at = at
         """When its state last changed, on our clock."""
+        self.is_presumed = False
+        """Whether its end was concluded from a list that lacks it, not told."""
 
     @property
     def is_open(self) -> bool:

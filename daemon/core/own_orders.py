@@ -17,6 +17,8 @@ from daemon.core.units import MINUTE, SECOND, Ns, Price, Qty
 
 READ_LAG: Ns = 2 * SECOND
 """REST lists lag behind the truth (360 ms was recorded): a read is evidence of absence only after this."""
+KEPT: Ns = 10 * MINUTE
+"""How long an order's end is remembered: no word lags further, for a stream that slow is given up."""
 TOLD: dict[e.OrderStatus, Happening] = {
     "resting": "told_resting",
     "canceled": "told_canceled",
@@ -36,8 +38,8 @@ class OrderBeliefs:
         self._prefix = client_order_id_prefix
         self.orders: dict[str, Order] = {}
         """By client order id; closed ones leave once all their fills are booked."""
-        self._closed_at: dict[str, Ns] = {}
-        """When orders of this life left `orders`; kept for a minute, against words that lag behind."""
+        self._closed: dict[str, tuple[Ns, bool]] = {}
+        """When orders of this life left `orders`, and whether that was only presumed."""
         self.ledger = Ledger()
         self.moved_at: Ns = 0
         """When a fill or a payout last changed cash or a position."""
@@ -64,10 +66,10 @@ class OrderBeliefs:
     def _forget_order(self, order: Order, at: Ns) -> None:
         """Drop an order that is closed and whose fills are all booked."""
         self.orders.pop(order.client_order_id, None)
-        closed_at = self._closed_at
-        closed_at[order.client_order_id] = at
-        while (oldest := next(iter(closed_at))) != order.client_order_id and closed_at[oldest] < at - MINUTE:
-            del closed_at[oldest]
+        closed = self._closed
+        closed[order.client_order_id] = (at, order.is_presumed)
+        while (oldest := next(iter(closed))) != order.client_order_id and closed[oldest][0] < at - KEPT:
+            del closed[oldest]
 
     def apply_answer(
         self, event: e.OrderAccepted | e.OrderRejected | e.OrderUnknown | e.OrderDropped
@@ -148,6 +150,7 @@ class OrderBeliefs:
                         event.remaining,
                     ),
                     event.received_at,
+                    is_listed=False,
                 )
             return
         order.order_id = event.order_id
@@ -160,20 +163,21 @@ class OrderBeliefs:
         if status == "resting" and order.state not in ("amending", "canceling"):
             order.price, order.qty, order.pending = price, qty, None
 
-    def adopt_order(self, told: e.OrderSnapshot, at: Ns) -> None:
+    def adopt_order(self, told: e.OrderSnapshot, at: Ns, *, is_listed: bool) -> None:
         """Take in an order that the venue knows and we don't: of our previous life, or not ours at all.
 
         `at` is when that was true at the latest. One that we closed just before is told by a list or a
-        message that lags behind, and stays closed; told later than that, it lives, and we were wrong.
+        message that lags behind, and stays closed; a list that was read later says that it lives, and we
+        were wrong. The stream may lag further: what the venue has ended, it doesn't bring back.
         """
-        closed_at = self._closed_at.get(told.client_order_id)
-        if closed_at is not None and at < closed_at + READ_LAG:
+        closed_at, is_presumed = self._closed.get(told.client_order_id, (None, True))
+        if closed_at is not None and (at < closed_at + READ_LAG or not (is_listed or is_presumed)):
             self.counts["late_words"] += 1
             return
         if not told.client_order_id.startswith(self._prefix):
             self.counts["foreign_orders"] += 1
             return
-        self.orders[told.client_order_id] = Order(
+        order = self.orders[told.client_order_id] = Order(
             client_order_id=told.client_order_id,
             ticker=told.ticker,
             side=told.side,
@@ -186,8 +190,13 @@ class OrderBeliefs:
             order_id=told.order_id,
             filled=told.filled,
         )
+        # Its fills may have come while we thought it gone: they are in the ledger, and will not come again.
+        order.booked = max(order.booked, self.ledger.booked_of(told.order_id))
+        order.tell_filled(order.booked)
         self.counts["adopted_orders"] += 1
         self.touched[told.ticker] = None
+        if order.booked >= order.qty:
+            self.happen(order, "told_executed", at)
 
     def book_fill(self, event: e.OrderFilled) -> None:
         """Book one fill, once, and tell its order."""

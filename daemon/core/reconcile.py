@@ -102,7 +102,7 @@ class Reconciliation:
         for client_order_id, told in listed.items():
             order = state.orders.get(client_order_id)
             if order is None:
-                state.adopt_order(told, event.asked_at)
+                state.adopt_order(told, event.asked_at, is_listed=True)
             # The list may be older than what we know of the order; of one that was never acknowledged we know
             # nothing, and that it is listed says enough.
             elif order.is_open and (order.touched_at < event.asked_at - READ_LAG or order.order_id is None):
@@ -125,7 +125,9 @@ class Reconciliation:
         unlisted_for = event.asked_at - order.touched_at
         if order.order_id is None:
             if unlisted_for >= ABSENT_AFTER:
+                order.is_presumed = True
                 state.happen(order, "place_rejected", event.received_at)
         elif unlisted_for >= READ_LAG:
             is_whole = order.booked >= order.qty
+            order.is_presumed = True
             state.happen(order, "told_executed" if is_whole else "told_canceled", event.received_at)

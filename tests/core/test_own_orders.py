@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from daemon.core import events as e
@@ -181,3 +182,50 @@ def test_a_word_that_lags_behind_does_not_bring_a_closed_order_back(state: State
     assert state.counts["late_words"] == 2
     state.apply(reconciled(T0 + 3 * SECOND, orders=(listed,)))
     assert list(state.orders) == ["kd-1-1"]
+
+
+def later(event: e.OrderUpdated, by: int) -> e.OrderUpdated:
+    """The same word, arriving so much later."""
+    return msgspec.structs.replace(event, received_at=event.received_at + by)
+
+
+@pytest.mark.parametrize("end", ["executed", "canceled"])
+def test_what_the_venue_ended_no_late_word_brings_back(state: State, end: e.OrderStatus) -> None:
+    """A stream that is seconds behind tells that it rests, then how it ended: it stays ended throughout."""
+    placed(state)
+    state.apply(accepted())
+    if end == "executed":
+        state.apply(filled(1_000))
+    state.apply(updated(end, 1_000 if end == "executed" else 0, 0))
+    assert {} == state.orders
+    state.apply(later(updated("resting", 0, 1_000), 6 * SECOND))
+    assert {} == state.orders
+    assert 1 == state.counts["late_words"]
+
+
+def test_an_order_that_we_only_presumed_gone_comes_back_with_its_fills(state: State) -> None:
+    """Lists lacked it, its fill came, then a late word: no fill is awaited that was booked before."""
+    order = placed(state)
+    state.apply(accepted())
+    order.is_presumed = True
+    state.happen(order, "told_canceled", T0)
+    assert {} == state.orders
+    state.apply(filled(400))
+    state.apply(later(updated("resting", 0, 1_000), 3 * SECOND))
+    back = state.orders["kd-1-1"]
+    assert (400, 400) == (back.booked, back.filled)
+    state.apply(later(updated("canceled", 400, 0), 4 * SECOND))
+    assert {} == state.orders
+    assert 400 == state.ledger.position_qty(TICKER)
+
+
+def test_an_order_whose_fills_were_all_booked_does_not_come_back_open(state: State) -> None:
+    """Presumed gone, filled whole, and then a late word that it rests."""
+    order = placed(state)
+    state.apply(accepted())
+    order.is_presumed = True
+    state.happen(order, "told_canceled", T0)
+    state.apply(filled(1_000))
+    state.apply(later(updated("resting", 0, 1_000), 3 * SECOND))
+    assert {} == state.orders
+    assert 1_000 == state.ledger.position_qty(TICKER)
