@@ -28,7 +28,7 @@ from daemon.sandbox import clock_channel
 from daemon.sandbox.admin.markets import MarketCalls
 from daemon.sandbox.admin.server import AdminServer
 from daemon.sandbox.admin.world import WorldCalls
-from daemon.sandbox.auth import SIGNER, KeyRing, Verifier, is_public, load_or_make_keys
+from daemon.sandbox.auth import PREFIX, SIGNER, KeyRing, Verifier, is_public, load_or_make_keys
 from daemon.sandbox.bodies import ApiError, nested_error, too_many_requests
 from daemon.sandbox.clock_channel import ClockChannel
 from daemon.sandbox.faults.desk import FaultDesk
@@ -47,7 +47,7 @@ from daemon.sandbox.rest.groups import GroupApi
 from daemon.sandbox.rest.historical import HistoricalApi
 from daemon.sandbox.rest.keys import KeyApi
 from daemon.sandbox.rest.left_out import LeftOutApi
-from daemon.sandbox.rest.markets import PREFIX, MarketApi
+from daemon.sandbox.rest.markets import MarketApi
 from daemon.sandbox.rest.orders import OrderApi
 from daemon.sandbox.rest.portfolio import PortfolioApi
 from daemon.sandbox.rest.series import SeriesApi

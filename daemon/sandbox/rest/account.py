@@ -7,9 +7,10 @@ from typing import Any, Final
 from aiohttp import web
 
 from daemon.core.units import DAY, SECOND
+from daemon.sandbox.auth import PREFIX
 from daemon.sandbox.bodies import nested_error, qty_text, too_many_requests
 from daemon.sandbox.limits import ADVANCED, BASIC, COST_UPGRADE, Buckets, costs_body
-from daemon.sandbox.rest.markets import PREFIX, answer
+from daemon.sandbox.rest.answer import answer
 from daemon.sandbox.rest.query import limit, page
 from daemon.sandbox.venue import Venue
 

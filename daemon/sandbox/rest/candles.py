@@ -7,10 +7,11 @@ from typing import Any
 from aiohttp import web
 
 from daemon.core.units import SECOND
+from daemon.sandbox.auth import PREFIX
 from daemon.sandbox.bodies import bare_error, nested_error
 from daemon.sandbox.rest import candle_bodies as candles
+from daemon.sandbox.rest.answer import answer
 from daemon.sandbox.rest.listings import Listings
-from daemon.sandbox.rest.markets import PREFIX, answer
 from daemon.sandbox.rest.query import names
 from daemon.sandbox.venue import Venue
 

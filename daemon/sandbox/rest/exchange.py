@@ -9,9 +9,10 @@ from aiohttp import web
 
 from daemon.core.units import DAY, HOUR, SECOND, Ns
 from daemon.exchange.pauses import SHARDS
+from daemon.sandbox.auth import PREFIX
 from daemon.sandbox.bodies import time_text
 from daemon.sandbox.flows.schedule import new_york
-from daemon.sandbox.rest.markets import PREFIX, answer
+from daemon.sandbox.rest.answer import answer
 from daemon.sandbox.venue import Venue
 
 STATUS_WHEN_PAUSED: Final = 503

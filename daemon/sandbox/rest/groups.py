@@ -10,11 +10,12 @@ from daemon.core.units import QTY_ONE, Qty
 from daemon.exchange.accounts import subaccount_number
 from daemon.exchange.facts import Fact
 from daemon.exchange.requests import Refused
+from daemon.sandbox.auth import PREFIX
 from daemon.sandbox.bodies import nested_error, qty_text
 from daemon.sandbox.limits import COST_DEFAULT, Buckets
 from daemon.sandbox.read_side import GroupView
+from daemon.sandbox.rest.answer import answer
 from daemon.sandbox.rest.asked import account_asked, view_asked, views_asked
-from daemon.sandbox.rest.markets import PREFIX, answer
 from daemon.sandbox.rest.query import Fields, check_fields, json_object, qty_of, whole
 from daemon.sandbox.rest.refusing import accepted
 from daemon.sandbox.venue import Venue

@@ -5,10 +5,12 @@ from __future__ import annotations
 from aiohttp import web
 
 from daemon.sandbox import market_bodies as bodies
+from daemon.sandbox.auth import PREFIX
 from daemon.sandbox.bodies import time_text
 from daemon.sandbox.rest import candle_bodies as candles
+from daemon.sandbox.rest.answer import Answer, answer
 from daemon.sandbox.rest.listings import Listings, market_filter
-from daemon.sandbox.rest.markets import PREFIX, Answer, answer, trades_asked
+from daemon.sandbox.rest.markets import trades_asked
 from daemon.sandbox.rest.query import limit, page
 from daemon.sandbox.venue import Venue
 

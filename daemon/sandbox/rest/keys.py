@@ -19,11 +19,11 @@ from daemon.sandbox.api_keys import (
     generate,
     public_text,
 )
-from daemon.sandbox.auth import SIGNER
+from daemon.sandbox.auth import PREFIX, SIGNER
 from daemon.sandbox.bodies import nested_error, too_many_requests
 from daemon.sandbox.limits import COST_DEFAULT, Buckets
+from daemon.sandbox.rest.answer import answer
 from daemon.sandbox.rest.asked import no_subaccount
-from daemon.sandbox.rest.markets import PREFIX, answer
 from daemon.sandbox.rest.query import check_fields, json_object, one_of, required
 from daemon.sandbox.scopes import check_grant
 from daemon.sandbox.venue import ACCOUNT, Venue

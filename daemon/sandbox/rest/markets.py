@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-
 from aiohttp import web
 
 from daemon.exchange.facts import Traded
 from daemon.sandbox import market_bodies as bodies
 from daemon.sandbox.auth import PREFIX
-from daemon.sandbox.bodies import bare_error, json_body
+from daemon.sandbox.bodies import bare_error
 from daemon.sandbox.chronicle import Chronicle
+from daemon.sandbox.rest.answer import Answer, answer
 from daemon.sandbox.rest.listings import Listings, market_filter
 from daemon.sandbox.rest.query import Query, flag, limit, page, span, whole
 from daemon.sandbox.venue import Venue
 
-__all__ = ["PREFIX", "Answer", "MarketApi", "answer", "trades_asked"]
-
 DEPTH_MAX = 100
 BOOKS_MAX = 100
 TICKER_CHARS_MAX = 200
-
-Answer = Callable[[web.Request], Awaitable[web.Response]]
-
-
-def answer(body: object, status: int = 200) -> web.Response:
-    """Return a JSON response."""
-    return web.Response(body=json_body(body), status=status, content_type="application/json")
 
 
 def trades_asked(chronicle: Chronicle, query: Query, operation: str) -> list[Traded]:

@@ -13,11 +13,12 @@ from aiohttp import web
 from daemon.exchange.accounts import Account
 from daemon.exchange.facts import OrderState
 from daemon.exchange.requests import Amendment, NewOrder
+from daemon.sandbox.auth import PREFIX
 from daemon.sandbox.bodies import ApiError, error_object, flat_error, nested_error
 from daemon.sandbox.limits import COST_CANCEL, COST_DEFAULT, Buckets
 from daemon.sandbox.rest import portfolio_bodies as bodies
+from daemon.sandbox.rest.answer import answer
 from daemon.sandbox.rest.asked import account_asked, accounts_asked
-from daemon.sandbox.rest.markets import PREFIX, answer
 from daemon.sandbox.rest.query import (
     AMEND_FIELDS,
     CANCEL_FIELDS,

@@ -13,12 +13,12 @@ from aiohttp import web
 from daemon.core.units import Ns
 from daemon.exchange.facts import OrderState, PositionChanged
 from daemon.exchange.matching import Order
-from daemon.sandbox.auth import SIGNER
+from daemon.sandbox.auth import PREFIX, SIGNER
 from daemon.sandbox.bodies import bare_error, nested_error, qty_text
 from daemon.sandbox.cutoff import Cutoff
 from daemon.sandbox.rest import portfolio_bodies as bodies
+from daemon.sandbox.rest.answer import Answer, answer
 from daemon.sandbox.rest.asked import view_asked, views_asked
-from daemon.sandbox.rest.markets import PREFIX, Answer, answer
 from daemon.sandbox.rest.query import choice, limit, names, page, span, whole
 from daemon.sandbox.venue import Venue
 

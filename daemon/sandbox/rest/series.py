@@ -8,9 +8,10 @@ from aiohttp import web
 
 from daemon.exchange.market import Market
 from daemon.sandbox import market_bodies as bodies
+from daemon.sandbox.auth import PREFIX
 from daemon.sandbox.bodies import nested_error
+from daemon.sandbox.rest.answer import Answer, answer
 from daemon.sandbox.rest.listings import STATUSES, Listings
-from daemon.sandbox.rest.markets import PREFIX, Answer, answer
 from daemon.sandbox.rest.query import Span, choice, flag, limit, names, page, seconds
 from daemon.sandbox.venue import Venue
 

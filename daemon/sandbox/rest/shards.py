@@ -10,9 +10,10 @@ from daemon.core.units import SECOND
 from daemon.exchange.accounts import SUBACCOUNT_MAX, subaccount_name
 from daemon.exchange.cash_facts import AllocationSet, CashTransferred, RestingReservation
 from daemon.exchange.treasury import CENTICENT
+from daemon.sandbox.auth import PREFIX
 from daemon.sandbox.bodies import flat_error, nested_error
 from daemon.sandbox.limits import COST_DEFAULT, Buckets
-from daemon.sandbox.rest.markets import PREFIX, answer
+from daemon.sandbox.rest.answer import answer
 from daemon.sandbox.rest.portfolio_bodies import dollars_text
 from daemon.sandbox.rest.query import Fields, check_fields, json_object, limit, one_of, page, required
 from daemon.sandbox.rest.refusing import accepted

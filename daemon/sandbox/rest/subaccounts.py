@@ -10,11 +10,12 @@ from aiohttp import web
 from daemon.core.units import SECOND, Money
 from daemon.exchange.accounts import SUBACCOUNT_MAX, subaccount_name, subaccount_number
 from daemon.exchange.cash_facts import CashTransferred
+from daemon.sandbox.auth import PREFIX
 from daemon.sandbox.bodies import nested_error
 from daemon.sandbox.limits import BASIC, COST_DEFAULT, Buckets
 from daemon.sandbox.read_side import AccountView
+from daemon.sandbox.rest.answer import answer
 from daemon.sandbox.rest.asked import views_asked
-from daemon.sandbox.rest.markets import PREFIX, answer
 from daemon.sandbox.rest.portfolio_bodies import dollars_text
 from daemon.sandbox.rest.query import Fields, check_fields, json_object, limit, page
 from daemon.sandbox.rest.refusing import accepted
