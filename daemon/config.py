@@ -15,7 +15,7 @@ import msgspec
 
 from daemon.core.probe import doubted_after
 from daemon.core.risk import Limits
-from daemon.core.units import MILLISECOND, MONEY_ONE, QTY_ONE, SECOND
+from daemon.core.units import MILLISECOND, MONEY_ONE, PRICE_CENT, QTY_ONE, SECOND
 from daemon.toml_tables import TomlTables
 
 Count = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
@@ -60,6 +60,7 @@ class Sandbox(_Table, frozen=True):
     seed: Annotated[int, msgspec.Meta(ge=0)] = 1
     cash_dollars: Dollars = 10_000
     idle_exit_s: Seconds = 600
+    maintenance: bool = False
 
 
 class Markets(_Table, frozen=True):
@@ -215,7 +216,7 @@ class Config(_Table, frozen=True):
             market_loss_max=risk.market_loss_max_dollars * MONEY_ONE,
             total_loss_max=risk.total_loss_max_dollars * MONEY_ONE,
             daily_loss_max=risk.daily_loss_max_dollars * MONEY_ONE,
-            price_away_max=risk.price_away_max_cents * 100,
+            price_away_max=risk.price_away_max_cents * PRICE_CENT,
             orders_per_minute_max=risk.orders_per_minute_max,
             close_guard=risk.close_guard_s * SECOND,
             feed_silent_max=doubted_after(feed.silent_max_s * SECOND),

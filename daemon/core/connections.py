@@ -14,6 +14,7 @@ from daemon.core.risk import FeedHealth, Limits, Refusal
 from daemon.core.units import MINUTE, Ns
 
 FIRST_FEED: e.Feed = "kalshi"
+"""The connection of a market that was never routed to another."""
 
 
 class Connections:

@@ -59,10 +59,6 @@ Refusal: TypeAlias = Literal[
 ]
 """Every reason for which *we* say no. What the venue says is a rejection."""
 
-QueueRefusal: TypeAlias = Literal["deadline_passed", "superseded"]
-"""Reasons that only the order queue has."""
-
-NonNegative = Annotated[int, msgspec.Meta(ge=0)]
 Positive = Annotated[int, msgspec.Meta(ge=1)]
 
 

@@ -33,6 +33,8 @@ BookSide: TypeAlias = Literal["bid", "ask"]
 PRICE_ONE: Price = 10_000
 QTY_ONE: Qty = 100
 MONEY_ONE: Money = 1_000_000
+PRICE_CENT: Price = 100
+MONEY_CENT: Money = 10_000
 
 MICROSECOND: Ns = 1_000
 MILLISECOND: Ns = 1_000_000

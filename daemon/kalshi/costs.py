@@ -70,11 +70,6 @@ class Costs:
         )
 
 
-def costs_of(listed: EndpointCosts) -> WriteCosts:
-    """Return what the order queue's requests cost, by the answer of `/account/endpoint_costs`."""
-    return Costs(listed).writes()
-
-
 def _fits(parts: tuple[str, ...], pattern: tuple[str, ...]) -> bool:
     for index, wanted in enumerate(pattern):
         if wanted.startswith("*"):

@@ -19,6 +19,7 @@ from daemon.core.units import MINUTE, SECOND, Ns
 from daemon.kraken.candles import Past, candle_of
 
 ROWS_MAX = 720
+TIMEOUT_S = 10.0
 _LEGACY_NAMES = {"BTC": "XBT", "DOGE": "XDG"}
 _TRANSIENT = (
     "EService:",
@@ -107,10 +108,10 @@ def _past_of(rows: list[_Row], last: int, period: Ns) -> Past:
 class KrakenRest:
     """The way to Kraken's public REST. Use as an async context manager, inside a running loop."""
 
-    def __init__(self, base_url: str, *, timeout_s: float = 10.0) -> None:
+    def __init__(self, base_url: str) -> None:
         """Build. `base_url` is such as `https://api.kraken.com/0/public`."""
         self._base = base_url.rstrip("/")
-        self._timeout = aiohttp.ClientTimeout(total=timeout_s)
+        self._timeout = aiohttp.ClientTimeout(total=TIMEOUT_S)
         self._http: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:

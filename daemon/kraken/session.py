@@ -70,7 +70,6 @@ class Session:
     def __init__(
         self,
         symbols: tuple[str, ...] = ("BTC/USD",),
-        feed: Feed = SOURCE,
         *,
         silence_max: Ns | None = None,
     ) -> None:
@@ -78,11 +77,10 @@ class Session:
 
         Args:
             symbols: in Kraken's spelling: upper case with a slash.
-            feed: the name that the events carry.
             silence_max: a connection that brings no frame for so long, not even a heartbeat or the answer to
                 a ping in the stream, is given up; None: never.
         """
-        self.feed = feed
+        self.feed: Feed = SOURCE
         self.symbols = symbols
         self.is_connected = False
         self.reconnect_reason: str | None = None

@@ -7,7 +7,6 @@ market once a second. Seed, start and duration determine it to the byte.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 from typing import Final
@@ -115,7 +114,6 @@ def synthetic_tape(
     duration: Ns,
     target: Path,
     start_at: Ns = START_AT,
-    progress: Callable[[int, int], None] | None = None,
 ) -> TapeManifest:
     """Record one session of the simulated traders as a tape folder, and return its manifest.
 
@@ -124,7 +122,6 @@ def synthetic_tape(
         duration: of the session.
         target: the tape folder; made when absent.
         start_at: the sandbox time at which the session begins.
-        progress: told (seconds done, seconds in all) now and then.
 
     Raises:
         FileExistsError: `target` holds a tape already.
@@ -147,8 +144,6 @@ def synthetic_tape(
             recorder.take(told)
             if now % SECOND == 0:
                 recorder.summarise(now)
-                if progress is not None:
-                    progress((now - start_at) // SECOND, duration // SECOND)
         markets = [(ticker, exchange.markets[ticker]) for ticker in recorder.tickers]
         followed_to = max((market.spec.close_at for _, market in markets), default=now) + _FOLLOWED
         # One long step: the traders sleep, the markets live on to their results.

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from daemon.core.units import MICROSECOND, PRICE_ONE, SECOND, Money, Ns, Price, Qty, format_price
+from daemon.core.units import MICROSECOND, MONEY_CENT, PRICE_ONE, SECOND, Money, Ns, Price, Qty, format_price
 
 PRICE_TEXT = tuple(format_price(price) for price in range(PRICE_ONE + 1))
 """Every price as the wire writes it: the hot path looks them up."""
@@ -31,6 +31,11 @@ def money_text(money: Money) -> str:
     """Return an amount with six decimals."""
     sign = "-" if money < 0 else ""
     return f"{sign}{abs(money) // 1_000_000}.{abs(money) % 1_000_000:06d}"
+
+
+def whole_cents(money: Money) -> int:
+    """Return an amount in cents, rounded half up."""
+    return (money + MONEY_CENT // 2) // MONEY_CENT
 
 
 def average_text(money: Money, qty: Qty) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from daemon.core.units import SECOND, Ns
+from daemon.exchange.pauses import SHARDS
 from daemon.sandbox.bodies import too_many_requests
 
 COST_DEFAULT = 10
@@ -19,7 +20,7 @@ COST_GET_ORDER = 2
 COST_UPGRADE = 30
 READ_BURST_S = 1
 """Seconds of budget that a bucket of reads holds, in every tier (sheet 11, row 6)."""
-SHARDS = (1, 2, 3)
+SHARDS_WITH_BUCKET = SHARDS[1:]
 
 _COSTS = (
     (COST_CANCEL, "DELETE", "/trade-api/v2/portfolio/events/orders"),
@@ -78,10 +79,10 @@ class Buckets:
         leaves the shard to us (None or -1) on all.
         """
         if exchange_index is None or exchange_index < 0:
-            names = ("write", *(f"write {shard}" for shard in SHARDS))
+            names = ("write", *(f"write {shard}" for shard in SHARDS_WITH_BUCKET))
         else:
             # A shard that there isn't has no budget of its own: naming new ones must not buy tokens.
-            names = (f"write {exchange_index}",) if exchange_index in SHARDS else ("write",)
+            names = (f"write {exchange_index}",) if exchange_index in SHARDS_WITH_BUCKET else ("write",)
         return self._take(names, self._tier.write_per_s, self._tier.burst_s, cost, now)
 
     def pay(self, cost: int, exchange_index: int | None, now: Ns) -> None:

@@ -12,7 +12,7 @@ from daemon.core.units import DAY, MINUTE, MONEY_ONE, PRICE_ONE, Money, Ns, Pric
 from daemon.exchange.facts import EventFeesChanged, Traded
 from daemon.exchange.market import Market
 from daemon.exchange.tick_tables import LINEAR_CENT, TAPERED_DECI_CENT
-from daemon.sandbox.bodies import PRICE_TEXT, no_price, qty_text, time_text
+from daemon.sandbox.bodies import PRICE_TEXT, no_price, qty_text, time_text, whole_cents
 from daemon.sandbox.catalog import SeriesListing
 
 _STRUCTURES = {LINEAR_CENT: "linear_cent", TAPERED_DECI_CENT: "tapered_deci_cent"}
@@ -52,7 +52,7 @@ def strike_title(strike: Money | None) -> str:
     """Return the venue's subtitle: the strike in words."""
     if strike is None:
         return "Target price: TBD"
-    cents = (strike + 5_000) // 10_000
+    cents = whole_cents(strike)
     return f"Target Price: ${cents // 100:,}.{cents % 100:02d}"
 
 

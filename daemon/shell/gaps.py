@@ -13,6 +13,7 @@ from collections.abc import Iterable
 import msgspec
 
 from daemon.core import events as e
+from daemon.core.connections import FIRST_FEED
 from daemon.core.markets import MarketSpec
 from daemon.core.units import MINUTE, SECOND, Ns
 
@@ -25,8 +26,6 @@ TOGETHER: Ns = SECOND // 2
 """Gaps end at whole multiples of this: markets that come back one after the other are read together."""
 SLACK: Ns = 5 * SECOND
 """Trades are read again from this long before the last moment at which the stream was surely whole."""
-FIRST_FEED = "kalshi"
-"""The connection of a market that was never routed to another."""
 
 
 class Gap(msgspec.Struct, frozen=True):

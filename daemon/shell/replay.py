@@ -12,9 +12,8 @@ import msgspec
 
 from daemon.core.commands import Command, Decided
 from daemon.core.engine import Engine
-from daemon.core.events import Event
+from daemon.shell.journal import Record
 
-Record = Event | Command | Decided
 DIFFERENCES_KEPT = 5
 
 

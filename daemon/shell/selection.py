@@ -15,7 +15,7 @@ import msgspec
 
 from daemon.config import Markets
 from daemon.core.markets import Fees, MarketSpec
-from daemon.core.units import MINUTE, PRICE_ONE, QTY_ONE, SECOND, Ns, Price, Qty
+from daemon.core.units import MINUTE, PRICE_CENT, PRICE_ONE, QTY_ONE, SECOND, Ns, Price, Qty
 from daemon.kalshi.bodies import Listing
 
 FAILURES_MAX = 4
@@ -50,7 +50,7 @@ def filter_of(markets: Markets) -> Filter:
     """Return the filter that the configuration asks for."""
     return Filter(
         volume_24h_min=markets.volume_24h_min * QTY_ONE,
-        spread_max=markets.spread_max_cents * PRICE_ONE // 100,
+        spread_max=markets.spread_max_cents * PRICE_CENT,
         depth_min=markets.depth_min * QTY_ONE,
         closes_in_min=markets.closes_in_min_s * SECOND,
         closes_in_max=markets.closes_in_max_s * SECOND,

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from daemon.kalshi.bodies import EndpointCost, EndpointCosts
-from daemon.kalshi.costs import RECORDED, Costs, costs_of
+from daemon.kalshi.costs import RECORDED, Costs
 from tests.kalshi.frames import recorded
 
 ORDERS = "/portfolio/events/orders"
@@ -48,7 +48,7 @@ def test_the_queues_costs_come_from_the_recorded_list() -> None:
     """Live, 25 September 2026: 10 for what makes or changes an order, 2 for what takes it out."""
     body = recorded("live_2026-09-25/rest_account_endpoint_costs.json")
     listed = msgspec.json.decode(body, type=EndpointCosts)
-    assert costs_of(listed) == RECORDED
+    assert Costs(listed).writes() == RECORDED
     assert (2, 10) == (
         Costs(listed).of("GET", "/portfolio/orders/o-1"),
         Costs(listed).of("GET", "/markets"),

@@ -17,6 +17,7 @@ from daemon.sandbox.bodies import (
     qty_text,
     time_text,
     too_many_requests,
+    whole_cents,
 )
 
 
@@ -25,6 +26,11 @@ def test_counts_and_money_are_written_as_the_core_writes_them(units: int) -> Non
     """The fast forms equal the exact ones, and read back."""
     assert (format_qty(units), format_money(units)) == (qty_text(units), money_text(units))
     assert (units, units) == (parse_qty(qty_text(units)), parse_money(money_text(units)))
+
+
+def test_cents_are_rounded_half_up() -> None:
+    """Half a cent is one more, anything less is none."""
+    assert [0, 1, 1, 1, 2] == [whole_cents(money) for money in (4_999, 5_000, 10_000, 14_999, 15_000)]
 
 
 def test_times_drop_their_trailing_zeros() -> None:

@@ -8,12 +8,19 @@ import msgspec
 
 from daemon.core.events import PositionSnapshot
 from daemon.core.markets import MarketResult
-from daemon.core.units import MONEY_ONE, PRICE_ONE, SECOND, Money, Ns, Price, Qty, parse_instant
+from daemon.core.units import (
+    MONEY_CENT,
+    PRICE_CENT,
+    PRICE_ONE,
+    SECOND,
+    Money,
+    Ns,
+    Price,
+    Qty,
+    parse_instant,
+)
 from daemon.kalshi.decode import decode_count, decode_money, decode_qty
 from daemon.kalshi.wire import Seconds
-
-_MONEY_CENT: Money = MONEY_ONE // 100
-_PRICE_CENT: Price = PRICE_ONE // 100
 
 
 class ShardBalance(msgspec.Struct, frozen=True):
@@ -154,7 +161,7 @@ def position_snapshot(position: Position) -> PositionSnapshot:
 
 def settlement(body: SettlementBody) -> Settlement:
     """Return a listed settlement. Raises ValueError for a bad number or time."""
-    value = None if body.value is None else body.value * _PRICE_CENT
+    value = None if body.value is None else body.value * PRICE_CENT
     if value is not None and not 0 <= value <= PRICE_ONE:
         raise ValueError(f"{body.ticker}: settled at {body.value} cents")
     return Settlement(
@@ -165,7 +172,7 @@ def settlement(body: SettlementBody) -> Settlement:
         yes_cost=decode_money(body.yes_total_cost_dollars),
         no_qty=decode_count(body.no_count_fp),
         no_cost=decode_money(body.no_total_cost_dollars),
-        revenue=body.revenue * _MONEY_CENT,
+        revenue=body.revenue * MONEY_CENT,
         fees=decode_money(body.fee_cost),
         value=value,
         settled_at=parse_instant(body.settled_time),

@@ -11,9 +11,18 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from daemon.core.markets import Fees, MarketSpec
-from daemon.core.units import HOUR, MILLISECOND, MINUTE, MONEY_ONE, SECOND, Money, Ns, format_decimal
+from daemon.core.units import (
+    HOUR,
+    MILLISECOND,
+    MINUTE,
+    MONEY_CENT,
+    MONEY_ONE,
+    SECOND,
+    Money,
+    Ns,
+    format_decimal,
+)
 from daemon.exchange.tick_tables import LINEAR_CENT, TAPERED_DECI_CENT
-from daemon.sandbox.flows.spot import CENT
 
 QUARTER: Final[Ns] = 15 * MINUTE
 STRIKE_DELAY: Final[Ns] = 500 * MILLISECOND
@@ -82,8 +91,8 @@ def hourly_specs(open_at: Ns, spot: Money) -> list[MarketSpec]:
     middle = (spot + _HOURLY_STEP // 2) // _HOURLY_STEP * _HOURLY_STEP
     specs = []
     for step in range(HOURLY_STRIKES):
-        strike = middle + (step - HOURLY_STRIKES // 2) * _HOURLY_STEP - CENT
-        dollars = format_decimal(strike // CENT, 2)
+        strike = middle + (step - HOURLY_STRIKES // 2) * _HOURLY_STEP - MONEY_CENT
+        dollars = format_decimal(strike // MONEY_CENT, 2)
         specs.append(
             MarketSpec(
                 ticker=f"{event_ticker}-T{dollars}",

@@ -14,11 +14,10 @@ from collections import deque
 from random import Random
 from typing import Final
 
-from daemon.core.units import MINUTE, SECOND, Money, Ns
+from daemon.core.units import MINUTE, MONEY_CENT, SECOND, Money, Ns
 
 YEAR_S: Final = 365 * 24 * 3600
 SETTLEMENT_VALUES: Final = 60
-CENT: Final[Money] = 10_000
 
 _VOLATILITY_MEAN = 0.45
 _VOLATILITY_SPREAD = 0.16
@@ -65,7 +64,7 @@ class SpotModel:
 
 def to_cents(price: float) -> Money:
     """Return dollars as Money on a whole cent."""
-    return round(price * 100) * CENT
+    return round(price * 100) * MONEY_CENT
 
 
 class Index:
@@ -107,5 +106,5 @@ class Index:
 
 def mean_cents(values: list[Money]) -> Money:
     """Return the mean of Money values, rounded half up to the cent."""
-    unit = CENT * len(values)
-    return (2 * sum(values) + unit) // (2 * unit) * CENT
+    unit = MONEY_CENT * len(values)
+    return (2 * sum(values) + unit) // (2 * unit) * MONEY_CENT

@@ -19,6 +19,7 @@ from daemon.core.units import (
     HOUR,
     MILLISECOND,
     MINUTE,
+    MONEY_CENT,
     PRICE_ONE,
     SECOND,
     Money,
@@ -50,7 +51,7 @@ from daemon.sandbox.flows.schedule import (
     quarter_spec,
     settled_at,
 )
-from daemon.sandbox.flows.spot import CENT, Index, SpotModel, seeded, to_cents
+from daemon.sandbox.flows.spot import Index, SpotModel, seeded, to_cents
 
 SYMBOL: Final = "BTC/USD"
 INDEX_ID: Final = "BRTI"
@@ -178,7 +179,7 @@ class TradersFlow:
             spec=msgspec.structs.replace(spec, status="finalized"),
             result=result,
             settlement_price=PRICE_ONE if result == "yes" else 0,
-            expiration_value=format_decimal(value // CENT, 2),
+            expiration_value=format_decimal(value // MONEY_CENT, 2),
             volume=volume,
             # A quarter that has just begun: its predecessor is settled a moment early.
             determined_at=min(determined_at(spec), self.start_at),
@@ -280,7 +281,7 @@ class TradersFlow:
                 result,
                 PRICE_ONE if result == "yes" else 0,
                 now,
-                expiration_value=format_decimal(value // CENT, 2),
+                expiration_value=format_decimal(value // MONEY_CENT, 2),
             )
         if now < settled_at(spec) or status == "disputed":
             return False

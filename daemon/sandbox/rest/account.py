@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from daemon.core.units import DAY, SECOND
+from daemon.core.units import DAY, MONEY_CENT, SECOND
 from daemon.sandbox.auth import PREFIX
 from daemon.sandbox.bodies import nested_error, qty_text, too_many_requests
 from daemon.sandbox.limits import ADVANCED, BASIC, COST_UPGRADE, Buckets, costs_body
@@ -15,7 +15,6 @@ from daemon.sandbox.rest.query import limit, page
 from daemon.sandbox.venue import Venue
 
 VOLUME_DAYS: Final = 30
-_CENT: Final = 10_000
 
 
 class AccountApi:
@@ -80,7 +79,7 @@ class AccountApi:
         part, cursor = page(self._venue.reads.deposits[::-1], request.query, size)
         rows: list[dict[str, Any]] = [
             {
-                "amount_cents": deposit.amount // _CENT,
+                "amount_cents": deposit.amount // MONEY_CENT,
                 "created_ts": deposit.at // SECOND,
                 "fee_cents": 0,
                 "finalized_ts": deposit.at // SECOND,

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from aiohttp import web
 
-from daemon.exchange.accounts import SUBACCOUNT_MAX, Account, subaccount_name
+from daemon.exchange.accounts import Account, subaccount_name
 from daemon.sandbox.auth import SIGNER
 from daemon.sandbox.bodies import ApiError, nested_error
 from daemon.sandbox.read_side import AccountView
-from daemon.sandbox.rest.query import whole
+from daemon.sandbox.rest.query import check_subaccount, whole
 from daemon.sandbox.venue import ACCOUNT, Venue
 
 
@@ -24,9 +24,7 @@ def no_subaccount() -> ApiError:
 
 def _number(request: web.Request, operation: str) -> int | None:
     asked = request[SIGNER].subaccount_asked(whole(request.query, "subaccount", operation))
-    if asked is not None and not 0 <= asked <= SUBACCOUNT_MAX:
-        raise nested_error(400, "invalid_parameters", f"subaccount must be 0 to {SUBACCOUNT_MAX}")
-    return asked
+    return None if asked is None else check_subaccount(asked)
 
 
 def views_asked(request: web.Request, venue: Venue, operation: str) -> list[AccountView]:

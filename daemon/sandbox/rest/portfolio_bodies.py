@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from daemon.core.units import MILLISECOND, PRICE_ONE, SECOND, Money, Ns, Qty, format_decimal
+from daemon.core.units import MILLISECOND, MONEY_CENT, PRICE_ONE, SECOND, Money, Ns, Qty, format_decimal
 from daemon.exchange.accounts import subaccount_number
 from daemon.exchange.facts import Filled, OrderState, PaidOut, PositionChanged
 from daemon.exchange.market import Market
 from daemon.exchange.matching import outcome, own_price
 from daemon.sandbox.bodies import PRICE_TEXT, average_text, money_text, no_price, qty_text, time_text
 from daemon.sandbox.read_side import AccountView
-
-_CENT: Money = 10_000
 
 
 def order_body(order: OrderState, user_id: str) -> dict[str, Any]:
@@ -161,7 +159,7 @@ def settlement_body(paid: PaidOut) -> dict[str, Any]:
         "market_result": paid.result,
         "no_count_fp": qty_text(paid.no_qty),
         "no_total_cost_dollars": money_text(paid.no_cost),
-        "revenue": paid.payout // _CENT,
+        "revenue": paid.payout // MONEY_CENT,
         "settled_time": time_text(paid.at),
         "ticker": paid.ticker,
         "value": paid.settlement_price // 100,
@@ -204,10 +202,10 @@ def balance_body(
     )
     total = sum(shards.values())
     return {
-        "balance": total // _CENT,
+        "balance": total // MONEY_CENT,
         "balance_breakdown": indexed_bodies(shards),
         "balance_dollars": dollars_text(total),
-        "portfolio_value": worth // _CENT,
+        "portfolio_value": worth // MONEY_CENT,
         "updated_ts": now // SECOND,
     }
 
@@ -222,5 +220,5 @@ def resting_value_body(views: list[AccountView]) -> dict[str, Any]:
             by_shard[order.exchange_index] = by_shard.get(order.exchange_index, 0) + cost
     return {
         "resting_order_value_breakdown": indexed_bodies(by_shard),
-        "total_resting_order_value": sum(by_shard.values()) // _CENT,
+        "total_resting_order_value": sum(by_shard.values()) // MONEY_CENT,
     }

@@ -12,6 +12,7 @@ import msgspec
 from aiohttp import web
 
 from daemon.core.units import SECOND, Ns, Price, Qty, parse_decimal
+from daemon.exchange.accounts import SUBACCOUNT_MAX
 from daemon.sandbox.bodies import ApiError, bare_error, flat_error, nested_error
 
 _T = TypeVar("_T")
@@ -36,7 +37,6 @@ _TRUTHS: Final = {
     **dict.fromkeys(("0", "f", "F", "FALSE", "false", "False"), False),
 }
 
-SUBACCOUNT_MAX: Final = 63
 INT64_MAX: Final = (1 << 63) - 1
 """What the venue's decoder takes as a number; beyond, a text is none."""
 SECONDS_MAX: Final = 253_402_300_799
@@ -144,9 +144,15 @@ def check_fields(body: dict[str, Any], fields: Fields, struct: str) -> dict[str,
             )
             raise flat_error(400, "bad_request", text)
         found[name] = value
-    if not 0 <= found.get("subaccount", 0) <= SUBACCOUNT_MAX:
-        raise nested_error(400, "invalid_parameters", f"subaccount must be 0 to {SUBACCOUNT_MAX}")
+    check_subaccount(found.get("subaccount", 0))
     return found
+
+
+def check_subaccount(number: int, field: str = "subaccount") -> int:
+    """Return a subaccount's number. Raises ApiError 400, nested, where there can't be such a one."""
+    if not 0 <= number <= SUBACCOUNT_MAX:
+        raise nested_error(400, "invalid_parameters", f"{field} must be 0 to {SUBACCOUNT_MAX}")
+    return number
 
 
 def required(body: dict[str, Any], name: str) -> str:

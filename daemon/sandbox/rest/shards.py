@@ -7,7 +7,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from daemon.core.units import SECOND
-from daemon.exchange.accounts import SUBACCOUNT_MAX, subaccount_name
+from daemon.exchange.accounts import subaccount_name
 from daemon.exchange.cash_facts import AllocationSet, CashTransferred, RestingReservation
 from daemon.exchange.treasury import CENTICENT
 from daemon.sandbox.auth import PREFIX
@@ -15,7 +15,16 @@ from daemon.sandbox.bodies import flat_error, nested_error
 from daemon.sandbox.limits import COST_DEFAULT, Buckets
 from daemon.sandbox.rest.answer import answer
 from daemon.sandbox.rest.portfolio_bodies import dollars_text
-from daemon.sandbox.rest.query import Fields, check_fields, json_object, limit, one_of, page, required
+from daemon.sandbox.rest.query import (
+    Fields,
+    check_fields,
+    check_subaccount,
+    json_object,
+    limit,
+    one_of,
+    page,
+    required,
+)
 from daemon.sandbox.rest.refusing import accepted
 from daemon.sandbox.rest.subaccounts import is_between_shards, transfer_id_of
 from daemon.sandbox.venue import ACCOUNT, Venue
@@ -134,9 +143,8 @@ class ShardApi:
 
 def _place(body: dict[str, Any], side: str) -> tuple[str, int]:
     """Return the account and the shard of one side of a transfer; either omitted is 0."""
-    number = body.get(f"{side}_subaccount", 0)
-    if not 0 <= number <= SUBACCOUNT_MAX:
-        raise nested_error(400, "invalid_parameters", f"{side}_subaccount must be 0 to {SUBACCOUNT_MAX}")
+    field = f"{side}_subaccount"
+    number = check_subaccount(body.get(field, 0), field)
     return subaccount_name(ACCOUNT, number), body.get(f"{side}_exchange_shard", 0)
 
 

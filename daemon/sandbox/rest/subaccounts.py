@@ -7,21 +7,19 @@ from typing import Any, Final
 
 from aiohttp import web
 
-from daemon.core.units import SECOND, Money
-from daemon.exchange.accounts import SUBACCOUNT_MAX, subaccount_name, subaccount_number
+from daemon.core.units import MONEY_CENT, SECOND
+from daemon.exchange.accounts import subaccount_name, subaccount_number
 from daemon.exchange.cash_facts import CashTransferred
 from daemon.sandbox.auth import PREFIX
 from daemon.sandbox.bodies import nested_error
 from daemon.sandbox.limits import BASIC, COST_DEFAULT, Buckets
 from daemon.sandbox.read_side import AccountView
 from daemon.sandbox.rest.answer import answer
-from daemon.sandbox.rest.asked import views_asked
+from daemon.sandbox.rest.asked import no_subaccount, views_asked
 from daemon.sandbox.rest.portfolio_bodies import dollars_text
-from daemon.sandbox.rest.query import Fields, check_fields, json_object, limit, page
+from daemon.sandbox.rest.query import Fields, check_fields, check_subaccount, json_object, limit, page
 from daemon.sandbox.rest.refusing import accepted
 from daemon.sandbox.venue import ACCOUNT, Venue
-
-CENT: Final[Money] = 10_000
 
 _SUBACCOUNTS: Final = f"{PREFIX}/portfolio/subaccounts"
 _CREATE_FIELDS: Final[Fields] = {"exchange_index": int}
@@ -118,11 +116,9 @@ class SubaccountApi:
         number = body.get(field)
         if number is None:
             raise nested_error(400, "invalid_parameters", f"{field} is required")
-        if not 0 <= number <= SUBACCOUNT_MAX:
-            raise nested_error(400, "invalid_parameters", f"{field} must be 0 to {SUBACCOUNT_MAX}")
-        name = subaccount_name(ACCOUNT, number)
+        name = subaccount_name(ACCOUNT, check_subaccount(number, field))
         if name not in self._venue.exchange.accounts:
-            raise nested_error(400, "invalid_parameters", "subaccount not found")
+            raise no_subaccount()
         return name
 
     async def transfer(self, request: web.Request) -> web.Response:
@@ -133,7 +129,7 @@ class SubaccountApi:
         index = body.get("exchange_index", 0)
         source = (self._name(body, "from_subaccount"), index)
         target = (self._name(body, "to_subaccount"), index)
-        amount = body.get("amount_cents", 0) * CENT
+        amount = body.get("amount_cents", 0) * MONEY_CENT
         outcome, facts = self._treasury.transfer(source, target, amount, self._venue.clock.now(), transfer_id)
         accepted(outcome)
         self._venue.tell([*facts])
@@ -147,7 +143,7 @@ class SubaccountApi:
         part, cursor = page(found, request.query, size)
         rows = [
             {
-                "amount_cents": moved.amount // CENT,
+                "amount_cents": moved.amount // MONEY_CENT,
                 "created_ts": moved.at // SECOND,
                 "exchange_index": moved.from_index,
                 "from_subaccount": subaccount_number(moved.from_account),

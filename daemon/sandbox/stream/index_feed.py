@@ -17,6 +17,7 @@ from typing import Any, Final
 import msgspec
 
 from daemon.core.units import MILLISECOND, MINUTE, SECOND, Money, Ns, format_decimal
+from daemon.sandbox.bodies import whole_cents
 from daemon.sandbox.flows.spot import to_cents
 
 INDEX_OF: Final = {"BTC/USD": "BRTI"}
@@ -42,7 +43,7 @@ def _average(values: list[Money], start: Ns, end: Ns, fallback: Money) -> dict[s
 
 def _source_frame(index_id: str, value: Money, at: Ns) -> str:
     """Return the index provider's own message, which travels as a text inside ours."""
-    cents = (value + 5_000) // 10_000
+    cents = whole_cents(value)
     source = {"type": "value", "time": at // MILLISECOND, "id": index_id, "value": format_decimal(cents, 2)}
     return _encode(source).decode()
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.core.units import MINUTE, SECOND
-from daemon.sandbox.flows.spot import CENT, YEAR_S, Index, SpotModel, mean_cents, seeded, to_cents
+from daemon.core.units import MINUTE, MONEY_CENT, SECOND
+from daemon.sandbox.flows.spot import YEAR_S, Index, SpotModel, mean_cents, seeded, to_cents
 
 
 def test_the_seed_is_all_that_the_price_depends_on() -> None:
@@ -55,7 +55,7 @@ def test_settlement_is_unknown_without_all_60_values() -> None:
     """None, never the mean of fewer."""
     index = Index()
     for second in range(941, 1_000):
-        index.add(second * SECOND, CENT)
+        index.add(second * SECOND, MONEY_CENT)
 
     assert index.settlement(1_000 * SECOND) is None
     assert index.settlement(2_000 * SECOND) is None
@@ -66,17 +66,17 @@ def test_the_index_forgets_what_no_settlement_asks_for() -> None:
     """Memory is bounded; what is kept is addressed by its stamp."""
     index = Index(keep=70)
     for second in range(500):
-        index.add(second * SECOND, second * CENT)
+        index.add(second * SECOND, second * MONEY_CENT)
 
-    assert [478 * CENT, 479 * CENT] == index.between(478 * SECOND, 480 * SECOND)
+    assert [478 * MONEY_CENT, 479 * MONEY_CENT] == index.between(478 * SECOND, 480 * SECOND)
     assert [] == index.between(0, MINUTE)
-    assert 430 * CENT == index.nearest(0)
+    assert 430 * MONEY_CENT == index.nearest(0)
 
 
 @given(st.lists(st.integers(0, 10**7), min_size=1, max_size=60))
 def test_means_are_rounded_half_up_to_the_cent(cents: list[int]) -> None:
     """As exact fractions say, without a float."""
-    mean = mean_cents([each * CENT for each in cents]) // CENT
+    mean = mean_cents([each * MONEY_CENT for each in cents]) // MONEY_CENT
 
     assert mean == (2 * sum(cents) + len(cents)) // (2 * len(cents))
 
@@ -89,6 +89,6 @@ def test_dollars_become_whole_cents() -> None:
 def test_an_index_with_a_hole_is_a_programmer_error() -> None:
     """A missing second would shift every settlement."""
     index = Index()
-    index.add(SECOND, CENT)
+    index.add(SECOND, MONEY_CENT)
     with pytest.raises(AssertionError, match="skips"):
-        index.add(3 * SECOND, CENT)
+        index.add(3 * SECOND, MONEY_CENT)
