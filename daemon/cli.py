@@ -267,6 +267,10 @@ def _scorer(ref: ModelRef, moved_to: Path | None) -> LightGBMScorer:
 @click.option("--session", "sessions", multiple=True, help="Only this recorded session; may be repeated.")
 @click.option("--faults", type=click.Path(path_type=Path, exists=True, dir_okay=False),
               help="A TOML file of faults that are in force from the start.")  # fmt: skip
+@click.option("--read-lag-ms", type=click.IntRange(0, 60_000), default=300, show_default=True,
+              help="How far the account's reads run behind what happened.")  # fmt: skip
+@click.option("--maintenance/--no-maintenance", "has_maintenance", default=None,
+              help="Be closed on Thursdays 03:00-05:00 New York time; default: if traders are simulated.")  # fmt: skip
 def sandbox(
     state: Path,
     port: int,
@@ -280,6 +284,8 @@ def sandbox(
     speed: float | Literal["max", "manual"],
     sessions: tuple[str, ...],
     faults: Path | None,
+    read_lag_ms: int,
+    has_maintenance: bool | None,
 ) -> None:
     """Run the exchange that ships with kalshid, alone, for any client.
 
@@ -305,6 +311,8 @@ def sandbox(
             admin_port=admin_port,
             keys=keys,
             faults=faults,
+            read_lag_ms=read_lag_ms,
+            has_maintenance=has_maintenance,
         )
     except LaunchFailed as error:
         die(str(error), exits.UNAVAILABLE)

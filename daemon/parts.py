@@ -99,7 +99,8 @@ class Parts:
             rest, engine.state.markets, every=config.audit.every_s * SECOND, now=now, emit=emit
         )
         self.outcomes = Outcomes(rest, engine.state, now=now, emit=inbox.extend)
-        self.status = VenueStatus(rest, now=now, emit=emit)
+        # A sandbox that has a weekly maintenance says so; one that says nothing has none.
+        self.status = VenueStatus(rest, now=now, emit=emit, has_standing_window=config.mode != "sandbox")
         self.pump = Pump(
             engine,
             inbox,

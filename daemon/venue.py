@@ -55,6 +55,8 @@ async def find_venue(config: Config, options: RunOptions, stack: AsyncExitStack)
     table, state_dir = config.sandbox, config.path(config.state_dir)
     words = ["--seed", str(table.seed), "--cash", str(table.cash_dollars)]
     words += ["--idle-exit", f"{table.idle_exit_s}s"]
+    # Practice may be on a Thursday night: ours has no weekly maintenance, unless that is what is practised.
+    words.append("--maintenance" if table.maintenance and options.tape is None else "--no-maintenance")
     folder = state_dir / "sandbox"
     if options.tape is not None:
         # A tape's account lives for one run: each begins with the same cash at the same instant.

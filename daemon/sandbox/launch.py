@@ -8,7 +8,7 @@ from typing import Literal
 
 import structlog
 
-from daemon.core.units import MONEY_ONE
+from daemon.core.units import MILLISECOND, MONEY_ONE
 from daemon.exchange.tape import TapeError
 from daemon.sandbox.faults.registry import read_faults
 from daemon.sandbox.flow import MakeFlow
@@ -20,6 +20,8 @@ from daemon.sandbox.server import SandboxOptions, serve
 log = structlog.get_logger(__name__)
 
 CRYPTO_SHARD = 2
+READ_LAG_MS = 300
+"""What the account's reads run behind by, if nobody says otherwise: 360 ms were seen (sheet 4.6)."""
 
 
 class LaunchFailed(Exception):
@@ -40,6 +42,8 @@ def launch(
     admin_port: int = 0,
     keys: Path | None = None,
     faults: Path | None = None,
+    read_lag_ms: int = READ_LAG_MS,
+    has_maintenance: bool | None = None,
 ) -> None:
     """Run a sandbox until it is told to stop or nobody needs it.
 
@@ -57,6 +61,9 @@ def launch(
         admin_port: of the admin endpoint; 0 takes any.
         keys: where the client's keys are kept; None with the state.
         faults: a TOML file of faults that are in force from the start.
+        read_lag_ms: how far the account's reads run behind what happened.
+        has_maintenance: whether it is closed on Thursday mornings in New York; None: with simulated traders
+            it is, as the real one, and where nothing happens by itself it isn't.
 
     Raises:
         LaunchFailed: the tape or the faults can't be read, the port is taken, the state folder is no
@@ -66,6 +73,8 @@ def launch(
         raise LaunchFailed("--speed max is for tapes: simulated time has no end to run to")
     if tape is not None and speed == "manual":
         raise LaunchFailed("--speed manual is for simulated time: a tape goes as it was recorded")
+    if tape is not None and has_maintenance:
+        raise LaunchFailed("--maintenance is for simulated time: a tape has its own in what is missing")
     if tape is not None and world != "traders":
         raise LaunchFailed("--tape and --world: a tape is a world of its own")
     pace = None if isinstance(speed, str) else speed
@@ -85,6 +94,10 @@ def launch(
             keys_dir=keys,
             speed=pace,
             faults=() if faults is None else read_faults(faults),
+            read_lag=read_lag_ms * MILLISECOND,
+            has_maintenance=(tape is None and world == "traders")
+            if has_maintenance is None
+            else has_maintenance,
         )
         asyncio.run(serve(options))
     except (TapeError, OSError, ValueError) as error:

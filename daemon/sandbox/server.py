@@ -87,6 +87,8 @@ class SandboxOptions(msgspec.Struct, frozen=True):
     """In force from the start."""
     read_lag: Ns = 0
     """How far the reads of the account run behind what happened (sheet 4.6: 360 ms were seen)."""
+    has_maintenance: bool = False
+    """Whether it is closed on Thursday mornings (sheet 7.6)."""
 
 
 class Ready(msgspec.Struct, frozen=True):
@@ -136,6 +138,7 @@ class Sandbox:
             self._store, options.make_flow, seed=options.seed, cash=options.cash, speed=options.speed
         )
         self.venue.reads.lag = options.read_lag
+        self.venue.has_weekly_maintenance = options.has_maintenance
         verifier = Verifier if self.venue.clock.is_wall else TwoClockVerifier
         self._verifier = verifier(self._keys, self.venue.account.name)
         self._buckets = Buckets(options.tier)

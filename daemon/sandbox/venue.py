@@ -22,6 +22,7 @@ from daemon.sandbox.catalog import Catalog
 from daemon.sandbox.chronicle import Chronicle
 from daemon.sandbox.clock import SandboxClock
 from daemon.sandbox.flow import Flow, History, MakeFlow, PastMarket, Resumed, SpotPrinted, Telling
+from daemon.sandbox.maintenance import schedule_weekly
 from daemon.sandbox.read_side import ReadSide
 from daemon.sandbox.resuming import is_over, resume_accounts
 from daemon.sandbox.sockets import Socket
@@ -88,6 +89,8 @@ class Venue:
         self.reads = ReadSide(self.exchange, ACCOUNT)
         self.speed = self.flow.speed if is_tape else speed
         """Sandbox seconds per second; None: in lockstep with a tape's followers, or moved by hand."""
+        self.has_weekly_maintenance = False
+        """Whether it is closed on Thursdays as the real one is."""
         self.clock = SandboxClock(self.flow.start_at, speed=None if is_tape else speed)
         self.chronicle = Chronicle()
         self.catalog = Catalog()
@@ -163,6 +166,8 @@ class Venue:
     def roll(self) -> None:
         """Finish candles whose minute is over, and keep the last spot price: once a second will do."""
         now = self.clock.now()
+        if self.has_weekly_maintenance and (planned := schedule_weekly(self.exchange, now)):
+            self.tell([*planned])
         for market in self.exchange.markets.values():
             if market.is_open(now):
                 self.chronicle.roll(market, now)

@@ -47,15 +47,18 @@ def standing_windows(now: Ns) -> tuple[Window, ...]:
     return tuple(windows)
 
 
-def planned_windows(venue: tuple[Window, ...], now: Ns) -> tuple[Window, ...]:
+def planned_windows(venue: tuple[Window, ...], now: Ns, *, has_standing: bool = True) -> tuple[Window, ...]:
     """Return the windows that are not over, in order: the venue's, and the standing ones of other days.
 
     Args:
         venue: the venue's own list; empty when it plans nothing, or has not been read.
         now: our clock.
+        has_standing: whether the venue has the standing window though it may not plan it.
     """
     days = {_day(start) for start, _ in venue}
-    standing = [window for window in standing_windows(now) if _day(window[0]) not in days]
+    standing = []
+    if has_standing:
+        standing = [window for window in standing_windows(now) if _day(window[0]) not in days]
     return tuple(sorted({*standing, *(window for window in venue if window[1] > now)}))
 
 

@@ -35,12 +35,21 @@ class VenueStatus:
         venue: asked for both.
         now: our clock.
         emit: takes the events.
+        has_standing_window: whether the weekly maintenance is believed though the schedule lacks it.
     """
 
-    def __init__(self, venue: Rest, *, now: Callable[[], Ns], emit: Callable[[e.Event], None]) -> None:
+    def __init__(
+        self,
+        venue: Rest,
+        *,
+        now: Callable[[], Ns],
+        emit: Callable[[e.Event], None],
+        has_standing_window: bool = True,
+    ) -> None:
         self._venue = venue
         self._now = now
         self._emit = emit
+        self._has_standing_window = has_standing_window
         self._status: e.ExchangeStatusTold | None = None
         self._schedule: tuple[Window, ...] = ()
         self._plan: e.MaintenancePlanned | None = None
@@ -107,7 +116,7 @@ class VenueStatus:
     def _tell_plan(self) -> None:
         """Tell the windows to come. Without a schedule these are the standing ones."""
         now, last = self._now(), self._plan
-        windows = planned_windows(self._schedule, now)
+        windows = planned_windows(self._schedule, now, has_standing=self._has_standing_window)
         if last is None or windows != last.windows or now >= last.received_at + TOLD_EVERY:
             self._plan = e.MaintenancePlanned(windows, now)
             self._emit(self._plan)

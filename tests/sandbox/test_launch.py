@@ -9,7 +9,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from daemon.core.units import MILLISECOND
 from daemon.sandbox.launch import LaunchFailed, launch
+from daemon.sandbox.server import SandboxOptions
 
 
 def launched(state: Path, **words: Any) -> None:
@@ -30,6 +32,7 @@ def test_a_folder_that_is_no_tape_is_refused(tmp_path: Path) -> None:
         ({"speed": "max"}, "--speed max is for tapes"),
         ({"speed": "manual", "tape": Path("tape")}, "--speed manual is for simulated time"),
         ({"world": "still", "tape": Path("tape")}, "--tape and --world"),
+        ({"has_maintenance": True, "tape": Path("tape")}, "--maintenance is for simulated time"),
     ],
 )
 def test_words_that_do_not_go_together_are_refused(
@@ -70,3 +73,31 @@ def test_a_clock_moved_by_hand_is_not_paced(tmp_path: Path, capsys: pytest.Captu
     """Whoever reads the ready line knows that time stands."""
     launched(tmp_path / "state", speed="manual", world="still")
     assert not json.loads(capsys.readouterr().out)["is_paced"]
+
+
+@pytest.mark.parametrize(
+    ("words", "has_maintenance", "read_lag_ms"),
+    [
+        ({}, True, 300),
+        ({"world": "still"}, False, 300),
+        ({"world": "still", "has_maintenance": True, "read_lag_ms": 0}, True, 0),
+        ({"has_maintenance": False}, False, 300),
+    ],
+)
+def test_it_is_as_closed_and_as_late_as_the_real_one_unless_told_otherwise(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    words: dict[str, Any],
+    has_maintenance: bool,
+    read_lag_ms: int,
+) -> None:
+    """Simulated traders have Thursdays off; in a still world only the operator makes a pause."""
+    served: list[SandboxOptions] = []
+
+    async def serve(options: SandboxOptions) -> None:
+        served.append(options)
+
+    monkeypatch.setattr("daemon.sandbox.launch.serve", serve)
+    launched(tmp_path / "state", **words)
+    (options,) = served
+    assert (has_maintenance, read_lag_ms * MILLISECOND) == (options.has_maintenance, options.read_lag)

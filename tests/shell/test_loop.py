@@ -18,6 +18,7 @@ from daemon.core.engine import Engine, Slot
 from daemon.core.pacer import Pacer
 from daemon.core.strategy import MarketView, Strategy, Target, Wanted
 from daemon.core.units import SECOND, Ns
+from daemon.kalshi.costs import RECORDED
 from daemon.kalshi.rest import Rest
 from daemon.shell.journal import Journal, JournalFailed, JournalHeader, Record, read_journal
 from daemon.shell.loop import BATCH_MAX, Inbox, Pump
@@ -84,6 +85,7 @@ class Rig:
         self.queue = WatchedQueue(
             rest,
             Pacer(1_000, 1_000, 20),
+            RECORDED,
             now=self.now,
             vouch=subject.vouch,
             synced=self.journal.synced,
@@ -221,7 +223,7 @@ async def test_commands_are_on_file_before_they_are_queued(tmp_path: Path) -> No
         seen: list[tuple[Queued, list[Record]]] = []
         joined.queue.on_put = lambda command, _offset: seen.append((command, joined.records[-2:]))
         offsets: list[int] = []
-        joined.pump.turn([*START, reconciled(T0)])
+        joined.pump.turn([*START, reconciled(T0 + 5 * SECOND)])
         joined.at = T0 + 10 * SECOND
         joined.pump.turn([e.FeedHeard("kalshi", joined.at), reconciled(joined.at)])
         ((command, tail),) = seen

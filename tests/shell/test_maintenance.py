@@ -84,3 +84,11 @@ def test_the_plan_is_ordered_and_holds_nothing_that_is_over(now: Ns, rows: list[
     assert tuple(sorted(set(windows))) == windows
     assert all(end > now for _, end in windows)
     assert {window for window in venue if window[1] > now} <= set(windows)
+
+
+def test_a_venue_without_the_standing_window_has_what_it_plans() -> None:
+    """And nothing else: a sandbox says all its windows."""
+    now = standing_windows(0)[0][0]
+    own = ((now + HOUR, now + 2 * HOUR),)
+    assert own == planned_windows(own, now, has_standing=False)
+    assert () == planned_windows((), now, has_standing=False)

@@ -8,7 +8,8 @@ from daemon.core import events as e
 from daemon.core.commands import Command, Decided, PlaceOrder, Reconcile
 from daemon.core.strategy import Target
 from daemon.core.units import SECOND
-from daemon.shell.replay import DIFFERENCES_KEPT, Record, replay
+from daemon.shell.journal import Record
+from daemon.shell.replay import DIFFERENCES_KEPT, replay
 from tests.core.worlds import NOW, T0, Scripted, engine, reconciled, snapshot, spec
 
 BUY = Target("bid", 4_000, 1_000, "rest", "because")
@@ -26,7 +27,7 @@ def recorded() -> list[list[Record]]:
     batches: list[list[Record]] = []
     lives: list[tuple[int, list[e.Event]]] = [
         (T0, [e.MarketListed(spec(), T0), e.FeedConnected("kalshi", T0), snapshot()]),
-        (T0 + 1, [reconciled(T0 + 1)]),
+        (T0 + 3 * SECOND, [reconciled(T0 + 3 * SECOND)]),
         (NOW, [reconciled(NOW), snapshot(NOW)]),
         (NOW + 1, []),
         (NOW + SECOND, [snapshot(NOW + SECOND)]),

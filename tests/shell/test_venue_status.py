@@ -179,6 +179,16 @@ async def test_without_a_schedule_the_standing_windows_are_believed() -> None:
         assert 2 == subject.asked("schedule")
 
 
+async def test_a_venue_that_is_known_to_say_all_its_windows_is_believed() -> None:
+    """Our own sandbox, when it is started without a weekly maintenance."""
+    async with rig() as subject:
+        subject.subject = VenueStatus(
+            subject.rest, now=lambda: subject.at, emit=subject.events.append, has_standing_window=False
+        )
+        (plan,) = plans(await subject.refresh(0))
+        assert () == plan.windows
+
+
 async def test_it_runs_until_cancelled() -> None:
     """The task reads whenever it is due by the clock that is in force."""
     async with rig() as subject:

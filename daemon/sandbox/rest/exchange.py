@@ -2,49 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from aiohttp import web
 
-from daemon.core.units import DAY, HOUR, SECOND, Ns
+from daemon.core.units import DAY
 from daemon.exchange.pauses import SHARDS
 from daemon.sandbox.auth import PREFIX
 from daemon.sandbox.bodies import time_text
-from daemon.sandbox.flows.schedule import new_york
+from daemon.sandbox.maintenance import FROM_HOUR, TO_HOUR, Window, weekly_windows
 from daemon.sandbox.rest.answer import answer
 from daemon.sandbox.venue import Venue
 
 STATUS_WHEN_PAUSED: Final = 503
 """What /exchange/status answers under an exchange pause, with the same body (protocol sheet 4.1)."""
-WEEKS_AHEAD: Final = 2
-
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-_THURSDAY = 3
-_FROM, _TO = 3, 5
-"""The hours of the weekly maintenance, in New York. Source: protocol sheet 7.6."""
 _DESCRIPTIONS = {0: "default", 1: "combos", 2: "crypto and commodities", 3: "tennis and baseball"}
-
-Window = tuple[Ns, Ns]
-
-
-def weekly_windows(now: Ns) -> list[Window]:
-    """Return the weekly maintenance windows that are not over, soonest first."""
-    today = new_york(now).replace(hour=0, minute=0, second=0)
-    thursday = today - timedelta(days=(today.weekday() - _THURSDAY) % 7)
-    found = []
-    for week in range(WEEKS_AHEAD + 1):
-        day = thursday + timedelta(weeks=week)
-        window = (_instant(day + timedelta(hours=_FROM)), _instant(day + timedelta(hours=_TO)))
-        if window[1] > now:
-            found.append(window)
-    return found
-
-
-def _instant(local: datetime) -> Ns:
-    """Return the instant of a wall clock time in New York, at hours when no clock is changed."""
-    summer = int(local.replace(tzinfo=UTC).timestamp()) * SECOND + 4 * HOUR
-    return summer if new_york(summer) == local else summer + HOUR
 
 
 class ExchangeApi:
@@ -87,16 +60,19 @@ class ExchangeApi:
         return answer(body, 200 if first["exchange_active"] else STATUS_WHEN_PAUSED)
 
     async def schedule(self, _request: web.Request) -> web.Response:
-        """GET /exchange/schedule: open around the clock but for Thursday's maintenance; HH:MM of New York."""
+        """GET /exchange/schedule: open around the clock but for a weekly maintenance; HH:MM of New York."""
         now = self._venue.clock.now()
         always = [{"close_time": "24:00", "open_time": "00:00"}]
         hours: dict[str, Any] = dict.fromkeys(_DAYS, always)
-        hours["thursday"] = [
-            {"close_time": f"{_FROM:02d}:00", "open_time": "00:00"},
-            {"close_time": "24:00", "open_time": f"{_TO:02d}:00"},
-        ]
+        weekly: list[Window] = []
+        if self._venue.has_weekly_maintenance:
+            weekly = weekly_windows(now)
+            hours["thursday"] = [
+                {"close_time": f"{FROM_HOUR:02d}:00", "open_time": "00:00"},
+                {"close_time": "24:00", "open_time": f"{TO_HOUR:02d}:00"},
+            ]
         hours |= {"end_time": time_text(now + 365 * DAY), "start_time": time_text(now - 365 * DAY)}
-        windows = sorted({*weekly_windows(now), *self._venue.exchange.pauses.windows})
+        windows = sorted({*weekly, *self._venue.exchange.pauses.windows})
         rows = [
             {"end_datetime": time_text(end_at), "start_datetime": time_text(start_at)}
             for start_at, end_at in windows

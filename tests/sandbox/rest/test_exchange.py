@@ -3,27 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime
 from pathlib import Path
 
 from daemon.core.units import HOUR, SECOND
 from daemon.exchange.pauses import Pause
-from daemon.sandbox.rest.exchange import weekly_windows
+from daemon.sandbox.maintenance import weekly_windows
 from tests.sandbox.contract import Contract
 from tests.sandbox.running import running
-
-
-def instant(*parts: int) -> int:
-    return int(datetime(*parts, tzinfo=UTC).timestamp()) * SECOND  # type: ignore[arg-type,misc]
-
-
-def test_maintenance_is_on_thursdays_from_three_to_five_in_new_york() -> None:
-    """Before, during, and after it; UTC moves by an hour with the clocks of New York (1 November 2026)."""
-    summer, winter = instant(2026, 10, 29, 7), instant(2026, 11, 5, 8)
-    for now in (instant(2026, 10, 29, 6, 59), instant(2026, 10, 29, 8)):
-        found = weekly_windows(now)[:2]
-        assert [(summer, summer + 2 * HOUR), (winter, winter + 2 * HOUR)] == found
-    assert (winter, winter + 2 * HOUR) == weekly_windows(instant(2026, 10, 29, 9))[0]
 
 
 async def test_status_shows_each_shard_and_the_first_on_top(tmp_path: Path) -> None:
@@ -51,7 +37,7 @@ async def test_status_shows_each_shard_and_the_first_on_top(tmp_path: Path) -> N
 async def test_the_schedule_has_the_venues_own_windows_too(tmp_path: Path) -> None:
     """In order, beside the weekly ones; New York's hours leave Thursday morning out."""
     contract = Contract()
-    async with asyncio.timeout(20), running(tmp_path) as client:
+    async with asyncio.timeout(20), running(tmp_path, has_maintenance=True) as client:
         now = client.sandbox.venue.clock.now()
         client.sandbox.venue.exchange.pauses.schedule(now + SECOND, now + HOUR, now)
         status, body = await client.call("GET", "/exchange/schedule")
@@ -62,6 +48,15 @@ async def test_the_schedule_has_the_venues_own_windows_too(tmp_path: Path) -> No
         assert ["03:00", "24:00"] == [
             part["close_time"] for part in body["schedule"]["standard_hours"][0]["thursday"]
         ]
+
+
+async def test_a_sandbox_without_maintenance_announces_none(tmp_path: Path) -> None:
+    """It is open around the clock, on every day."""
+    async with asyncio.timeout(20), running(tmp_path) as client:
+        _, body = await client.call("GET", "/exchange/schedule")
+        assert [] == body["schedule"]["maintenance_windows"]
+        (week,) = body["schedule"]["standard_hours"]
+        assert week["wednesday"] == week["thursday"] == [{"close_time": "24:00", "open_time": "00:00"}]
 
 
 async def test_announcements_are_gone(tmp_path: Path) -> None:
