@@ -270,7 +270,7 @@ def _scorer(ref: ModelRef, moved_to: Path | None) -> LightGBMScorer:
 @click.option("--read-lag-ms", type=click.IntRange(0, 60_000), default=300, show_default=True,
               help="How far the account's reads run behind what happened.")  # fmt: skip
 @click.option("--maintenance/--no-maintenance", "has_maintenance", default=None,
-              help="Be closed on Thursdays 03:00-05:00 New York time; default: if traders are simulated.")  # fmt: skip
+              help="Be closed Thursdays 03:00-05:00 in New York; by default with traders only.")  # fmt: skip
 def sandbox(
     state: Path,
     port: int,
