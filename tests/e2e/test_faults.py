@@ -142,7 +142,7 @@ async def test_a_fault_of_the_stream_is_noticed_and_healed(rig: VenueRig, kind: 
 
 @pytest.mark.asyncio(loop_scope="module")
 async def test_a_quiet_market_is_no_silent_feed(rig: VenueRig) -> None:
-    """Nothing happens for longer than a connection may be silent, but for pongs and index values: all is well."""
+    """Nothing but pongs and index values for longer than a connection may be silent: all is well."""
     rig.strategy.is_quoting = False
     before = Seen.of(rig)
     await asyncio.sleep(4.5)
