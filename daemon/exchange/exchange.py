@@ -66,10 +66,6 @@ class Exchange(Lifecycle):
                 found.deposit(exchange_index, amount)
         return found
 
-    def deposit(self, account: str, exchange_index: int, amount: Money, now: Ns) -> list[Fact]:
-        """Put cash on an account's shard from outside."""
-        return self.treasury.deposit(account, exchange_index, amount, now)
-
     def adopt(
         self,
         accounts: Iterable[Account],

@@ -131,8 +131,7 @@ class Lifecycle:
         if market.result is not None:
             return []
         assert market.status == "closed", f"{ticker} is {market.status}"
-        market.result, market.settlement_price = result, settlement_price
-        market.expiration_value, market.determined_at = expiration_value, now
+        market.determine(result, settlement_price, expiration_value, now)
         market.change(now, status="determined")
         return [Determined(ticker, result, settlement_price, now)]
 
@@ -155,8 +154,7 @@ class Lifecycle:
         """Give a market another result, or confirm a disputed one, before it is settled."""
         market = self.markets[ticker]
         assert market.status in {"determined", "disputed", "amended"}, f"{ticker} is {market.status}"
-        market.result, market.settlement_price = result, settlement_price
-        market.expiration_value, market.determined_at = expiration_value, now
+        market.determine(result, settlement_price, expiration_value, now)
         market.change(now, status="amended")
         return [Determined(ticker, result, settlement_price, now)]
 

@@ -72,6 +72,11 @@ class Market:
         if "bands" in fields:
             self.grid = PriceGrid(self.spec.bands)
 
+    def determine(self, result: MarketResult, price: Price, expiration_value: str, now: Ns) -> None:
+        """Take in a result, the first one or another; `price` is what one YES contract is worth by it."""
+        self.result, self.settlement_price = result, price
+        self.expiration_value, self.determined_at = expiration_value, now
+
     def traded(self, price: Price, qty: Qty) -> None:
         """Take in a public trade."""
         self.last = price

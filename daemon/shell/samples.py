@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from importlib.metadata import version as installed_version
-from typing import TypeAlias
+from typing import TypeAlias, get_args
 
 import msgspec
 
 from daemon.core import events as e
-from daemon.core.engine import Engine
+from daemon.core.engine import Engine, Phase
 from daemon.core.exchange_status import MAINTENANCE_GUARD
 from daemon.core.exposure import marked_equity
 from daemon.core.state import State
@@ -29,7 +29,7 @@ from daemon.shell.reference import ReferenceSource
 
 Samples: TypeAlias = dict[str, Sample | None]
 
-PHASES = ("starting", "trading", "halted", "stopping", "stopped")
+PHASES: tuple[str, ...] = get_args(Phase)
 SESSION_KINDS = ("gaps", "duplicates", "resets", "refused", "frames_of_unknown_sid")
 PAUSES = ("exchange_paused", "trading_paused", "maintenance")
 KRAKEN_SYSTEMS = ("online", "maintenance", "cancel_only", "post_only", "limit_only")

@@ -63,10 +63,6 @@ class VenueStatus:
             await self.refresh_if_due()
             await asyncio.sleep(POLL_S)
 
-    def hurry(self) -> None:
-        """Read the status at once: something says that it changed."""
-        self._status_due_at = 0
-
     def on_batch(self, batch: Sequence[e.Event]) -> None:
         """Take in what the core has handled: a status that others read is what it believes now."""
         for event in batch:

@@ -336,7 +336,7 @@ class AccountMachine(RuleBasedStateMachine):
     @rule(amount=st.integers(1, 10**6))
     def deposit(self, amount: int) -> None:
         self.paid_in += amount
-        self.take(self.exchange.deposit("a#1", SHARD, amount, self.now))
+        self.take(self.exchange.treasury.deposit("a#1", SHARD, amount, self.now))
 
     @rule(is_trading_only=st.booleans())
     def blink(self, is_trading_only: bool) -> None:

@@ -145,7 +145,7 @@ def test_percents_add_up_to_a_hundred() -> None:
 def test_a_deposit_is_told_with_the_cash_it_makes() -> None:
     """The account has it at once."""
     exchange = exchange_of()
-    facts = exchange.deposit("a", 0, 500, T0)
+    facts = exchange.treasury.deposit("a", 0, 500, T0)
     assert [CashDeposited("id-1", "a", 0, 500, T0), CashChanged("a", 0, 500, T0)] == facts
 
 

@@ -101,7 +101,7 @@ def happened(exchange: Exchange, act: int, size: int, now: Ns) -> list[Fact]:
         case 8:
             return treasury.allocate("a", {0: 50, SHARD: 50}, "none", now)[1]
         case _:
-            return exchange.deposit("a", 0, size, now)
+            return exchange.treasury.deposit("a", 0, size, now)
 
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(1, 400)), max_size=30))

@@ -25,7 +25,7 @@ def lived(exchange: Exchange) -> tuple[list[Fact], OrderGroup]:
     facts += treasury.transfer(("a", SHARD), ("a#1", SHARD), 50 * MONEY_ONE, T0, USED)[1]
     facts += treasury.set_netting("a#1", False, T0)[1]
     facts += treasury.allocate("a", {0: 10, SHARD: 90}, "max", T0)[1]
-    facts += exchange.deposit("a", 0, 700, T0)
+    facts += exchange.treasury.deposit("a", 0, 700, T0)
     group, told = groups.create("a", SHARD, 100, T0)
     assert isinstance(group, OrderGroup)
     facts += told
@@ -112,7 +112,7 @@ def test_an_amended_order_keeps_the_queue_place_that_it_fell_back_to(tmp_path: P
     grown = Amendment("a", older.order_id, TICKER, "bid", 4000, 300)
     _, facts = exchange.amend(grown, T0 + 2)
     store.save([OrderChanged(older, T0), OrderChanged(younger, T0), *facts], exchange)
-    store.save([*exchange.deposit("a", SHARD, 1, T0)], exchange)
+    store.save([*exchange.treasury.deposit("a", SHARD, 1, T0)], exchange)
     store.save([MarketCreated(exchange.markets[TICKER].spec, T0)], exchange)
     again = Exchange(lambda: "new")
     resume_accounts(store, again, store.load(), "a", {}, T0)

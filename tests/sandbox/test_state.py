@@ -171,7 +171,7 @@ def live(path: Path, watch: Callable[[int], None]) -> None:
         lambda: exchange.place(NewOrder("sim:x", TICKER, "ask", 5000, 500), T0)[1],
         lambda: exchange.place(NewOrder("a", TICKER, "bid", 4000, 70, client_order_id="one"), T0)[1],
         lambda: exchange.place(NewOrder("a", TICKER, "bid", 5000, 200, order_group_id=group), T0)[1],
-        lambda: exchange.deposit("a", 0, 700, T0),
+        lambda: exchange.treasury.deposit("a", 0, 700, T0),
         lambda: exchange.place(NewOrder("sim:x", TICKER, "ask", 4000, 30), T0)[1],
         lambda: groups.delete("a", group, T0)[1],
         lambda: exchange.cancel_all("a", T0)[1],

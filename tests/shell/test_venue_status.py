@@ -97,15 +97,6 @@ async def test_an_unchanged_status_is_told_once_a_minute() -> None:
         assert [0, 0, 0, 1, 0, 0, 0, 1] == told
 
 
-async def test_a_hurried_status_is_read_at_once() -> None:
-    """An order was refused for a pause: the next refresh asks."""
-    async with rig() as subject:
-        await subject.refresh(0)
-        subject.subject.hurry()
-        await subject.refresh(SECOND)
-        assert 2 == subject.asked("status")
-
-
 async def test_what_others_read_is_what_the_core_believes() -> None:
     """A probe told a pause that is over at our next reading: that is a change, and told."""
     async with rig() as subject:

@@ -26,13 +26,6 @@ class ExchangeStatus(msgspec.Struct, frozen=True):
     exchange_index_statuses: list[ShardStatus] = []
     exchange_estimated_resume_time: str | None = None
 
-    def is_trading(self, exchange_index: int) -> bool:
-        """Whether orders of this shard are taken. Without an entry of its own the top level speaks."""
-        for shard in self.exchange_index_statuses:
-            if shard.exchange_index == exchange_index:
-                return shard.exchange_active and shard.trading_active
-        return self.exchange_active and self.trading_active
-
 
 class MaintenanceWindow(msgspec.Struct, frozen=True):
     """A time in which the venue is down."""

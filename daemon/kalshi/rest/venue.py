@@ -15,12 +15,17 @@ _STATUS_IN_ERRORS = (500, 503, 504)
 class VenueCalls(Calls):
     """Whether the venue is up, until when, how fresh its lists are, and what requests cost."""
 
-    async def exchange_status(self) -> bodies.ExchangeStatus:
+    async def status(self) -> ExchangeStatusTold:
         """Return whether the venue trades. Answers with 500, 503 and 504 carry the same body.
 
         Raises:
             Transient | Refused: as any read; also an error status whose body is no status.
         """
+        status = await self._read_status()
+        now = self._clock()
+        return self._convert_one(_STATUS, lambda: bodies.exchange_status_told(status, now))
+
+    async def _read_status(self) -> bodies.ExchangeStatus:
         reply = await self._http.request("GET", _STATUS)
         if reply.status in _STATUS_IN_ERRORS:
             try:
@@ -30,12 +35,6 @@ class VenueCalls(Calls):
         if reply.status != 200:
             raise classify(reply, is_write=False)
         return self._http.decode(reply.body, bodies.ExchangeStatus, _STATUS)
-
-    async def status(self) -> ExchangeStatusTold:
-        """Return whether the venue trades, as an event. Raises as `exchange_status`."""
-        status = await self.exchange_status()
-        now = self._clock()
-        return self._convert_one(_STATUS, lambda: bodies.exchange_status_told(status, now))
 
     async def schedule(self) -> tuple[tuple[Ns, Ns], ...]:
         """Return the maintenance windows that the venue announces, as (start, end)."""

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from daemon.core.events import ExchangeStatusTold, ShardStatus
 from daemon.core.units import MICROSECOND, parse_instant
 from daemon.kalshi import bodies
 from daemon.kalshi.bodies.venue import decode_zoned
@@ -16,16 +17,15 @@ from tests.kalshi.frames import recorded
 
 
 def test_a_shard_speaks_for_itself() -> None:
-    """Crypto trades on shard 2: its own entry counts, the top level only without one."""
+    """Crypto trades on shard 2: its own entry is told apart; older bodies have none."""
     body = (
         b'{"exchange_active":true,"trading_active":true,"exchange_index_statuses":'
         b'[{"exchange_index":2,"exchange_active":true,"trading_active":false}]}'
     )
-    status = msgspec.json.decode(body, type=bodies.ExchangeStatus)
-    assert (True, False) == (status.is_trading(0), status.is_trading(2))
+    told = bodies.exchange_status_told(msgspec.json.decode(body, type=bodies.ExchangeStatus), 5)
+    assert ExchangeStatusTold(True, True, (ShardStatus(2, True, False),), None, 5) == told
     old = msgspec.json.decode(recorded("demo_2026-06/exchange__status.json"), type=bodies.ExchangeStatus)
-    assert old.is_trading(2)
-    assert bodies.exchange_status_told(old, 5).resume_at is None
+    assert ExchangeStatusTold(True, True, (), None, 5) == bodies.exchange_status_told(old, 5)
 
 
 @given(

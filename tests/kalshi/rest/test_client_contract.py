@@ -27,7 +27,6 @@ TIMES: Any = {
     for family in ("created", "updated", "close", "settled")
 }
 READS: dict[str, list[Call]] = {
-    "exchange_status": [lambda rest: rest.exchange_status()],
     "status": [lambda rest: rest.status()],
     "schedule": [lambda rest: rest.schedule()],
     "account_lists_at": [lambda rest: rest.account_lists_at()],

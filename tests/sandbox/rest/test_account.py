@@ -48,7 +48,7 @@ async def test_deposits_are_listed_and_withdrawals_never_happen(tmp_path: Path) 
     contract = Contract()
     async with asyncio.timeout(20), running(tmp_path) as client:
         venue = client.sandbox.venue
-        venue.tell([*venue.exchange.deposit("client", 0, 5 * MONEY_ONE, venue.clock.now())])
+        venue.tell([*venue.exchange.treasury.deposit("client", 0, 5 * MONEY_ONE, venue.clock.now())])
         _, deposits = await client.call("GET", "/portfolio/deposits")
         contract.check("GetDepositsResponse", deposits)
         assert [(500, "applied")] == [(row["amount_cents"], row["status"]) for row in deposits["deposits"]]
