@@ -22,9 +22,9 @@ from daemon.exchange.facts import (
     Traded,
     UpdateReason,
 )
-from daemon.exchange.groups import OrderGroup
 from daemon.exchange.market import Market
 from daemon.exchange.matching import Order, Pull, Trade, outcome
+from daemon.exchange.order_group import OrderGroup
 from daemon.exchange.shadow import ShadowBook
 
 GROUP_CANCEL: UpdateReason = "Decrease"

@@ -1,4 +1,4 @@
-"""What an account may do with its order groups. The limit itself works in `groups` and `execution`."""
+"""What an account may do with its order groups. The limit itself works in `order_group` and `execution`."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import msgspec
 from daemon.core.units import Ns, Qty
 from daemon.exchange.execution import Execution, Telling
 from daemon.exchange.facts import Fact, OrderGroupChanged
-from daemon.exchange.groups import GROUPS_MAX, LIMIT_MAX, LIMIT_MIN, OrderGroup
 from daemon.exchange.matching import Order
+from daemon.exchange.order_group import GROUPS_MAX, LIMIT_MAX, LIMIT_MIN, OrderGroup
 from daemon.exchange.pauses import SHARDS, Pauses
 from daemon.exchange.requests import Refused
 

@@ -22,7 +22,7 @@ from yarl import URL
 from daemon.core.units import MILLISECOND, Ns
 from daemon.kalshi.auth import Signer
 from daemon.kalshi.errors import Reply, Transient, Unreadable, classify
-from daemon.kalshi.keys import key_refusal
+from daemon.kalshi.key_refusals import key_refusal
 from daemon.kalshi.refusals import Tally
 from daemon.kalshi.strict import decode_strictly, endpoint_of
 

@@ -15,6 +15,7 @@ from daemon.core.probe import Probe
 from daemon.core.units import MILLISECOND, SECOND, Ns
 from daemon.kalshi import wire
 from daemon.kalshi.book_sync import BookSync
+from daemon.kalshi.channel_history import ChannelHistory
 from daemon.kalshi.channels import BOOKS, INDEX, LIFECYCLE, PRIVATE, TRADES
 from daemon.kalshi.control import Control
 from daemon.kalshi.decode import (
@@ -24,10 +25,9 @@ from daemon.kalshi.decode import (
     frame_type,
     no_side_prices,
 )
-from daemon.kalshi.drift import ChannelHistory
 from daemon.kalshi.encode import IS_YES_PRICED
 from daemon.kalshi.errors import BadFrame
-from daemon.kalshi.liveness import Liveness
+from daemon.kalshi.lateness import Lateness
 from daemon.kalshi.news import News
 from daemon.kalshi.refusals import UNREADABLE, Refusals, Suspect, Tally, identify
 from daemon.kalshi.subscriptions import Subscriptions
@@ -97,7 +97,7 @@ class Session:
         self._control = Control(feed, self._books, self._subscriptions, self._tally)
         self._news = News(feed, self._books, self._control, self._refusals)
         self._history = ChannelHistory(feed, channel_quiet_max)
-        self._liveness = Liveness(lag_max)
+        self._lateness = Lateness(lag_max)
         self._probe = Probe(silence_max)
         self._told_at: Ns = 0
         self._channel = self._subscriptions.books
@@ -224,11 +224,6 @@ class Session:
         """How many markets the venue lets this connection have; None: it did not say."""
         return self._subscriptions.capacity
 
-    @property
-    def lag(self) -> Ns | None:
-        """How much later than the best the newest message came; None before the first."""
-        return self._liveness.lag
-
     def is_synced(self, ticker: str) -> bool:
         """Whether the market's book had its snapshot and every frame since."""
         return ticker in self._synced
@@ -333,14 +328,14 @@ class Session:
 
     def _look(self, sent_ms: int | None, received_at: Ns) -> None:
         if sent_ms is not None and self.reconnect_reason is None:
-            self.reconnect_reason = self._liveness.look(received_at, sent_ms * MILLISECOND)
+            self.reconnect_reason = self._lateness.look(received_at, sent_ms * MILLISECOND)
 
     def _forget_connection(self, now: Ns) -> None:
         self._now = now
         self.is_connected = False
         self.reconnect_reason = None
         self._delta = None
-        self._liveness.reset()
+        self._lateness.reset()
         self._probe.restart(self.frames, now)
         self._control.restart()
 

@@ -191,9 +191,7 @@ class Venue:
 
 def _ended(past: PastMarket) -> Market:
     market = Market(past.spec, past.spec.open_at)
+    market.determine(past.result, past.settlement_price, past.expiration_value, past.determined_at)
     market.change(past.settled_at, status="finalized")
-    market.volume = past.volume
-    market.result, market.settlement_price = past.result, past.settlement_price
-    market.expiration_value = past.expiration_value
-    market.determined_at, market.settled_at = past.determined_at, past.settled_at
+    market.volume, market.settled_at = past.volume, past.settled_at
     return market

@@ -24,7 +24,7 @@ from daemon.core.backoff import Backoff
 from daemon.core.events import Event, Feed, FeedHeard
 from daemon.core.units import MILLISECOND, Ns
 from daemon.kalshi.auth import Signer
-from daemon.kalshi.keys import key_refusal
+from daemon.kalshi.key_refusals import key_refusal
 
 HEALTHY_S = 60.0
 _TICK_S = 1.0

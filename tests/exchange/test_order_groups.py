@@ -11,7 +11,7 @@ from daemon.core.units import PRICE_ONE, QTY_ONE, SECOND, BookSide, Ns, Qty
 from daemon.exchange import facts as f
 from daemon.exchange.cash_facts import CashChanged
 from daemon.exchange.exchange import Exchange
-from daemon.exchange.groups import WINDOW, OrderGroup
+from daemon.exchange.order_group import WINDOW, OrderGroup
 from daemon.exchange.requests import Amendment, NewOrder, Refused
 from tests.exchange.venues import CASH, SHARD, T0, TICKER, exchange_of, placed, refused, shown
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from daemon.core.units import MINUTE, MONEY_ONE
 from daemon.exchange.exchange import Exchange
 from daemon.exchange.facts import Fact, MarketCreated, OrderChanged
-from daemon.exchange.groups import OrderGroup
+from daemon.exchange.order_group import OrderGroup
 from daemon.exchange.requests import Amendment, NewOrder, Refused
 from daemon.sandbox.read_side import ReadSide
 from daemon.sandbox.resuming import FORGET_AFTER, resume_accounts

@@ -13,7 +13,7 @@ from daemon.core.units import parse_instant
 from daemon.kalshi import bodies
 from daemon.kalshi.decode import decode_count, decode_levels, decode_money
 from daemon.kalshi.errors import read_error
-from daemon.kalshi.keys import key_refusal
+from daemon.kalshi.key_refusals import key_refusal
 from tests.kalshi.frames import FIXTURES, recorded
 
 DEMO, LIVE = "demo_2026-06/", "live_2026-09-25/"

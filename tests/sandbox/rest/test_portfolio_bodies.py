@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from daemon.exchange.facts import OrderState, PaidOut
-from daemon.exchange.groups import OrderGroup
+from daemon.exchange.order_group import OrderGroup
 from daemon.sandbox.read_side import ReadSide
 from daemon.sandbox.rest import portfolio_bodies as bodies
 from tests.exchange.venues import SHARD, T0, TICKER, exchange_of, placed

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.core.units import SECOND, Ns, Qty
-from daemon.exchange.groups import WINDOW, OrderGroup
+from daemon.exchange.order_group import WINDOW, OrderGroup
 from tests.exchange.venues import SHARD, T0
 
 

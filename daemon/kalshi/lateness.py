@@ -18,7 +18,7 @@ SLOW_LOOKS_MIN = 5
 """And how many looks: two late messages with a quiet minute between them are no slow consumer."""
 
 
-class Liveness:
+class Lateness:
     """The lag of one connection. Told the time, no clock."""
 
     __slots__ = ("_lag", "_lag_max", "_looked_at", "_slow_looks", "_slow_since")
@@ -35,11 +35,6 @@ class Liveness:
     def lag(self) -> Ns | None:
         """How late the last message looked at was, above the best one; None before the first."""
         return self._lag.lag
-
-    @property
-    def offset(self) -> Ns | None:
-        """The exchange's clock against ours, best transport delay included; None before the first message."""
-        return self._lag.offset
 
     def reset(self) -> None:
         """Forget everything: the connection is a new one."""

@@ -8,7 +8,7 @@ import pytest
 
 from daemon.core.units import SECOND, parse_instant
 from daemon.kalshi.errors import ClockRefused, KeyRefused, Refused
-from daemon.kalshi.keys import key_refusal, read_date
+from daemon.kalshi.key_refusals import key_refusal, read_date
 
 NOW = parse_instant("2026-11-21T08:00:40.25Z")
 DATE = "Sat, 21 Nov 2026 08:00:09 GMT"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from daemon.core.events import ChannelQuieted
 from daemon.core.units import MINUTE, SECOND
+from daemon.kalshi.channel_history import HEARD_MIN, ChannelHistory
 from daemon.kalshi.channels import BOOKS, TRADES
-from daemon.kalshi.drift import HEARD_MIN, ChannelHistory
 
 QUIET_MAX = 5 * MINUTE
 
