@@ -41,7 +41,6 @@ class SandboxReady(msgspec.Struct, frozen=True):
     mode: str
     is_paced: bool
     reference_rest_url: str
-    admin_url: str
 
 
 def _read_ready(path: Path) -> SandboxReady | None:

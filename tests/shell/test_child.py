@@ -115,7 +115,7 @@ async def test_what_a_dead_one_left_is_no_obstacle(tmp_path: Path, left: bytes |
     if left is None:
         gone = SandboxReady(
             "http://127.0.0.1:9/trade-api/v2", "ws://127.0.0.1:9/ws", "ws://127.0.0.1:9/r", "ws://127.0.0.1:9/c",
-            "id", "key.pem", 2**22 - 1, "traders", True, "http://127.0.0.1:9/0/public", "http://127.0.0.1:9",
+            "id", "key.pem", 2**22 - 1, "traders", True, "http://127.0.0.1:9/0/public",
         )  # fmt: skip
         left = msgspec.json.encode(gone)
     (tmp_path / "ready.json").write_bytes(left)
