@@ -43,6 +43,8 @@ class Tier(msgspec.Struct, frozen=True):
 BASIC = Tier("basic", 200, 100, 1)
 ADVANCED = Tier("advanced", 300, 300)
 """The tier that any account may move up to by itself."""
+GRANT_SOURCE = "manual"
+"""Of the OpenAPI file's two (10 June 2026), "volume" and "manual", the one that was not earned."""
 
 
 class Buckets:
@@ -50,6 +52,7 @@ class Buckets:
 
     def __init__(self, tier: Tier) -> None:
         self._tier = tier
+        self._grants: list[dict[str, str]] = []
         self._buckets: dict[str, tuple[int, Ns]] = {}
         """Nano-tokens and when they were counted; a bucket not yet used is full."""
 
@@ -62,6 +65,13 @@ class Buckets:
         """Change the tier; all buckets are full again."""
         self._tier = tier
         self._buckets.clear()
+
+    def grant_advanced(self) -> None:
+        """Grant what any account may have by itself, for ever; it raises none that is above."""
+        grant = {"exchange_instance": "event_contract", "level": ADVANCED.name, "source": GRANT_SOURCE}
+        self._grants = [grant]
+        if self._tier.name == BASIC.name:
+            self.set_tier(ADVANCED)
 
     def _peek(self, name: str, rate: int, burst_s: int, now: Ns) -> int:
         capacity = rate * burst_s * SECOND
@@ -102,7 +112,7 @@ class Buckets:
         """Return the answer of GET /account/limits."""
         tier = self._tier
         return {
-            "grants": [],
+            "grants": self._grants,
             "read": {"bucket_capacity": tier.read_per_s * READ_BURST_S, "refill_rate": tier.read_per_s},
             "usage_tier": tier.name,
             "write": {"bucket_capacity": tier.write_per_s * tier.burst_s, "refill_rate": tier.write_per_s},

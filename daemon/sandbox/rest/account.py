@@ -8,8 +8,8 @@ from aiohttp import web
 
 from daemon.core.units import DAY, MONEY_CENT, SECOND
 from daemon.sandbox.auth import PREFIX
-from daemon.sandbox.bodies import nested_error, qty_text, too_many_requests
-from daemon.sandbox.limits import ADVANCED, BASIC, COST_UPGRADE, Buckets, costs_body
+from daemon.sandbox.bodies import nested_error, qty_text
+from daemon.sandbox.limits import COST_UPGRADE, Buckets, costs_body
 from daemon.sandbox.rest.answer import answer
 from daemon.sandbox.rest.query import limit, page
 from daemon.sandbox.venue import Venue
@@ -44,19 +44,16 @@ class AccountApi:
         return answer(costs_body())
 
     async def upgrade(self, _request: web.Request) -> web.Response:
-        """POST /account/api_usage_level/upgrade: Basic to Advanced, for whoever has placed an order.
+        """POST /account/api_usage_level/upgrade: a permanent grant of Advanced, created or refreshed.
 
-        It is no order call, so it draws on the bucket of reads. All orders here are made by the API, so
-        the condition of the sheet (5.3) is that there is one.
+        It draws on the unscoped bucket of writes. All orders here are made by the API, so the condition
+        (sheet 5.3) is that there is one. Source: the OpenAPI file of 10 June 2026.
         """
-        if not self._buckets.take_read(COST_UPGRADE, self._venue.clock.now()):
-            raise too_many_requests()
-        if self._buckets.tier.name != BASIC.name:
-            raise nested_error(403, "forbidden", f"the tier is {self._buckets.tier.name} already")
+        self._buckets.pay(COST_UPGRADE, 0, self._venue.clock.now())
         accounts = self._venue.exchange.treasury.subaccounts(self._venue.account.name)
         if not any(account.orders for account in accounts):
             raise nested_error(403, "forbidden", "no order was placed by the API")
-        self._buckets.set_tier(ADVANCED)
+        self._buckets.grant_advanced()
         return web.Response(status=201)
 
     async def volume_progress(self, _request: web.Request) -> web.Response:
