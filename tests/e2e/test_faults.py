@@ -124,6 +124,7 @@ async def eventually(happened: Callable[[], Awaitable[bool]], what: str, within_
 async def test_a_fault_of_the_stream_is_noticed_and_healed(rig: VenueRig, kind: str) -> None:
     """It is counted by its name; the daemon trades again by itself; then belief and truth are equal."""
     case = STREAM_CASES[kind]
+    rig.strategy.is_quoting = True
     before = Seen.of(rig)
     id_ = await inject(rig, {"kind": kind, **case.rule})
     for rule in case.besides:
@@ -133,9 +134,12 @@ async def test_a_fault_of_the_stream_is_noticed_and_healed(rig: VenueRig, kind: 
         # A fault of the venue as a whole has no hits: it is.
         return FAULTS[kind].seam == "venue" or await rig.hits(id_) > 0
 
-    await eventually(has_hit, f"{kind} has hit")
-    await rig.until(lambda: case.shows(before, Seen.of(rig)), f"{kind} is noticed", 30)
-    await rig.call("/faults/clear")
+    try:
+        await eventually(has_hit, f"{kind} has hit")
+        await rig.until(lambda: case.shows(before, Seen.of(rig)), f"{kind} is noticed", 30)
+    finally:
+        # Whatever came of it, the next fault meets a venue that is well.
+        await rig.call("/faults/clear")
     await rig.until(lambda: rig.is_trading, f"it trades again after {kind}")
     await rig.agrees()
 
@@ -191,7 +195,7 @@ async def test_whatever_becomes_of_a_request_there_is_one_order_or_none(tmp_path
         assert rig.replies.get("none", 0) > 0
         await rig.until(lambda: rig.is_trading, "it trades again", 90)
         await rig.agrees()
-        assert rig.engine.state.counts["unknown_orders"] > 0 or rig.engine.breaker.opened_total > 0
+        assert rig.engine.state.counts["unknown_outcomes"] > 0
 
 
 async def test_what_happens_to_a_market_under_an_open_order_is_followed(tmp_path: Path) -> None:

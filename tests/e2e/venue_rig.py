@@ -13,6 +13,7 @@ import signal
 import subprocess
 import sys
 import time
+import unittest.mock
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -34,6 +35,7 @@ from daemon.kalshi.costs import Costs
 from daemon.kalshi.rest import Rest
 from daemon.kraken.rest import KrakenRest
 from daemon.parts import Outside, Parts
+from daemon.shell import stream
 from daemon.shell.clock import SystemClock
 from daemon.shell.journal import Journal, JournalHeader
 from daemon.shell.loop import Inbox
@@ -261,6 +263,8 @@ class VenueRig:
         costs = Costs(await self.rest.endpoint_costs())
         model = ModelRef("none", "none", "1", "0" * 64)
         setup = setup_of(config, model, time.time_ns() // MILLISECOND, is_backfilled=True)
+        # A fault each few seconds is no venue that keeps failing: attempts begin at once after each.
+        stack.enter_context(unittest.mock.patch.object(stream, "HEALTHY_S", 1.0))
         # Asked often, so that the strategy's restlessness needs no moving book.
         engine_config = msgspec.structs.replace(setup.engine, heartbeat=100 * MILLISECOND)
         self.engine = Engine(
