@@ -256,8 +256,8 @@ async def test_a_skewed_clock_shows_in_stamps_and_in_signatures(tmp_path: Path) 
         rule = await client.admin("/faults", kind="clock_skew", ms=20_000)
         await quote(client, "0.4000")
         (frame,) = await heard(socket)
-        assert 19_000 < frame["sending_ts_ms"] - time_ns() // MILLISECOND <= 20_000
-        assert frame["msg"]["ts_ms"] == frame["sending_ts_ms"]
+        assert 15_000 < frame["sending_ts_ms"] - time_ns() // MILLISECOND <= 20_000
+        assert 0 <= frame["sending_ts_ms"] - frame["msg"]["ts_ms"] < 1_000  # sent after it happened, at once
         clock = client.sandbox.venue.clock
         ahead = clock.now()
         assert 200 == (await client.call("GET", "/portfolio/balance"))[0]
