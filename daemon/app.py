@@ -238,11 +238,10 @@ class App:
             if engine.phase != phase:
                 phase = engine.phase
                 log.info("phase.changed", phase=phase)
-            for decision in list(engine.decisions)[
-                max(0, len(engine.decisions) - engine.noted_total + decided) :
-            ]:
+            last, noted = engine.decisions.last, engine.decisions.noted_total
+            for decision in list(last)[max(0, len(last) - noted + decided) :]:
                 log.debug("decision.taken", **msgspec.structs.asdict(decision))
-            decided = engine.noted_total
+            decided = noted
             counters = self._parts.feeds.counters
             if now - at >= 1.0:
                 rate, frames, at = (counters["frames"] - frames) / (now - at), counters["frames"], now

@@ -10,7 +10,7 @@ Deterministic: the same events and the same `now`s give the same commands and th
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
@@ -18,22 +18,22 @@ import msgspec
 
 from daemon.core import events as e
 from daemon.core.breaker import Breaker
-from daemon.core.commands import AmendOrder, CancelAll, Command, PlaceOrder, ProbeVenue, Reconcile
+from daemon.core.commands import AmendOrder, Command, PlaceOrder
+from daemon.core.decisions import Decision, Decisions, Outcome
 from daemon.core.engine_config import EngineConfig
-from daemon.core.exposure import cash_free, loss_elsewhere, marked_equity
+from daemon.core.gathering import Gathering
+from daemon.core.housekeeping import Housekeeping
 from daemon.core.issuing import Issuer, base36
 from daemon.core.market import Market
 from daemon.core.orders import Proposal, ProposeCancel, plan
-from daemon.core.own_orders import ADOPTED
-from daemon.core.risk import AccountRisk, Approved, MarketRisk, Refusal, Risk, vouch_market
+from daemon.core.risk import Approved, Refusal, Risk, vouch_market
 from daemon.core.scorer import FeatureSchema, Scorer
 from daemon.core.state import State
 from daemon.core.strategy import FeatureRow, MarketView, Strategy, Wanted
-from daemon.core.units import DAY, MINUTE, SECOND, Money, Ns
+from daemon.core.units import Ns
 
 __all__ = ["Decision", "Engine", "EngineConfig", "Phase", "Slot"]
 
-DECISIONS_KEPT = 200
 Phase: TypeAlias = Literal["starting", "trading", "halted", "stopping", "stopped"]
 
 
@@ -42,17 +42,6 @@ class Slot(msgspec.Struct, frozen=True):
 
     strategy: Strategy
     series: frozenset[str]
-
-
-class Decision(msgspec.Struct, frozen=True):
-    """What was decided for one market and strategy, and why: for people, and for `why`."""
-
-    at: Ns
-    ticker: str
-    strategy: str
-    outcome: Literal["place", "amend", "cancel", "refused", "idle"]
-    reason: str
-    score: float | None
 
 
 class Engine:
@@ -79,26 +68,19 @@ class Engine:
         )
         self.risk = Risk(config.limits)
         self.breaker = Breaker(config.failures_max)
-        self.decisions: deque[Decision] = deque(maxlen=DECISIONS_KEPT)
+        self.decisions = Decisions()
         self.refusals: Counter[str] = Counter()
         self.scores: dict[str, float | None] = {}
         """The last score per watched market."""
-        self.noted_total = 0
-        """How many decisions were ever kept in `decisions`."""
         self.decisions_total = 0
         self.orders_total = 0
         self.phase: Phase = "starting"
-        self.equity_at_start: Money | None = None
         self._swept_at: Ns | None = None
-        self._asked_at: Ns | None = None
-        self._is_cancel_all_due = False
-        self._probed_at: Ns = 0
         self._issuer = Issuer(
             self.state, f"{config.order_id_prefix}-{base36(config.epoch)}-", config.order_ttl
         )
-        self._day = -1
-        self._equity_at_day_start: Money = 0
-        self._last_reasons: dict[tuple[str, str], str] = {}
+        self.gathering = Gathering(self.state, config.limits, self.breaker, self._issuer)
+        self._house = Housekeeping(config, self.state, self.breaker, self.risk, self._issuer)
 
     # --- events --------------------------------------------------------------------------------
 
@@ -110,7 +92,7 @@ class Engine:
         self.state.apply(event)
         if isinstance(event, e.VenueFailed):
             if self.breaker.fail(event.received_at):
-                self._is_cancel_all_due = True
+                self._house.is_cancel_all_due = True
         elif isinstance(event, e.VenueAnswered):
             self.breaker.answer(is_probe=event.request == "probe")
 
@@ -131,10 +113,11 @@ class Engine:
             self._forget_gone()
             state.touched.update(dict.fromkeys(state.markets))
         touched, state.touched = state.touched, {}
-        self._new_day(now)
+        self.gathering.new_day(now)
         self.phase = self._next_phase()
-        commands = self._keep_house(now)
+        commands = self._house.probe(now)
         if self.phase != "stopped":
+            commands += self._house.keep(now)
             for ticker in touched:
                 market = state.markets.get(ticker)
                 if market is not None:
@@ -147,9 +130,7 @@ class Engine:
         markets = self.state.markets
         if len(self.scores) > len(markets):
             self.scores = {ticker: score for ticker, score in self.scores.items() if ticker in markets}
-        if len(self._last_reasons) > len(markets) * len(self.slots):
-            reasons = self._last_reasons.items()
-            self._last_reasons = {key: reason for key, reason in reasons if key[0] in markets}
+        self.decisions.forget_gone(markets, len(markets) * len(self.slots))
 
     def _next_phase(self) -> Phase:
         state = self.state
@@ -160,59 +141,12 @@ class Engine:
             return "halted"
         return "trading" if state.account.is_reconciled else "starting"
 
-    def _new_day(self, now: Ns) -> None:
-        """Note the equity with which this life, and each UTC day, begins."""
-        if not self.state.account.is_reconciled:
-            return
-        day = now // DAY
-        if day != self._day:
-            equity = marked_equity(self.state)
-            if equity is not None:
-                self._day, self._equity_at_day_start = day, equity
-                if self.equity_at_start is None:
-                    self.equity_at_start = equity
-
-    def _keep_house(self, now: Ns) -> list[Command]:
-        """Return what the account needs whatever the markets do: cancel-all, probe, reconcile."""
-        commands: list[Command] = []
-        state = self.state
-        if self._is_cancel_all_due:
-            self._is_cancel_all_due = False
-            state.is_reading_due = True
-            commands.append(CancelAll("breaker opened", now))
-        is_asking = self.breaker.state == "open" or state.exchange.is_supposed(now)
-        if is_asking and now - self._probed_at >= self.config.probe_every:
-            self._probed_at = now
-            commands.append(ProbeVenue(now))
-        if self.phase == "stopped":
-            return commands
-        is_doubtful = not state.account.is_reconciled
-        for order in tuple(state.orders.values()):
-            is_doubtful = is_doubtful or order.state == "unknown" or not order.is_open
-            # Nobody else would take these out: their strategy is a previous life's, or their market is gone.
-            is_orphan = order.strategy == ADOPTED or order.ticker not in state.markets
-            if is_orphan and order.state == "resting" and not self._is_exchange_paused(order.ticker, now):
-                wish = ProposeCancel(order.ticker, order.strategy, order.client_order_id, "adopted")
-                commands.append(self._issuer.issue(self.risk.approve_cancel(wish), None, now))
-        since = None if self._asked_at is None else now - self._asked_at
-        if (
-            since is None
-            or (state.is_reading_due and since >= SECOND // 4)
-            or (is_doubtful and since >= SECOND)
-            or since >= self.config.reconcile_every
-        ):
-            reason = "due" if state.account.is_reconciled else "not reconciled"
-            self._asked_at = now
-            state.is_reading_due = False
-            commands.append(Reconcile(reason, now))
-        return commands
-
     def _decide_market(self, market: Market, now: Ns, commands: list[Command]) -> None:
         ticker = market.spec.ticker
         state = self.state
         orders = [order for order in state.orders.values() if order.ticker == ticker and order.is_open]
         stop: Refusal | None = self._stop_reason() or state.vouch(market, self.config.limits, now)
-        is_held = state.exchange.is_paused_somewhere and self._is_exchange_paused(ticker, now)
+        is_held = state.exchange.is_paused_somewhere and state.is_exchange_paused(ticker, now)
         if is_held:
             stop = "exchange_paused"
         view: MarketView | None = None
@@ -242,11 +176,6 @@ class Engine:
                 self._note(now, ticker, name, "idle", wanted.reason, self.scores.get(ticker))
             for proposal in proposals:
                 self._carry_out(proposal, market, now, commands)
-
-    def _is_exchange_paused(self, ticker: str, now: Ns) -> bool:
-        market = self.state.markets.get(ticker)
-        shard = None if market is None else market.spec.exchange_index
-        return self.state.exchange.pause(shard, now) == "exchange_paused"
 
     def _stop_reason(self) -> Refusal | None:
         state = self.state
@@ -296,7 +225,10 @@ class Engine:
             verdict = self.risk.approve_cancel(proposal)
         else:
             verdict = self.risk.approve(
-                proposal, self._market_risk(proposal, market, now), self._account_risk(ticker, now), now
+                proposal,
+                self.gathering.of_market(market, self._book_changed_max(proposal.strategy), now),
+                self.gathering.of_account(ticker, self._stop_reason(), now),
+                now,
             )
         score = self.scores.get(ticker)
         if not isinstance(verdict, Approved):
@@ -306,7 +238,7 @@ class Engine:
         command = self._issuer.issue(verdict, self._book_changed_max(proposal.strategy), now)
         commands.append(command)
         reason = command.reason
-        outcome: Literal["place", "amend", "cancel"] = (
+        outcome: Outcome = (
             "place"
             if isinstance(command, PlaceOrder)
             else "amend"
@@ -319,35 +251,6 @@ class Engine:
     def _book_changed_max(self, strategy: str) -> Ns | None:
         return next(
             (slot.strategy.book_changed_max for slot in self.slots if slot.strategy.name == strategy), None
-        )
-
-    # --- what risk asks about ------------------------------------------------------------------
-
-    def _market_risk(self, proposal: Proposal, market: Market, now: Ns) -> MarketRisk:
-        ticker = market.spec.ticker
-        return MarketRisk(
-            spec=market.spec,
-            grid=market.grid,
-            book=market.book,
-            position=self.state.ledger.positions.get(ticker),
-            open_orders=self.state.open_orders(ticker),
-            book_changed_max=self._book_changed_max(proposal.strategy),
-            feed=market.feed,
-            refusal=self.state.refusal(market, self.config.limits, now),
-        )
-
-    def _account_risk(self, ticker: str, now: Ns) -> AccountRisk:
-        state = self.state
-        equity, stop = marked_equity(self.state), self._stop_reason()
-        return AccountRisk(
-            refusal=None if stop == "breaker_open" else stop,  # the gate judges the breaker itself
-            breaker=self.breaker.state,
-            is_trial_out=any(order.state == "placing" for order in state.orders.values()),
-            private_feed=state.connections.private,
-            cash_free=cash_free(state),
-            loss_elsewhere=loss_elsewhere(state, ticker),
-            pnl_today=0 if equity is None else equity - self._equity_at_day_start,
-            orders_last_minute=self._issuer.placed_since(now - MINUTE),
         )
 
     def vouch(self, command: PlaceOrder | AmendOrder, now: Ns) -> Refusal | None:
@@ -365,26 +268,13 @@ class Engine:
             or vouch_market(market.spec, market.book, command.book_changed_max, self.config.limits, now)
         )
 
-    # --- what people ask about -----------------------------------------------------------------
-
-    def pnl(self) -> Money | None:
-        """Return marked profit and loss since this life began; None before the account is reconciled."""
-        equity = marked_equity(self.state)
-        return None if equity is None or self.equity_at_start is None else equity - self.equity_at_start
-
     def _note(
         self,
         now: Ns,
         ticker: str,
         strategy: str,
-        outcome: Literal["place", "amend", "cancel", "refused", "idle"],
+        outcome: Outcome,
         reason: str,
         score: float | None,
     ) -> None:
-        """Keep a decision for people; one that repeats the last of its market and strategy is not kept."""
-        key = (ticker, strategy)
-        if outcome in ("idle", "refused") and self._last_reasons.get(key) == reason:
-            return
-        self._last_reasons[key] = reason if outcome in ("idle", "refused") else ""
-        self.noted_total += 1
-        self.decisions.append(Decision(now, ticker, strategy, outcome, reason, score))
+        self.decisions.note(Decision(now, ticker, strategy, outcome, reason, score))

@@ -95,6 +95,7 @@ class OrderBeliefs:
                     "place": "place_dropped",
                     "amend": "amend_settled",
                     "cancel": "cancel_dropped",
+                    "probe": "outcome_unknown",
                 }
                 happening = drops[event.action]
             case _:
@@ -197,6 +198,25 @@ class OrderBeliefs:
         self.touched[told.ticker] = None
         if order.booked >= order.qty:
             self.happen(order, "told_executed", at)
+
+    def recover_order(self, event: e.OrderRecovered) -> None:
+        """Take in an order of a previous life whose end its journal doesn't tell: it may rest."""
+        if event.client_order_id in self.orders:
+            return
+        self.orders[event.client_order_id] = Order(
+            client_order_id=event.client_order_id,
+            ticker=event.ticker,
+            side=event.side,
+            price=event.price,
+            qty=event.qty,
+            style=event.style,
+            strategy=ADOPTED,
+            at=event.decided_at,
+            state="unknown",
+            order_id=event.order_id,
+        )
+        self.counts["recovered_orders"] += 1
+        self.touched[event.ticker] = None
 
     def book_fill(self, event: e.OrderFilled) -> None:
         """Book one fill, once, and tell its order."""

@@ -64,6 +64,10 @@ class State(StreamBeliefs):
         self.exchange = ExchangeStatus()
         self.halt_reason: str | None = None
         self.stop_reason: str | None = None
+        self.flatten: e.FlattenRequested | None = None
+        """The wish to close all positions, until a person resumes."""
+        self.order_groups: dict[int, e.OrderGroupTold] = {}
+        """The venue's second line by shard: what rests there is put into it."""
         self.settlements: dict[str, Price] = {}
         """What one YES contract of a determined market pays; the last ones, watched or not."""
 
@@ -107,6 +111,12 @@ class State(StreamBeliefs):
             or (market.feed.vouch(limits, now) if market.feed is not private else None)
             or self.refusal(market, limits, now)
         )
+
+    def is_exchange_paused(self, ticker: str, now: Ns) -> bool:
+        """Whether the venue takes nothing at all for a market now, not even cancels."""
+        market = self.markets.get(ticker)
+        shard = None if market is None else market.spec.exchange_index
+        return self.exchange.pause(shard, now) == "exchange_paused"
 
     # --- intake --------------------------------------------------------------------------------
 
@@ -164,18 +174,29 @@ class State(StreamBeliefs):
                 pass  # the breaker's, which the engine keeps
             case e.ExchangeStatusTold() | e.MaintenancePlanned():
                 self._apply_exchange(event)
-            case e.HaltRequested() | e.ResumeRequested() | e.StopRequested():
+            case e.HaltRequested() | e.ResumeRequested() | e.StopRequested() | e.FlattenRequested():
                 self._apply_word(event)
+            case e.OrderRecovered():
+                self.recover_order(event)
+            case e.FillsRead():
+                for fill in event.fills:
+                    self.book_fill(fill)
+            case e.OrderGroupTold():
+                self.order_groups[event.exchange_index] = event
             case _:
                 assert_never(event)
 
-    def _apply_word(self, event: e.HaltRequested | e.ResumeRequested | e.StopRequested) -> None:
+    def _apply_word(
+        self, event: e.HaltRequested | e.ResumeRequested | e.StopRequested | e.FlattenRequested
+    ) -> None:
         """Take a person's or a guard's word."""
         match event:
             case e.HaltRequested():
                 self.halt_reason = event.reason
             case e.ResumeRequested():
-                self.halt_reason = None
+                self.halt_reason = self.flatten = None
+            case e.FlattenRequested():
+                self.flatten = event
             case e.StopRequested():
                 self.stop_reason = event.reason
         self.touch_all()

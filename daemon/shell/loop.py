@@ -23,9 +23,15 @@ from daemon.core.commands import (
     CancelOrder,
     Command,
     Decided,
+    LatchHalt,
+    LiftHalt,
+    MakeOrderGroup,
     PlaceOrder,
+    ProbeOrder,
     ProbeVenue,
     Reconcile,
+    ResetOrderGroup,
+    WithdrawOrder,
 )
 from daemon.core.engine import Engine
 from daemon.core.events import Event
@@ -177,6 +183,15 @@ class Pump:
                 self._queue.put(command, offset)
             case Reconcile() | ProbeVenue():
                 self._reader.put(command)
+            case (
+                WithdrawOrder()
+                | ProbeOrder()
+                | MakeOrderGroup()
+                | ResetOrderGroup()
+                | LatchHalt()
+                | LiftHalt()
+            ):
+                raise AssertionError("nothing decides these yet")
             case Decided():
                 raise AssertionError("the engine decides commands, not marks")
             case _:

@@ -247,7 +247,7 @@ def _of_account(sources: Sources) -> Samples:
         "kalshid_reconcile_last_success_timestamp_seconds": _seconds(state.account.read_at),
         "kalshid_cash_dollars": dollars(state.ledger.cash),
         "kalshid_equity_dollars": dollars(marked_equity(state)),
-        "kalshid_pnl_dollars": dollars(engine.pnl()),
+        "kalshid_pnl_dollars": dollars(engine.gathering.pnl()),
         "kalshid_fees_dollars_total": dollars(state.ledger.fees),
         "kalshid_journal_bytes_total": float(journal.bytes_total),
         "kalshid_journal_fsync_seconds": journal.sync_seconds_last,

@@ -117,7 +117,7 @@ def picture(
         breaker=engine.breaker.state,
         cash=state.ledger.cash,
         equity=marked_equity(state),
-        pnl=engine.pnl(),
+        pnl=engine.gathering.pnl(),
         fees=state.ledger.fees,
         fills=state.ledger.fills_total,
         orders=engine.orders_total,
@@ -125,7 +125,7 @@ def picture(
         decision_p50_us=None if p50 is None else p50 * 1e6,
         decision_p99_us=None if p99 is None else p99 * 1e6,
         markets=tuple(rows[:MARKETS_SHOWN]),
-        decisions=tuple(engine.decisions)[-DECISIONS_SHOWN:],
+        decisions=tuple(engine.decisions.last)[-DECISIONS_SHOWN:],
         refusals=tuple(engine.refusals.most_common(5)),
         notes=notes,
     )

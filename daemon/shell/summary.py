@@ -90,7 +90,7 @@ def _outcomes(engine: Engine) -> list[MarketOutcome]:
 def summarize(sources: Sources, *, mode: str, exit_reason: str, exit_code: int, seconds: float) -> Summary:
     """Return what the run did."""
     engine, metrics, counters = sources.engine, sources.metrics, sources.feeds.counters
-    state, pnl = engine.state, engine.pnl()
+    state, pnl = engine.state, engine.gathering.pnl()
     return Summary(
         mode=mode,
         exit_reason=exit_reason,

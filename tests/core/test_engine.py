@@ -130,7 +130,7 @@ def test_a_book_that_stands_still_is_no_ground_for_orders_nor_against_those_that
     accept(subject, placed)
     strategy.targets = (Target("ask", 4_400, 1_000, "rest", "other"),)
     assert orders(subject.decide(NOW + SECOND)) == []
-    assert subject.decisions[-1].reason == "book_unchanged"
+    assert subject.decisions.last[-1].reason == "book_unchanged"
     subject.handle(snapshot(NOW + SECOND))
     assert [type(c) for c in orders(subject.decide(NOW + SECOND))] == [CancelOrder, PlaceOrder]
 
@@ -257,11 +257,11 @@ def test_the_order_rate_is_bounded() -> None:
 def test_profit_is_marked_from_the_first_agreed_reading() -> None:
     """Equity at the start is what the venue said."""
     subject = trading(Scripted())
-    assert subject.pnl() is None
+    assert subject.gathering.pnl() is None
     subject.decide(NOW)
     subject.handle(e.OrderFilled("t", "o", None, TICKER, "bid", 4_000, 1_000, 0, True, NOW, None))
     assert subject.state.ledger.cash == CASH - 4 * MONEY_ONE
-    assert subject.pnl() == MONEY_ONE // 10
+    assert subject.gathering.pnl() == MONEY_ONE // 10
 
 
 def test_the_same_events_give_the_same_commands() -> None:
@@ -297,4 +297,4 @@ def test_what_is_kept_of_markets_that_went_goes_too() -> None:
         subject.handle(e.MarketDropped(rolled, at + 1))
         subject.decide(at + SECOND)
         assert list(subject.scores) == [TICKER]
-        assert {ticker for ticker, _ in subject._last_reasons} == {TICKER}
+        assert {ticker for ticker, _ in subject.decisions._reasons} == {TICKER}

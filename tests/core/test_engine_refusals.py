@@ -71,7 +71,7 @@ def test_a_market_refusal_holds_at_the_decision_and_at_sending_until_it_ends(
     for event in bad:
         subject.handle(event)
     assert orders(subject.decide(NOW)) == []
-    assert subject.decisions[-1].reason == refusal
+    assert subject.decisions.last[-1].reason == refusal
     waiting = PlaceOrder(
         "kd-1-9", TICKER, "bid", 4_000, 1, "good_till_canceled", True, SHARD, "s", "r", NOW, NOW, None
     )
@@ -134,7 +134,7 @@ def test_a_rejection_for_a_pause_acts_at_once_and_asks_for_the_status(code: str,
     commands = subject.decide(NOW + 1)
     assert orders(commands) == []
     assert ProbeVenue(NOW + 1) in commands
-    assert subject.decisions[-1].reason == refusal
+    assert subject.decisions.last[-1].reason == refusal
     assert ProbeVenue(NOW + SECOND) not in subject.decide(NOW + SECOND)
     assert ProbeVenue(NOW + 3 * SECOND) in subject.decide(NOW + 3 * SECOND)
     at = NOW + 4 * SECOND

@@ -54,6 +54,8 @@ async def test_a_market_that_is_settled_while_we_are_cut_off_is_paid_and_earned(
         assert cash is not None
         assert (cash + payout, realized + earned) == (ledger.cash, ledger.realized)
         other = ledger.positions.get(f"{EVENT}-M1", Position()).value(MIDDLE)
-        assert rig.engine.pnl() == cash + payout + other - (rig.engine.equity_at_start or 0)
+        assert rig.engine.gathering.pnl() == cash + payout + other - (
+            rig.engine.gathering.equity_at_start or 0
+        )
         assert [] == state.account.findings
         await rig.agrees()

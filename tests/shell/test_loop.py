@@ -373,4 +373,4 @@ async def test_the_written_journal_replays_to_the_same_commands(tmp_path: Path, 
     if is_same:
         assert sum(isinstance(record, Decided) for record in records) == result.decisions
         assert "stopped" == again.phase == joined.engine.phase
-        assert again.decisions == joined.engine.decisions
+        assert again.decisions.last == joined.engine.decisions.last

@@ -110,8 +110,8 @@ def test_before_anything_is_known_it_says_so(width: int) -> None:
 def test_words_in_brackets_are_shown_as_they_are(width: int) -> None:
     """Text from outside is text, never the drawing library's markup."""
     subject = lived()
-    old = subject.decisions[-1]
-    subject.decisions.append(msgspec.structs.replace(old, reason="[/bold] [red]x[/]", ticker="[b]T"))
+    old = subject.decisions.last[-1]
+    subject.decisions.last.append(msgspec.structs.replace(old, reason="[/bold] [red]x[/]", ticker="[b]T"))
     text = drawn(taken(subject, notes=("see [log] for [/more]",)), width)
     for word in ("[/bold] [red]x[/]", "[b]T", "see [log] for [/more]"):
         assert word in text

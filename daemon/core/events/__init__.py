@@ -12,10 +12,15 @@ from typing import TypeAlias
 from daemon.core.events.account import (
     AccountDoubted,
     AccountReconciled,
+    EndedOrder,
+    FillsRead,
+    FlattenRequested,
     HaltRequested,
     OrderAccepted,
     OrderDropped,
     OrderFilled,
+    OrderGroupTold,
+    OrderRecovered,
     OrderRejected,
     OrderSnapshot,
     OrderUnknown,
@@ -111,6 +116,10 @@ Event: TypeAlias = (
     | ReferenceStatusTold
     | ExchangeStatusTold
     | MaintenancePlanned
+    | OrderRecovered
+    | FillsRead
+    | OrderGroupTold
+    | FlattenRequested
 )
 
 __all__ = [
@@ -122,6 +131,7 @@ __all__ = [
     "BookSnapshotReceived",
     "CandleBackfilled",
     "ChannelQuieted",
+    "EndedOrder",
     "Event",
     "ExchangeStatusTold",
     "Fact",
@@ -129,6 +139,8 @@ __all__ = [
     "FeedConnected",
     "FeedDropped",
     "FeedHeard",
+    "FillsRead",
+    "FlattenRequested",
     "FrameRefused",
     "HaltRequested",
     "Level",
@@ -147,6 +159,8 @@ __all__ = [
     "OrderAction",
     "OrderDropped",
     "OrderFilled",
+    "OrderGroupTold",
+    "OrderRecovered",
     "OrderRejected",
     "OrderSnapshot",
     "OrderStatus",

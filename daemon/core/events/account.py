@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from daemon.core.events.fact import Fact, OrderAction, OrderStatus
@@ -50,6 +52,24 @@ class OrderDropped(Fact, frozen=True):
     action: OrderAction
     client_order_id: str
     reason: str
+    received_at: Ns
+
+
+class OrderRecovered(Fact, frozen=True):
+    """The journal of a life before this one has this order, and not how it ended: it may rest at the venue.
+
+    `order_id` is None where no answer was recorded; `decided_at` is when it was decided. Told before
+    anything else of a life.
+    """
+
+    client_order_id: str
+    ticker: str
+    side: BookSide
+    price: Price
+    qty: Qty
+    style: Literal["rest", "take"]
+    order_id: str | None
+    decided_at: Ns
     received_at: Ns
 
 
@@ -110,11 +130,22 @@ class PositionSnapshot(msgspec.Struct, frozen=True, array_like=True, gc=False):
     fees: Money
 
 
+class EndedOrder(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One order in the venue's list that rests no more, and how much of it had traded."""
+
+    order_id: str
+    client_order_id: str
+    ticker: str
+    status: OrderStatus
+    filled: Qty
+
+
 class AccountReconciled(Fact, frozen=True, gc=True):
     """What the venue's REST says of our account: cash, positions, resting orders and recent fills.
 
     `asked_at` is when the first of the reads was sent: nothing that happened after it is denied by
-    what the lists lack.
+    what the lists lack. `ended` are those orders of the `doubtful` markets that rest no more; of other
+    markets' nothing is said. `cash_by_shard` is (exchange index, cash), empty where not told.
     """
 
     asked_at: Ns
@@ -123,6 +154,32 @@ class AccountReconciled(Fact, frozen=True, gc=True):
     positions: tuple[PositionSnapshot, ...]
     orders: tuple[OrderSnapshot, ...]
     fills: tuple[OrderFilled, ...]
+    doubtful: tuple[str, ...] = ()
+    ended: tuple[EndedOrder, ...] = ()
+    cash_by_shard: tuple[tuple[int, Money], ...] = ()
+
+
+class FillsRead(Fact, frozen=True, gc=True):
+    """The drop copy: recent fills as REST lists them, read apart from the stream that should have told them.
+
+    Holds only those that the core had not booked when the answer came.
+    """
+
+    asked_at: Ns
+    received_at: Ns
+    fills: tuple[OrderFilled, ...]
+
+
+class OrderGroupTold(Fact, frozen=True):
+    """The order group in force on a shard, as the venue told it. Triggered, it takes no order until reset.
+
+    `order_group_id` is None when the one that we knew is gone.
+    """
+
+    exchange_index: int
+    order_group_id: str | None
+    is_triggered: bool
+    received_at: Ns
 
 
 class AccountDoubted(Fact, frozen=True):
@@ -151,17 +208,34 @@ class VenueAnswered(Fact, frozen=True):
 
 
 class HaltRequested(Fact, frozen=True):
-    """A person or a guard stops new orders; resting ones are cancelled."""
+    """A person or a guard stops new orders; resting ones are cancelled. It stays until a person resumes.
+
+    `by` says who: "cli", "file", "signal", "page", "latch" (it was on disk at the start), or a guard's name.
+    """
 
     reason: str
     received_at: Ns
+    by: str = "guard"
 
 
 class ResumeRequested(Fact, frozen=True):
-    """A person lifts a halt."""
+    """A person lifts a halt, and says why."""
 
     reason: str
     received_at: Ns
+    by: str = "cli"
+
+
+class FlattenRequested(Fact, frozen=True):
+    """A person wants all positions closed: by orders that only reduce, within `slippage` of the best price.
+
+    A halt does not stop that; nothing else is sent until all is flat or a person resumes.
+    """
+
+    reason: str
+    slippage: Price
+    received_at: Ns
+    by: str = "cli"
 
 
 class StopRequested(Fact, frozen=True):

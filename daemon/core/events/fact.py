@@ -9,7 +9,8 @@ import msgspec
 from daemon.core.units import Price, Qty
 
 Level: TypeAlias = tuple[Price, Qty]
-OrderAction: TypeAlias = Literal["place", "amend", "cancel"]
+OrderAction: TypeAlias = Literal["place", "amend", "cancel", "probe"]
+"""`probe`: the id of an order of unknown outcome was sent again (`commands.ProbeOrder`)."""
 OrderStatus: TypeAlias = Literal["resting", "canceled", "executed"]
 Feed: TypeAlias = str
 """Which connection, by its name: "kalshi" or "kalshi-2", … for the venue's, "kalshi-private", "kraken"."""
