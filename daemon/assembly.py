@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 import msgspec
 
-from daemon.config import Config, ConfigError, StrategyTable, convert_params
+from daemon.config import Config, ConfigError, convert_params
+from daemon.config_tables import StrategyTable
 from daemon.core.connections import FIRST_FEED
 from daemon.core.engine import Engine, EngineConfig, Slot
 from daemon.core.reference import ReferenceConfig, Underlying

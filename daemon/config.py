@@ -8,26 +8,33 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 import msgspec
 
+from daemon.config_tables import (
+    Audit,
+    BreakerLimits,
+    Feed,
+    Log,
+    Markets,
+    Metrics,
+    Model,
+    Orders,
+    Reconcile,
+    ReferenceTable,
+    RiskLimits,
+    Sandbox,
+    StrategyTable,
+    Table,
+    Tickers,
+    Venue,
+)
 from daemon.core.probe import doubted_after
 from daemon.core.risk import Limits
 from daemon.core.units import MILLISECOND, MONEY_ONE, PRICE_CENT, QTY_ONE, SECOND
 from daemon.toml_tables import TomlTables
-
-Count = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
-Seconds = Annotated[int, msgspec.Meta(ge=1, le=86_400)]
-Millis = Annotated[int, msgspec.Meta(ge=1, le=600_000)]
-Dollars = Annotated[int, msgspec.Meta(ge=1, le=100_000_000)]
-Url = Annotated[str, msgspec.Meta(pattern=r"^(https?|wss?)://[^\s]+$")]
-SeriesTicker = Annotated[str, msgspec.Meta(pattern="^[A-Z0-9]+$")]
-Ticker = Annotated[str, msgspec.Meta(pattern=r"^[A-Z0-9][A-Z0-9.\-]*$")]
-Tickers = Annotated[list[SeriesTicker], msgspec.Meta(min_length=1)]
-Source = Literal["kraken", "cfbenchmarks"]
-Address = Annotated[str, msgspec.Meta(pattern=r"^[^\s:]+:[0-9]{1,5}$")]
 
 
 class ConfigError(Exception):
@@ -38,151 +45,7 @@ class ConfigError(Exception):
         self.problems = problems
 
 
-class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What all tables share."""
-
-
-class Venue(_Table, frozen=True):
-    """`[venue]`: where Kalshi is, and our key. Used by mode = "demo"."""
-
-    rest_url: Url = "https://external-api.demo.kalshi.co/trade-api/v2"
-    ws_url: Url = "wss://external-api-ws.demo.kalshi.co/trade-api/ws/v2"
-    key_id: str = ""
-    private_key_file: str = ""
-    request_timeout_s: Annotated[int, msgspec.Meta(ge=1, le=60)] = 5
-    markets_per_connection: Annotated[int, msgspec.Meta(ge=1, le=400)] = 400
-    private_connection: bool = False
-
-
-class Sandbox(_Table, frozen=True):
-    """`[sandbox]`: the exchange that ships with kalshid."""
-
-    seed: Annotated[int, msgspec.Meta(ge=0)] = 1
-    cash_dollars: Dollars = 10_000
-    idle_exit_s: Seconds = 600
-    maintenance: bool = False
-
-
-class Markets(_Table, frozen=True):
-    """`[markets]`: what is watched."""
-
-    series: list[SeriesTicker] = msgspec.field(default_factory=lambda: ["KXBTC15M", "KXBTCD"])
-    events: list[Ticker] = []
-    tickers: list[Ticker] = []
-    categories: list[Annotated[str, msgspec.Meta(min_length=1)]] = []
-    volume_24h_min: Annotated[int, msgspec.Meta(ge=0)] = 0
-    spread_max_cents: Annotated[int, msgspec.Meta(ge=1, le=100)] = 100
-    depth_min: Annotated[int, msgspec.Meta(ge=0)] = 0
-    closes_in_min_s: Annotated[int, msgspec.Meta(ge=0)] = 0
-    closes_in_max_s: Annotated[int, msgspec.Meta(ge=1)] = 31_536_000
-    tick_structures: list[Annotated[str, msgspec.Meta(min_length=1)]] = []
-    refresh_s: Seconds = 5
-    roll_ahead_s: Seconds = 120
-
-
-class Underlying(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One underlying: the series on it (by how they begin), and what each source calls it."""
-
-    series: SeriesTicker
-    kraken: Annotated[str, msgspec.Meta(pattern="^[A-Z0-9]+/[A-Z0-9]+$")]
-    cfbenchmarks: Annotated[str, msgspec.Meta(pattern="^[A-Z0-9_]+$")]
-
-
-class ReferenceTable(_Table, frozen=True):
-    """`[reference]`: the price of the underlying, and whom to believe."""
-
-    prefer: Annotated[list[Source], msgspec.Meta(min_length=1)] = msgspec.field(
-        default_factory=lambda: list[Source](["kraken", "cfbenchmarks"])
-    )
-    stale_max_ms: Millis = 15_000
-    underlyings: list[Underlying] = msgspec.field(
-        default_factory=lambda: [Underlying("KXBTC", "BTC/USD", "BRTI")]
-    )
-    kraken_ws_url: Url = "wss://ws.kraken.com/v2"
-    kraken_rest_url: Url = "https://api.kraken.com/0/public"
-
-
-class Model(_Table, frozen=True):
-    """`[model]`: the model folder."""
-
-    path: Annotated[str, msgspec.Meta(min_length=1)] = "strategies/models/btc15m-demo/1"
-
-
-class Feed(_Table, frozen=True):
-    """`[feed]`: when market data is not to be trusted."""
-
-    silent_max_s: Seconds = 15
-    transport_lag_max_ms: Millis = 500
-    clock_offset_max_ms: Millis = 1_000
-    refused_per_minute_max: Annotated[int, msgspec.Meta(ge=1)] = 20
-    channel_quiet_max_s: Seconds = 300
-
-
-class Orders(_Table, frozen=True):
-    """`[orders]`: the order queue."""
-
-    ttl_ms: Millis = 1_000
-    requests_per_s_max: Annotated[int, msgspec.Meta(ge=1, le=1_000)] = 10
-    in_flight_max: Annotated[int, msgspec.Meta(ge=1, le=64)] = 4
-    reserve_tokens: Annotated[int, msgspec.Meta(ge=2, le=10_000)] = 20
-
-
-class RiskLimits(_Table, frozen=True):
-    """`[risk]`: the named limits."""
-
-    order_contracts_max: Count = 100
-    position_contracts_max: Count = 300
-    market_loss_max_dollars: Dollars = 200
-    total_loss_max_dollars: Dollars = 600
-    daily_loss_max_dollars: Dollars = 300
-    price_away_max_cents: Annotated[int, msgspec.Meta(ge=1, le=99)] = 10
-    orders_per_minute_max: Count = 120
-    close_guard_s: Annotated[int, msgspec.Meta(ge=0, le=86_400)] = 10
-
-
-class BreakerLimits(_Table, frozen=True):
-    """`[breaker]`: when to stop sending, and how to find out that one may again."""
-
-    failures_max: Annotated[int, msgspec.Meta(ge=1, le=100)] = 3
-    probe_every_s: Seconds = 2
-
-
-class Reconcile(_Table, frozen=True):
-    """`[reconcile]`: how often the account is compared with the venue's lists."""
-
-    every_s: Seconds = 30
-
-
-class Audit(_Table, frozen=True):
-    """`[audit]`: the streamed books are held against REST ones, one market after the other."""
-
-    every_s: Seconds = 30
-    differences_max: Annotated[int, msgspec.Meta(ge=1, le=10)] = 2
-
-
-class StrategyTable(msgspec.Struct, frozen=True):
-    """`[strategies.<name>]`: what every strategy has; its other keys are its own `Params`."""
-
-    name: str
-    enabled: bool
-    series: list[str]
-    params: dict[str, Any]
-
-
-class Metrics(_Table, frozen=True):
-    """`[metrics]`: where Prometheus scrapes."""
-
-    listen: Address = "127.0.0.1:9464"
-
-
-class Log(_Table, frozen=True):
-    """`[log]`: how much, and for whom."""
-
-    level: Literal["debug", "info", "warning", "error"] = "info"
-    format: Literal["auto", "console", "json"] = "auto"
-
-
-class Config(_Table, frozen=True):
+class Config(Table, frozen=True):
     """The whole file. Paths are as written; `root` is the folder that they are relative to."""
 
     root: Path

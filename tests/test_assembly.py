@@ -16,7 +16,8 @@ from daemon.assembly import (
     check_strategies,
     setup_of,
 )
-from daemon.config import Config, ConfigError, StrategyTable, load_config, parse_config
+from daemon.config import Config, ConfigError, load_config, parse_config
+from daemon.config_tables import StrategyTable
 from daemon.core.engine import EngineConfig
 from daemon.core.reference import ReferenceConfig, Underlying
 from daemon.core.units import MILLISECOND, SECOND

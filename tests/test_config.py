@@ -9,7 +9,8 @@ from typing import get_type_hints
 import msgspec
 import pytest
 
-from daemon.config import Config, ConfigError, StrategyTable, convert_params, load_config, parse_config
+from daemon.config import Config, ConfigError, convert_params, load_config, parse_config
+from daemon.config_tables import StrategyTable
 from daemon.core.risk import Limits
 from daemon.core.units import MILLISECOND, MONEY_ONE, QTY_ONE, SECOND
 from strategies import SHIPPED

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 import msgspec
 import structlog
 
-from daemon.config import Markets
+from daemon.config_tables import Markets
 from daemon.core import events as e
 from daemon.core.units import MINUTE, SECOND, Ns
 from daemon.kalshi.bodies import EventBody, Listing

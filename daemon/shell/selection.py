@@ -13,7 +13,7 @@ from types import MappingProxyType
 
 import msgspec
 
-from daemon.config import Markets
+from daemon.config_tables import Markets
 from daemon.core.markets import Fees, MarketSpec
 from daemon.core.units import MINUTE, PRICE_CENT, PRICE_ONE, QTY_ONE, SECOND, Ns, Price, Qty
 from daemon.kalshi.bodies import Listing

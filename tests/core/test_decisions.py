@@ -12,7 +12,7 @@ def noted(subject: Decisions, ticker: str, outcome: Outcome, reason: str) -> int
 
 
 def test_what_stands_is_said_once_and_what_is_done_each_time() -> None:
-    """A refusal that repeats itself is one line; an order, and the refusal after it, are lines of their own."""
+    """A refusal that repeats itself is one line; an order, and the refusal after it, have their own."""
     subject = Decisions()
     assert 1 == noted(subject, "M", "refused", "halted")
     assert 1 == noted(subject, "M", "refused", "halted")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from daemon.config import Markets
+from daemon.config_tables import Markets
 from daemon.core.backoff import Backoff
 from daemon.core.engine import Engine
 from daemon.core.pacer import Pacer

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.config import Markets
+from daemon.config_tables import Markets
 from daemon.core import events as e
 from daemon.core.backoff import Backoff
 from daemon.core.units import MILLISECOND, MINUTE, SECOND, Ns

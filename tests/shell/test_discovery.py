@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from daemon.config import Markets
+from daemon.config_tables import Markets
 from daemon.core import events as e
 from daemon.core.backoff import Backoff
 from daemon.core.markets import Fees

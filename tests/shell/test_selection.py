@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.config import Markets
+from daemon.config_tables import Markets
 from daemon.core.markets import Fees, MarketSpec
 from daemon.core.units import HOUR, MINUTE, PRICE_ONE, SECOND, Ns
 from daemon.kalshi.bodies import Listing

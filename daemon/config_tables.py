@@ -1,0 +1,162 @@
+"""The tables of `config.toml`, one struct each: names, types, bounds and defaults. `config` reads them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+Count = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
+Seconds = Annotated[int, msgspec.Meta(ge=1, le=86_400)]
+Millis = Annotated[int, msgspec.Meta(ge=1, le=600_000)]
+Dollars = Annotated[int, msgspec.Meta(ge=1, le=100_000_000)]
+Url = Annotated[str, msgspec.Meta(pattern=r"^(https?|wss?)://[^\s]+$")]
+SeriesTicker = Annotated[str, msgspec.Meta(pattern="^[A-Z0-9]+$")]
+Ticker = Annotated[str, msgspec.Meta(pattern=r"^[A-Z0-9][A-Z0-9.\-]*$")]
+Tickers = Annotated[list[SeriesTicker], msgspec.Meta(min_length=1)]
+Source = Literal["kraken", "cfbenchmarks"]
+Address = Annotated[str, msgspec.Meta(pattern=r"^[^\s:]+:[0-9]{1,5}$")]
+
+
+class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What all tables share."""
+
+
+class Venue(Table, frozen=True):
+    """`[venue]`: where Kalshi is, and our key. Used by mode = "demo"."""
+
+    rest_url: Url = "https://external-api.demo.kalshi.co/trade-api/v2"
+    ws_url: Url = "wss://external-api-ws.demo.kalshi.co/trade-api/ws/v2"
+    key_id: str = ""
+    private_key_file: str = ""
+    request_timeout_s: Annotated[int, msgspec.Meta(ge=1, le=60)] = 5
+    markets_per_connection: Annotated[int, msgspec.Meta(ge=1, le=400)] = 400
+    private_connection: bool = False
+
+
+class Sandbox(Table, frozen=True):
+    """`[sandbox]`: the exchange that ships with kalshid."""
+
+    seed: Annotated[int, msgspec.Meta(ge=0)] = 1
+    cash_dollars: Dollars = 10_000
+    idle_exit_s: Seconds = 600
+    maintenance: bool = False
+
+
+class Markets(Table, frozen=True):
+    """`[markets]`: what is watched."""
+
+    series: list[SeriesTicker] = msgspec.field(default_factory=lambda: ["KXBTC15M", "KXBTCD"])
+    events: list[Ticker] = []
+    tickers: list[Ticker] = []
+    categories: list[Annotated[str, msgspec.Meta(min_length=1)]] = []
+    volume_24h_min: Annotated[int, msgspec.Meta(ge=0)] = 0
+    spread_max_cents: Annotated[int, msgspec.Meta(ge=1, le=100)] = 100
+    depth_min: Annotated[int, msgspec.Meta(ge=0)] = 0
+    closes_in_min_s: Annotated[int, msgspec.Meta(ge=0)] = 0
+    closes_in_max_s: Annotated[int, msgspec.Meta(ge=1)] = 31_536_000
+    tick_structures: list[Annotated[str, msgspec.Meta(min_length=1)]] = []
+    refresh_s: Seconds = 5
+    roll_ahead_s: Seconds = 120
+
+
+class Underlying(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One underlying: the series on it (by how they begin), and what each source calls it."""
+
+    series: SeriesTicker
+    kraken: Annotated[str, msgspec.Meta(pattern="^[A-Z0-9]+/[A-Z0-9]+$")]
+    cfbenchmarks: Annotated[str, msgspec.Meta(pattern="^[A-Z0-9_]+$")]
+
+
+class ReferenceTable(Table, frozen=True):
+    """`[reference]`: the price of the underlying, and whom to believe."""
+
+    prefer: Annotated[list[Source], msgspec.Meta(min_length=1)] = msgspec.field(
+        default_factory=lambda: list[Source](["kraken", "cfbenchmarks"])
+    )
+    stale_max_ms: Millis = 15_000
+    underlyings: list[Underlying] = msgspec.field(
+        default_factory=lambda: [Underlying("KXBTC", "BTC/USD", "BRTI")]
+    )
+    kraken_ws_url: Url = "wss://ws.kraken.com/v2"
+    kraken_rest_url: Url = "https://api.kraken.com/0/public"
+
+
+class Model(Table, frozen=True):
+    """`[model]`: the model folder."""
+
+    path: Annotated[str, msgspec.Meta(min_length=1)] = "strategies/models/btc15m-demo/1"
+
+
+class Feed(Table, frozen=True):
+    """`[feed]`: when market data is not to be trusted."""
+
+    silent_max_s: Seconds = 15
+    transport_lag_max_ms: Millis = 500
+    clock_offset_max_ms: Millis = 1_000
+    refused_per_minute_max: Annotated[int, msgspec.Meta(ge=1)] = 20
+    channel_quiet_max_s: Seconds = 300
+
+
+class Orders(Table, frozen=True):
+    """`[orders]`: the order queue."""
+
+    ttl_ms: Millis = 1_000
+    requests_per_s_max: Annotated[int, msgspec.Meta(ge=1, le=1_000)] = 10
+    in_flight_max: Annotated[int, msgspec.Meta(ge=1, le=64)] = 4
+    reserve_tokens: Annotated[int, msgspec.Meta(ge=2, le=10_000)] = 20
+
+
+class RiskLimits(Table, frozen=True):
+    """`[risk]`: the named limits."""
+
+    order_contracts_max: Count = 100
+    position_contracts_max: Count = 300
+    market_loss_max_dollars: Dollars = 200
+    total_loss_max_dollars: Dollars = 600
+    daily_loss_max_dollars: Dollars = 300
+    price_away_max_cents: Annotated[int, msgspec.Meta(ge=1, le=99)] = 10
+    orders_per_minute_max: Count = 120
+    close_guard_s: Annotated[int, msgspec.Meta(ge=0, le=86_400)] = 10
+
+
+class BreakerLimits(Table, frozen=True):
+    """`[breaker]`: when to stop sending, and how to find out that one may again."""
+
+    failures_max: Annotated[int, msgspec.Meta(ge=1, le=100)] = 3
+    probe_every_s: Seconds = 2
+
+
+class Reconcile(Table, frozen=True):
+    """`[reconcile]`: how often the account is compared with the venue's lists."""
+
+    every_s: Seconds = 30
+
+
+class Audit(Table, frozen=True):
+    """`[audit]`: the streamed books are held against REST ones, one market after the other."""
+
+    every_s: Seconds = 30
+    differences_max: Annotated[int, msgspec.Meta(ge=1, le=10)] = 2
+
+
+class StrategyTable(msgspec.Struct, frozen=True):
+    """`[strategies.<name>]`: what every strategy has; its other keys are its own `Params`."""
+
+    name: str
+    enabled: bool
+    series: list[str]
+    params: dict[str, Any]
+
+
+class Metrics(Table, frozen=True):
+    """`[metrics]`: where Prometheus scrapes."""
+
+    listen: Address = "127.0.0.1:9464"
+
+
+class Log(Table, frozen=True):
+    """`[log]`: how much, and for whom."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["auto", "console", "json"] = "auto"
