@@ -64,9 +64,9 @@ def order_figures() -> dict[str, dict[str, object]]:
         f"tick_to_order_{key}": {
             "median": round(rates["p50_us"]),
             "p99": round(rates["p99_us"]),
-            "unit": "us from a frame's bytes to the first bytes of its order at a venue on loopback, intent on disk",
+            "unit": "us from a frame's bytes to its order's bytes at a venue on loopback, intent on disk",
             "ratio": round(rates["ratio"], 2),
-            "against": f"a bare aiohttp POST of such an order after an fdatasync, {rates['bare_p50_us']:.0f} us"
+            "against": f"a bare signed aiohttp POST after an fdatasync, {rates['bare_p50_us']:.0f} us"
             f" (p99 {rates['bare_p99_us']:.0f}), same run; at most 1.5 is wanted",
             "orders": rates["orders"],
         }

@@ -1,7 +1,7 @@
-"""The far end of an order's way, in a process of its own: notes when a request's first bytes came, says yes.
+"""The far end of an order's way, in a process of its own: notes when a request's first bytes came.
 
-`python -m tests.bench.order_sink` prints its port, answers each POST as an immediate order that filled nothing,
-and each GET with the instants (`perf_counter_ns`, one clock for all processes of a machine) by client order id.
+`python -m tests.bench.order_sink` prints its port, answers each POST as an immediate order that filled
+nothing, and each GET with the instants by client order id, of `perf_counter_ns`: one clock for all processes.
 """
 
 from __future__ import annotations

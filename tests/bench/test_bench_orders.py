@@ -1,7 +1,7 @@
 """From a frame's bytes to the bytes of the order that it causes, on the socket of a venue on loopback.
 
-Ours: session, journal, book, features, LightGBM, strategy, plan, risk, fdatasync of the intent, order queue,
-signature, HTTP. Against: a bare aiohttp POST of the same signed order after the same fdatasync, in the same run.
+Ours: session, journal, book, features, LightGBM, strategy, plan, risk, fdatasync of the intent, order
+queue, signature, HTTP. Against: a bare aiohttp POST of such an order, signed, after the same fdatasync.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ ROOT = Path(__file__).parents[2]
 WARM = 60
 WANTED = 1.5
 Key: TypeAlias = ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey
+_PATH = "/trade-api/v2/portfolio/events/orders"
 CONFIG = "[risk]\norders_per_minute_max = 100000\n"
 
 
@@ -190,8 +191,9 @@ class BarePost:
 
 def _bare_order(number: int) -> PlaceOrder:
     return PlaceOrder(
-        f"bare-{number}", listing().ticker, "bid", 5_200, 100, "immediate_or_cancel", False, 2, "bare", "tick", 0, 0,
-        None,
+        client_order_id=f"bare-{number}", ticker=listing().ticker, side="bid", price=5_200, qty=100,
+        time_in_force="immediate_or_cancel", post_only=False, exchange_index=2, strategy="bare", reason="tick",
+        decided_at=0, deadline=0, book_changed_max=None,
     )  # fmt: skip
 
 
