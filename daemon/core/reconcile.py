@@ -13,13 +13,9 @@ from __future__ import annotations
 
 from daemon.core import events as e
 from daemon.core.ledger import Mismatch
-from daemon.core.orders import Order
+from daemon.core.order_lists import compare_orders
 from daemon.core.own_orders import READ_LAG, OrderBeliefs
-from daemon.core.units import MINUTE, SECOND, Ns
-
-ABSENT_AFTER: Ns = 35 * SECOND
-"""A request's signature expires within 15 to 30 s: one that no list shows after this never arrived."""
-
+from daemon.core.units import MINUTE, Ns
 
 UNPAID_MAX: Ns = 15 * MINUTE
 """A result is paid out within minutes (sheet 7.7): later we have missed that, and the lists are right."""
@@ -61,7 +57,7 @@ class Reconciliation:
         if state.ledger.cash is not None:
             for fill in event.fills:
                 state.book_fill(fill)
-        is_disputed = self._compare_orders(state, event)
+        is_disputed = compare_orders(state, event)
         if self._is_stale(event) or not self._is_quiet(state, event):
             return  # a difference would prove nothing now; the next reading will
         mismatches = state.ledger.mismatches(event)
@@ -95,39 +91,3 @@ class Reconciliation:
         )
         moving = any(order.is_in_flight or order.booked < order.filled for order in state.orders.values())
         return not unpaid and not moving and state.moved_at < event.asked_at - READ_LAG
-
-    def _compare_orders(self, state: OrderBeliefs, event: e.AccountReconciled) -> bool:
-        """Take in the list of orders; True while it lacks one of ours that may rest all the same."""
-        listed = {told.client_order_id: told for told in event.orders}
-        for client_order_id, told in listed.items():
-            order = state.orders.get(client_order_id)
-            if order is None:
-                state.adopt_order(told, event.asked_at, is_listed=True)
-            # The list may be older than what we know of the order; of one that was never acknowledged we know
-            # nothing, and that it is listed says enough.
-            elif order.is_open and (order.touched_at < event.asked_at - READ_LAG or order.order_id is None):
-                order.order_id = told.order_id
-                order.tell_filled(told.filled)
-                state.take_terms(order, told.price, told.filled + told.remaining, "resting")
-                state.happen(order, "told_resting", event.received_at)
-        absent = [
-            order
-            for order in state.orders.values()
-            if order.client_order_id not in listed and order.is_open and order.state != "placing"
-        ]
-        for order in absent:
-            self._conclude_absent(state, order, event)
-        return any(order.is_open for order in absent)
-
-    @staticmethod
-    def _conclude_absent(state: OrderBeliefs, order: Order, event: e.AccountReconciled) -> None:
-        """Close an order that the venue's list lacks, when the list is late enough to prove it."""
-        unlisted_for = event.asked_at - order.touched_at
-        if order.order_id is None:
-            if unlisted_for >= ABSENT_AFTER:
-                order.is_presumed = True
-                state.happen(order, "place_rejected", event.received_at)
-        elif unlisted_for >= READ_LAG:
-            is_whole = order.booked >= order.qty
-            order.is_presumed = True
-            state.happen(order, "told_executed" if is_whole else "told_canceled", event.received_at)

@@ -6,9 +6,10 @@ import pytest
 
 from daemon.core import events as e
 from daemon.core.ledger import Mismatch
+from daemon.core.order_lists import ABSENT_AFTER
 from daemon.core.orders import Order
 from daemon.core.own_orders import READ_LAG
-from daemon.core.reconcile import ABSENT_AFTER, UNPAID_MAX
+from daemon.core.reconcile import UNPAID_MAX
 from daemon.core.state import State
 from daemon.core.units import PRICE_ONE, SECOND
 from tests.core.worlds import CASH, SCHEMA, T0, TICKER, reconciled, spec
