@@ -19,6 +19,7 @@ from tests.bench.test_bench_decision import decision_rates
 from tests.bench.test_bench_feed import feed_rates
 from tests.bench.test_bench_orders import order_rates
 from tests.bench.test_bench_sandbox import sandbox_rates
+from tests.bench.test_bench_write_ahead import write_ahead_rates
 
 BOOK_PER_S_WANTED = 20_000
 ORDERS_PER_S_WANTED = 1_000
@@ -38,6 +39,7 @@ def measure() -> dict[str, dict[str, object]]:
             "against": "json.loads into dicts, same frames, same run",
         },
     }
+    figures |= write_ahead_figures()
     figures |= order_figures()
     figures |= sandbox_figures()
     figures |= life_figures()
@@ -71,6 +73,21 @@ def order_figures() -> dict[str, dict[str, object]]:
             "orders": rates["orders"],
         }
         for key, rates in order_rates().items()
+    }
+
+
+def write_ahead_figures() -> dict[str, dict[str, object]]:
+    """Return how long an intent takes to be on disk, by how many there are in one decision."""
+    return {
+        f"intents_on_disk_{size}": {
+            "median": round(rates["journal_p50_us"]),
+            "p99": round(rates["journal_p99_us"]),
+            "unit": f"us until {size} intents of one decision are durable in the journal",
+            "ratio": round(rates["ratio"], 2),
+            "against": f"SQLite WAL, synchronous=FULL: {rates['sqlite_p50_us']:.0f} us"
+            f" (p99 {rates['sqlite_p99_us']:.0f}), same run",
+        }
+        for size, rates in write_ahead_rates().items()
     }
 
 

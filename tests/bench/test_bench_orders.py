@@ -20,7 +20,6 @@ from typing import TypeAlias
 
 import aiohttp
 import msgspec
-import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
 
 from daemon.assembly import ModelRef, setup_of
@@ -192,8 +191,8 @@ class BarePost:
 def _bare_order(number: int) -> PlaceOrder:
     return PlaceOrder(
         client_order_id=f"bare-{number}", ticker=listing().ticker, side="bid", price=5_200, qty=100,
-        time_in_force="immediate_or_cancel", post_only=False, exchange_index=2, strategy="bare", reason="tick",
-        decided_at=0, deadline=0, book_changed_max=None,
+        time_in_force="immediate_or_cancel", post_only=False, exchange_index=2, strategy="bare",
+        reason="tick", decided_at=0, deadline=0, book_changed_max=None,
     )  # fmt: skip
 
 
@@ -247,7 +246,6 @@ def order_rates(count: int = 1_000) -> dict[str, dict[str, float]]:
     return rates
 
 
-@pytest.mark.timeout(120)
 def test_the_measured_path_orders_with_nearly_every_tick() -> None:
     """What the benchmark measures is real work, and not far from a bare POST of the same order."""
     for rates in order_rates(count=150).values():
