@@ -21,6 +21,7 @@ from daemon.core.commands import Decided, PlaceOrder
 from daemon.shell.journal import Journal, JournalHeader
 
 Row: TypeAlias = tuple[str, str, str, int, int, str, str, int]
+Ask: TypeAlias = tuple[asyncio.AbstractEventLoop, asyncio.Future[None], list[Row]]
 _TABLE = (
     "CREATE TABLE intents (client_order_id TEXT PRIMARY KEY, ticker TEXT NOT NULL, side TEXT NOT NULL,"
     " price INTEGER NOT NULL, qty INTEGER NOT NULL, strategy TEXT NOT NULL, reason TEXT NOT NULL,"
@@ -58,9 +59,7 @@ class _Sqlite:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._asks: queue.SimpleQueue[
-            tuple[asyncio.AbstractEventLoop, asyncio.Future[None], list[Row]] | None
-        ] = queue.SimpleQueue()
+        self._asks: queue.SimpleQueue[Ask | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, daemon=True)
         self._thread.start()
 
@@ -92,7 +91,8 @@ class _Sqlite:
 
 def _row(one: PlaceOrder) -> Row:
     return (
-        one.client_order_id, one.ticker, one.side, one.price, one.qty, one.strategy, one.reason, one.decided_at,
+        one.client_order_id, one.ticker, one.side, one.price, one.qty, one.strategy, one.reason,
+        one.decided_at,
     )  # fmt: skip
 
 
