@@ -8,7 +8,8 @@
         │   ├── Limited     there were too many: the venue's token bucket is empty
         │   └── Unreadable  a read's answer is of a shape that we refuse: asking again may not mend it
         ├── Refused         the venue said no: retrying says the same thing again
-        │   ├── KeyRefused    it does not accept our API key: nothing will work until a person mends it
+        │   ├── ReadOnly      we ourselves: this way to the venue only reads, and nothing was sent
+    │   ├── KeyRefused    it does not accept our API key: nothing will work until a person mends it
         │   └── ClockRefused  it does not accept our time: our clock is off
         └── Unknown         a write that may have happened: nothing else until reconciled
 
@@ -77,6 +78,13 @@ class Refused(VenueError):
         self.status = status
         self.code = code
         self.details = details
+
+
+class ReadOnly(Refused):
+    """A write on a connection that only reads: refused before a socket was opened."""
+
+    def __init__(self, method: str, path: str) -> None:
+        super().__init__(0, "read_only", f"{method} {path}: nothing is ever sent to this venue")
 
 
 class KeyRefused(Refused):

@@ -21,7 +21,7 @@ from yarl import URL
 
 from daemon.core.units import MILLISECOND, Ns
 from daemon.kalshi.auth import Signer
-from daemon.kalshi.errors import Reply, Transient, Unreadable, classify
+from daemon.kalshi.errors import ReadOnly, Reply, Transient, Unreadable, classify
 from daemon.kalshi.key_refusals import key_refusal
 from daemon.kalshi.refusals import Tally
 from daemon.kalshi.strict import decode_strictly, endpoint_of
@@ -66,6 +66,7 @@ class Http:
         observe: Observer | None = None,
         read_timeout_s: float = 10.0,
         write_timeout_s: float = 5.0,
+        is_read_only: bool = False,
     ) -> None:
         """Build.
 
@@ -76,6 +77,7 @@ class Http:
             observe: told of every request, with or without an answer.
             read_timeout_s: deadline of a read, from the call to the last byte.
             write_timeout_s: deadline of a write.
+            is_read_only: whether everything but a GET is refused before a socket is opened.
         """
         self._base = base_url.rstrip("/")
         self._signer = signer
@@ -84,6 +86,9 @@ class Http:
         self._read_timeout = aiohttp.ClientTimeout(total=read_timeout_s)
         self._write_timeout = aiohttp.ClientTimeout(total=write_timeout_s)
         self._session: aiohttp.ClientSession | None = None
+        self._is_read_only = is_read_only
+        self.date: str | None = None
+        """The `Date` of the venue's last answer, its clock in whole seconds; None before one came."""
         self.gate: Gate | None = None
         """What every GET passes; None lets all go at once."""
         self.refused = Tally()
@@ -131,7 +136,10 @@ class Http:
         Raises:
             Transient | Unknown: no whole answer came.
             KeyRefused | ClockRefused: the venue doesn't take our signature.
+            ReadOnly: it is a write, and this connection only reads.
         """
+        if self._is_read_only and method != "GET":
+            raise ReadOnly(method, path)
         url = URL(f"{self._base}{path}{_query(params)}", encoded=True)
         if method != "GET" or self.gate is None:
             return await self._send(method, path, url, body)
@@ -161,6 +169,7 @@ class Http:
                 method, url, data=body, headers=headers, timeout=timeout, allow_redirects=False
             ) as response:
                 status, date = response.status, response.headers.get("Date")
+                self.date = date
                 reply = Reply(status, await response.read())
         except (aiohttp.ClientError, OSError, TimeoutError, asyncio.IncompleteReadError) as error:
             raise classify(error, is_write=is_write) from error

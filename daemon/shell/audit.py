@@ -17,7 +17,7 @@ from daemon.core import events as e
 from daemon.core.market import Market
 from daemon.core.units import SECOND, Ns
 from daemon.kalshi.errors import VenueError
-from daemon.kalshi.rest import Rest
+from daemon.kalshi.rest import ReadingRest
 from daemon.shell.witness import Witness
 
 log = structlog.get_logger(__name__)
@@ -53,7 +53,7 @@ class Audit:
 
     def __init__(
         self,
-        venue: Rest,
+        venue: ReadingRest,
         markets: Mapping[str, Market],
         *,
         every: Ns,

@@ -17,7 +17,7 @@ from daemon.core import events as e
 from daemon.core.units import MINUTE, SECOND, Ns
 from daemon.kalshi.errors import Refused, VenueError
 from daemon.kalshi.http import PAGES_MAX
-from daemon.kalshi.rest import Rest
+from daemon.kalshi.rest import ReadingRest
 from daemon.shell.gaps import LENGTH, Gap, Gaps
 
 log = structlog.get_logger(__name__)
@@ -54,7 +54,7 @@ class Backfill:
 
     def __init__(
         self,
-        venue: Rest,
+        venue: ReadingRest,
         *,
         silence: Ns,
         now: Callable[[], Ns],

@@ -19,7 +19,7 @@ from daemon.core import events as e
 from daemon.core.units import MINUTE, SECOND, Ns
 from daemon.kalshi.bodies import EventBody, Listing
 from daemon.kalshi.errors import Refused, VenueError
-from daemon.kalshi.rest import Rest
+from daemon.kalshi.rest import ReadingRest
 from daemon.kalshi.rest.calls import remember
 from daemon.shell.fee_calendar import FeeCalendar
 from daemon.shell.feeds import Feeds
@@ -57,7 +57,7 @@ class Discovery:
 
     def __init__(
         self,
-        venue: Rest,
+        venue: ReadingRest,
         feeds: Feeds,
         markets: Markets,
         *,

@@ -20,7 +20,7 @@ from daemon.core.state import State
 from daemon.core.units import MINUTE, SECOND, Ns
 from daemon.kalshi.bodies import MarketOutcome
 from daemon.kalshi.errors import VenueError
-from daemon.kalshi.rest import Rest
+from daemon.kalshi.rest import ReadingRest
 
 log = structlog.get_logger(__name__)
 
@@ -49,7 +49,7 @@ class Outcomes:
 
     def __init__(
         self,
-        venue: Rest,
+        venue: ReadingRest,
         state: State,
         *,
         now: Callable[[], Ns],

@@ -15,7 +15,7 @@ from daemon.core.exchange_status import MAINTENANCE_GUARD
 from daemon.core.exposure import marked_equity
 from daemon.core.state import State
 from daemon.core.units import SECOND, Ns
-from daemon.kalshi.rest import Rest
+from daemon.kalshi.rest import ReadingRest
 from daemon.shell.audit import Audit
 from daemon.shell.backfill import Backfill
 from daemon.shell.discovery import Discovery
@@ -45,7 +45,7 @@ class Sources(msgspec.Struct, frozen=True):
     metrics: Metrics
     journal: Journal
     inbox: Inbox
-    rest: Rest
+    rest: ReadingRest
     gate: ReadGate | None
     """None where reads go out at once: in lockstep with a tape."""
     queue: OrderQueue

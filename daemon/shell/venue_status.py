@@ -15,7 +15,7 @@ import structlog
 from daemon.core import events as e
 from daemon.core.units import HOUR, MINUTE, SECOND, Ns
 from daemon.kalshi.errors import Refused, VenueError
-from daemon.kalshi.rest import Rest
+from daemon.kalshi.rest import ReadingRest
 from daemon.shell.maintenance import Window, planned_windows
 
 log = structlog.get_logger(__name__)
@@ -40,7 +40,7 @@ class VenueStatus:
 
     def __init__(
         self,
-        venue: Rest,
+        venue: ReadingRest,
         *,
         now: Callable[[], Ns],
         emit: Callable[[e.Event], None],

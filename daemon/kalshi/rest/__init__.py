@@ -8,7 +8,7 @@ what is missing. Nothing here retries: the caller knows its budget of tokens.
 from __future__ import annotations
 
 from daemon.kalshi.bodies import FeeChange, Listing, MarketOutcome
-from daemon.kalshi.rest.client import Rest
+from daemon.kalshi.rest.client import ReadingRest, Rest
 from daemon.kalshi.rest.orders import BatchOutcome
 
-__all__ = ["BatchOutcome", "FeeChange", "Listing", "MarketOutcome", "Rest"]
+__all__ = ["BatchOutcome", "FeeChange", "Listing", "MarketOutcome", "ReadingRest", "Rest"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import TracebackType
-from typing import Self
+from typing import ClassVar, Self
 
 from daemon.core.units import Ns
 from daemon.kalshi.auth import Signer
@@ -18,8 +18,14 @@ from daemon.kalshi.rest.quotes import QuoteCalls
 from daemon.kalshi.rest.venue import VenueCalls
 
 
-class Rest(VenueCalls, MarketCalls, QuoteCalls, AccountCalls, OrderCalls, GroupCalls):
-    """The venue over REST. Use as an async context manager."""
+class ReadingRest(VenueCalls, MarketCalls, QuoteCalls, AccountCalls):
+    """The venue over REST, to read from alone: it has no call that changes anything.
+
+    And whatever else comes to hold its connection can't either: all but GET is refused before a socket is
+    opened (`ReadOnly`). Use as an async context manager.
+    """
+
+    _IS_READ_ONLY: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -40,6 +46,7 @@ class Rest(VenueCalls, MarketCalls, QuoteCalls, AccountCalls, OrderCalls, GroupC
                 observe=observe,
                 read_timeout_s=read_timeout_s,
                 write_timeout_s=write_timeout_s,
+                is_read_only=self._IS_READ_ONLY,
             )
         )
 
@@ -66,6 +73,17 @@ class Rest(VenueCalls, MarketCalls, QuoteCalls, AccountCalls, OrderCalls, GroupC
         self._http.gate = gate
 
     @property
+    def date(self) -> str | None:
+        """The `Date` of the venue's last answer: its clock, in whole seconds; None before one came."""
+        return self._http.date
+
+    @property
     def refused(self) -> Tally:
         """Answers to reads that were refused for their shape, by endpoint and reason."""
         return self._http.refused
+
+
+class Rest(ReadingRest, OrderCalls, GroupCalls):
+    """The venue over REST, all of it. Use as an async context manager."""
+
+    _IS_READ_ONLY: ClassVar[bool] = False

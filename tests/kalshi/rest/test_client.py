@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
-from daemon.kalshi.errors import Unreadable
+from daemon.kalshi.errors import ReadOnly, Unreadable
+from daemon.kalshi.rest import ReadingRest, Rest
+from daemon.kalshi.rest.groups import GroupCalls
+from daemon.kalshi.rest.orders import OrderCalls
 from tests.kalshi.rest.calling import calling, tell
+from tests.kalshi.venue import serving
 
 
 class _Gate:
@@ -49,3 +55,19 @@ async def test_strange_answers_are_counted_by_shape() -> None:
         shape = "refused /markets/:name/orderbook: Object missing required field `orderbook_fp`"
         assert (5, 2) == (counts.pop("refused"), counts.pop(shape))
         assert [3] == list(counts.values()), "not by the place in a list either"
+
+
+async def test_what_only_reads_has_no_write_and_sends_none() -> None:
+    """Shadow's guarantee: no call of the class changes anything, and its connection lets only GETs out."""
+    writes = {name for calls in (OrderCalls, GroupCalls) for name in vars(calls) if not name.startswith("_")}
+    assert {"place", "amend", "cancel", "cancel_all", "create_order_group"} <= writes
+    assert set() == writes & {name for name in dir(ReadingRest) if not name.startswith("_")}
+    assert writes <= set(dir(Rest))
+    async with asyncio.timeout(10), serving() as venue:
+        async with ReadingRest(venue.url, None, lambda: 0) as rest:
+            tell(venue, "/portfolio/positions", {"market_positions": [], "cursor": ""})
+            assert () == await rest.positions()
+            for method in ("POST", "PUT", "DELETE", "PATCH"):
+                with pytest.raises(ReadOnly, match=f"{method} /portfolio/events/orders: nothing is ever"):
+                    await rest._http.request(method, "/portfolio/events/orders", body=b"{}")
+        assert ["GET"] == [method for method, _, _ in venue.requests]
