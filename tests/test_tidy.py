@@ -305,14 +305,14 @@ def test_pure_rooms_read_no_clock_and_no_chance() -> None:
 
 
 def test_only_risk_approves() -> None:
-    """An `Approved` is made in risk.py and nowhere else; tests may build one to compare with."""
+    """An `Approved` is made in the gate and nowhere else; tests may build one to compare with."""
     made = {
         path
         for path in sources("daemon", "strategies")
         for node in ast.walk(tree(path))
         if isinstance(node, ast.Call) and called_name(node) == "Approved"
     }
-    assert {"daemon/core/risk.py"} == made
+    assert {"daemon/core/risk/gate.py"} == made
 
 
 def test_every_test_states_its_promise() -> None:

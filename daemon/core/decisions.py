@@ -40,9 +40,11 @@ class Decisions:
         """Keep a decision; one that repeats the last of its market and strategy is not kept."""
         key = (decision.ticker, decision.strategy)
         is_standing = decision.outcome in _STANDING
-        if is_standing and self._reasons.get(key) == decision.reason:
+        # The figures of a refusal change with every tick; it is the same one.
+        reason = decision.reason.partition(":")[0] if decision.outcome == "refused" else decision.reason
+        if is_standing and self._reasons.get(key) == reason:
             return
-        self._reasons[key] = decision.reason if is_standing else ""
+        self._reasons[key] = reason if is_standing else ""
         self.noted_total += 1
         self.last.append(decision)
 

@@ -26,7 +26,7 @@ from daemon.core.housekeeping import Housekeeping
 from daemon.core.issuing import Issuer, base36
 from daemon.core.market import Market
 from daemon.core.orders import Proposal, ProposeCancel, plan
-from daemon.core.risk import Approved, Refusal, Risk, vouch_market
+from daemon.core.risk import Approved, Refusal, Refused, Risk, vouch_market
 from daemon.core.scorer import FeatureSchema, Scorer
 from daemon.core.state import State
 from daemon.core.strategy import FeatureRow, MarketView, Strategy, Wanted
@@ -135,7 +135,11 @@ class Engine:
     def _next_phase(self) -> Phase:
         state = self.state
         if state.stop_reason is not None:
-            is_clear = not state.orders and state.account.is_reconciled and not state.is_reading_due
+            if self._leaves_orders():
+                is_done = all(order.state == "resting" for order in state.orders.values())
+            else:
+                is_done = not state.orders
+            is_clear = is_done and state.account.is_reconciled and not state.is_reading_due
             return "stopped" if is_clear or self.phase == "stopped" else "stopping"
         if state.halt_reason is not None:
             return "halted"
@@ -144,6 +148,8 @@ class Engine:
     def _decide_market(self, market: Market, now: Ns, commands: list[Command]) -> None:
         ticker = market.spec.ticker
         state = self.state
+        if self._leaves_orders():
+            return
         orders = [order for order in state.orders.values() if order.ticker == ticker and order.is_open]
         stop: Refusal | None = self._stop_reason() or state.vouch(market, self.config.limits, now)
         is_held = state.exchange.is_paused_somewhere and state.is_exchange_paused(ticker, now)
@@ -176,6 +182,11 @@ class Engine:
                 self._note(now, ticker, name, "idle", wanted.reason, self.scores.get(ticker))
             for proposal in proposals:
                 self._carry_out(proposal, market, now, commands)
+
+    def _leaves_orders(self) -> bool:
+        """Whether we stop, and what rests is to stay. A halt takes it out all the same."""
+        state = self.state
+        return state.stop_reason is not None and state.halt_reason is None and not self.config.cancels_on_exit
 
     def _stop_reason(self) -> Refusal | None:
         state = self.state
@@ -220,7 +231,7 @@ class Engine:
 
     def _carry_out(self, proposal: Proposal, market: Market, now: Ns, commands: list[Command]) -> None:
         ticker = market.spec.ticker
-        verdict: Approved | Refusal
+        verdict: Approved | Refused
         if isinstance(proposal, ProposeCancel):
             verdict = self.risk.approve_cancel(proposal)
         else:
@@ -232,8 +243,8 @@ class Engine:
             )
         score = self.scores.get(ticker)
         if not isinstance(verdict, Approved):
-            self.refusals[verdict] += 1
-            self._note(now, ticker, proposal.strategy, "refused", verdict, score)
+            self.refusals[verdict.name] += 1
+            self._note(now, ticker, proposal.strategy, "refused", verdict.text, score)
             return
         command = self._issuer.issue(verdict, self._book_changed_max(proposal.strategy), now)
         commands.append(command)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from typing import assert_never
 
-from daemon.core.commands import AmendOrder, CancelOrder, OrderCommand, PlaceOrder
+from daemon.core.commands import AmendOrder, CancelOrder, OrderCommand, PlaceOrder, Purpose
 from daemon.core.orders import Order, ProposeAmend, ProposeCancel, ProposePlace
 from daemon.core.risk import Approved
 from daemon.core.state import State
@@ -54,9 +54,9 @@ class Issuer:
             case ProposeCancel():
                 return self._cancel(proposal, now)
             case ProposeAmend():
-                return self._amend(proposal, book_changed_max, now)
+                return self._amend(proposal, approved.purpose, book_changed_max, now)
             case ProposePlace():
-                return self._place(proposal, book_changed_max, now)
+                return self._place(proposal, approved.purpose, book_changed_max, now)
             case _:
                 assert_never(proposal)
 
@@ -77,7 +77,9 @@ class Issuer:
             decided_at=now,
         )
 
-    def _amend(self, proposal: ProposeAmend, book_changed_max: Ns | None, now: Ns) -> AmendOrder:
+    def _amend(
+        self, proposal: ProposeAmend, purpose: Purpose, book_changed_max: Ns | None, now: Ns
+    ) -> AmendOrder:
         order, target = self._state.orders[proposal.client_order_id], proposal.target
         qty = order.filled + target.qty
         order.request_amend(target.price, qty, now)
@@ -95,9 +97,12 @@ class Issuer:
             decided_at=now,
             deadline=now + self._order_ttl,
             book_changed_max=book_changed_max,
+            purpose=purpose,
         )
 
-    def _place(self, proposal: ProposePlace, book_changed_max: Ns | None, now: Ns) -> PlaceOrder:
+    def _place(
+        self, proposal: ProposePlace, purpose: Purpose, book_changed_max: Ns | None, now: Ns
+    ) -> PlaceOrder:
         target = proposal.target
         self._sequence += 1
         client_order_id = f"{self._id_prefix}{base36(self._sequence)}"
@@ -127,4 +132,5 @@ class Issuer:
             decided_at=now,
             deadline=now + self._order_ttl,
             book_changed_max=book_changed_max,
+            purpose=purpose,
         )

@@ -1,0 +1,101 @@
+"""The one gate, and the only maker of an `Approved`.
+
+A proposal becomes a command only through `Risk.approve`, which returns either an `Approved` or what refuses
+it. Nothing else constructs one (a test reads the whole tree for it). Two kinds of checks:
+
+* vouching: is what the decision rests on to be trusted (connection, lag, clocks, book, market)? It is
+  asked at the decision and again by the queue at the moment of sending.
+* the limits: would the order, added to everything that may still trade, break one? Worst case first: a
+  binary market ends YES or NO, and every open order is taken to fill where that hurts.
+
+An order that only gives up a part of the position, whatever else of ours trades, passes where the table of
+refusals says so: the way out of a loss is never closed. Giving up one leg of a hedge is such an order too,
+and the event's worst case may then be above its limit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import chain
+
+import msgspec
+
+from daemon.core.commands import Purpose
+from daemon.core.orders import Proposal, ProposeCancel
+from daemon.core.risk.checks import (
+    check_cash,
+    check_exposure,
+    check_losses,
+    check_market,
+    check_order,
+    check_pace,
+)
+from daemon.core.risk.grounds import AccountRisk, Entry, MarketRisk, Weight
+from daemon.core.risk.limits import Limits
+from daemon.core.risk.refusals import RULES, Refusal, Refused
+from daemon.core.risk.vouching import vouch_market
+from daemon.core.units import Ns
+
+
+class Approved(msgspec.Struct, frozen=True):
+    """A proposal that passed. Only this module makes one; only one of these becomes a command."""
+
+    proposal: Proposal
+    purpose: Purpose = "enter"
+
+
+class Risk:
+    """The gate. Holds the limits and nothing else: everything it judges is given to it."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+
+    def approve(
+        self, proposal: Proposal, market: MarketRisk, account: AccountRisk, now: Ns
+    ) -> Approved | Refused:
+        """Return the proposal as `Approved`, or the first reason against it. Cancels always pass."""
+        if isinstance(proposal, ProposeCancel):
+            return self.approve_cancel(proposal)
+        weight = Weight(proposal, market)
+        for refused in self._objections(proposal, weight, market, account, now):
+            if weight.purpose == "enter" or not RULES[refused.name].is_lifted:
+                return refused
+        return Approved(proposal, weight.purpose)
+
+    @staticmethod
+    def approve_cancel(proposal: ProposeCancel) -> Approved:
+        """Return the cancel as `Approved`: taking an order out only reduces risk, whatever the weather."""
+        return Approved(proposal, "reduce")
+
+    def _objections(
+        self, proposal: Entry, weight: Weight, market: MarketRisk, account: AccountRisk, now: Ns
+    ) -> Iterator[Refused]:
+        """Yield everything that speaks against a proposal, the gravest first."""
+        limits = self.limits
+        name = account.refusal or self._vouch(market, account, now)
+        if name is not None:
+            yield Refused(name)
+        if market.entry_refusal is not None:
+            yield Refused(market.entry_refusal)
+        yield from chain(
+            check_order(proposal, weight, market, limits, now),
+            check_market(market, limits, now),
+            check_exposure(weight, market, account, limits),
+            check_losses(account, limits),
+            check_cash(proposal, weight, market, account, limits),
+            check_pace(proposal, market, account, limits),
+        )
+
+    def _vouch(self, market: MarketRisk, account: AccountRisk, now: Ns) -> Refusal | None:
+        if account.breaker == "open" or (account.breaker == "half_open" and account.is_trial_out):
+            return "breaker_open"
+        if any(order.state == "unknown" for order in market.open_orders):
+            return "order_unknown"
+        return (
+            market.refusal
+            or account.private_feed.vouch(self.limits, now)
+            or market.feed.vouch(self.limits, now)
+            or vouch_market(
+                market.spec, market.book, market.book_changed_max, self.limits, now, market.close_guard
+            )
+        )
