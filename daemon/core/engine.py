@@ -110,6 +110,7 @@ class Engine:
         if self._swept_at is None or now - self._swept_at >= self.config.heartbeat:
             self._swept_at = now
             state.forget_unwatched()
+            state.review(self.config.limits, now)
             self._forget_gone()
             state.touched.update(dict.fromkeys(state.markets))
         touched, state.touched = state.touched, {}

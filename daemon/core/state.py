@@ -9,24 +9,20 @@ from __future__ import annotations
 from typing import assert_never
 
 from daemon.core import events as e
+from daemon.core.account_beliefs import AccountBeliefs, keep_latest
 from daemon.core.connections import FIRST_FEED, Connections
 from daemon.core.exchange_status import ExchangeStatus
-from daemon.core.ledger import Mismatch
 from daemon.core.market import Market
 from daemon.core.markets import MarketStatus
-from daemon.core.reconcile import Reconciliation
 from daemon.core.reference import ReferenceConfig, References
 from daemon.core.risk import FeedHealth, Limits, Refusal
 from daemon.core.scorer import FeatureSchema
-from daemon.core.streams import StreamBeliefs
-from daemon.core.units import Money, Ns, Price
+from daemon.core.units import Money, Ns
 
 DIFFERENCES_MAX = 2
-RESULTS_KEPT = 10_000
-"""Results of markets that are over: new ones come every quarter of an hour for as long as we live."""
 
 
-class State(StreamBeliefs):
+class State(AccountBeliefs):
     """The beliefs: account, exchange, markets' lives and the operator's word here; the rest in the bases."""
 
     def __init__(
@@ -58,9 +54,6 @@ class State(StreamBeliefs):
             is_backfilled=is_backfilled,
         )
         self._schema = schema
-        self.account = Reconciliation()
-        self.is_reading_due = True
-        """Whether the account's lists are to be read as soon as may be."""
         self.exchange = ExchangeStatus()
         self.halt_reason: str | None = None
         self.stop_reason: str | None = None
@@ -68,8 +61,6 @@ class State(StreamBeliefs):
         """The wish to close all positions, until a person resumes."""
         self.order_groups: dict[int, e.OrderGroupTold] = {}
         """The venue's second line by shard: what rests there is put into it."""
-        self.settlements: dict[str, Price] = {}
-        """What one YES contract of a determined market pays; the last ones, watched or not."""
 
     # --- what is asked of it -------------------------------------------------------------------
 
@@ -165,11 +156,19 @@ class State(StreamBeliefs):
                 self._apply_answer(event)
             case e.OrderUpdated():
                 self.connections.private.heard_at = event.received_at
+                self.account.hear_order(self, event)
                 self.apply_update(event)
             case e.OrderFilled():
-                self.book_fill(event)
-            case e.AccountReconciled() | e.AccountDoubted():
-                self._apply_account(event)
+                self.account.take_fill(self, event, is_streamed=True)
+            case (
+                e.AccountReconciled()
+                | e.AccountDoubted()
+                | e.FillsRead()
+                | e.SettlementsRead()
+                | e.SettlementCorrected()
+                | e.CashFlowsRead()
+            ):
+                self.apply_account(event)
             case e.VenueFailed() | e.VenueAnswered():
                 pass  # the breaker's, which the engine keeps
             case e.ExchangeStatusTold() | e.MaintenancePlanned():
@@ -178,9 +177,6 @@ class State(StreamBeliefs):
                 self._apply_word(event)
             case e.OrderRecovered():
                 self.recover_order(event)
-            case e.FillsRead():
-                for fill in event.fills:
-                    self.book_fill(fill)
             case e.OrderGroupTold():
                 self.order_groups[event.exchange_index] = event
             case _:
@@ -201,23 +197,6 @@ class State(StreamBeliefs):
                 self.stop_reason = event.reason
         self.touch_all()
 
-    def _apply_account(self, event: e.AccountReconciled | e.AccountDoubted) -> None:
-        if isinstance(event, e.AccountReconciled):
-            was_adopted = self.account.is_adopted
-            self.account.apply(self, event)
-            if self.account.is_adopted and not was_adopted:
-                self.is_reading_due = True  # the second reading, which is to agree
-            self.touch_all()
-        else:
-            self.counts["account_doubts"] += 1
-            self._doubt(event.received_at)
-
-    def _doubt(self, at: Ns) -> None:
-        """Something of our account may have been missed: nothing is believed before the lists agree."""
-        self.account.doubt(at)
-        self.is_reading_due = True
-        self.touch_all()
-
     def _apply_answer(
         self, event: e.OrderAccepted | e.OrderRejected | e.OrderUnknown | e.OrderDropped
     ) -> None:
@@ -230,6 +209,8 @@ class State(StreamBeliefs):
                 self.touch_all()
         elif isinstance(event, e.OrderUnknown):
             self.is_reading_due = True
+        elif isinstance(event, e.OrderAccepted):
+            self.account.hear_answer(event)
         self.apply_answer(event)
 
     # --- the venue -----------------------------------------------------------------------------
@@ -266,7 +247,7 @@ class State(StreamBeliefs):
                     self.change_feed(event)
                 if event.feed == self.connections.private_feed:
                     # Fills may have been missed while the stream was down.
-                    self._doubt(event.received_at)
+                    self.doubt(event.received_at)
                 self.touched.update(self.references.on_connection(event))
             case e.TradesLost():
                 self.counts["trades_lost" if is_venue else "reference_trades_lost"] += 1
@@ -299,9 +280,9 @@ class State(StreamBeliefs):
         self.touched[event.ticker] = None
         match event:
             case e.MarketSettled():
-                self._settle(market, event.received_at)
+                self.settle(market, event.received_at)
             case e.MarketDetermined():
-                self._determine(market, event)
+                self.determine(market, event)
             case e.MarketDropped():
                 market.is_unwatched = True
                 self.stop_stream(market, "not watched", event.received_at)
@@ -314,6 +295,7 @@ class State(StreamBeliefs):
 
     def _list(self, event: e.MarketListed) -> None:
         spec = event.spec
+        keep_latest(self.ledger.shards, spec.ticker, spec.exchange_index)
         self.touched[spec.ticker] = None
         market = self.markets.get(spec.ticker)
         if market is None:
@@ -336,46 +318,4 @@ class State(StreamBeliefs):
         is_reactivated = was == "inactive" and market.spec.status == "active"
         if is_reactivated and self.open_orders(market.spec.ticker):
             self.counts["reactivations_met"] += 1
-            self._doubt(at)
-
-    def _determine(self, market: Market, event: e.MarketDetermined) -> None:
-        """Take a result. Told again it changes nothing; another one corrects it, until it is paid out."""
-        ticker, price, known = event.ticker, event.settlement_price, market.settlement_price
-        if not market.is_settled:
-            self.counts["results_corrected"] += known is not None and known != price
-            market.change(event)
-            if known != price:
-                _keep(self.settlements, ticker, price)
-                _keep(self.unpaid, ticker, event.received_at)
-        elif known is None:
-            # Paid out before we knew at what: the doubt of then asks for the lists, and this for our books.
-            market.settlement_price = price
-            _keep(self.settlements, ticker, price)
-            self.ledger.settle(ticker, price)
-        elif known != price:
-            self.counts["results_disputed"] += 1
-            self.counts["reconcile_findings"] += 1
-            self.account.find(Mismatch(f"settlement {ticker}", known, price))
-            self._doubt(event.received_at)
-
-    def _settle(self, market: Market, at: Ns) -> None:
-        if market.is_settled:
-            return
-        market.settle()
-        ticker = market.spec.ticker
-        self.unpaid.pop(ticker, None)
-        self.moved_at = max(self.moved_at, at)
-        if market.settlement_price is None:
-            # We missed the result: only the venue's lists can say what was paid.
-            self._doubt(at)
-            return
-        if self.ledger.position_qty(ticker):
-            self.counts["settled_positions"] += 1
-        self.ledger.settle(ticker, market.settlement_price)
-
-
-def _keep(results: dict[str, int], ticker: str, result: int) -> None:
-    """Take in one more result, and forget the oldest beyond `RESULTS_KEPT`."""
-    results[ticker] = result
-    if len(results) > RESULTS_KEPT:
-        del results[next(iter(results))]
+            self.doubt(at)

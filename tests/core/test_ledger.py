@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from daemon.core.events import AccountReconciled, OrderFilled, PositionSnapshot
-from daemon.core.ledger import Ledger, Mismatch, Position
+from daemon.core.findings import Drift
+from daemon.core.ledger import Ledger, Position
 from daemon.core.units import MONEY_ONE, PRICE_ONE, BookSide
 
 CASH = 10_000 * MONEY_ONE
@@ -85,15 +86,15 @@ def test_settlement_pays_once() -> None:
     assert ledger.settle("never heard of", PRICE_ONE) == 0
 
 
-def test_mismatches_name_what_differs() -> None:
+def test_drifts_name_what_differs() -> None:
     """Cash and every position, ours and theirs, in a stable order."""
     ledger = funded()
     ledger.apply_fill(fill("1", "bid", 4000, 100))
     seen = told(CASH, (PositionSnapshot("N", -5, 1, 0, 0),))
-    assert ledger.mismatches(seen) == [
-        Mismatch("cash", CASH - 400_000, CASH),
-        Mismatch("position M", 100, 0),
-        Mismatch("position N", 0, -5),
+    assert ledger.drifts(seen) == [
+        Drift("cash_drift", "cash", CASH - 400_000, CASH),
+        Drift("position_drift", "M", 100, 0),
+        Drift("position_drift", "N", 0, -5),
     ]
 
 
@@ -106,7 +107,7 @@ def test_adoption_takes_the_list_and_remembers_its_fills() -> None:
     ledger.adopt(event)
     assert ledger.cash == 5
     assert ledger.position_qty("M") == 0
-    assert ledger.mismatches(event) == []
+    assert ledger.drifts(event) == []
     assert not ledger.apply_fill(fill("9", "bid", 1, 7, ticker="N"))
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from daemon.core import events as e
-from daemon.core.ledger import Mismatch
+from daemon.core.account_beliefs import RESULTS_KEPT
+from daemon.core.findings import Finding
 from daemon.core.orders import Order
-from daemon.core.state import RESULTS_KEPT, State
+from daemon.core.state import State
 from daemon.core.units import MINUTE, MONEY_ONE, PRICE_ONE, SECOND, PriceBand
 from tests.core.worlds import CASH, LIMITS, SCHEMA, T0, TICKER, reconciled, snapshot, spec
 
@@ -284,8 +285,9 @@ def test_another_result_after_the_payout_is_a_finding(state: State) -> None:
     state.apply(e.MarketDetermined(TICKER, "yes", PRICE_ONE, T0 + 20 * SECOND))
     state.apply(e.MarketSettled(TICKER, T0 + 30 * SECOND))
     state.apply(e.MarketDetermined(TICKER, "no", 0, T0 + 40 * SECOND))
-    assert [Mismatch(f"settlement {TICKER}", PRICE_ONE, 0)] == state.account.findings
-    assert (1, 1) == (state.counts["results_disputed"], state.counts["reconcile_findings"])
+    found = Finding("settlement", TICKER, PRICE_ONE, 0, T0 + 40 * SECOND, "correct")
+    assert [found] == state.account.findings
+    assert 1 == state.counts["results_disputed"]
     assert not state.account.is_reconciled
     assert {TICKER: PRICE_ONE} == state.settlements
 

@@ -12,6 +12,8 @@ from typing import TypeAlias
 from daemon.core.events.account import (
     AccountDoubted,
     AccountReconciled,
+    CashFlow,
+    CashFlowsRead,
     EndedOrder,
     FillsRead,
     FlattenRequested,
@@ -27,6 +29,9 @@ from daemon.core.events.account import (
     OrderUpdated,
     PositionSnapshot,
     ResumeRequested,
+    SettlementCorrected,
+    SettlementsRead,
+    SettlementTold,
     StopRequested,
     VenueAnswered,
     VenueFailed,
@@ -120,6 +125,9 @@ Event: TypeAlias = (
     | FillsRead
     | OrderGroupTold
     | FlattenRequested
+    | SettlementsRead
+    | SettlementCorrected
+    | CashFlowsRead
 )
 
 __all__ = [
@@ -130,6 +138,8 @@ __all__ = [
     "BookLost",
     "BookSnapshotReceived",
     "CandleBackfilled",
+    "CashFlow",
+    "CashFlowsRead",
     "ChannelQuieted",
     "EndedOrder",
     "Event",
@@ -171,6 +181,9 @@ __all__ = [
     "ReferencePriceReceived",
     "ReferenceStatusTold",
     "ResumeRequested",
+    "SettlementCorrected",
+    "SettlementTold",
+    "SettlementsRead",
     "ShardStatus",
     "StopRequested",
     "TradePrinted",

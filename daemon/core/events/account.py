@@ -181,6 +181,53 @@ class OrderGroupTold(Fact, frozen=True):
     is_triggered: bool
     received_at: Ns
 
+    is_gone: bool = False
+
+
+class SettlementTold(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One market in the venue's list of settlements; `price` is what one YES contract paid, None if unsaid.
+
+    `price` and `revenue` are cut to whole cents by the venue.
+    """
+
+    ticker: str
+    price: Price | None
+    revenue: Money
+    fees: Money
+    settled_at: Ns
+
+
+class SettlementsRead(Fact, frozen=True, gc=True):
+    """What markets that are settled paid us, as REST lists it: to be held against what we booked."""
+
+    asked_at: Ns
+    received_at: Ns
+    settlements: tuple[SettlementTold, ...]
+
+
+class SettlementCorrected(Fact, frozen=True):
+    """A market that was paid out paid something else in the end, by the venue's own lists."""
+
+    ticker: str
+    settlement_price: Price
+    received_at: Ns
+
+
+class CashFlow(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One deposit (above 0) or withdrawal (below 0) of the account's owner; its fee may come on top."""
+
+    flow_id: str
+    amount: Money
+    fee: Money
+    created_at: Ns
+
+
+class CashFlowsRead(Fact, frozen=True, gc=True):
+    """The owner's deposits and withdrawals, as REST lists them: asked for when cash is missing."""
+
+    asked_at: Ns
+    received_at: Ns
+    flows: tuple[CashFlow, ...]
 
 class AccountDoubted(Fact, frozen=True):
     """The private stream may have kept something from us (a gap, a bad message): read again."""
