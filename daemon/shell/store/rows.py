@@ -1,0 +1,199 @@
+"""What the store keeps, a struct per table. A field is a column of the same name.
+
+Units are the core's: Price 1e-4 $, Qty 0.01 contract, Money 1e-6 $, instants and durations in ns. Every row
+has the epoch of its run besides, which the store adds.
+"""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import msgspec
+
+from daemon.core.units import Money, Ns, Price, Qty
+
+
+class _Row(msgspec.Struct, frozen=True, gc=False):
+    """What all rows share."""
+
+
+class Run(_Row, frozen=True):
+    """One life of the daemon, when it began. `limits_hash` and `strategies` say what may be compared."""
+
+    at: Ns
+    mode: str
+    version: str
+    strategies: str
+    model_sha256: str
+    limits_hash: str
+
+
+class RunEnd(_Row, frozen=True):
+    """The end of a life; a life that was killed has none."""
+
+    at: Ns
+    reason: str
+    exit_code: int
+
+
+class ApiCall(_Row, frozen=True):
+    """One request to the venue. Never headers, bodies or signatures. `status` is NULL when no answer came."""
+
+    at: Ns
+    method: str
+    path: str
+    status: int | None
+    latency: Ns
+    tokens: int | None
+
+
+class Intent(_Row, frozen=True):
+    """What was decided of an order, before it was sent. `action`: place, amend, cancel, probe, withdraw."""
+
+    at: Ns
+    client_order_id: str
+    action: str
+    ticker: str
+    side: str | None
+    price: Price | None
+    qty: Qty | None
+    style: str | None
+    purpose: str | None
+    strategy: str | None
+    reason: str
+    score: float | None
+
+
+class OrderChange(_Row, frozen=True):
+    """An order's state became another one; `told_by` is the fact that said so."""
+
+    at: Ns
+    client_order_id: str
+    order_id: str | None
+    ticker: str
+    state: str
+    filled: Qty
+    told_by: str
+
+
+class Fill(_Row, frozen=True):
+    """One fill, once. `fee_predicted` is by our own fee rule; `mid` the book's then, NULL when one-sided."""
+
+    at: Ns
+    trade_id: str
+    order_id: str
+    client_order_id: str | None
+    ticker: str
+    side: str
+    price: Price
+    qty: Qty
+    fee: Money
+    fee_predicted: Money | None
+    is_taker: int
+    mid: Price | None
+
+
+class Mark(_Row, frozen=True):
+    """Where the mid stood some time after a fill: the mark-out. NULL when the book had no two sides."""
+
+    at: Ns
+    trade_id: str
+    order_id: str
+    after: Ns
+    mid: Price | None
+
+
+class Settlement(_Row, frozen=True):
+    """A position was paid out at `price` per YES contract. A correction is a row of its own."""
+
+    at: Ns
+    ticker: str
+    price: Price
+    qty: Qty
+    revenue: Money
+
+
+class PositionPoint(_Row, frozen=True):
+    """A position after it changed."""
+
+    at: Ns
+    ticker: str
+    qty: Qty
+    cost: Money
+    realized: Money
+    fees: Money
+
+
+class EquityPoint(_Row, frozen=True):
+    """The account: cash, equity at marks, and the most that it could lose from here."""
+
+    at: Ns
+    cash: Money
+    equity: Money
+    worst_loss: Money
+    realized: Money
+    fees: Money
+
+
+class Finding(_Row, frozen=True):
+    """A belief that the venue did not share, and the rule that was followed."""
+
+    at: Ns
+    kind: str
+    subject: str
+    believed: str
+    told: str
+    rule: str
+
+
+class RefusalCount(_Row, frozen=True):
+    """How often one strategy was refused in one market for one reason, in the minute that begins at `at`."""
+
+    at: Ns
+    ticker: str
+    strategy: str
+    name: str
+    count: int
+
+
+class Halt(_Row, frozen=True):
+    """A halt or a resumption (`kind`), by whom and why."""
+
+    at: Ns
+    kind: str
+    reason: str
+    told_by: str
+
+
+Row: TypeAlias = (
+    Run
+    | RunEnd
+    | ApiCall
+    | Intent
+    | OrderChange
+    | Fill
+    | Mark
+    | Settlement
+    | PositionPoint
+    | EquityPoint
+    | Finding
+    | RefusalCount
+    | Halt
+)
+
+TABLES: dict[type[Row], str] = {
+    Run: "runs",
+    RunEnd: "run_ends",
+    ApiCall: "api_calls",
+    Intent: "intents",
+    OrderChange: "order_changes",
+    Fill: "fills",
+    Mark: "marks",
+    Settlement: "settlements",
+    PositionPoint: "positions",
+    EquityPoint: "equity",
+    Finding: "findings",
+    RefusalCount: "refusals",
+    Halt: "halts",
+}
+"""Which table keeps which row."""
