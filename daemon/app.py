@@ -13,30 +13,36 @@ import signal
 import time
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
+from functools import partial
 from importlib.metadata import version as installed_version
+from types import TracebackType
 
 import msgspec
 import structlog
 from rich.console import Console
 
 from daemon import exits
-from daemon.assembly import ModelRef, Setup, build_engine, setup_of
+from daemon.assembly import ORDER_ID_PREFIX, ModelRef, Setup, build_engine, setup_of
 from daemon.config import Config, ConfigError
-from daemon.core import events as e
 from daemon.core.pacer import Pacer
 from daemon.core.units import MILLISECOND, Ns
+from daemon.emergency import cancel_ours
+from daemon.ending import Ending
 from daemon.kalshi.auth import Signer, load_private_key
 from daemon.kalshi.bodies import BucketLimit
 from daemon.kalshi.costs import Costs
 from daemon.kalshi.errors import BadKey, KeyRefused, VenueError
-from daemon.kalshi.rest import Rest
+from daemon.kalshi.rest import ReadingRest, Rest
 from daemon.kraken.rest import KrakenRest
 from daemon.parts import Outside, Parts
 from daemon.scoring.registry import MODEL_FILE, LoadedModel, ModelRefused, load_model
 from daemon.shell.child import SandboxFailed
 from daemon.shell.clock import FollowedClock, SystemClock
+from daemon.shell.control import ControlFailed, serve_control, status_of
 from daemon.shell.follow import first_tick, follow_clock
 from daemon.shell.journal import Journal, JournalFailed, JournalHeader
+from daemon.shell.kill_switch import KillSwitch
+from daemon.shell.latch import Latch, LatchFailed
 from daemon.shell.lock import FolderLock, FolderTaken
 from daemon.shell.loop import Inbox
 from daemon.shell.metrics import Metrics
@@ -45,13 +51,13 @@ from daemon.shell.read_gate import gate_for
 from daemon.shell.samples import Sampler
 from daemon.shell.screen import Picture, Screen, picture
 from daemon.shell.summary import print_summary, summarize, write_summary
-from daemon.shell.web import WebFailed, serve_web
+from daemon.shell.web import HaltPage, WebFailed, page_token, serve_web
 from daemon.venue import Address, RunOptions, find_venue
 
 log = structlog.get_logger(__name__)
 
-STOP_WITHIN_S = 15.0
-"""How long a stop may take; past it the daemon leaves, and says what is not confirmed."""
+SWEEP_WITHIN_S = 5.0
+"""How long a daemon that may not record any more takes to cancel what rests, before it leaves."""
 TURN_WITHIN_S = 5.0
 """A pump that has not turned for this long is not alive."""
 
@@ -67,9 +73,7 @@ class App:
         self._metrics = Metrics()
         self._inbox = Inbox()
         self._clock: SystemClock | FollowedClock = SystemClock()
-        self._exit_reason = "stopped"
         self._started_at = time.monotonic()
-        self._stopping = asyncio.Event()
         self._picture: Picture | None = None
 
     async def run(self) -> int:
@@ -92,11 +96,19 @@ class App:
             folder = config.path(config.state_dir) / "journal"
             lock = FolderLock.take(folder)
             stack.callback(lock.release)
+            switch = self._kill_switch()
+            asyncio.get_running_loop().add_signal_handler(
+                signal.SIGUSR1, lambda: switch.halt("the signal SIGUSR1", "signal")
+            )
+            stack.callback(asyncio.get_running_loop().remove_signal_handler, signal.SIGUSR1)
             address = await find_venue(config, self._options, stack)
             if address.clock_ws_url is not None:
                 self._clock = await _followed(address.clock_ws_url)
             signer = Signer(address.key_id, load_private_key(address.private_key_file))
             rest = await stack.enter_async_context(self._rest(address, signer))
+            if not address.is_lockstep:
+                # Called while the client and a sandbox of ours still live.
+                stack.push_async_exit(partial(self._end_unrecorded, switch, rest))
             limits, costs = await rest.account_limits(), Costs(await rest.endpoint_costs())
             # The machine's time, on a tape too: it numbers the starts, and no order id may come twice.
             setup = setup_of(
@@ -119,13 +131,20 @@ class App:
                 inbox=self._inbox,
                 clock=self._clock,
                 metrics=self._metrics,
+                switch=switch,
             )
+            self._ending = Ending(engine, self._parts.pump, now=self._clock.now, emit=self._inbox.put)
             sampler = Sampler(self._parts.sources)
             self._metrics.serve(lambda: sampler.read(self._clock.now()))
+            state_dir = config.path(config.state_dir)
+            page = HaltPage(page_token(state_dir), lambda reason: switch.halt(reason, "page"))
             runner = await serve_web(
-                config.metrics.listen, self._metrics, health=self._why_unwell, readiness=self._why_not_ready
-            )
+                config.metrics.listen, self._metrics, health=self._why_unwell,
+                readiness=self._why_not_ready, halt_page=page,
+            )  # fmt: skip
             stack.push_async_callback(runner.cleanup)
+            control = await serve_control(state_dir, switch, lambda: status_of(engine, switch, self._mode))
+            stack.push_async_callback(control.cleanup)
             return await self._work(address, signer)
 
     def _rest(self, address: Address, signer: Signer) -> Rest:
@@ -155,7 +174,7 @@ class App:
         gc.set_threshold(20_000, 20, 20)  # little is allocated per tick, and next to nothing in cycles
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, self._stop, signal.Signals(number).name)
+            loop.add_signal_handler(number, self._ending.press, signal.Signals(number).name)
         screen = Screen(Console(), lambda: self._picture) if self._options.has_screen else None
         is_confirmed = False
         try:
@@ -165,10 +184,10 @@ class App:
                     parts["clock"] = following
                 work = [tasks.create_task(part, name=name) for name, part in parts.items()]
                 if self._options.for_s is not None:
-                    loop.call_later(self._options.for_s, self._stop, f"--for {self._options.for_s:g}s")
+                    loop.call_later(self._options.for_s, self._ending.ask, f"--for {self._options.for_s:g}s")
                 if screen is not None:
                     screen.start()
-                is_confirmed = await self._pump_until_stopped()
+                is_confirmed = await self._ending.turn_until_stopped()
                 await self._parts.queue.drain(1.0)
                 for task in work:
                     task.cancel()
@@ -190,35 +209,43 @@ class App:
             address.clock_ws_url,
             advance=self._advance,
             settle=self._parts.settle if address.is_lockstep else None,
-            on_end=lambda: self._stop("end of the tape"),
+            on_end=lambda: self._ending.ask("end of the tape"),
         )
 
-    async def _pump_until_stopped(self) -> bool:
-        """Turn the pump; False when a stop was asked for and did not come to its end in time."""
-        pumping = asyncio.ensure_future(self._parts.pump.run())
-        stopping = asyncio.ensure_future(self._stopping.wait())
-        try:
-            await asyncio.wait({pumping, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            if not pumping.done():
-                await asyncio.wait({pumping}, timeout=STOP_WITHIN_S)
-        finally:
-            # Also when another task failed and cancelled us: nothing is decided on a journal being closed.
-            stopping.cancel()
-            pumping.cancel()
-        if pumping.done():
-            pumping.result()
-            return True
-        open_orders = [order.client_order_id for order in self._engine.state.orders.values()]
-        log.error("stop.unconfirmed", orders=open_orders, reconciled=self._engine.state.account.is_reconciled)
-        return False
+    # --- halts -----------------------------------------------------------------------------------
 
-    def _stop(self, reason: str) -> None:
-        """Ask for the end, once: cancel everything, confirm, reconcile."""
-        if not self._stopping.is_set():
-            log.info("stop.requested", reason=reason)
-            self._exit_reason = reason
-            self._inbox.put(e.StopRequested(reason, self._clock.now()))
-            self._stopping.set()
+    def _kill_switch(self) -> KillSwitch:
+        """Return the kill switch; a halt on disk is the first that the core hears."""
+        folder = self._config.path(self._config.state_dir)
+        is_tape = self._options.tape is not None
+        # A tape's account lives for one run, and its halts with it: they stop no other run.
+        latch = Latch(folder / "tape-sandbox" if is_tape else folder)
+        if is_tape:
+            latch.lift()
+        # The clock may yet become a tape's.
+        switch = KillSwitch(latch, now=lambda: self._clock.now(), emit=self._inbox.put)  # noqa: PLW0108
+        if (halt := switch.tell_latched()) is not None:
+            log.warning(
+                "start.halted", reason=halt.reason, by=halt.by, since=halt.at,
+                resume=f'kalshid resume --config {self._config_name} --reason "why"',
+            )  # fmt: skip
+        return switch
+
+    async def _end_unrecorded(
+        self,
+        switch: KillSwitch,
+        rest: ReadingRest,
+        _kind: type[BaseException] | None,
+        error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        """Where the journal failed: nobody trades before a person has looked, and nothing of ours rests."""
+        failures = [] if error is None else [x for x in _leaves(error) if isinstance(x, JournalFailed)]
+        if failures and isinstance(rest, Rest):  # what can only read has sent nothing that could rest
+            log.critical("journal.failed", reason=str(failures[0]))
+            switch.hold(f"the journal failed: {failures[0]}", "journal")
+            rest.gate = None  # nobody opens it any more
+            await cancel_ours(rest, f"{ORDER_ID_PREFIX}-", SWEEP_WITHIN_S)
 
     # --- a followed clock ----------------------------------------------------------------------
 
@@ -268,7 +295,7 @@ class App:
 
     def _tell_summary(self, code: int) -> None:
         summary = summarize(
-            self._parts.sources, mode=self._mode, exit_reason=self._exit_reason, exit_code=code,
+            self._parts.sources, mode=self._mode, exit_reason=self._ending.reason, exit_code=code,
             seconds=time.monotonic() - self._started_at,
         )  # fmt: skip
         print_summary(summary, Console())
@@ -286,8 +313,9 @@ class App:
 _FORESEEN: tuple[tuple[tuple[type[Exception], ...], str, int], ...] = (
     ((ConfigError, BadKey, KeyRefused, ModelRefused), "start.refused", exits.CONFIG),
     ((SandboxFailed, VenueError), "venue.unavailable", exits.UNAVAILABLE),
-    ((FolderTaken, WebFailed), "start.taken", exits.TAKEN),
+    ((FolderTaken, WebFailed, ControlFailed), "start.taken", exits.TAKEN),
     ((JournalFailed,), "journal.failed", exits.UNRECORDED),
+    ((LatchFailed,), "halt.unlifted", exits.UNRECORDED),
 )
 
 

@@ -57,6 +57,7 @@ def setup_of(config: Config, model: ModelRef, epoch: int, *, is_backfilled: bool
             private_feed=PRIVATE_FEED if config.venue.private_connection else FIRST_FEED,
             audit_differences_max=config.audit.differences_max,
             is_backfilled=is_backfilled,
+            cancels_on_exit=config.on_exit == "cancel",
             reference=ReferenceConfig(
                 prefer=tuple(config.reference.prefer),
                 stale_max=config.reference.stale_max_ms * MILLISECOND,

@@ -8,7 +8,7 @@ import re
 import sys
 from importlib.metadata import version as installed_version
 from pathlib import Path
-from typing import Literal, NoReturn
+from typing import Literal
 
 import click
 from rich.console import Console
@@ -17,9 +17,11 @@ from rich.text import Text
 from daemon import exits
 from daemon.app import App
 from daemon.assembly import ModelRef, Setup, build_engine, check_strategies
-from daemon.config import Config, ConfigError, load_config
+from daemon.command_line import CONFIG_OPTION, die, load_or_die
+from daemon.config import Config, ConfigError
 from daemon.kalshi.auth import load_private_key
 from daemon.kalshi.errors import BadKey
+from daemon.owner_commands import flatten, halt, resume
 from daemon.scoring.lightgbm import LightGBMScorer
 from daemon.scoring.registry import MODEL_FILE, ModelRefused, load_model
 from daemon.shell import log
@@ -27,14 +29,6 @@ from daemon.shell.journal import JournalUnreadable, read_journal
 from daemon.shell.replay import replay as replay_journal
 from daemon.venue import RunOptions
 
-CONFIG_OPTION = click.option(
-    "--config",
-    "config_path",
-    type=click.Path(path_type=Path),
-    default=Path("config.toml"),
-    show_default=True,
-    help="The configuration file.",
-)
 DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(s|m|h)?")
 UNIT_S = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -78,19 +72,10 @@ class SandboxSpeed(Speed):
         return "manual" if value == "manual" else super().convert(value, param, ctx)
 
 
-def die(message: str, code: int) -> NoReturn:
-    """Say what is wrong on stderr and exit by code."""
-    click.echo(message, err=True)
-    sys.exit(code)
-
-
 def read_config(path: Path) -> Config:
-    """Return the configuration, or exit saying all that is wrong with it."""
-    try:
-        config = load_config(path)
-        problems = check_strategies(str(path), config.strategies)
-    except ConfigError as error:
-        die(str(error), exits.CONFIG)
+    """Return the configuration with its strategies checked, or exit saying all that is wrong with it."""
+    config = load_or_die(path)
+    problems = check_strategies(str(path), config.strategies)
     if problems:
         die("\n".join(problems), exits.CONFIG)
     return config
@@ -103,6 +88,10 @@ def main() -> None:
 
     Start with `kalshid run`: it needs no account and no network.
     """
+
+
+for command in (halt, resume, flatten):
+    main.add_command(command)
 
 
 @main.command()

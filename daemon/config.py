@@ -51,6 +51,7 @@ class Config(Table, frozen=True):
     root: Path
     mode: Literal["sandbox", "demo"] = "sandbox"
     state_dir: Annotated[str, msgspec.Meta(min_length=1)] = "var"
+    on_exit: Literal["cancel", "leave"] = "cancel"
     venue: Venue = Venue()
     sandbox: Sandbox = Sandbox()
     markets: Markets = Markets()

@@ -10,12 +10,12 @@ USAGE = 2
 BAD_INPUT = 65
 """A journal, tape or model can't be read, or a replay differs."""
 UNAVAILABLE = 69
-"""The venue or the sandbox can't be reached."""
+"""The venue, the sandbox or the daemon can't be reached."""
 TAKEN = 73
 """Another daemon uses the state folder, or an address is taken."""
 UNRECORDED = 74
-"""The journal can't be written: nothing was sent unrecorded."""
+"""The journal, or a halt, can't be written: nothing was sent unrecorded."""
 UNCONFIRMED = 75
-"""Stopped in time, but some order's end was not confirmed: look at the venue."""
+"""Stopped or halted, but some order's end was not confirmed: look at the venue."""
 CONFIG = 78
 """The configuration, a key or a model is not usable; a restart won't help."""

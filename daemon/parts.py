@@ -32,6 +32,8 @@ from daemon.shell.clock import FollowedClock, SystemClock
 from daemon.shell.discovery import Discovery
 from daemon.shell.feeds import Feeds
 from daemon.shell.journal import Journal
+from daemon.shell.kill_switch import KillSwitch
+from daemon.shell.latch import Latch
 from daemon.shell.loop import Inbox, Pump
 from daemon.shell.metrics import Metrics
 from daemon.shell.outcomes import Outcomes
@@ -73,7 +75,24 @@ class Parts:
         inbox: Inbox,
         clock: SystemClock | FollowedClock,
         metrics: Metrics,
+        switch: KillSwitch | None = None,
     ) -> None:
+        """Build and join.
+
+        Args:
+            config: what is asked for.
+            engine: the core.
+            journal: where all is recorded first.
+            outside: what is given of the world.
+            inbox: the core's.
+            clock: ours, or the tape's.
+            metrics: what is counted.
+            switch: the kill switch; None makes that of the configured state folder.
+        """
+        self.switch = switch or KillSwitch(
+            Latch(config.path(config.state_dir)), now=clock.now, emit=inbox.put
+        )
+        self.switch.is_halted = lambda: engine.state.halt_reason is not None
         self.inbox = inbox
         self.gate = outside.reads
         self._engine = engine
@@ -82,7 +101,7 @@ class Parts:
         rest, now, emit = outside.rest, clock.now, inbox.put
         self.feeds = _feeds(config, inbox, clock)
         self.reference = _reference(config, inbox, clock, outside.kraken)
-        self.queue = _queue(config, engine, journal, outside, inbox, clock)
+        self.queue = _queue(config, engine, journal, outside, inbox, clock, self.switch)
         self.queue.on_wait = metrics.queue_wait.observe
         self.reader = Reader(rest, now=now, emit=emit)
         self.discovery = Discovery(rest, self.feeds, config.markets, now=now, emit=emit)
@@ -111,6 +130,7 @@ class Parts:
             is_followed=is_followed,
             on_latency=metrics.decision.observe,
             on_batch=self._after_batch,
+            switch=self.switch,
         )
         if self.gate is not None:
             self.gate.on_wait = metrics.read_wait.observe
@@ -131,6 +151,7 @@ class Parts:
             "reference": self.reference.run(address.reference_ws_url),
             "queue": self.queue.run(),
             "reader": self.reader.run(),
+            "halt-watch": self.switch.watch(),
         }
         if self.gate is not None:
             tasks["read-gate"] = self.gate.run()
@@ -236,6 +257,7 @@ def _queue(
     outside: Outside,
     inbox: Inbox,
     clock: SystemClock | FollowedClock,
+    switch: KillSwitch,
 ) -> OrderQueue:
     """Return the way of all orders, bounded as `[orders]` asks for."""
     factor = TAPE_REQUESTS_FACTOR if isinstance(clock, FollowedClock) else 1
@@ -244,7 +266,8 @@ def _queue(
         outside.writes,
         outside.costs,
         now=clock.now,
-        vouch=engine.vouch,
+        # Also a halt that somebody else has put on disk, while the core has not heard of it.
+        vouch=lambda command, now: switch.refusal() or engine.vouch(command, now),
         synced=journal.synced,
         emit=inbox.put,
         requests_per_s_max=config.orders.requests_per_s_max * factor,

@@ -9,7 +9,10 @@ from pathlib import Path
 import msgspec
 
 from daemon.config import Config
-from daemon.shell.child import SandboxChild
+from daemon.shell.child import SandboxChild, SandboxReady, answers, read_ready
+
+SANDBOX_FOLDER = "sandbox"
+"""Below the state folder: the sandbox that a run starts, or joins."""
 
 
 class RunOptions(msgspec.Struct, frozen=True):
@@ -43,21 +46,13 @@ async def find_venue(config: Config, options: RunOptions, stack: AsyncExitStack)
         SandboxFailed: it did not come up.
     """
     if options.tape is None and config.mode == "demo":
-        venue = config.venue
-        return Address(
-            rest_url=venue.rest_url,
-            ws_url=venue.ws_url,
-            reference_ws_url=config.reference.kraken_ws_url,
-            reference_rest_url=config.reference.kraken_rest_url,
-            key_id=venue.key_id,
-            private_key_file=config.path(venue.private_key_file),
-        )
+        return _kalshi(config)
     table, state_dir = config.sandbox, config.path(config.state_dir)
     words = ["--seed", str(table.seed), "--cash", str(table.cash_dollars)]
     words += ["--idle-exit", f"{table.idle_exit_s}s"]
     # Practice may be on a Thursday night: ours has no weekly maintenance, unless that is what is practised.
     words.append("--maintenance" if table.maintenance and options.tape is None else "--no-maintenance")
-    folder = state_dir / "sandbox"
+    folder = state_dir / SANDBOX_FOLDER
     if options.tape is not None:
         # A tape's account lives for one run: each begins with the same cash at the same instant.
         folder = state_dir / "tape-sandbox" / str(time.time_ns())
@@ -67,7 +62,35 @@ async def find_venue(config: Config, options: RunOptions, stack: AsyncExitStack)
             words += ["--session", name]
     child = SandboxChild(folder, words)
     stack.push_async_callback(child.stop)
-    ready = await child.start()
+    return _sandbox(await child.start(), is_tape=options.tape is not None)
+
+
+async def running_venue(config: Config) -> Address | None:
+    """Return where the venue is, starting nothing; None where nothing of ours can rest.
+
+    That is a sandbox that doesn't run, and paper trading, whose account is nowhere but in the daemon.
+    """
+    if config.mode == "shadow":
+        return None
+    if config.mode != "sandbox":
+        return _kalshi(config)
+    ready = read_ready(config.path(config.state_dir) / SANDBOX_FOLDER)
+    return None if ready is None or not await answers(ready) else _sandbox(ready, is_tape=False)
+
+
+def _kalshi(config: Config) -> Address:
+    venue = config.venue
+    return Address(
+        rest_url=venue.rest_url,
+        ws_url=venue.ws_url,
+        reference_ws_url=config.reference.kraken_ws_url,
+        reference_rest_url=config.reference.kraken_rest_url,
+        key_id=venue.key_id,
+        private_key_file=config.path(venue.private_key_file),
+    )
+
+
+def _sandbox(ready: SandboxReady, *, is_tape: bool) -> Address:
     return Address(
         rest_url=ready.rest_url,
         ws_url=ready.ws_url,
@@ -75,6 +98,6 @@ async def find_venue(config: Config, options: RunOptions, stack: AsyncExitStack)
         reference_rest_url=ready.reference_rest_url,
         key_id=ready.key_id,
         private_key_file=Path(ready.private_key_path),
-        clock_ws_url=ready.clock_ws_url if options.tape is not None else None,
+        clock_ws_url=ready.clock_ws_url if is_tape else None,
         is_lockstep=not ready.is_paced,
     )

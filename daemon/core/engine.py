@@ -136,7 +136,7 @@ class Engine:
     def _next_phase(self) -> Phase:
         state = self.state
         if state.stop_reason is not None:
-            if self._leaves_orders():
+            if self.leaves_orders:
                 is_done = all(order.state == "resting" for order in state.orders.values())
             else:
                 is_done = not state.orders
@@ -149,7 +149,7 @@ class Engine:
     def _decide_market(self, market: Market, now: Ns, commands: list[Command]) -> None:
         ticker = market.spec.ticker
         state = self.state
-        if self._leaves_orders():
+        if self.leaves_orders:
             return
         orders = [order for order in state.orders.values() if order.ticker == ticker and order.is_open]
         stop: Refusal | None = self._stop_reason() or state.vouch(market, self.config.limits, now)
@@ -184,7 +184,8 @@ class Engine:
             for proposal in proposals:
                 self._carry_out(proposal, market, now, commands)
 
-    def _leaves_orders(self) -> bool:
+    @property
+    def leaves_orders(self) -> bool:
         """Whether we stop, and what rests is to stay. A halt takes it out all the same."""
         state = self.state
         return state.stop_reason is not None and state.halt_reason is None and not self.config.cancels_on_exit

@@ -23,7 +23,7 @@ class EngineConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `<prefix>-<epoch>-<sequence>` in base 36. `private_feed` is the connection that carries our orders and
     fills. `audit_differences_max` unequal audits of a book in a row, and it is lost. `is_backfilled` says
     that the shell reads what was missed of a market and ends it with `MarketBackfilled`: until then nothing
-    is sent there.
+    is sent there. `cancels_on_exit`: a stop takes out what rests; if not, it waits only for what is in flight.
     """
 
     order_id_prefix: Annotated[str, msgspec.Meta(pattern="^[a-z0-9]{1,12}$")]
@@ -38,3 +38,4 @@ class EngineConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     audit_differences_max: int = 2
     is_backfilled: bool = False
     reference: ReferenceConfig = ReferenceConfig()
+    cancels_on_exit: bool = True

@@ -20,6 +20,7 @@ import structlog
 
 log = structlog.get_logger(__name__)
 
+READY_FILE = "ready.json"
 READY_WITHIN_S = 30.0
 STOP_WITHIN_S = 10.0
 
@@ -43,7 +44,9 @@ class SandboxReady(msgspec.Struct, frozen=True):
     reference_rest_url: str
 
 
-def _read_ready(path: Path) -> SandboxReady | None:
+def read_ready(folder: Path) -> SandboxReady | None:
+    """Return what the sandbox of a state folder said when it began to listen; it may have ended since."""
+    path = folder / READY_FILE
     try:
         for line in path.read_bytes().splitlines():
             if line.startswith(b"{"):
@@ -67,7 +70,8 @@ def _has_ended(pid: int) -> bool:
         return False  # no /proc here: it runs, as far as one can tell
 
 
-async def _answers(ready: SandboxReady) -> bool:
+async def answers(ready: SandboxReady) -> bool:
+    """Whether that sandbox still listens."""
     timeout = aiohttp.ClientTimeout(total=2)
     try:
         async with (
@@ -91,7 +95,7 @@ class SandboxChild:
     def __init__(self, folder: Path, arguments: list[str]) -> None:
         self._folder = folder
         self._arguments = arguments
-        self._ready_path = folder / "ready.json"
+        self._ready_path = folder / READY_FILE
         self._arguments_path = folder / "arguments.json"
         self._log_path = folder / "sandbox.log"
         self._process: subprocess.Popen[bytes] | None = None
@@ -106,8 +110,8 @@ class SandboxChild:
         """
         await asyncio.to_thread(self._folder.mkdir, parents=True, exist_ok=True)
         wanted = msgspec.json.encode(self._arguments)
-        ready = _read_ready(self._ready_path)
-        if ready is not None and await _answers(ready):
+        ready = read_ready(self._folder)
+        if ready is not None and await answers(ready):
             if self._arguments_path.is_file() and self._arguments_path.read_bytes() == wanted:
                 log.info("sandbox.joined", pid=ready.pid, url=ready.rest_url)
                 self.was_running = True
@@ -128,7 +132,7 @@ class SandboxChild:
     async def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> SandboxReady:
         deadline = asyncio.get_running_loop().time() + READY_WITHIN_S
         while asyncio.get_running_loop().time() < deadline:
-            ready = _read_ready(self._ready_path)
+            ready = read_ready(self._folder)
             if ready is not None:
                 return ready
             if process.poll() is not None:

@@ -37,6 +37,7 @@ from daemon.core.engine import Engine
 from daemon.core.events import Event
 from daemon.core.units import SECOND, Ns
 from daemon.shell.journal import Journal
+from daemon.shell.kill_switch import KillSwitch
 from daemon.shell.queue import OrderQueue
 from daemon.shell.reads import Reader
 
@@ -97,6 +98,7 @@ class Pump:
 
     Args:
         is_followed: the clock is the venue's (a tape): time alone wakes the pump by `Inbox.nudge`.
+        switch: latches and lifts halts; None only where no engine ever decides either.
         on_latency: takes the nanoseconds from an event's arrival to the decision on it.
     """
 
@@ -112,6 +114,7 @@ class Pump:
         is_followed: bool,
         on_latency: Callable[[int], None],
         on_batch: Callable[[list[Event], list[Command]], None],
+        switch: KillSwitch | None = None,
     ) -> None:
         self._engine = engine
         self._inbox = inbox
@@ -122,6 +125,7 @@ class Pump:
         self._is_followed = is_followed
         self._on_latency = on_latency
         self._on_batch = on_batch
+        self._switch = switch
         self._undecided: list[Decided] = []
         self.turns = 0
         """Decisions taken: whoever nudged the pump can wait for its turn."""
@@ -171,6 +175,11 @@ class Pump:
         if commands:
             offset = journal.append([*self._undecided, *commands])
             self._undecided.clear()
+            # A halt is on disk before anything else of its decision leaves us.
+            for command in commands:
+                if isinstance(command, LatchHalt | LiftHalt):
+                    assert self._switch is not None, "a halt is decided, and nobody can latch it"
+                    self._switch.carry_out(command)
             for command in commands:
                 self._dispatch(command, offset)
         if batch:
@@ -183,15 +192,10 @@ class Pump:
                 self._queue.put(command, offset)
             case Reconcile() | ProbeVenue():
                 self._reader.put(command)
-            case (
-                WithdrawOrder()
-                | ProbeOrder()
-                | MakeOrderGroup()
-                | ResetOrderGroup()
-                | LatchHalt()
-                | LiftHalt()
-            ):
+            case WithdrawOrder() | ProbeOrder() | MakeOrderGroup() | ResetOrderGroup():
                 raise AssertionError("nothing decides these yet")
+            case LatchHalt() | LiftHalt():
+                pass  # carried out before all others
             case Decided():
                 raise AssertionError("the engine decides commands, not marks")
             case _:

@@ -13,6 +13,7 @@ from daemon.core.engine import Engine
 from daemon.core.exposure import mark
 from daemon.core.units import MONEY_ONE, PRICE_ONE, QTY_ONE
 from daemon.shell.metrics import Histogram
+from daemon.shell.open_orders import OrderLine, open_orders
 from daemon.shell.samples import Sources
 
 
@@ -63,6 +64,8 @@ class Summary(msgspec.Struct, frozen=True):
     latency_seconds: dict[str, Latency]
     markets: list[MarketOutcome]
     journal: str
+    orders_left: list[OrderLine]
+    """Orders of ours that may still trade at the exchange."""
 
 
 def _latency(histogram: Histogram) -> Latency:
@@ -121,6 +124,7 @@ def summarize(sources: Sources, *, mode: str, exit_reason: str, exit_code: int, 
         },
         markets=_outcomes(engine),
         journal=str(sources.journal.path),
+        orders_left=open_orders(state),
     )
 
 
@@ -167,6 +171,8 @@ def print_summary(summary: Summary, console: Console) -> None:
                 f"{market.fees:,.2f}",
             )
         console.print(table)
+    for line in summary.orders_left:
+        console.print(f"[red]left at the exchange:[/] {escape(str(line))}")
     if summary.refusals:
         reasons = ", ".join(f"{name} {count}" for name, count in summary.refusals.items())
         console.print(f"refused: {reasons}", style="dim")

@@ -1,0 +1,243 @@
+"""`kalshid halt`, `resume` and `flatten`: what its owner says to a daemon that runs, hangs, or is not there.
+
+`halt` needs nobody's help. Whoever does not answer within two seconds is not waited for: the halt is put on
+disk and what is ours is cancelled over REST, with the configuration's key, by this process alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+import structlog
+
+from daemon import exits
+from daemon.assembly import ORDER_ID_PREFIX
+from daemon.command_line import CONFIG_OPTION, die, load_or_die
+from daemon.config import Config
+from daemon.emergency import Sweep, cancel_ours
+from daemon.kalshi.auth import Signer, load_private_key
+from daemon.kalshi.errors import KalshiError
+from daemon.kalshi.rest import Rest
+from daemon.shell import log as logging
+from daemon.shell.clock import SystemClock
+from daemon.shell.control import (
+    SLIPPAGE_CENTS,
+    Declined,
+    FlattenOrder,
+    HaltOrder,
+    NoAnswer,
+    NoDaemon,
+    ResumeOrder,
+    Status,
+    ask,
+)
+from daemon.shell.latch import REASON_CHARS_MAX, Halt, Latch, LatchFailed, instant_text, one_line
+from daemon.shell.lock import FolderLock, FolderTaken
+from daemon.venue import running_venue
+
+log = structlog.get_logger(__name__)
+
+ANSWER_WITHIN_S = 2.0
+"""A daemon that does not answer within this hangs."""
+CANCELS_WITHIN_S = 10.0
+"""How long the daemon may take to cancel what rests before this process does."""
+SWEEP_WITHIN_S = 20.0
+FLAT_WITHIN_S = 30.0
+LOOK_S = 0.2
+
+
+@click.command()
+@CONFIG_OPTION
+@click.argument("reason", default="")
+def halt(config_path: Path, reason: str) -> None:
+    """Stop trading at once, and cancel everything of ours, until `kalshid resume`.
+
+    Works without the daemon too, and when it hangs. The halt is on disk: a restart does not end it. Exits 0
+    when nothing of ours rests any more, 75 when that is not confirmed, 74 when the halt is not on disk.
+    """
+    config = load_or_die(config_path)
+    logging.configure()
+    sys.exit(asyncio.run(_halt(config, _checked(reason) or "kalshid halt")))
+
+
+@click.command()
+@CONFIG_OPTION
+@click.option("--reason", required=True, help="Why it is right to trade again.")
+def resume(config_path: Path, reason: str) -> None:
+    """Lift a halt, for a reason.
+
+    Exits 0 when it is lifted, 69 when a daemon holds the state folder and does not answer.
+    """
+    config = load_or_die(config_path)
+    if not _checked(reason):
+        die("--reason: a halt is lifted for a reason: it is empty", exits.USAGE)
+    logging.configure()
+    sys.exit(asyncio.run(_resume(config, reason)))
+
+
+@click.command()
+@CONFIG_OPTION
+@click.option("--slippage-cents", type=click.IntRange(0, 99), default=SLIPPAGE_CENTS, show_default=True,
+              help="How far from the best price an order that closes may trade.")  # fmt: skip
+def flatten(config_path: Path, slippage_cents: int) -> None:
+    """Halt, and close all positions by orders that only reduce.
+
+    What is flat stays flat until `kalshid resume`. Exits 0 when no position is left, 75 when one is left
+    after 30 seconds (the daemon goes on closing), 69 when no daemon answers.
+    """
+    config = load_or_die(config_path)
+    logging.configure()
+    sys.exit(asyncio.run(_flatten(config, slippage_cents)))
+
+
+# --- halt ----------------------------------------------------------------------------------------
+
+
+async def _halt(config: Config, reason: str) -> int:
+    folder = config.path(config.state_dir)
+    try:
+        status = await ask(folder, "/halt", HaltOrder(reason), ANSWER_WITHIN_S)
+        if not status.is_halted:
+            raise NoAnswer("the daemon heard it, and its core has not taken it in")
+        status = await _until(folder, lambda now: not now.orders, CANCELS_WITHIN_S)
+        if status.orders:
+            raise NoAnswer(f"the daemon halted, and {len(status.orders)} orders are still open")
+    except (NoDaemon, NoAnswer) as problem:
+        click.echo(f"{problem}\nhalting without it", err=True)
+        return await _halt_alone(config, folder, reason)
+    except Declined as problem:
+        click.echo(f"the daemon declined: {problem}; halting without it", err=True)
+        return await _halt_alone(config, folder, reason)
+    if not status.is_latched:
+        click.echo("halted, nothing of ours rests; but the halt is not on disk", err=True)
+        return exits.UNRECORDED
+    click.echo("halted, and on disk; nothing of ours rests")
+    return exits.OK
+
+
+async def _halt_alone(config: Config, folder: Path, reason: str) -> int:
+    latched = exits.OK
+    try:
+        Latch(folder).write(Halt(one_line(reason), "cli", instant_text(time.time_ns())))
+        click.echo(f"halted, on disk: {Latch(folder).path}")
+    except LatchFailed as error:
+        click.echo(f"NOT on disk: {error}", err=True)
+        latched = exits.UNRECORDED
+    try:
+        sweep = await _sweep(config)
+    except (KalshiError, OSError) as error:
+        click.echo(f"NOT CANCELLED: {error}", err=True)
+        return exits.UNCONFIRMED
+    if sweep is None:
+        click.echo("no exchange has anything of ours: nothing trades")
+        return latched
+    if not sweep.is_confirmed:
+        click.echo(f"cancelled {sweep.cancelled} orders; NOT CONFIRMED: {sweep.problem}", err=True)
+        for line in sweep.left or ():
+            click.echo(f"still listed: {line}", err=True)
+        return exits.UNCONFIRMED
+    click.echo(f"cancelled {sweep.cancelled} orders; nothing of ours rests")
+    return latched
+
+
+async def _sweep(config: Config) -> Sweep | None:
+    """Cancel what is ours; None when there is no exchange. Raises KalshiError or OSError."""
+    address = await running_venue(config)
+    if address is None:
+        return None
+    signer = Signer(address.key_id, load_private_key(address.private_key_file))
+    timeout_s = config.venue.request_timeout_s
+    async with Rest(
+        address.rest_url, signer, SystemClock().now, read_timeout_s=timeout_s, write_timeout_s=timeout_s
+    ) as rest:
+        return await cancel_ours(rest, f"{ORDER_ID_PREFIX}-", SWEEP_WITHIN_S)
+
+
+async def _until(folder: Path, is_so: Callable[[Status], bool], within_s: float) -> Status:
+    """Ask for the status until something is true of it, or the time is up. Raises NoDaemon, NoAnswer."""
+    deadline = time.monotonic() + within_s
+    while True:
+        status = await ask(folder, "/status", None, ANSWER_WITHIN_S)
+        if is_so(status) or time.monotonic() >= deadline:
+            return status
+        await asyncio.sleep(LOOK_S)
+
+
+# --- resume and flatten --------------------------------------------------------------------------
+
+
+async def _resume(config: Config, reason: str) -> int:
+    folder = config.path(config.state_dir)
+    try:
+        status = await ask(folder, "/resume", ResumeOrder(reason), ANSWER_WITHIN_S)
+    except NoDaemon:
+        return _lift_alone(folder, reason)
+    except (NoAnswer, Declined) as problem:
+        click.echo(f"not resumed: {problem}", err=True)
+        return exits.UNAVAILABLE
+    if status.is_halted:
+        click.echo(f"the daemon is still halted: {status.halt_reason}", err=True)
+        return exits.UNAVAILABLE
+    click.echo(f"resumed: phase {status.phase}")
+    return exits.OK
+
+
+def _lift_alone(folder: Path, reason: str) -> int:
+    """Lift the halt on disk where no daemon runs: one that starts, or hangs, still has it in memory."""
+    latch = Latch(folder)
+    halt = latch.read()
+    if halt is None:
+        click.echo("no halt is on disk, and no daemon runs")
+        return exits.OK
+    try:
+        lock = FolderLock.take(folder / "journal")
+    except FolderTaken as error:
+        click.echo(f"not resumed: {error}, and it does not answer", err=True)
+        return exits.UNAVAILABLE
+    except OSError as error:
+        click.echo(f"not resumed: {error}", err=True)
+        return exits.UNRECORDED
+    try:
+        latch.lift()
+    except LatchFailed as error:
+        click.echo(f"not resumed: {error}", err=True)
+        return exits.UNRECORDED
+    finally:
+        lock.release()
+    log.warning(
+        "halt.lifted", reason=one_line(reason), user=getpass.getuser(), halt=halt.reason, since=halt.at
+    )
+    click.echo(f"lifted: {halt.reason} (by {halt.by}, since {halt.at or 'unknown'})")
+    return exits.OK
+
+
+async def _flatten(config: Config, slippage_cents: int) -> int:
+    folder = config.path(config.state_dir)
+    order = FlattenOrder(slippage_cents=slippage_cents)
+    try:
+        await ask(folder, "/flatten", order, ANSWER_WITHIN_S)
+        status = await _until(folder, lambda now: not now.positions and not now.orders, FLAT_WITHIN_S)
+    except (NoDaemon, NoAnswer, Declined) as problem:
+        click.echo(f"{problem}\nonly a running daemon can close positions: `kalshid halt` cancels", err=True)
+        return exits.UNAVAILABLE
+    for ticker, qty in status.positions.items():
+        click.echo(f"still held: {qty} {ticker}", err=True)
+    for line in status.orders:
+        click.echo(f"still open: {line}", err=True)
+    if status.positions or status.orders:
+        return exits.UNCONFIRMED
+    click.echo("flat, and halted until `kalshid resume`")
+    return exits.OK
+
+
+def _checked(reason: str) -> str:
+    """Return a reason on one line, or exit where it is too long to be kept whole."""
+    if len(reason) > REASON_CHARS_MAX:
+        die(f"the reason is longer than {REASON_CHARS_MAX} characters", exits.USAGE)
+    return one_line(reason)

@@ -1,0 +1,260 @@
+"""The control socket: what the owner's commands say to a running daemon, and both ends of it.
+
+A Unix socket in the state folder, for its owner and his group (0660). Over it HTTP with JSON bodies:
+
+    GET /status     how it stands                         POST /halt      {"reason"}
+    POST /resume    {"reason"}, which is not empty        POST /flatten   {"slippage_cents", "reason"}
+
+Every order is logged with the process and the user that the kernel names (SO_PEERCRED). Each call is answered
+by the status after it, at the latest after TURN_WITHIN_S: whether it has come to the core stands there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import struct
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import aiohttp
+import msgspec
+import structlog
+from aiohttp import web
+
+from daemon.core.engine import Engine
+from daemon.core.units import PRICE_CENT, format_qty
+from daemon.shell.kill_switch import KillSwitch
+from daemon.shell.latch import REASON_CHARS_MAX, one_line
+from daemon.shell.open_orders import OrderLine, open_orders
+
+log = structlog.get_logger(__name__)
+
+SOCKET_FILE = "control.sock"
+TURN_WITHIN_S = 1.0
+"""How long a call waits for the core to have taken it in."""
+_PATH_BYTES_MAX = 107
+"""What the kernel takes as the name of a Unix socket."""
+_BODY_BYTES_MAX = 16 * 1024
+_PEER = struct.Struct("3i")
+"""`struct ucred`: process, user, group."""
+
+Reason = Annotated[str, msgspec.Meta(max_length=REASON_CHARS_MAX)]
+SLIPPAGE_CENTS = 5
+"""How far from the best price positions are closed, where nobody says otherwise."""
+
+
+class ControlFailed(Exception):
+    """The control socket can't be made."""
+
+
+class NoDaemon(Exception):
+    """Nobody listens on the control socket."""
+
+
+class NoAnswer(Exception):
+    """Somebody has the control socket, and does not answer in time."""
+
+
+class Declined(Exception):
+    """The daemon answered no, and why."""
+
+
+class Status(msgspec.Struct, frozen=True):
+    """How the daemon stands. `positions` are signed YES contracts by market, as text."""
+
+    pid: int
+    mode: str
+    phase: str
+    is_halted: bool
+    halt_reason: str | None
+    is_latched: bool
+    """Whether a halt is on disk, and so survives a restart."""
+    is_reconciled: bool
+    orders: list[OrderLine]
+    positions: dict[str, str]
+
+
+class HaltOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of POST /halt."""
+
+    reason: Reason = ""
+
+
+class ResumeOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of POST /resume."""
+
+    reason: Reason
+
+
+class FlattenOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of POST /flatten."""
+
+    slippage_cents: Annotated[int, msgspec.Meta(ge=0, le=99)] = SLIPPAGE_CENTS
+    reason: Reason = ""
+
+
+_Order = TypeVar("_Order", HaltOrder, ResumeOrder, FlattenOrder)
+
+
+def status_of(engine: Engine, switch: KillSwitch, mode: str) -> Status:
+    """Return how the daemon stands now."""
+    state = engine.state
+    return Status(
+        pid=os.getpid(),
+        mode=mode,
+        phase=engine.phase,
+        is_halted=switch.is_halted(),
+        halt_reason=state.halt_reason,
+        is_latched=switch.latch.is_set,
+        is_reconciled=state.account.is_reconciled,
+        orders=open_orders(state),
+        positions={
+            ticker: format_qty(position.qty)
+            for ticker, position in sorted(state.ledger.positions.items())
+            if position.qty
+        },
+    )
+
+
+# --- the daemon's end ----------------------------------------------------------------------------
+
+
+async def serve_control(folder: Path, switch: KillSwitch, status: Callable[[], Status]) -> web.AppRunner:
+    """Listen in a state folder that is ours, and return the runner whose `cleanup()` stops it.
+
+    Raises:
+        ControlFailed: the socket can't be made.
+    """
+
+    async def answer(is_so: Callable[[], bool]) -> web.Response:
+        """Answer with the status, when something has come true or the time is up."""
+        deadline = asyncio.get_running_loop().time() + TURN_WITHIN_S
+        # What is waited for is a turn of the pump: milliseconds, now and then.
+        while not is_so() and asyncio.get_running_loop().time() < deadline:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        return web.Response(body=msgspec.json.encode(status()), content_type="application/json")
+
+    async def show(_request: web.Request) -> web.Response:
+        return await answer(lambda: True)
+
+    async def halt(request: web.Request) -> web.Response:
+        order = await _read_order(request, HaltOrder)
+        switch.halt(order.reason or "kalshid halt", "cli")
+        return await answer(switch.is_halted)
+
+    async def resume(request: web.Request) -> web.Response:
+        order = await _read_order(request, ResumeOrder)
+        if not one_line(order.reason):
+            raise web.HTTPBadRequest(text="a halt is lifted for a reason: it is empty")
+        switch.resume(order.reason, "cli")
+        return await answer(lambda: not switch.is_halted())
+
+    async def flatten(request: web.Request) -> web.Response:
+        order = await _read_order(request, FlattenOrder)
+        switch.flatten(order.reason or "kalshid flatten", order.slippage_cents * PRICE_CENT, "cli")
+        return await answer(switch.is_halted)
+
+    app = web.Application(client_max_size=_BODY_BYTES_MAX)
+    app.router.add_get("/status", show)
+    app.router.add_post("/halt", halt)
+    app.router.add_post("/resume", resume)
+    app.router.add_post("/flatten", flatten)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
+    await runner.setup()
+    try:
+        await web.SockSite(runner, _listen(folder)).start()
+    except OSError as error:
+        await runner.cleanup()
+        raise ControlFailed(f"{folder / SOCKET_FILE}: {error}") from error
+    return runner
+
+
+def _listen(folder: Path) -> socket.socket:
+    """Return the bound socket; whoever held its name is dead, for we hold the folder's lock."""
+    path = folder / SOCKET_FILE
+    path.unlink(missing_ok=True)
+    bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        with _address(path) as address:
+            bound.bind(address)
+        # Before it listens: until then the kernel refuses whoever comes.
+        path.chmod(0o660)
+        bound.setblocking(False)
+    except OSError:
+        bound.close()
+        raise
+    return bound
+
+
+async def _read_order(request: web.Request, kind: type[_Order]) -> _Order:
+    """Return what a call asks for, and log who asks. Raises HTTPBadRequest."""
+    body = await request.read()
+    try:
+        order = msgspec.json.decode(body or b"{}", type=kind)
+    except msgspec.MsgspecError as error:
+        raise web.HTTPBadRequest(text=f"{request.path}: {error}") from None
+    peer = None if request.transport is None else request.transport.get_extra_info("socket")
+    pid, uid, gid = (
+        (None, None, None)
+        if peer is None
+        else _PEER.unpack(peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size))
+    )
+    log.warning(
+        "control.called", call=request.path, pid=pid, uid=uid, gid=gid, **msgspec.structs.asdict(order)
+    )
+    return order
+
+
+# --- the other end -------------------------------------------------------------------------------
+
+
+async def ask(
+    folder: Path, call: str, order: HaltOrder | ResumeOrder | FlattenOrder | None, within_s: float
+) -> Status:
+    """Make a call to the daemon of a state folder and return its status after it.
+
+    Args:
+        folder: the state folder.
+        call: such as "/halt".
+        order: the body; None for GET /status.
+        within_s: the deadline, from the first byte to the last.
+
+    Raises:
+        NoDaemon: nobody listens.
+        NoAnswer: no whole answer came in time, or none that can be read.
+        Declined: the daemon said no.
+    """
+    method, body = ("GET", None) if order is None else ("POST", msgspec.json.encode(order))
+    try:
+        with _address(folder / SOCKET_FILE) as address:
+            async with (
+                asyncio.timeout(within_s),
+                aiohttp.ClientSession(connector=aiohttp.UnixConnector(address)) as session,
+                session.request(method, f"http://kalshid{call}", data=body) as reply,
+            ):
+                text = await reply.read()
+                if reply.status != 200:
+                    raise Declined(text.decode("utf-8", "replace").strip() or f"HTTP {reply.status}")
+                return msgspec.json.decode(text, type=Status)
+    except (FileNotFoundError, ConnectionRefusedError, aiohttp.ClientConnectorError) as error:
+        raise NoDaemon(f"no daemon listens on {folder / SOCKET_FILE}: {error}") from error
+    except (TimeoutError, aiohttp.ClientError, OSError, msgspec.MsgspecError) as error:
+        reason = str(error) or f"nothing within {within_s:g} s"
+        raise NoAnswer(f"the daemon on {folder / SOCKET_FILE} does not answer: {reason}") from error
+
+
+@contextmanager
+def _address(path: Path) -> Iterator[str]:
+    """Give a name of the socket that the kernel takes, also where its path is too long for that."""
+    if len(os.fsencode(path)) <= _PATH_BYTES_MAX:
+        yield str(path)
+        return
+    fd = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        yield f"/proc/self/fd/{fd}/{path.name}"
+    finally:
+        os.close(fd)
