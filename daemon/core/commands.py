@@ -13,8 +13,9 @@ import msgspec
 from daemon.core.units import BookSide, Ns, Price, Qty
 
 TimeInForce: TypeAlias = Literal["good_till_canceled", "immediate_or_cancel", "fill_or_kill"]
-Purpose: TypeAlias = Literal["enter", "reduce"]
-"""`reduce`: only gives up a part of the position, whatever else of ours trades. It goes first."""
+Purpose: TypeAlias = Literal["enter", "reduce", "keep"]
+"""`reduce`: only gives up a part of the position, whatever else of ours trades. It goes first. `keep`: an
+amend that changes nothing but when the dead man's switch acts. It goes last."""
 
 
 class _Command(msgspec.Struct, frozen=True, tag=True, array_like=True, gc=False):
@@ -137,16 +138,26 @@ class ProbeVenue(_Command, frozen=True):
 class MakeOrderGroup(_Command, frozen=True):
     """Make the order group that all that rests on a shard is put into; answered by `OrderGroupTold`.
 
-    `limit`: contracts matched within 15 s, past which the venue takes all of the group out.
+    `limit`: contracts matched within 15 s, past which the venue takes all of the group out. With an
+    `order_group_id` none is made: that one is asked after, and its limit set again.
     """
 
     exchange_index: int
     limit: Qty
     decided_at: Ns
+    order_group_id: str | None = None
 
 
 class ResetOrderGroup(_Command, frozen=True):
     """Let an order group that the venue has triggered take orders again; answered by `OrderGroupTold`."""
+
+    exchange_index: int
+    order_group_id: str
+    decided_at: Ns
+
+
+class DropOrderGroup(_Command, frozen=True):
+    """Take an order group out, and whatever is in it; answered by `OrderGroupTold`."""
 
     exchange_index: int
     order_group_id: str
@@ -186,6 +197,7 @@ Command: TypeAlias = (
     | ProbeOrder
     | MakeOrderGroup
     | ResetOrderGroup
+    | DropOrderGroup
     | LatchHalt
     | LiftHalt
 )

@@ -24,6 +24,8 @@ class WriteCosts(msgspec.Struct, frozen=True, gc=False):
     decrease: int
     cancel: int
     cancel_all: int
+    group: int = 10
+    """To make an order group, or to change one."""
 
 
 RECORDED = WriteCosts(place=10, amend=10, decrease=10, cancel=2, cancel_all=2)
@@ -67,6 +69,7 @@ class Costs:
             decrease=self.of("POST", f"{one}/decrease"),
             cancel=self.of("DELETE", one),
             cancel_all=self.of("DELETE", _ORDERS),
+            group=self.of("POST", "/portfolio/order_groups/create"),
         )
 
 

@@ -10,8 +10,8 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from daemon.core.commands import AmendOrder, PlaceOrder
-from daemon.core.units import BookSide, format_price, format_qty
+from daemon.core.commands import AmendOrder, PlaceOrder, ProbeOrder
+from daemon.core.units import SECOND, BookSide, Ns, format_price, format_qty
 
 IS_YES_PRICED = False
 """Whether we ask for, and read, the NO side on the YES price scale (`use_yes_price`): decided here only."""
@@ -21,7 +21,7 @@ UpdateAction: TypeAlias = Literal["add_markets", "delete_markets", "get_snapshot
 _encoder = msgspec.json.Encoder()
 
 
-class _PlaceBody(msgspec.Struct, frozen=True):
+class _PlaceBody(msgspec.Struct, frozen=True, omit_defaults=True):
     ticker: str
     client_order_id: str
     side: BookSide
@@ -31,23 +31,30 @@ class _PlaceBody(msgspec.Struct, frozen=True):
     self_trade_prevention_type: str
     post_only: bool
     exchange_index: int
+    expiration_time: int | None = None
+    order_group_id: str | None = None
+    cancel_order_on_pause: bool = False
 
 
-class _AmendBody(msgspec.Struct, frozen=True):
+class _AmendBody(msgspec.Struct, frozen=True, omit_defaults=True):
     ticker: str
     client_order_id: str
     side: BookSide
     count: str
     price: str
     exchange_index: int
+    expiration_time: int | None = None
 
 
 def encode_place(order: PlaceOrder) -> bytes:
     """Return the body of a create request.
 
     An order of ours that would meet another of ours is cancelled (`taker_at_cross`): the resting one
-    has its place in the queue.
+    has its place in the queue. One that rests is taken out when its market is paused: what trades on after
+    a pause is another market than the one that it was meant for.
     """
+    rests = order.time_in_force == "good_till_canceled"
+    assert rests or order.expires_at is None, "the venue refuses an expiry of an order that doesn't rest"
     return _encoder.encode(
         _PlaceBody(
             ticker=order.ticker,
@@ -58,6 +65,26 @@ def encode_place(order: PlaceOrder) -> bytes:
             time_in_force=order.time_in_force,
             self_trade_prevention_type="taker_at_cross",
             post_only=order.post_only,
+            exchange_index=order.exchange_index,
+            expiration_time=_seconds(order.expires_at),
+            order_group_id=order.order_group_id,
+            cancel_order_on_pause=rests,
+        )
+    )
+
+
+def encode_probe(order: ProbeOrder) -> bytes:
+    """Return the body of a create request that must not rest: under the id of the order in doubt."""
+    return _encoder.encode(
+        _PlaceBody(
+            ticker=order.ticker,
+            client_order_id=order.client_order_id,
+            side=order.side,
+            count=format_qty(order.qty),
+            price=format_price(order.price),
+            time_in_force="immediate_or_cancel",
+            self_trade_prevention_type="taker_at_cross",
+            post_only=False,
             exchange_index=order.exchange_index,
         )
     )
@@ -73,8 +100,14 @@ def encode_amend(order: AmendOrder) -> bytes:
             count=format_qty(order.qty),
             price=format_price(order.price),
             exchange_index=order.exchange_index,
+            expiration_time=_seconds(order.expires_at),
         )
     )
+
+
+def _seconds(expires_at: Ns | None) -> int | None:
+    """Return an expiry as the venue wants it, in whole seconds; what is left of one is given away."""
+    return None if expires_at is None else expires_at // SECOND
 
 
 def encode_subscribe(

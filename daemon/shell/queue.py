@@ -1,43 +1,42 @@
 """The one order queue: every order mutation of the daemon leaves through here, one consumer, cancels first.
 
-Before a command leaves, in this order: its journal record is on disk (fdatasync); for anything but a
-cancel, its time-to-live has not passed and what the decision rested on is still vouched for; the venue's
-token budget has room (`core.pacer`; cancels may use the reserve); for anything but a cancel, the outer
-bound of requests per second has room too (asyncio-throttle, which only this consumer asks). What fails a
-check is dropped with its reason, as an event, and never sent. An order that must wait for room keeps its
-place and is checked again each time; a cancel that comes in meanwhile passes it.
+Before a command leaves, in this order: its journal record is on disk (fdatasync); it is its turn, and what
+an order rests on is still vouched for (`waiting`); the venue's token budget has room (`core.pacer`; cancels
+may use the reserve); for anything but a cancel, the outer bound of requests per second has room too
+(asyncio-throttle, which only this consumer asks). What fails a check is dropped with its reason, as an
+event, and never sent. What must wait keeps its place and is checked again each time; what comes in meanwhile
+and goes before it passes it. Orders, or cancels, that may go at the same instant go as one batch.
 
-What the venue answers becomes an event: yes (`OrderAccepted`), no (`OrderRejected`), or not known
-(`OrderUnknown`); a request that surely never arrived is dropped (`OrderDropped`).
+How a request ended is told by `order_requests`.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import Awaitable, Callable
-from typing import assert_never
+from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 from asyncio_throttle.throttler import Throttler
 
 from daemon.core import events as e
-from daemon.core.commands import AmendOrder, CancelAll, CancelOrder, PlaceOrder
+from daemon.core.commands import AmendOrder, PlaceOrder, WithdrawOrder
 from daemon.core.pacer import Pacer
 from daemon.core.units import Ns
 from daemon.kalshi.costs import WriteCosts
-from daemon.kalshi.errors import Limited, Refused, Transient
 from daemon.kalshi.rest import Rest
+from daemon.shell.order_requests import OrderRequests
+from daemon.shell.waiting import CANCELS, Priority, Queued, Vouch, Waiting, WaitingLine, priority_of
+
+__all__ = ["OrderQueue", "Queued"]
 
 log = structlog.get_logger(__name__)
 
-Queued = PlaceOrder | AmendOrder | CancelOrder | CancelAll
 PACING_S = 0.001
-"""How often a command that waits for tokens asks again."""
+"""How often what waits for tokens is looked at again."""
 
 
 class OrderQueue:
-    """Holds commands, cancels before all others, and sends them one after the other.
+    """Holds commands and sends them, one request after the other.
 
     Args:
         venue: the REST client.
@@ -49,6 +48,7 @@ class OrderQueue:
         emit: takes the events that tell how a request ended.
         requests_per_s_max: outer bound for everything but cancels.
         in_flight_max: requests without an answer at one time, cancels not counted.
+        batch_max: orders, or cancels, in one request at most.
     """
 
     def __init__(
@@ -58,27 +58,29 @@ class OrderQueue:
         costs: WriteCosts,
         *,
         now: Callable[[], Ns],
-        vouch: Callable[[PlaceOrder | AmendOrder, Ns], str | None],
+        vouch: Vouch,
         synced: Callable[[int], Awaitable[None]],
         emit: Callable[[e.Event], None],
         requests_per_s_max: int,
         in_flight_max: int,
+        batch_max: int = 1,
     ) -> None:
-        self._venue = venue
         self.pacer = pacer
-        self._costs = costs
         self._now = now
-        self._vouch = vouch
         self._synced = synced
         self._emit = emit
+        self._line = WaitingLine(pacer, costs, vouch, batch_max)
+        self._sender = OrderRequests(venue, now=now, emit=emit, on_limited=lambda: pacer.empty(now()))
         self._throttler = Throttler(rate_limit=requests_per_s_max, period=1.0)
-        self._cancels: deque[tuple[CancelOrder | CancelAll, int, Ns]] = deque()
-        self._orders: deque[tuple[PlaceOrder | AmendOrder, int, Ns]] = deque()
         self._wake = asyncio.Event()
         self._in_flight_max = in_flight_max
         self._requests: set[asyncio.Task[None]] = set()
         self._order_requests = 0
+        self._synced_end = -1
+        """The offset up to which the disk is known to have everything."""
         self.sent_total = 0
+        self.batches_total = 0
+        """Requests that carried more than one command."""
         self.dropped_total = 0
         self.last_wait: Ns = 0
         """How long the last sent command waited here."""
@@ -88,7 +90,12 @@ class OrderQueue:
     @property
     def depth(self) -> int:
         """Commands that wait."""
-        return len(self._cancels) + len(self._orders)
+        return self._line.depth
+
+    @property
+    def depths(self) -> dict[Priority, int]:
+        """Commands that wait, by priority."""
+        return self._line.depths
 
     @property
     def in_flight(self) -> int:
@@ -101,34 +108,26 @@ class OrderQueue:
 
         A tape's time stands still until we are idle: waiting for tokens must not count as work.
         """
-        now = self._now()
-        if self._requests:
-            return False
-        if self._cancels:
-            return self.pacer.ready_at(self._cost(self._cancels[0][0]), now, may_use_reserve=True) > now
-        if self._orders:
-            is_starved = self.pacer.ready_at(self._cost(self._orders[0][0]), now, may_use_reserve=False) > now
-            return is_starved and self._why_not(self._orders[0][0]) is None
-        return True
+        return not self._requests and (not self._line.depth or self._line.is_starved(self._now()))
 
     def put(self, command: Queued, offset: int) -> None:
         """Queue a command that is recorded in the journal before `offset`."""
-        if isinstance(command, CancelOrder | CancelAll):
-            self._cancels.append((command, offset, self._now()))
-        else:
-            self._orders.append((command, offset, self._now()))
+        self._line.put(command, offset, self._now())
         self._wake.set()
+
+    def withdraw(self, command: WithdrawOrder) -> None:
+        """Drop a new order that still waits; one that has left is left alone."""
+        order = self._line.withdraw(command.client_order_id)
+        if order is not None:
+            self._drop(order, "superseded")
 
     async def run(self) -> None:
         """Send what is queued until cancelled. Cancellation leaves requests in flight to `drain`."""
         while True:
-            while not (self._cancels or self._orders):
+            while not self._line.depth:
                 self._wake.clear()
                 await self._wake.wait()  # an answered request wakes us too, with nothing to send
-            if self._cancels:
-                await self._send_cancel()
-            else:
-                await self._send_order()
+            await self._take_turn()
 
     async def drain(self, timeout_s: float) -> bool:
         """Wait for the answers in flight; False when some did not come in time."""
@@ -136,55 +135,28 @@ class OrderQueue:
             await asyncio.wait(set(self._requests), timeout=timeout_s)
         return not self._requests
 
-    async def _send_cancel(self) -> None:
-        """Send the first cancel, or leave it in its place until even the reserve has tokens for it."""
-        command, offset, queued_at = self._cancels[0]
-        await self._synced(offset)
-        if self.pacer.take(self._cost(command), self._now(), may_use_reserve=True):
-            self._cancels.popleft()
-            self._start(command, queued_at)
-        else:
-            await asyncio.sleep(PACING_S)
-
-    async def _send_order(self) -> None:
-        """Send or drop the first order, or leave it in its place while it may not go yet."""
-        command, offset, queued_at = self._orders[0]
-        reason = self._why_not(command)
-        if reason is None:
-            await self._synced(offset)
-            reason = self._why_not(command)  # the disk took its time
-        if reason is not None:
-            self._orders.popleft()
-            self._drop(command, reason)
-        elif self._cancels:
-            return  # one came in meanwhile, and goes first
-        elif self._has_room(command) and await self._has_turn():
-            self._orders.popleft()
-            is_taken = self.pacer.take(self._cost(command), self._now(), may_use_reserve=False)
-            assert is_taken, "only this consumer takes tokens"
-            self._start(command, queued_at)
-        else:
-            await self._nap(PACING_S)
-
-    def _has_room(self, command: PlaceOrder | AmendOrder) -> bool:
-        """Whether one more order fits in the token budget and among the requests in flight."""
+    async def _take_turn(self) -> None:
+        """Send or drop those whose turn it is, or leave them in their place while they may not go yet."""
         now = self._now()
-        ready_at = self.pacer.ready_at(self._cost(command), now, may_use_reserve=False)
-        return ready_at <= now and self._order_requests < self._in_flight_max
-
-    def _cost(self, command: Queued) -> int:
-        """Return the tokens that a command takes, by the venue's own list."""
-        match command:
-            case PlaceOrder():
-                return self._costs.place
-            case AmendOrder():
-                return self._costs.amend
-            case CancelOrder():
-                return self._costs.cancel
-            case CancelAll():
-                return self._costs.cancel_all
-            case _:
-                assert_never(command)
+        turn = self._line.choose(now, is_full=self._order_requests >= self._in_flight_max)
+        for command, reason in turn.lapsed:
+            self._drop(command, reason)
+        if not turn.entries:
+            if self._line.depth:
+                await self._nap(PACING_S)
+            return
+        if turn.entries[0].offset > self._synced_end:
+            offset = max(entry.offset for entry in turn.entries)
+            await self._synced(offset)
+            self._synced_end = offset
+            return  # the disk took its time: whose turn it is, and what is vouched for, is asked anew
+        entries = [entry for entry in turn.entries if entry.offset <= self._synced_end]
+        is_cancel = priority_of(entries[0].command) in CANCELS
+        if not is_cancel and not await self._has_turn():
+            await self._nap(PACING_S)
+            return
+        self._line.take(entries, now)
+        self._start(entries, is_cancel=is_cancel)
 
     async def _has_turn(self) -> bool:
         """Whether the outer bound lets a request out at this instant; if so, that is its turn.
@@ -197,10 +169,6 @@ class OrderQueue:
                 return True
         except TimeoutError:
             return False
-
-    def _why_not(self, command: PlaceOrder | AmendOrder) -> str | None:
-        now = self._now()
-        return "deadline_passed" if now > command.deadline else self._vouch(command, now)
 
     def _drop(self, command: PlaceOrder | AmendOrder, reason: str) -> None:
         self.dropped_total += 1
@@ -217,72 +185,21 @@ class OrderQueue:
         except TimeoutError:
             pass
 
-    def _start(self, command: Queued, queued_at: Ns) -> None:
-        self.sent_total += 1
-        self.last_wait = self._now() - queued_at
-        if self.on_wait is not None:
-            self.on_wait(self.last_wait)
-        is_order = isinstance(command, PlaceOrder | AmendOrder)
-        self._order_requests += is_order
-        task = asyncio.create_task(self._request(command), name=f"order-request-{self.sent_total}")
+    def _start(self, entries: Sequence[Waiting], *, is_cancel: bool) -> None:
+        self.sent_total += len(entries)
+        self.batches_total += len(entries) > 1
+        now = self._now()
+        for entry in entries:
+            self.last_wait = now - entry.queued_at
+            if self.on_wait is not None:
+                self.on_wait(self.last_wait)
+        self._order_requests += not is_cancel
+        commands = [entry.command for entry in entries]
+        task = asyncio.create_task(self._sender.send(commands), name=f"order-request-{self.sent_total}")
         self._requests.add(task)
-        task.add_done_callback(lambda done: self._finish(done, is_order=is_order))
+        task.add_done_callback(lambda done: self._finish(done, is_cancel=is_cancel))
 
-    def _finish(self, task: asyncio.Task[None], *, is_order: bool) -> None:
+    def _finish(self, task: asyncio.Task[None], *, is_cancel: bool) -> None:
         self._requests.discard(task)
-        self._order_requests -= is_order
+        self._order_requests -= not is_cancel
         self._wake.set()
-
-    async def _request(self, command: Queued) -> None:
-        """Send one request and tell how it ended. Never raises: an unforeseen error is an unknown outcome."""
-        match command:
-            case PlaceOrder():
-                await self._ask("place", command.client_order_id, self._venue.place(command))
-            case AmendOrder():
-                await self._ask("amend", command.client_order_id, self._venue.amend(command))
-            case CancelOrder():
-                await self._ask("cancel", command.client_order_id, self._venue.cancel(command))
-            case CancelAll():
-                await self._ask_cancel_all()
-            case _:
-                assert_never(command)
-
-    async def _ask(
-        self, action: e.OrderAction, client_order_id: str, reply: Awaitable[e.OrderAccepted]
-    ) -> None:
-        try:
-            accepted = await reply
-        except Refused as error:
-            self._emit(e.OrderRejected(action, client_order_id, error.code, error.details, self._now()))
-            self._emit(e.VenueAnswered(action, self._now()))
-        except Transient as error:
-            # It surely did not happen: the connection was refused, or the venue said to come back later.
-            self._note_limit(error)
-            self._emit(e.OrderDropped(action, client_order_id, str(error), self._now()))
-            self._emit(e.VenueFailed(action, str(error), self._now()))
-        except asyncio.CancelledError:
-            self._emit(e.OrderUnknown(action, client_order_id, "cancelled while waiting", self._now()))
-            raise
-        except Exception as error:  # noqa: BLE001 - whatever it was, the request may have arrived
-            self._emit(e.OrderUnknown(action, client_order_id, repr(error), self._now()))
-            self._emit(e.VenueFailed(action, repr(error), self._now()))
-        else:
-            self._emit(accepted)
-            self._emit(e.VenueAnswered(action, self._now()))
-
-    async def _ask_cancel_all(self) -> None:
-        try:
-            await self._venue.cancel_all()
-        except Refused as error:
-            log.error("cancel_all.rejected", code=error.code, details=error.details)
-            self._emit(e.VenueAnswered("cancel_all", self._now()))
-        except Exception as error:  # noqa: BLE001 - whatever it was, the orders may still rest
-            self._note_limit(error)
-            self._emit(e.VenueFailed("cancel_all", repr(error), self._now()))
-        else:
-            self._emit(e.VenueAnswered("cancel_all", self._now()))
-
-    def _note_limit(self, error: Exception) -> None:
-        """The venue found its bucket empty: what ours seemed to hold would only be refused like this one."""
-        if isinstance(error, Limited):
-            self.pacer.empty(self._now())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from daemon.core.commands import AmendOrder, CancelAll, CancelOrder, PlaceOrder
+from daemon.core.commands import AmendOrder, CancelAll, CancelOrder, PlaceOrder, ProbeOrder
 from daemon.core.units import HOUR, Ns
 from tests.core.worlds import T0, TICKER
 
@@ -52,6 +52,11 @@ def amend(number: int, deadline: Ns = FAR) -> AmendOrder:
 def cancel(number: int) -> CancelOrder:
     """A cancel of the order `kd-<number>`, which the venue knows as `v-<number>`."""
     return CancelOrder(f"kd-{number}", f"v-{number}", TICKER, 2, "because", T0)
+
+
+def probe(number: int) -> ProbeOrder:
+    """A probe of the order `kd-<number>`: one contract where nobody should meet it."""
+    return ProbeOrder(f"kd-{number}", TICKER, "bid", 100, 100, 2, T0)
 
 
 CANCEL_ALL = CancelAll("breaker opened", T0)

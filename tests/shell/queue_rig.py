@@ -32,7 +32,14 @@ class Rig:
     """A queue with its clock, its vouching and its disk in the test's hands; the rest is real."""
 
     def __init__(
-        self, rest: Rest, venue: Venue, pacer: Pacer, costs: WriteCosts, bound: int, in_flight: int
+        self,
+        rest: Rest,
+        venue: Venue,
+        pacer: Pacer,
+        costs: WriteCosts,
+        bound: int,
+        in_flight: int,
+        batch_max: int,
     ) -> None:
         self.venue = venue
         self.at: Ns = T0
@@ -50,6 +57,7 @@ class Rig:
             emit=self.events.append,
             requests_per_s_max=bound,
             in_flight_max=in_flight,
+            batch_max=batch_max,
         )
         self.consumer = asyncio.create_task(self.queue.run())
 
@@ -87,13 +95,14 @@ async def rig(
     costs: WriteCosts = COSTS,
     bound: int = 1_000,
     in_flight: int = 64,
+    batch_max: int = 1,
     timeout_s: float = 5.0,
     url: str | None = None,
 ) -> AsyncIterator[Rig]:
     """A queue in front of a venue. `tokens` are the bucket's capacity, refill per second and reserve."""
     async with asyncio.timeout(TEST_WITHIN_S), serving() as venue:
         rest = Rest(url or venue.url, None, lambda: T0, read_timeout_s=timeout_s, write_timeout_s=timeout_s)
-        subject = Rig(rest, venue, Pacer(*tokens), costs, bound, in_flight)
+        subject = Rig(rest, venue, Pacer(*tokens), costs, bound, in_flight, batch_max)
         try:
             yield subject
         finally:

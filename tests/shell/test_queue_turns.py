@@ -10,12 +10,13 @@ import msgspec
 import pytest
 
 from daemon.core import events as e
+from daemon.core.commands import DropOrderGroup, MakeOrderGroup, ResetOrderGroup
 from daemon.core.units import MILLISECOND, SECOND, Ns
 from daemon.kalshi.costs import WriteCosts
 from daemon.shell.journal import Journal, JournalFailed, JournalHeader
 from daemon.shell.queue import Queued
 from tests.core.worlds import T0
-from tests.shell.orders import CANCEL_ALL, amend, cancel, place, until
+from tests.shell.orders import CANCEL_ALL, amend, cancel, place, probe, until
 from tests.shell.queue_rig import A_WHILE_S, COSTS, rig
 
 # --- what must not leave -------------------------------------------------------------------------
@@ -138,21 +139,29 @@ async def test_cancels_leave_before_orders_that_were_queued_earlier() -> None:
         subject.put(place(1), place(2), cancel(7), place(3), CANCEL_ALL, cancel(8))
         await subject.idle()
         cancels = [name for name in subject.venue.names if not name.startswith("kd-")]
-        first_three = subject.venue.requests[:4]
-        assert {"v-7", "all", "v-8"} <= {request.name for request in first_three}
-        assert ["v-7", "all", "v-8"] == sorted(cancels, key=["v-7", "all", "v-8"].index)
+        assert {"v-7", "all", "v-8"} <= {request.name for request in subject.venue.requests[:4]}
+        assert ["all", "v-7", "v-8"] == sorted(cancels)
         orders = [name for name in subject.venue.names if name.startswith("kd-")]
         assert ["kd-1", "kd-2", "kd-3"] == orders
 
 
 @pytest.mark.parametrize(
     ("command", "cost"),
-    [(place(1), 31), (amend(1), 17), (cancel(1), 5), (CANCEL_ALL, 3)],
-    ids=["place", "amend", "cancel", "cancel_all"],
+    [
+        (place(1), 31),
+        (amend(1), 17),
+        (cancel(1), 5),
+        (CANCEL_ALL, 3),
+        (probe(1), 31),
+        (MakeOrderGroup(2, 1_000, T0), 7),
+        (ResetOrderGroup(2, "g", T0), 7),
+        (DropOrderGroup(2, "g", T0), 7),
+    ],
+    ids=["place", "amend", "cancel", "cancel_all", "probe", "make", "reset", "drop"],
 )
 async def test_each_request_takes_what_the_venues_list_says(command: Queued, cost: int) -> None:
     """Its own cost by the account's list, and nothing else."""
-    costs = WriteCosts(place=31, amend=17, decrease=1, cancel=5, cancel_all=3)
+    costs = WriteCosts(place=31, amend=17, decrease=1, cancel=5, cancel_all=3, group=7)
     async with rig(tokens=(100, 1, 20), costs=costs) as subject:
         subject.put(command)
         await subject.idle()
@@ -160,20 +169,23 @@ async def test_each_request_takes_what_the_venues_list_says(command: Queued, cos
 
 
 async def test_cancels_pass_though_orders_have_used_the_budget_up() -> None:
-    """Orders stop at the reserve, cancels may use it, and an order never takes what cancels left."""
+    """Orders stop at the reserve, cancels use it but for a cancel-all's tokens, which therefore passes."""
     async with rig(tokens=(4 * COSTS.place, 1, 2 * COSTS.place)) as subject:
         subject.put(*(place(number) for number in range(1, 6)))
         await until(lambda: len(subject.venue.requests) == 2)
         await asyncio.sleep(A_WHILE_S)
         assert ["kd-1", "kd-2"] == subject.venue.names
-        cancels = 2 * COSTS.place // COSTS.cancel
+        cancels = (2 * COSTS.place - COSTS.cancel_all) // COSTS.cancel
         subject.put(*(cancel(number) for number in range(cancels)))
         await until(lambda: len(subject.venue.requests) == 2 + cancels)
-        # The bucket is empty to the last token: now even a cancel waits, and time brings it through.
         subject.put(cancel(99))
         await asyncio.sleep(A_WHILE_S)
         assert "v-99" not in subject.venue.names
-        subject.at += 2 * SECOND
+        # The bucket holds a cancel-all's tokens: it passes all that waits; time brings the others through.
+        subject.put(CANCEL_ALL)
+        await until(lambda: "all" in subject.venue.names)
+        assert "v-99" not in subject.venue.names
+        subject.at += 4 * SECOND
         await until(lambda: "v-99" in subject.venue.names)
         assert 3 == subject.queue.depth
 

@@ -33,7 +33,7 @@ GOOD = Answer()
 
 
 class Request(msgspec.Struct, frozen=True):
-    """One request as it came in. `name` is the client order id, or the order's id, or "all"."""
+    """One request as it came in. `name` is the client order id, or the order's id, "all" or "batched"."""
 
     method: str
     path: str
@@ -41,6 +41,8 @@ class Request(msgspec.Struct, frozen=True):
     at: float
     """`time.monotonic`, when its head was read."""
     query: dict[str, str] = {}
+    entries: list[str] = []
+    """The names in a batch; its own name is "batched"."""
 
 
 ACCOUNT: dict[str, object] = {
@@ -79,17 +81,19 @@ class Venue:
         """Answer one request as told."""
         at = time.monotonic()
         content = await request.read()
-        name = json.loads(content)["client_order_id"] if content else request.path.rpartition("/")[2]
+        body = json.loads(content) if content else {}
+        entries = [str(one.get("client_order_id") or one["order_id"]) for one in body.get("orders", ())]
+        name = body.get("client_order_id") or request.path.rpartition("/")[2]
         if request.method == "DELETE" and request.path == ORDERS:
             name = "all"
-        self.requests.append(Request(request.method, request.path, name, at, dict(request.query)))
+        self.requests.append(Request(request.method, request.path, name, at, dict(request.query), entries))
         if request.method == "GET" and self.behave.get(name, self.otherwise) == GOOD:
             return await self._read(request)
         is_order = request.method == "POST"
         self.open_orders += is_order
         self.open_orders_peak = max(self.open_orders_peak, self.open_orders)
         try:
-            return await self._answer(request, name)
+            return await self._answer(request, name, entries)
         finally:
             self.open_orders -= is_order
 
@@ -101,7 +105,7 @@ class Venue:
             return web.json_response({"error": {"code": "not_found", "message": "not found"}}, status=404)
         return web.json_response(body(dict(request.query)) if callable(body) else body)
 
-    async def _answer(self, request: web.Request, name: str) -> web.StreamResponse:
+    async def _answer(self, request: web.Request, name: str, entries: list[str]) -> web.StreamResponse:
         answer = self.behave.get(name, self.otherwise)
         if self.held is not None:
             await self.held.wait()
@@ -113,10 +117,22 @@ class Venue:
             return web.Response()
         if answer.status:
             return web.Response(status=answer.status, text=answer.body, content_type="application/json")
+        if entries:
+            rows = [self._entry(request.method, entry) for entry in entries]
+            return web.json_response({"orders": rows}, status=200 if request.method == "DELETE" else 201)
         if request.method == "DELETE":
             return web.json_response({"order_id": name, "reduced_by": "10.00", "ts_ms": 1})
         body = {"order_id": f"v-{name}", "fill_count": "0.00", "remaining_count": "10.00", "ts_ms": 1}
         return web.json_response(body, status=200 if request.path.endswith("/amend") else 201)
+
+    def _entry(self, method: str, name: str) -> object:
+        """Return what a batch answers for one order: as told for its name, or yes."""
+        answer = self.behave.get(name)
+        if answer is not None and answer.body:
+            return json.loads(answer.body)
+        if method == "DELETE":
+            return {"order_id": name, "reduced_by": "10.00", "ts_ms": 1}
+        return {"order_id": f"v-{name}", "fill_count": "0.00", "remaining_count": "10.00", "ts_ms": 1}
 
 
 @asynccontextmanager

@@ -11,19 +11,21 @@ from typing import TypeAlias, TypeVar
 
 import msgspec
 
-from daemon.core.commands import AmendOrder, CancelOrder, PlaceOrder
+from daemon.core.commands import AmendOrder, CancelOrder, PlaceOrder, ProbeOrder
 from daemon.core.events import OrderAccepted, OrderAction
 from daemon.core.units import Qty, format_qty
 from daemon.kalshi import bodies
 from daemon.kalshi.decode import decode_count
-from daemon.kalshi.encode import encode_amend, encode_place
+from daemon.kalshi.encode import encode_amend, encode_place, encode_probe
 from daemon.kalshi.errors import Refused, Reply, Unknown, classify, read_error
 from daemon.kalshi.http import Params
 from daemon.kalshi.rest.calls import Calls, millis, part
 
 ORDERS = "/portfolio/events/orders"
 BatchOutcome: TypeAlias = OrderAccepted | Refused | Unknown
-"""What came of one order of a batch: `Unknown` is an entry that can't be read."""
+"""What came of one order of a batch: `Unknown` is an entry that can't be read, or the venue's own fault."""
+_VENUES_FAULT = frozenset({"internal_error", "internal_server_error", "service_unavailable", "timeout"})
+"""Codes of an entry that say no more than a 5xx does of a single request: it may have happened."""
 _T = TypeVar("_T")
 
 
@@ -61,6 +63,11 @@ class OrderCalls(WriteCalls):
         """
         reply = await self._write("POST", ORDERS, body=encode_place(order))
         return self._answer(reply, partial(self._accepted, "place", order.client_order_id))
+
+    async def probe(self, order: ProbeOrder) -> OrderAccepted:
+        """Send the id of an order in doubt again; what is sent rests nowhere. Raises as `place`."""
+        reply = await self._write("POST", ORDERS, body=encode_probe(order))
+        return self._answer(reply, partial(self._accepted, "probe", order.client_order_id))
 
     async def amend(self, order: AmendOrder) -> OrderAccepted:
         """Change price and total count of a resting order. Raises as `place`."""
@@ -151,10 +158,11 @@ class OrderCalls(WriteCalls):
         entry = bytes(raw)
         try:
             if bytes(msgspec.json.decode(entry, type=_Failed).error) not in (b"", b"null"):
-                return read_error(reply.status, entry)
+                error = read_error(reply.status, entry)
+                return Unknown(str(error)) if error.code in _VENUES_FAULT else error
             return read(entry)
-        except (msgspec.DecodeError, ValueError, RecursionError) as error:
-            return Unknown(f"HTTP {reply.status}: unreadable entry of a batch: {error}")
+        except (msgspec.DecodeError, ValueError, RecursionError) as unreadable:
+            return Unknown(f"HTTP {reply.status}: unreadable entry of a batch: {unreadable}")
 
     # --- answers --------------------------------------------------------------------------------
 
@@ -163,7 +171,7 @@ class OrderCalls(WriteCalls):
         answer = msgspec.json.decode(body, type=bodies.OrderReply)
         if answer.fill_count is None or answer.remaining_count is None:
             raise ValueError("without counts")
-        if action == "place" and answer.client_order_id not in (None, "", client_order_id):
+        if action in ("place", "probe") and answer.client_order_id not in (None, "", client_order_id):
             raise ValueError(f"an answer for {answer.client_order_id}")
         return OrderAccepted(
             action=action,

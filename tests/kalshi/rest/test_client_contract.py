@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Any, TypeAlias
 from urllib.parse import parse_qs
 
-from daemon.core.commands import AmendOrder, CancelOrder, PlaceOrder
+from daemon.core.commands import AmendOrder, CancelOrder, PlaceOrder, ProbeOrder
 from daemon.kalshi.errors import VenueError
 from daemon.kalshi.rest import Rest
 from tests.kalshi.frames import recorded
@@ -21,6 +21,7 @@ Call: TypeAlias = Callable[[Rest], Awaitable[object]]
 PLACE = PlaceOrder("id-1", "KX-A", "bid", 3500, 1000, "good_till_canceled", True, 2, "s", "why", 0, 1, None)
 AMEND = AmendOrder("id-1", "o-1", "KX-A", "bid", 3600, 500, 2, "s", "why", 0, 1, None)
 CANCEL = CancelOrder("id-1", "o-1", "KX-A", 2, "why", 0)
+PROBE = ProbeOrder("id-1", "KX-A", "bid", 100, 100, 2, 0)
 TIMES: Any = {
     f"{edge}_{family}_ts": 1
     for edge in ("min", "max")
@@ -84,6 +85,7 @@ READS: dict[str, list[Call]] = {
 }
 WRITES: dict[str, list[Call]] = {
     "place": [lambda rest: rest.place(PLACE)],
+    "probe": [lambda rest: rest.probe(PROBE)],
     "amend": [lambda rest: rest.amend(AMEND)],
     "cancel": [lambda rest: rest.cancel(CANCEL)],
     "cancel_all": [lambda rest: rest.cancel_all()],

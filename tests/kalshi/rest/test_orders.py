@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from daemon.core.commands import AmendOrder, CancelOrder, PlaceOrder
+from daemon.core.commands import AmendOrder, CancelOrder, PlaceOrder, ProbeOrder
 from daemon.core.events import OrderAccepted
 from daemon.core.units import MILLISECOND
 from daemon.kalshi.errors import Refused, Transient, Unknown
@@ -148,3 +148,30 @@ async def test_a_batch_that_does_not_fit_the_bucket_was_not_done() -> None:
         venue.requests.clear()
         assert ([], []) == (await rest.place_many([]), await rest.cancel_many([]))
         assert [] == venue.requests
+
+
+async def test_a_batch_entry_that_is_the_venues_own_fault_is_unknown() -> None:
+    """What would be a 5xx of a single order says as little in a batch: it may rest."""
+    async with calling() as (venue, rest):
+        failed = {"client_order_id": "id-1", "error": {"code": "internal_error", "message": "internal error"}}
+        tell(venue, f"{ORDERS}/batched", {"orders": [failed, {**DONE, "order_id": "o-2"}]}, "POST", 201)
+        first, second = await rest.place_many([PLACE, PLACE])
+        assert isinstance(first, Unknown)
+        assert isinstance(second, OrderAccepted)
+
+
+async def test_a_probe_sends_the_id_again_as_an_order_that_can_not_rest() -> None:
+    """A yes says that the id is used up now; "exists already" that it was before."""
+    probe = ProbeOrder("id-1", "KX-A", "bid", 100, 100, 2, 0)
+    async with calling() as (venue, rest):
+        tell(venue, ORDERS, {**DONE, "fill_count": "0.00", "remaining_count": "0.00"}, "POST", 201)
+        accepted = await rest.probe(probe)
+        assert ("probe", "id-1", 0, 0) == (
+            accepted.action, accepted.client_order_id, accepted.filled, accepted.remaining
+        )  # fmt: skip
+        body = json.loads(venue.requests[-1][2])
+        assert ("id-1", "immediate_or_cancel") == (body["client_order_id"], body["time_in_force"])
+        refusal = {"error": {"code": "order_already_exists", "message": "order already exists"}}
+        tell(venue, ORDERS, refusal, "POST", 409)
+        with pytest.raises(Refused, match="order_already_exists"):
+            await rest.probe(probe)

@@ -1,0 +1,223 @@
+"""From a request of the order queue to the events that tell how it ended. Every request ends in one.
+
+Yes is `OrderAccepted`, no is `OrderRejected`, not known is `OrderUnknown`; what surely never arrived, or met
+an empty bucket, is `OrderDropped`. A batch tells of each of its orders for itself; one that fails as a whole
+is told for each of them as a single request's failure would be. `VenueAnswered` and `VenueFailed` count
+requests.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeAlias, assert_never
+
+import structlog
+
+from daemon.core import events as e
+from daemon.core.commands import (
+    AmendOrder,
+    CancelAll,
+    CancelOrder,
+    DropOrderGroup,
+    MakeOrderGroup,
+    PlaceOrder,
+    ProbeOrder,
+    ResetOrderGroup,
+)
+from daemon.core.units import Ns
+from daemon.kalshi.errors import Limited, Refused, Transient, Unknown
+from daemon.kalshi.rest import Rest
+from daemon.kalshi.rest.orders import BatchOutcome
+from daemon.shell.waiting import GroupCommand, Queued
+
+log = structlog.get_logger(__name__)
+
+OrderRequest: TypeAlias = PlaceOrder | AmendOrder | CancelOrder | ProbeOrder
+_GONE = frozenset({"not_found", "order_group_not_found"})
+_LIMITED = "too_many_requests"
+
+
+class OrderRequests:
+    """Sends requests, and tells how they ended.
+
+    Args:
+        venue: the REST client.
+        now: our clock.
+        emit: takes the events.
+        on_limited: told when the venue found its bucket empty (429).
+    """
+
+    def __init__(
+        self,
+        venue: Rest,
+        *,
+        now: Callable[[], Ns],
+        emit: Callable[[e.Event], None],
+        on_limited: Callable[[], None],
+    ) -> None:
+        self._venue = venue
+        self._now = now
+        self._emit = emit
+        self._on_limited = on_limited
+
+    async def send(self, commands: Sequence[Queued]) -> None:
+        """Send one command, or several places or cancels as one batch."""
+        if len(commands) > 1:
+            await self._send_batch(commands)
+            return
+        (command,) = commands
+        match command:
+            case PlaceOrder():
+                await self._ask("place", command, self._venue.place(command))
+            case AmendOrder():
+                await self._ask("amend", command, self._venue.amend(command))
+            case CancelOrder():
+                await self._ask("cancel", command, self._venue.cancel(command))
+            case ProbeOrder():
+                await self._ask("probe", command, self._venue.probe(command))
+            case CancelAll():
+                await self._cancel_all()
+            case MakeOrderGroup() | ResetOrderGroup() | DropOrderGroup():
+                await self._ask_group(command)
+            case _:
+                assert_never(command)
+
+    async def _send_batch(self, commands: Sequence[Queued]) -> None:
+        places = [command for command in commands if isinstance(command, PlaceOrder)]
+        cancels = [command for command in commands if isinstance(command, CancelOrder)]
+        assert len(commands) in (len(places), len(cancels)), "the venue has batches of places and of cancels"
+        if places:
+            await self._ask_many("place", places, self._venue.place_many(places))
+        else:
+            await self._ask_many("cancel", cancels, self._venue.cancel_many(cancels))
+
+    async def _ask(
+        self, action: e.OrderAction, command: OrderRequest, reply: Awaitable[e.OrderAccepted]
+    ) -> None:
+        async def outcomes() -> Sequence[BatchOutcome]:
+            try:
+                return [await reply]
+            except Refused as error:
+                return [error]
+
+        await self._ask_many(action, [command], outcomes())
+
+    async def _ask_many(
+        self,
+        action: e.OrderAction,
+        commands: Sequence[OrderRequest],
+        reply: Awaitable[Sequence[BatchOutcome]],
+    ) -> None:
+        names = [command.client_order_id for command in commands]
+        try:
+            outcomes = await reply
+        except Refused as error:
+            outcomes = [error] * len(names)
+        except Transient as error:
+            # It surely did not happen: the connection was refused, or the venue said to come back later.
+            self._note_limit(error)
+            for name in names:
+                self._emit(e.OrderDropped(action, name, str(error), self._now()))
+            self._emit(e.VenueFailed(action, str(error), self._now()))
+            return
+        except asyncio.CancelledError:
+            for name in names:
+                self._emit(e.OrderUnknown(action, name, "cancelled while waiting", self._now()))
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it was, the request may have arrived
+            for name in names:
+                self._emit(e.OrderUnknown(action, name, repr(error), self._now()))
+            self._emit(e.VenueFailed(action, repr(error), self._now()))
+            return
+        failure: str | None = None
+        for name, outcome in zip(names, outcomes, strict=True):
+            failure = self._tell(action, name, outcome) or failure
+        if failure is None:
+            self._emit(e.VenueAnswered(action, self._now()))
+        else:
+            self._emit(e.VenueFailed(action, failure, self._now()))
+
+    def _tell(self, action: e.OrderAction, name: str, outcome: BatchOutcome) -> str | None:
+        """Tell of one order; return why the venue counts as failed, None when it answered."""
+        match outcome:
+            case e.OrderAccepted():
+                self._emit(outcome)
+                return None
+            case Unknown():
+                self._emit(e.OrderUnknown(action, name, repr(outcome), self._now()))
+                return repr(outcome)
+            case Refused() if outcome.code == _LIMITED:
+                # An entry of a batch that found the bucket empty: as a single one would be by its 429.
+                self._on_limited()
+                self._emit(e.OrderDropped(action, name, str(outcome), self._now()))
+                return str(outcome)
+            case Refused():
+                self._emit(e.OrderRejected(action, name, outcome.code, outcome.details, self._now()))
+                return None
+            case _:
+                assert_never(outcome)
+
+    async def _cancel_all(self) -> None:
+        try:
+            await self._venue.cancel_all()
+        except Refused as error:
+            log.error("cancel_all.rejected", code=error.code, details=error.details)
+            self._emit(e.VenueAnswered("cancel_all", self._now()))
+        except Exception as error:  # noqa: BLE001 - whatever it was, the orders may still rest
+            self._note_limit(error)
+            self._emit(e.VenueFailed("cancel_all", repr(error), self._now()))
+        else:
+            self._emit(e.VenueAnswered("cancel_all", self._now()))
+
+    # --- order groups ---------------------------------------------------------------------------
+
+    async def _ask_group(self, command: GroupCommand) -> None:
+        """Make, ask after, reset or drop a group. Unanswered, it is the core's to ask again."""
+        shard = command.exchange_index
+        try:
+            told = await self._told_group(command)
+        except Refused as error:
+            log.warning("order_group.rejected", code=error.code, details=error.details)
+            if error.code in _GONE:
+                self._emit(e.OrderGroupTold(shard, None, False, self._now()))
+            self._emit(e.VenueAnswered("order_group", self._now()))
+        except Exception as error:  # noqa: BLE001 - whatever it was, it may have happened: it is asked again
+            self._note_limit(error)
+            self._emit(e.VenueFailed("order_group", repr(error), self._now()))
+        else:
+            self._emit(told)
+            self._emit(e.VenueAnswered("order_group", self._now()))
+
+    async def _told_group(self, command: GroupCommand) -> e.OrderGroupTold:
+        venue, shard = self._venue, command.exchange_index
+        match command:
+            case MakeOrderGroup(order_group_id=None):
+                group_id = await venue.create_order_group(command.limit, exchange_index=shard)
+                return e.OrderGroupTold(shard, group_id, False, self._now())
+            case MakeOrderGroup(order_group_id=str(group_id)):
+                # A write says for certain whether it is there: reads lag.
+                await venue.limit_order_group(group_id, command.limit, exchange_index=shard)
+                is_triggered = await self._is_triggered(group_id)
+                return e.OrderGroupTold(shard, group_id, is_triggered, self._now())
+            case ResetOrderGroup(order_group_id=group_id):
+                await venue.reset_order_group(group_id, exchange_index=shard)
+                return e.OrderGroupTold(shard, group_id, False, self._now())
+            case DropOrderGroup(order_group_id=group_id):
+                await venue.delete_order_group(group_id, exchange_index=shard)
+                return e.OrderGroupTold(shard, None, False, self._now())
+            case _:
+                raise AssertionError(f"no request for {command}")
+
+    async def _is_triggered(self, group_id: str) -> bool:
+        """Return whether a group takes no orders. One that the lagging lists don't know yet is a new one."""
+        try:
+            return not (await self._venue.order_group(group_id)).is_auto_cancel_enabled
+        except Refused as error:
+            if error.code not in _GONE:
+                raise
+            return False
+
+    def _note_limit(self, error: Exception) -> None:
+        if isinstance(error, Limited):
+            self._on_limited()
