@@ -21,11 +21,13 @@ from daemon.core.breaker import Breaker
 from daemon.core.commands import AmendOrder, Command, PlaceOrder
 from daemon.core.decisions import Decision, Decisions, Outcome
 from daemon.core.engine_config import EngineConfig
+from daemon.core.exits import EXIT
+from daemon.core.features import CATALOGUE
 from daemon.core.gathering import Gathering
 from daemon.core.housekeeping import Housekeeping
 from daemon.core.issuing import Issuer, base36
 from daemon.core.market import Market
-from daemon.core.orders import Proposal, ProposeCancel, plan
+from daemon.core.orders import Proposal, ProposeCancel, ProposePlace, ProposeWithdraw, plan
 from daemon.core.risk import Approved, Refusal, Refused, Risk, vouch_market
 from daemon.core.scorer import FeatureSchema, Scorer
 from daemon.core.state import State
@@ -42,6 +44,8 @@ class Slot(msgspec.Struct, frozen=True):
 
     strategy: Strategy
     series: frozenset[str]
+    close_guard: Ns | None = None
+    """So long before a market's close this strategy leaves it; None for the one of the limits."""
 
 
 class Engine:
@@ -79,7 +83,16 @@ class Engine:
         self._issuer = Issuer(
             self.state, f"{config.order_id_prefix}-{base36(config.epoch)}-", config.order_ttl
         )
-        self.gathering = Gathering(self.state, config.limits, self.breaker, self._issuer)
+        self.gathering = Gathering(
+            self.state,
+            config.limits,
+            self.breaker,
+            self._issuer,
+            needs_reference=any(
+                name in CATALOGUE and CATALOGUE[name].source == "reference" for name, _ in self._required
+            ),
+            model_expires_at=config.model_expires_at,
+        )
         self._house = Housekeeping(config, self.state, self.breaker, self.risk, self._issuer)
 
     # --- events --------------------------------------------------------------------------------
@@ -114,7 +127,7 @@ class Engine:
             self._forget_gone()
             state.touched.update(dict.fromkeys(state.markets))
         touched, state.touched = state.touched, {}
-        self.gathering.new_day(now)
+        self.gathering.look(now)
         self.phase = self._next_phase()
         commands = self._house.probe(now)
         if self.phase != "stopped":
@@ -131,6 +144,7 @@ class Engine:
         markets = self.state.markets
         if len(self.scores) > len(markets):
             self.scores = {ticker: score for ticker, score in self.scores.items() if ticker in markets}
+        self.gathering.exits.forget_gone(markets)
         self.decisions.forget_gone(markets, len(markets) * len(self.slots))
 
     def _next_phase(self) -> Phase:
@@ -157,12 +171,19 @@ class Engine:
         if is_held:
             stop = "exchange_paused"
         view: MarketView | None = None
+        position = state.ledger.positions.get(ticker)
+        leaving = None if stop or position is None else self.gathering.exits.look(market, position)
         for slot in self.slots:
             name = slot.strategy.name
             if market.spec.series_ticker not in slot.series:
                 continue
             reason = stop or vouch_market(
-                market.spec, market.book, slot.strategy.book_changed_max, self.config.limits, now
+                market.spec,
+                market.book,
+                slot.strategy.book_changed_max,
+                self.config.limits,
+                now,
+                slot.close_guard,
             )
             mine = [order for order in orders if order.strategy == name] if orders else orders
             if reason is not None:
@@ -173,6 +194,8 @@ class Engine:
                 if not mine or reason == "book_unchanged" or is_held:
                     self._note(now, ticker, name, "refused", reason, None)
                     continue
+            elif leaving is not None:
+                wanted = Wanted((), leaving.reason)
             else:
                 if view is None:
                     view = self._view(market, now)
@@ -182,7 +205,15 @@ class Engine:
             if not proposals:
                 self._note(now, ticker, name, "idle", wanted.reason, self.scores.get(ticker))
             for proposal in proposals:
-                self._carry_out(proposal, market, now, commands)
+                if isinstance(proposal, ProposeWithdraw):
+                    commands.append(self._issuer.withdraw(proposal, now))
+                else:
+                    self._carry_out(proposal, market, now, commands)
+
+        if leaving is not None and leaving.target is not None and not orders:
+            # What rests goes first, so that the exit gives up no more than what is held.
+            exit_order = ProposePlace(ticker, EXIT, leaving.target)
+            self._carry_out(exit_order, market, now, commands)
 
     @property
     def leaves_orders(self) -> bool:
@@ -239,8 +270,14 @@ class Engine:
         else:
             verdict = self.risk.approve(
                 proposal,
-                self.gathering.of_market(market, self._book_changed_max(proposal.strategy), now),
-                self.gathering.of_account(ticker, self._stop_reason(), now),
+                self.gathering.of_market(
+                    market,
+                    self._book_changed_max(proposal.strategy),
+                    now,
+                    close_guard=self._close_guard(proposal.strategy),
+                    score=self.scores.get(ticker),
+                ),
+                self.gathering.of_account(market, self._stop_reason(), now),
                 now,
             )
         score = self.scores.get(ticker)
@@ -266,6 +303,9 @@ class Engine:
             (slot.strategy.book_changed_max for slot in self.slots if slot.strategy.name == strategy), None
         )
 
+    def _close_guard(self, strategy: str) -> Ns | None:
+        return next((slot.close_guard for slot in self.slots if slot.strategy.name == strategy), None)
+
     def vouch(self, command: PlaceOrder | AmendOrder, now: Ns) -> Refusal | None:
         """Return why this order must not leave at this instant; the queue asks at the moment of sending."""
         market = self.state.markets.get(command.ticker)
@@ -278,7 +318,15 @@ class Engine:
         return (
             self._stop_reason()
             or self.state.vouch(market, self.config.limits, now)
-            or vouch_market(market.spec, market.book, command.book_changed_max, self.config.limits, now)
+            or vouch_market(
+                market.spec,
+                market.book,
+                command.book_changed_max,
+                self.config.limits,
+                now,
+                self._close_guard(command.strategy),
+            )
+            or (self.gathering.entry_refusal(market, now) if command.purpose == "enter" else None)
         )
 
     def _note(

@@ -24,6 +24,7 @@ class EngineConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     fills. `audit_differences_max` unequal audits of a book in a row, and it is lost. `is_backfilled` says
     that the shell reads what was missed of a market and ends it with `MarketBackfilled`: until then nothing
     is sent there. `cancels_on_exit`: a stop takes out what rests; if not, it waits only for what is in flight.
+    From `model_expires_at` on no position is entered; None for never.
     """
 
     order_id_prefix: Annotated[str, msgspec.Meta(pattern="^[a-z0-9]{1,12}$")]
@@ -39,3 +40,4 @@ class EngineConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     is_backfilled: bool = False
     reference: ReferenceConfig = ReferenceConfig()
     cancels_on_exit: bool = True
+    model_expires_at: Ns | None = None

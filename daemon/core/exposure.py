@@ -2,29 +2,125 @@
 
 from __future__ import annotations
 
+import msgspec
+
+from daemon.core.market import Market
 from daemon.core.orders import Stake
-from daemon.core.risk import worst_loss
+from daemon.core.risk.grounds import reach, stake_cost
+from daemon.core.risk.worst_case import Contingency, worst_event_loss, worst_results
 from daemon.core.state import State
-from daemon.core.units import PRICE_ONE, Money, Price
+from daemon.core.units import Money, Price, Qty
+
+
+class Beyond(msgspec.Struct, frozen=True):
+    """What all markets but one add to what a proposal for that one is checked against. See `AccountRisk`."""
+
+    event_markets: tuple[Contingency, ...]
+    event_realized: Money
+    """The one market's own included."""
+    other_events_loss: Money
+    event_reach: Qty
+    series_reach: Qty
+    settlement_reach: Qty
+    total_reach: Qty
+    exposure: Money
 
 
 def cash_free(state: State) -> Money:
     """Return cash less what open orders may still take of it; 0 before the first reading."""
-    stakes = [order.stake for order in state.orders.values()]
-    taken = sum(qty * (price if side == "bid" else PRICE_ONE - price) for side, price, qty in stakes)
-    return (state.ledger.cash or 0) - taken
+    return (state.ledger.cash or 0) - sum(stake_cost(order.stake) for order in state.orders.values())
 
 
-def loss_elsewhere(state: State, ticker: str) -> Money:
-    """Return the sum of the worst losses of all markets but one, everything that may still trade included."""
+def is_ladder(market: Market) -> bool:
+    """Whether the strikes of a market's event are all of one number.
+
+    The venue says so, or the market is on an underlying whose price we know.
+    """
+    return market.spec.structure == "ladder" or market.spot.is_known
+
+
+def event_of(state: State, ticker: str) -> str:
+    """Return the event of a market; of one that we know nothing of, what its ticker begins with."""
+    market = state.markets.get(ticker)
+    return ticker.rpartition("-")[0] or ticker if market is None else market.spec.event_ticker
+
+
+def _stakes_by_market(state: State) -> dict[str, list[Stake]]:
+    """Return what may still trade by market, those without an order but with a position included."""
     stakes: dict[str, list[Stake]] = {name: [] for name in state.ledger.positions}
     for order in state.orders.values():
         stakes.setdefault(order.ticker, []).append(order.stake)
-    return sum(
-        worst_loss(state.ledger.positions.get(name), theirs)
-        for name, theirs in stakes.items()
-        if name != ticker
-    )
+    return stakes
+
+
+def _contingency(state: State, ticker: str, stakes: list[Stake]) -> Contingency | None:
+    """Return what a market can end with; None when nothing is held there and nothing may trade."""
+    position, market = state.ledger.positions.get(ticker), state.markets.get(ticker)
+    if not stakes and (position is None or not position.qty):
+        return None
+    results = worst_results(position, stakes)
+    if market is None:
+        return Contingency(None, is_ladder=False, results=results)
+    return Contingency(market.spec, is_ladder(market), results)
+
+
+def event_losses(state: State) -> dict[str, Money]:
+    """Return the worst case of every event in which something is held or may still trade."""
+    markets: dict[str, list[Contingency]] = {}
+    realized: dict[str, Money] = {}
+    for ticker, stakes in _stakes_by_market(state).items():
+        event = event_of(state, ticker)
+        position = state.ledger.positions.get(ticker)
+        realized[event] = realized.get(event, 0) + (position.realized if position is not None else 0)
+        contingency = _contingency(state, ticker, stakes)
+        if contingency is not None:
+            markets.setdefault(event, []).append(contingency)
+    return {event: worst_event_loss(theirs, realized[event]) for event, theirs in markets.items()}
+
+
+def beyond(state: State, market: Market) -> Beyond:
+    """Return what all markets but one add: positions, worst cases and costs, what may still trade included."""
+    ticker, spec = market.spec.ticker, market.spec
+    own = state.ledger.positions.get(ticker)
+    others: list[Contingency] = []
+    realized = own.realized if own is not None else 0
+    event_reach = series_reach = settlement_reach = total_reach = exposure = 0
+    for name, stakes in _stakes_by_market(state).items():
+        if name == ticker:
+            continue
+        position, other = state.ledger.positions.get(name), state.markets.get(name)
+        is_in_event = event_of(state, name) == spec.event_ticker
+        if is_in_event and position is not None:
+            realized += position.realized
+        contingency = _contingency(state, name, stakes)
+        if contingency is None:
+            continue
+        bids = sum(qty for side, _, qty in stakes if side == "bid")
+        asks = sum(qty for side, _, qty in stakes if side == "ask")
+        their_reach = reach(position.qty if position is not None else 0, bids, asks)
+        total_reach += their_reach
+        if is_in_event:
+            others.append(contingency)
+            event_reach += their_reach
+        if (other.spec.series_ticker if other else name.partition("-")[0]) == spec.series_ticker:
+            series_reach += their_reach
+        if other is not None and _settle_together(market, other):
+            settlement_reach += their_reach
+        exposure += (position.cost if position is not None else 0) + sum(map(stake_cost, stakes))
+    losses = event_losses(state)
+    losses.pop(spec.event_ticker, None)
+    return Beyond(
+        tuple(others), realized, sum(losses.values()),
+        event_reach, series_reach, settlement_reach, total_reach, exposure,
+    )  # fmt: skip
+
+
+def _settle_together(one: Market, other: Market) -> bool:
+    """Whether two markets are on one underlying and close at one time: one surprise moves both."""
+    if one.spec.close_at != other.spec.close_at:
+        return False
+    is_same_spot = one.spot.is_known and one.spot is other.spot
+    return is_same_spot or one.spec.series_ticker == other.spec.series_ticker
 
 
 def mark(state: State, ticker: str) -> Price | None:

@@ -3,45 +3,103 @@
 from __future__ import annotations
 
 from daemon.core.breaker import Breaker
-from daemon.core.exposure import cash_free, loss_elsewhere, marked_equity
+from daemon.core.exits import Exits
+from daemon.core.exposure import beyond, cash_free, is_ladder, marked_equity
 from daemon.core.issuing import Issuer
 from daemon.core.market import Market
-from daemon.core.risk import AccountRisk, Limits, MarketRisk, Refusal
+from daemon.core.risk import AccountRisk, Limits, MarketRisk, Refusal, vouch_entry
 from daemon.core.state import State
-from daemon.core.units import DAY, MINUTE, Money, Ns
+from daemon.core.track_record import TrackRecord
+from daemon.core.units import Money, Ns
 
 
 class Gathering:
-    """Reads `State` for the gate, and remembers with which equity this life, and each UTC day, began."""
+    """Reads `State` for the gate; keeps the track record and the exits, which only it needs."""
 
-    def __init__(self, state: State, limits: Limits, breaker: Breaker, issuer: Issuer) -> None:
+    def __init__(
+        self,
+        state: State,
+        limits: Limits,
+        breaker: Breaker,
+        issuer: Issuer,
+        *,
+        needs_reference: bool = False,
+        model_expires_at: Ns | None = None,
+    ) -> None:
+        """Build for one run.
+
+        Args:
+            state: the beliefs.
+            limits: the limits.
+            breaker: the breaker of the account.
+            issuer: what makes the commands, and so knows the pace.
+            needs_reference: whether the model has no score without the underlying's price.
+            model_expires_at: from when on the model is not to be used; None for never.
+        """
         self._state = state
         self._limits = limits
         self._breaker = breaker
         self._issuer = issuer
-        self._day = -1
-        self._equity_at_day_start: Money = 0
-        self.equity_at_start: Money | None = None
+        self._needs_reference = needs_reference
+        self._model_expires_at = model_expires_at
+        self.record = TrackRecord(state.ledger)
+        self.exits = Exits(limits)
 
-    def new_day(self, now: Ns) -> None:
-        """Note the equity with which this life, and each UTC day, begins."""
+    def look(self, now: Ns) -> None:
+        """Bring the track record up to date: once per decision, before any market is looked at."""
         if not self._state.account.is_reconciled:
+            self.record.forget_results()
             return
-        day = now // DAY
-        if day != self._day:
+        self.record.look_for_results()
+        if self.record.is_look_due(now):
             equity = marked_equity(self._state)
             if equity is not None:
-                self._day, self._equity_at_day_start = day, equity
-                if self.equity_at_start is None:
-                    self.equity_at_start = equity
+                self.record.tell_equity(equity, now)
+
+    @property
+    def equity_at_start(self) -> Money | None:
+        """The equity with which this run began; None before the account is reconciled."""
+        return self.record.equity_at_start
 
     def pnl(self) -> Money | None:
         """Return marked profit and loss since this life began; None before the account is reconciled."""
-        equity = marked_equity(self._state)
-        return None if equity is None or self.equity_at_start is None else equity - self.equity_at_start
+        equity, start = marked_equity(self._state), self.record.equity_at_start
+        return None if equity is None or start is None else equity - start
 
-    def of_market(self, market: Market, book_changed_max: Ns | None, now: Ns) -> MarketRisk:
-        """Return what a proposal for this market is checked against."""
+    def pnl_today(self) -> Money:
+        """Return marked profit and loss since midnight UTC; 0 before the account is reconciled."""
+        equity = marked_equity(self._state)
+        known = equity is not None and self.record.equity_at_start is not None
+        return equity - self.record.equity_at_day_start if known and equity is not None else 0
+
+    def drawdown(self) -> Money:
+        """Return the highest equity of this run less the equity now; 0 before the account is reconciled."""
+        equity = marked_equity(self._state)
+        return 0 if equity is None else self.record.drawdown(equity)
+
+    def entry_refusal(self, market: Market, now: Ns) -> Refusal | None:
+        """Return why no position may be entered in a market though one may be left; None when it may.
+
+        Asked at the decision, and again at the moment of sending.
+        """
+        if self.exits.is_stopped_out(market.spec.ticker):
+            return "stopped_out"
+        is_stale = self._needs_reference and market.spot.is_known and market.spot.source(now) is None
+        return vouch_entry(self._limits, self._model_expires_at, is_reference_stale=is_stale, now=now)
+
+    def of_market(
+        self,
+        market: Market,
+        book_changed_max: Ns | None,
+        now: Ns,
+        *,
+        close_guard: Ns | None = None,
+        score: float | None = None,
+    ) -> MarketRisk:
+        """Return what a proposal for this market is checked against.
+
+        `book_changed_max` and `close_guard` are the strategy's own limits; `score` is the model's P(YES).
+        """
         ticker = market.spec.ticker
         return MarketRisk(
             spec=market.spec,
@@ -52,22 +110,38 @@ class Gathering:
             book_changed_max=book_changed_max,
             feed=market.feed,
             refusal=self._state.refusal(market, self._limits, now),
+            close_guard=close_guard,
+            entry_refusal=self.entry_refusal(market, now),
+            is_ladder=is_ladder(market),
+            score=score,
+            recent_orders=self._issuer.pace.recent(ticker, now),
         )
 
-    def of_account(self, ticker: str, stop: Refusal | None, now: Ns) -> AccountRisk:
+    def of_account(self, market: Market, stop: Refusal | None, now: Ns) -> AccountRisk:
         """Return what a proposal for a market is checked against across all of them.
 
         `stop` is what stops everything new now, None when nothing does.
         """
         state = self._state
-        equity = marked_equity(state)
+        others = beyond(state, market)
         return AccountRisk(
             refusal=None if stop == "breaker_open" else stop,  # the gate judges the breaker itself
             breaker=self._breaker.state,
             is_trial_out=any(order.state == "placing" for order in state.orders.values()),
             private_feed=state.connections.private,
             cash_free=cash_free(state),
-            loss_elsewhere=loss_elsewhere(state, ticker),
-            pnl_today=0 if equity is None else equity - self._equity_at_day_start,
-            orders_last_minute=self._issuer.placed_since(now - MINUTE),
+            loss_elsewhere=others.other_events_loss,
+            pnl_today=self.pnl_today(),
+            orders_last_minute=self._issuer.pace.placed(now),
+            event_markets=others.event_markets,
+            event_realized=others.event_realized,
+            event_reach=others.event_reach,
+            series_reach=others.series_reach,
+            settlement_reach=others.settlement_reach,
+            total_reach=others.total_reach,
+            exposure_elsewhere=others.exposure,
+            open_orders=sum(not order.is_done for order in state.orders.values()),
+            requests_last_minute=self._issuer.pace.requests(now),
+            drawdown=self.drawdown(),
+            losing_streak=self.record.losing_streak,
         )

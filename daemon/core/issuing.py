@@ -6,16 +6,26 @@ the same ids, and no id comes twice, for ever.
 
 from __future__ import annotations
 
-from collections import deque
 from typing import assert_never
 
-from daemon.core.commands import AmendOrder, CancelOrder, OrderCommand, PlaceOrder, Purpose
-from daemon.core.orders import Order, ProposeAmend, ProposeCancel, ProposePlace
+from daemon.core.commands import (
+    AmendOrder,
+    CancelOrder,
+    OrderCommand,
+    PlaceOrder,
+    ProbeOrder,
+    Purpose,
+    WithdrawOrder,
+)
+from daemon.core.orders import Order, ProposeAmend, ProposeCancel, ProposePlace, ProposeWithdraw
+from daemon.core.pace import Pace
 from daemon.core.risk import Approved
 from daemon.core.state import State
-from daemon.core.units import Ns
+from daemon.core.units import PRICE_ONE, Ns, Qty
 
 DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+PROBE_QTY: Qty = 1
+"""0.01 contracts, the least that every market takes (sheet 3.1)."""
 VENUE_ROUTES = -1
 """The exchange index that lets the venue find a market's shard: for markets that we don't watch."""
 
@@ -36,13 +46,8 @@ class Issuer:
         self._id_prefix = id_prefix
         self._order_ttl = order_ttl
         self._sequence = 0
-        self._placed_at: deque[Ns] = deque()
-
-    def placed_since(self, since: Ns) -> int:
-        """Return how many orders were placed after an instant; earlier ones are forgotten."""
-        while self._placed_at and self._placed_at[0] <= since:
-            self._placed_at.popleft()
-        return len(self._placed_at)
+        self.pace = Pace()
+        """What went out within the last minute, which the gate asks for."""
 
     def issue(self, approved: Approved, book_changed_max: Ns | None, now: Ns) -> OrderCommand:
         """Record an approved proposal as in flight and return its command.
@@ -50,6 +55,7 @@ class Issuer:
         `book_changed_max` is the strategy's own limit, which the queue checks again.
         """
         proposal = approved.proposal
+        self.pace.note_request(now)
         match proposal:
             case ProposeCancel():
                 return self._cancel(proposal, now)
@@ -59,6 +65,37 @@ class Issuer:
                 return self._place(proposal, approved.purpose, book_changed_max, now)
             case _:
                 assert_never(proposal)
+
+    def withdraw(self, proposal: ProposeWithdraw, now: Ns) -> WithdrawOrder:
+        """Return the command that gives up a new order should it still wait; the order stays as it is."""
+        self._state.orders[proposal.client_order_id].is_withdrawn = True
+        return WithdrawOrder(proposal.client_order_id, proposal.reason, now)
+
+    def probe(self, order: Order, now: Ns) -> ProbeOrder | None:
+        """Return the command that asks whether an order arrived; None where its market's prices aren't known.
+
+        The price is the market's last one on the far side of its book: lowest for a bid, highest for an ask.
+        Whatever it could fill is a part of what the order itself may, and that is counted as exposure.
+        """
+        market = self._state.markets.get(order.ticker)
+        if market is None:
+            return None
+        price = market.grid.ceil(1) if order.side == "bid" else market.grid.floor(PRICE_ONE - 1)
+        if price is None:
+            return None
+        self.pace.note_request(now)
+        order.is_probing = True
+        order.probes += 1
+        order.sent_at_latest = now
+        return ProbeOrder(
+            order.client_order_id,
+            order.ticker,
+            order.side,
+            price,
+            min(PROBE_QTY, order.qty),
+            market.spec.exchange_index,
+            now,
+        )
 
     def _exchange_index(self, ticker: str) -> int:
         market = self._state.markets.get(ticker)
@@ -106,8 +143,7 @@ class Issuer:
         target = proposal.target
         self._sequence += 1
         client_order_id = f"{self._id_prefix}{base36(self._sequence)}"
-        self._placed_at.append(now)
-        self._state.orders[client_order_id] = Order(
+        order = self._state.orders[client_order_id] = Order(
             client_order_id=client_order_id,
             ticker=proposal.ticker,
             side=target.side,
@@ -116,7 +152,9 @@ class Issuer:
             style=target.style,
             strategy=proposal.strategy,
             at=now,
+            purpose=purpose,
         )
+        self.pace.note_placed(order, now)
         is_take = target.style == "take"
         return PlaceOrder(
             client_order_id=client_order_id,

@@ -130,6 +130,11 @@ class Spot:
         """The choice that was made at one instant holds up to another, unless a source is heard."""
         self.tickers: dict[str, None] = {}
 
+    @property
+    def is_known(self) -> bool:
+        """Whether it is an underlying of the configuration, and not the stand-in for those that are not."""
+        return bool(self._sources)
+
     def forget_choice(self) -> None:
         """A source told something: whatever was chosen may be another one now."""
         self._until = 0

@@ -1,0 +1,98 @@
+"""Stop-loss and take-profit: a position that has lost or won enough is given up, whatever a strategy wants.
+
+They are exits and no entries. A position is held against its mark, the mid of a book with both sides, per
+contract and fees apart. Once one of the two is reached the market's strategies want nothing there any more:
+what rests is taken out first, then one reducing order at a time takes what the book offers within the price
+collar, until the position is flat. After a stop-loss nothing is entered in that market again in this run; a
+strategy that saw an edge at a price would else see the same one a moment later, and a worse one each time.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from daemon.core.ledger import Position
+from daemon.core.market import Market
+from daemon.core.risk import Limits
+from daemon.core.strategy import Target
+from daemon.core.units import PRICE_ONE, Money, Price, Qty
+
+EXIT = "exit"
+"""The name under which exits are ordered, as a strategy's."""
+
+
+class Leaving(msgspec.Struct, frozen=True):
+    """Why a position is given up, and the order that does it; None while there is nothing to be had."""
+
+    reason: str
+    target: Target | None
+
+
+class Exits:
+    """Remembers which positions are being given up, and which markets were stopped out."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._reasons: dict[str, str] = {}
+        self._stopped: dict[str, None] = {}
+
+    def is_stopped_out(self, ticker: str) -> bool:
+        """Whether a stop-loss closed a position in this market, or is about to."""
+        return ticker in self._stopped
+
+    def look(self, market: Market, position: Position) -> Leaving | None:
+        """Return how a position is to be given up; None when it isn't. The market's book is vouched for."""
+        limits, ticker = self._limits, market.spec.ticker
+        if limits.stop_loss is None and limits.take_profit is None:
+            return None
+        if not position.qty:
+            self._reasons.pop(ticker, None)
+            return None
+        reason = self._reasons.get(ticker) or self._breach(market, position.qty, position.cost)
+        if reason is None:
+            return None
+        self._reasons[ticker] = reason
+        if reason.startswith("stop-loss"):
+            self._stopped[ticker] = None
+        return Leaving(reason, self._target(market, position.qty, reason))
+
+    def forget_gone(self, markets: dict[str, Market]) -> None:
+        """Forget markets that are no more."""
+        if len(self._stopped) > len(markets) or len(self._reasons) > len(markets):
+            self._stopped = {ticker: None for ticker in self._stopped if ticker in markets}
+            self._reasons = {ticker: why for ticker, why in self._reasons.items() if ticker in markets}
+
+    def _breach(self, market: Market, qty: Qty, cost: Money) -> str | None:
+        """Return which of the two limits the position has reached, in words; None for neither."""
+        limits, bid, ask = self._limits, market.book.bid, market.book.ask
+        if bid is None or ask is None:
+            return None
+        # Doubled, the mid is exact: gain = 2 x (worth - cost), over all contracts.
+        double_worth = qty * (bid + ask) if qty > 0 else -qty * (2 * PRICE_ONE - bid - ask)
+        gain = double_worth - 2 * cost
+        if limits.stop_loss is not None and gain <= -2 * abs(qty) * limits.stop_loss:
+            return f"stop-loss: {_per_contract(-gain, qty)} of {limits.stop_loss / 100:g} cents lost"
+        if limits.take_profit is not None and gain >= 2 * abs(qty) * limits.take_profit:
+            return f"take-profit: {_per_contract(gain, qty)} of {limits.take_profit / 100:g} cents won"
+        return None
+
+    def _target(self, market: Market, qty: Qty, reason: str) -> Target | None:
+        """Return an order for what the book offers within the price collar; None when that is nothing."""
+        book = market.book
+        ladder = book.yes if qty > 0 else book.no
+        wanted = min(abs(qty), self._limits.order_qty_max)
+        found, worst = 0, None
+        # Both ladders are bids on their own scale: what we hold of an outcome is sold to its bidders.
+        for price in reversed(ladder.prices):
+            if ladder.prices[-1] - price > self._limits.price_away_max or found >= wanted:
+                break
+            found += ladder.sizes[price]
+            worst = price
+        if worst is None:
+            return None
+        price_yes: Price = worst if qty > 0 else PRICE_ONE - worst
+        return Target("ask" if qty > 0 else "bid", price_yes, min(found, wanted), "take", reason)
+
+
+def _per_contract(double_gain: int, qty: Qty) -> str:
+    return f"{double_gain / (2 * abs(qty)) / 100:.1f}"

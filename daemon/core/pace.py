@@ -1,0 +1,47 @@
+"""How much went out lately: requests of all kinds, and our last orders by market. All within one minute."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from daemon.core.orders import Order
+from daemon.core.units import MINUTE, Ns
+
+
+class Pace:
+    """What was sent within the last minute."""
+
+    def __init__(self) -> None:
+        self._requests: deque[Ns] = deque()
+        self._placed: deque[tuple[Ns, Order]] = deque()
+
+    def note_request(self, now: Ns) -> None:
+        """Count one order request, of whatever kind."""
+        self._requests.append(now)
+        self._forget(now)
+
+    def note_placed(self, order: Order, now: Ns) -> None:
+        """Remember a new order; what becomes of it is seen in the order itself."""
+        self._placed.append((now, order))
+        self._forget(now)
+
+    def requests(self, now: Ns) -> int:
+        """Return how many order requests were made within a minute."""
+        self._forget(now)
+        return len(self._requests)
+
+    def placed(self, now: Ns) -> int:
+        """Return how many orders were placed within a minute."""
+        self._forget(now)
+        return len(self._placed)
+
+    def recent(self, ticker: str, now: Ns) -> tuple[tuple[Ns, Order], ...]:
+        """Return the orders that were placed in a market within a minute, and when."""
+        self._forget(now)
+        return tuple((placed_at, order) for placed_at, order in self._placed if order.ticker == ticker)
+
+    def _forget(self, now: Ns) -> None:
+        while self._requests and self._requests[0] <= now - MINUTE:
+            self._requests.popleft()
+        while self._placed and self._placed[0][0] <= now - MINUTE:
+            self._placed.popleft()
