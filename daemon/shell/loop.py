@@ -23,6 +23,7 @@ from daemon.core.commands import (
     CancelOrder,
     Command,
     Decided,
+    DropOrderGroup,
     LatchHalt,
     LiftHalt,
     MakeOrderGroup,
@@ -188,12 +189,21 @@ class Pump:
 
     def _dispatch(self, command: Command, offset: int) -> None:
         match command:
-            case PlaceOrder() | AmendOrder() | CancelOrder() | CancelAll():
+            case (
+                PlaceOrder()
+                | AmendOrder()
+                | CancelOrder()
+                | CancelAll()
+                | ProbeOrder()
+                | MakeOrderGroup()
+                | ResetOrderGroup()
+                | DropOrderGroup()
+            ):
                 self._queue.put(command, offset)
+            case WithdrawOrder():
+                self._queue.withdraw(command)
             case Reconcile() | ProbeVenue():
                 self._reader.put(command)
-            case WithdrawOrder() | ProbeOrder() | MakeOrderGroup() | ResetOrderGroup():
-                raise AssertionError("nothing decides these yet")
             case LatchHalt() | LiftHalt():
                 pass  # carried out before all others
             case Decided():

@@ -173,14 +173,14 @@ class FillsRead(Fact, frozen=True, gc=True):
 class OrderGroupTold(Fact, frozen=True):
     """The order group in force on a shard, as the venue told it. Triggered, it takes no order until reset.
 
-    `order_group_id` is None when the one that we knew is gone.
+    `order_group_id` is None when the one that we knew is gone. The stream tells no shard (None): there the
+    group is known by its id, is maybe not ours, and `is_gone` says that it was taken out.
     """
 
-    exchange_index: int
+    exchange_index: int | None
     order_group_id: str | None
     is_triggered: bool
     received_at: Ns
-
     is_gone: bool = False
 
 
@@ -228,6 +228,7 @@ class CashFlowsRead(Fact, frozen=True, gc=True):
     asked_at: Ns
     received_at: Ns
     flows: tuple[CashFlow, ...]
+
 
 class AccountDoubted(Fact, frozen=True):
     """The private stream may have kept something from us (a gap, a bad message): read again."""
