@@ -1,57 +1,71 @@
 """What the account needs whatever the markets do: cancel-all, probes, readings, orders that nobody owns.
 
-Asked once per decision, before any market is looked at.
+Asked once per decision, before any market is looked at. An order of unknown outcome is asked after in two
+ways until one of them tells: its market's orders are read, ended ones included; and, if nobody has told that
+it arrived, its id is sent again (`ProbeOrder`), a few times with growing pauses. Both cease by themselves:
+past its signature's life, lists that lack it are the proof.
 """
 
 from __future__ import annotations
 
-from daemon.core.breaker import Breaker
+from daemon.core.breakers import Breakers
 from daemon.core.commands import CancelAll, Command, ProbeVenue, Reconcile
 from daemon.core.engine_config import EngineConfig
 from daemon.core.issuing import Issuer
-from daemon.core.orders import ProposeCancel
+from daemon.core.orders import Order, ProposeCancel
 from daemon.core.own_orders import ADOPTED
 from daemon.core.risk import Risk
 from daemon.core.state import State
 from daemon.core.units import SECOND, Ns
+
+PROBE_AFTER: tuple[Ns, ...] = (SECOND, 2 * SECOND, 4 * SECOND, 8 * SECOND)
+"""How long after the last thing that was sent with its id an order is probed for, first to last probe. The
+first is longer than an answer on the stream is likely to take."""
+DOUBTFUL_MAX = 10
+"""Markets whose orders are read in one reconciliation, one request each; more take turns."""
 
 
 class Housekeeping:
     """Keeps when what was asked for last."""
 
     def __init__(
-        self, config: EngineConfig, state: State, breaker: Breaker, risk: Risk, issuer: Issuer
+        self, config: EngineConfig, state: State, breakers: Breakers, risk: Risk, issuer: Issuer
     ) -> None:
         self._config = config
         self._state = state
-        self._breaker = breaker
+        self._breakers = breakers
         self._risk = risk
         self._issuer = issuer
         self._asked_at: Ns | None = None
         self._probed_at: Ns = 0
-        self.is_cancel_all_due = False
+        self._doubtful_turn = 0
 
     def probe(self, now: Ns) -> list[Command]:
         """Return what goes out at all times, stopped or not: cancel-all and the probe of the venue."""
         commands: list[Command] = []
         state = self._state
-        if self.is_cancel_all_due:
-            self.is_cancel_all_due = False
+        if self._breakers.is_cancel_all_due:
+            self._breakers.is_cancel_all_due = False
             state.is_reading_due = True
             commands.append(CancelAll("breaker opened", now))
-        is_asking = self._breaker.state == "open" or state.exchange.is_supposed(now)
+        is_asking = not self._breakers.is_answered or state.exchange.is_supposed(now)
         if is_asking and now - self._probed_at >= self._config.probe_every:
             self._probed_at = now
             commands.append(ProbeVenue(now))
         return commands
 
     def keep(self, now: Ns) -> list[Command]:
-        """Return the cancels of orders that nobody owns, and the reading that is due."""
+        """Return the cancels of orders that nobody owns, the probes, and the reading that is due."""
         commands: list[Command] = []
         state = self._state
-        is_doubtful = not state.account.is_reconciled
+        is_unsettled = not state.account.is_reconciled
+        doubtful: dict[str, None] = {}
         for order in tuple(state.orders.values()):
-            is_doubtful = is_doubtful or order.state == "unknown" or not order.is_open
+            is_unsettled = is_unsettled or order.state == "unknown" or not order.is_open
+            if order.state == "unknown":
+                doubtful[order.ticker] = None
+                if self._is_probe_due(order, now) and (command := self._issuer.probe(order, now)) is not None:
+                    commands.append(command)
             # Nobody else would take these out: their strategy is a previous life's, or their market is gone.
             is_orphan = order.strategy == ADOPTED or order.ticker not in state.markets
             if is_orphan and order.state == "resting" and not state.is_exchange_paused(order.ticker, now):
@@ -61,11 +75,40 @@ class Housekeeping:
         if (
             since is None
             or (state.is_reading_due and since >= SECOND // 4)
-            or (is_doubtful and since >= SECOND)
+            or (is_unsettled and since >= SECOND)
             or since >= self._config.reconcile_every
         ):
             reason = "due" if state.account.is_reconciled else "not reconciled"
             self._asked_at = now
             state.is_reading_due = False
-            commands.append(Reconcile(reason, now))
+            commands.append(Reconcile(reason, now, self._turn_of(tuple(doubtful))))
         return commands
+
+    def _is_probe_due(self, order: Order, now: Ns) -> bool:
+        """Whether an order that nobody has acknowledged is to be asked after now.
+
+        Not while a person has stopped us, for whom a probe is an order like any other; not while the venue
+        would refuse it for its own state, which teaches nothing.
+        """
+        if order.order_id is not None or order.has_arrived or order.is_probing:
+            return False
+        if order.probes >= len(PROBE_AFTER) or now < order.sent_at_latest + PROBE_AFTER[order.probes]:
+            return False
+        state = self._state
+        market = state.markets.get(order.ticker)
+        return (
+            market is not None
+            and market.spec.status == "active"
+            and state.exchange.refusal(market.spec.exchange_index, now) is None
+            and state.halt_reason is None
+            and state.flatten is None
+            and self._breakers.is_answered
+        )
+
+    def _turn_of(self, doubtful: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the markets whose orders are read this time."""
+        if len(doubtful) <= DOUBTFUL_MAX:
+            return doubtful
+        start = self._doubtful_turn % len(doubtful)
+        self._doubtful_turn = start + DOUBTFUL_MAX
+        return (doubtful + doubtful)[start : start + DOUBTFUL_MAX]

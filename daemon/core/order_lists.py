@@ -1,18 +1,27 @@
-"""Our orders against the venue's lists of them: what is listed rests, and when an absence proves an end."""
+"""Our orders against the venue's lists of them: what is listed is so, and when an absence proves an end.
+
+Two lists tell of our orders. The one of all that rest lags: it is evidence against what we know only when
+it was asked for `READ_LAG` after we knew it. The one of a doubtful market's ended orders is final whenever
+it was read, for what has ended stays so.
+
+An order that was known to rest and is missing among those that rest has ended; how, only its market's list
+tells, so it becomes unknown. One that was never acknowledged and stands in neither list has not arrived;
+as its request may still be on the way, that is concluded `ABSENT_AFTER` the last one was sent.
+"""
 
 from __future__ import annotations
 
 from daemon.core import events as e
 from daemon.core.orders import Order
-from daemon.core.own_orders import READ_LAG, OrderBeliefs
-from daemon.core.units import SECOND, Ns
-
-ABSENT_AFTER: Ns = 35 * SECOND
-"""A request's signature expires within 15 to 30 s: one that no list shows after this never arrived."""
+from daemon.core.own_orders import ABSENT_AFTER, READ_LAG, TOLD, OrderBeliefs
 
 
 def compare_orders(beliefs: OrderBeliefs, event: e.AccountReconciled) -> bool:
-    """Take in the list of orders; True while it lacks one of ours that may rest all the same."""
+    """Take in the lists of orders; True while they lack one of ours that may rest all the same."""
+    for ended in event.ended:
+        order = beliefs.orders.get(ended.client_order_id)
+        if order is not None and order.is_open:
+            _end(beliefs, order, ended, event)
     listed = {told.client_order_id: told for told in event.orders}
     for client_order_id, told in listed.items():
         order = beliefs.orders.get(client_order_id)
@@ -21,10 +30,7 @@ def compare_orders(beliefs: OrderBeliefs, event: e.AccountReconciled) -> bool:
         # The list may be older than what we know of the order; of one that was never acknowledged we know
         # nothing, and that it is listed says enough.
         elif order.is_open and (order.touched_at < event.asked_at - READ_LAG or order.order_id is None):
-            order.order_id = told.order_id
-            order.tell_filled(told.filled)
-            beliefs.take_terms(order, told.price, told.filled + told.remaining, "resting")
-            beliefs.happen(order, "told_resting", event.received_at)
+            _rest(beliefs, order, told, event)
     absent = [
         order
         for order in beliefs.orders.values()
@@ -35,14 +41,42 @@ def compare_orders(beliefs: OrderBeliefs, event: e.AccountReconciled) -> bool:
     return any(order.is_open for order in absent)
 
 
+def _rest(beliefs: OrderBeliefs, order: Order, told: e.OrderSnapshot, event: e.AccountReconciled) -> None:
+    _take_filled(beliefs, order, told.order_id, told.filled)
+    beliefs.take_terms(order, told.price, told.filled + told.remaining, "resting", event.asked_at)
+    beliefs.happen(order, "told_resting", event.received_at)
+
+
+def _end(beliefs: OrderBeliefs, order: Order, ended: e.EndedOrder, event: e.AccountReconciled) -> None:
+    """Close an order as the list of ended ones says; fills that it names and we lack are waited for."""
+    if ended.status == "resting":
+        return  # such a list holds none; if it does, the list of what rests tells its terms
+    _take_filled(beliefs, order, ended.order_id, ended.filled)
+    beliefs.happen(order, TOLD[ended.status], event.received_at)
+
+
+def _take_filled(beliefs: OrderBeliefs, order: Order, order_id: str, filled: int) -> None:
+    beliefs.learn_id(order, order_id)
+    order.tell_filled(filled)
+    if beliefs.ledger.cash is None:
+        # Nothing is believed yet: what it traded stands in the lists that are about to be, and its fills
+        # may be too old to be told again.
+        order.booked = max(order.booked, filled)
+
+
 def _conclude_absent(beliefs: OrderBeliefs, order: Order, event: e.AccountReconciled) -> None:
-    """Close an order that the venue's list lacks, when the list is late enough to prove it."""
-    unlisted_for = event.asked_at - order.touched_at
-    if order.order_id is None:
-        if unlisted_for >= ABSENT_AFTER:
-            order.is_presumed = True
-            beliefs.happen(order, "place_rejected", event.received_at)
-    elif unlisted_for >= READ_LAG:
-        is_whole = order.booked >= order.qty
-        order.is_presumed = True
-        beliefs.happen(order, "told_executed" if is_whole else "told_canceled", event.received_at)
+    """Take in that neither list has the order, when they are late enough to prove something."""
+    if order.state == "resting" and event.asked_at >= order.touched_at + READ_LAG:
+        beliefs.happen(order, "told_absent", event.received_at)
+    if order.state != "unknown" or order.is_probing or order.ticker not in event.doubtful:
+        return
+    if event.asked_at < order.sent_at_latest + ABSENT_AFTER:
+        return
+    order.is_presumed = True
+    if order.order_id is None and not order.has_arrived:
+        beliefs.happen(order, "told_never_arrived", event.received_at)
+        return
+    # It got there, and the venue has forgotten it. Nothing but its own silence will ever say more.
+    beliefs.counts["orders_forgotten"] += 1
+    is_whole = order.booked >= order.qty
+    beliefs.happen(order, "told_executed" if is_whole else "told_canceled", event.received_at)

@@ -1,12 +1,6 @@
-"""The life of our orders as one table, and the plan from what a strategy wants to what must be asked for.
+"""One of our orders, and the plan from what a strategy wants to what must be asked for.
 
-    placing ──▶ resting ──▶ amending ──▶ resting …          open: may still trade
-       │           │            │
-       │           └──▶ canceling ──▶ canceled               closed: canceled, executed, rejected, dropped
-       └──▶ unknown (did it arrive?) ──▶ what the venue tells
-
-What is absent: no edge leaves `unknown` by waiting or by assuming; only the venue's word does. A closed
-order never reopens, but a fill may still come to it: cancel-then-fill is legal, the two race.
+What may happen to an order stands in `lifecycle`.
 """
 
 from __future__ import annotations
@@ -16,78 +10,15 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from daemon.core.commands import Purpose
+from daemon.core.lifecycle import IN_FLIGHT, OPEN, Happening, OrderState, following
 from daemon.core.strategy import Target
 from daemon.core.units import BookSide, Ns, Price, Qty
 
-OrderState: TypeAlias = Literal[
-    "placing", "resting", "amending", "canceling", "unknown", "canceled", "executed", "rejected", "dropped"
-]
-Happening: TypeAlias = Literal[
-    "place_accepted",
-    "place_rejected",
-    "place_dropped",
-    "outcome_unknown",
-    "amend_requested",
-    "amend_settled",
-    "cancel_requested",
-    "cancel_dropped",
-    "told_resting",
-    "told_canceled",
-    "told_executed",
-]
-"""`amend_settled`: an amend was accepted, rejected or dropped: the order rests, with the terms it has.
-`outcome_unknown`: a request timed out, or a cancel got a 404, which tells nothing.
-`told_*`: the venue's stream, reply or list says what the order is now."""
-
-OPEN: frozenset[OrderState] = frozenset({"placing", "resting", "amending", "canceling", "unknown"})
 BOOK_SIDES: tuple[BookSide, ...] = ("bid", "ask")
-IN_FLIGHT: frozenset[OrderState] = frozenset({"placing", "amending", "canceling", "unknown"})
-
-_TOLD_OPEN: dict[Happening, OrderState] = {"told_canceled": "canceled", "told_executed": "executed"}
-_STAY: tuple[Happening, ...] = ("told_resting", "told_canceled", "told_executed")
-
-LIFECYCLE: dict[tuple[OrderState, Happening], OrderState] = {
-    ("placing", "place_accepted"): "resting",
-    ("placing", "place_rejected"): "rejected",
-    ("placing", "place_dropped"): "dropped",
-    ("placing", "outcome_unknown"): "unknown",
-    ("placing", "told_resting"): "resting",
-    ("resting", "place_accepted"): "resting",  # the stream was faster than the reply
-    ("amending", "place_accepted"): "amending",  # so much faster that we have asked for more meanwhile
-    ("canceling", "place_accepted"): "canceling",
-    ("resting", "told_resting"): "resting",
-    ("resting", "amend_requested"): "amending",
-    ("resting", "cancel_requested"): "canceling",
-    ("amending", "amend_settled"): "resting",
-    ("amending", "outcome_unknown"): "unknown",
-    ("amending", "told_resting"): "amending",  # the reply settles it, the stream may speak of before
-    ("canceling", "outcome_unknown"): "unknown",
-    ("canceling", "told_resting"): "canceling",
-    ("canceling", "cancel_dropped"): "resting",
-    ("unknown", "told_resting"): "resting",
-    ("unknown", "place_accepted"): "resting",
-    ("unknown", "place_rejected"): "rejected",
-    ("unknown", "outcome_unknown"): "unknown",
-    **{
-        (state, happening): result
-        for state in ("placing", "resting", "amending", "canceling", "unknown")
-        for happening, result in _TOLD_OPEN.items()
-    },
-    # Closed orders: late words change nothing.
-    **{
-        (state, happening): state
-        for state in ("canceled", "executed")
-        for happening in (*_STAY, "place_accepted", "amend_settled", "outcome_unknown")
-    },
-}
-
 
 Stake: TypeAlias = tuple[BookSide, Price, Qty]
 """What may still come into a position: a side, the worst YES price for us, and contracts."""
-
-
-class IllegalHappening(Exception):
-    """The venue told something of an order that can't follow from its state. It changes nothing."""
 
 
 class Order:
@@ -98,8 +29,9 @@ class Order:
     """
 
     __slots__ = (
-        "booked", "client_order_id", "filled", "is_presumed", "order_id", "pending", "price", "qty", "side",
-        "state", "strategy", "style", "ticker", "touched_at",
+        "booked", "client_order_id", "filled", "has_arrived", "is_presumed", "is_probing", "is_withdrawn",
+        "order_id", "pending", "price", "probes", "purpose", "qty", "sent_at_latest", "side", "state",
+        "strategy", "style", "ticker", "touched_at",
     )  # fmt: skip
 
     def __init__(
@@ -116,6 +48,7 @@ class Order:
         state: OrderState = "placing",
         order_id: str | None = None,
         filled: Qty = 0,
+        purpose: Purpose = "enter",
     ) -> None:
         self.client_order_id = client_order_id
         self.ticker = ticker
@@ -124,6 +57,7 @@ class Order:
         self.qty = qty
         self.style = style
         self.strategy = strategy
+        self.purpose = purpose
         self.state = state
         self.order_id = order_id
         self.filled = filled
@@ -134,6 +68,16 @@ class Order:
         """When its state last changed, on our clock."""
         self.is_presumed = False
         """Whether its end was concluded from a list that lacks it, not told."""
+        self.is_withdrawn = False
+        """Whether our queue was asked to give it up, should it still wait there."""
+        self.has_arrived = False
+        """Whether the venue said that its id is taken: it got there, and the lists will tell as what."""
+        self.is_probing = False
+        """Whether a probe for it is under way."""
+        self.probes = 0
+        """How many were sent."""
+        self.sent_at_latest = at
+        """When something with its id was last under way, at the latest: it may arrive for a while after."""
 
     @property
     def is_open(self) -> bool:
@@ -177,12 +121,12 @@ class Order:
         Raises:
             IllegalHappening: the table has no such edge; nothing is changed.
         """
-        state = LIFECYCLE.get((self.state, happening))
-        if state is None:
-            raise IllegalHappening(f"{happening} of an order that is {self.state}")
+        state = following(self.state, happening)
         if state != self.state:
             self.state = state
             self.touched_at = at
+            if state == "unknown":
+                self.sent_at_latest = max(self.sent_at_latest, at)
 
     def request_amend(self, price: Price, qty: Qty, at: Ns) -> None:
         """Go into flight with new terms. Raises IllegalHappening as `apply`."""
@@ -226,7 +170,17 @@ class ProposeCancel(msgspec.Struct, frozen=True):
     reason: str
 
 
+class ProposeWithdraw(msgspec.Struct, frozen=True):
+    """A wish to give up a new order that may still wait in our own queue."""
+
+    ticker: str
+    strategy: str
+    client_order_id: str
+    reason: str
+
+
 Proposal: TypeAlias = ProposePlace | ProposeAmend | ProposeCancel
+"""What risk judges. To withdraw is no request, and needs nobody's leave."""
 
 
 def _is_kept(order: Order, target: Target) -> bool:
@@ -237,17 +191,18 @@ def _is_kept(order: Order, target: Target) -> bool:
 
 def plan(
     ticker: str, strategy: str, targets: Sequence[Target], orders: Iterable[Order], reason: str
-) -> list[Proposal]:
+) -> list[Proposal | ProposeWithdraw]:
     """Return what must be asked for so that exactly the targets rest: cancels first.
 
-    One strategy's orders in one market. A side with an answer outstanding is left alone until it came.
-    `reason` is given with cancels.
+    One strategy's orders in one market. A side with an answer outstanding is left alone until it came; a new
+    order that may still wait in our queue is withdrawn where it is no longer wanted. `reason` is given with
+    cancels.
     """
     live = [order for order in orders if order.is_open]
     if not live and not targets:
         return []  # most of the time
-    cancels: list[Proposal] = []
-    rest: list[Proposal] = []
+    cancels: list[Proposal | ProposeWithdraw] = []
+    rest: list[Proposal | ProposeWithdraw] = []
     for side in BOOK_SIDES:
         existing = [order for order in live if order.side == side]
         wanted = [target for target in targets if target.side == side]
@@ -257,6 +212,13 @@ def plan(
         resting = [order for order in existing if order.state == "resting"]
         if len(resting) < len(existing):
             # What we would add to is not known yet; what surely rests can still be taken out.
+            cancels += [
+                ProposeWithdraw(ticker, strategy, order.client_order_id, reason)
+                for order in existing
+                if order.state == "placing"
+                and not order.is_withdrawn
+                and not any(_is_kept(order, target) for target in wanted)
+            ]
             if not wanted:
                 cancels += [
                     ProposeCancel(ticker, strategy, order.client_order_id, reason) for order in resting
@@ -270,9 +232,13 @@ def plan(
                     break
             else:
                 missing.append(target)
+        # An amend of unknown outcome may still arrive, and must not meet another one: such an order goes.
+        movable = [order for order in resting if order.pending is None]
         for target in missing:
-            if target.style == "rest" and resting:
-                rest.append(ProposeAmend(ticker, strategy, resting.pop(0).client_order_id, target))
+            if target.style == "rest" and movable:
+                moved = movable.pop(0)
+                resting.remove(moved)
+                rest.append(ProposeAmend(ticker, strategy, moved.client_order_id, target))
             else:
                 rest.append(ProposePlace(ticker, strategy, target))
         cancels += [ProposeCancel(ticker, strategy, order.client_order_id, reason) for order in resting]

@@ -12,11 +12,14 @@ from typing import assert_never
 
 from daemon.core import events as e
 from daemon.core.ledger import Ledger
-from daemon.core.orders import Happening, IllegalHappening, Order
+from daemon.core.lifecycle import Happening, IllegalHappening
+from daemon.core.orders import Order
 from daemon.core.units import MINUTE, SECOND, Ns, Price, Qty
 
 READ_LAG: Ns = 2 * SECOND
 """REST lists lag behind the truth (360 ms was recorded): a read is evidence of absence only after this."""
+ABSENT_AFTER: Ns = 35 * SECOND
+"""A request's signature expires within 15 to 30 s: one that no list shows after this never arrived."""
 KEPT: Ns = 10 * MINUTE
 """How long an order's end is remembered: no word lags further, for a stream that slow is given up."""
 TOLD: dict[e.OrderStatus, Happening] = {
@@ -78,13 +81,19 @@ class OrderBeliefs:
         order = self.orders.get(event.client_order_id)
         if order is None:
             self.counts["answers_to_closed_orders"] += 1
-            return
+        elif event.action == "probe":
+            self._apply_probed(order, event)
+        elif isinstance(event, e.OrderAccepted):
+            self._apply_accepted(order, event)
+        else:
+            self._apply_failure(order, event)
+
+    def _apply_failure(self, order: Order, event: e.OrderRejected | e.OrderUnknown | e.OrderDropped) -> None:
+        """Take in that a request was refused, given up, or ended without an answer."""
         match event:
-            case e.OrderAccepted():
-                self._apply_accepted(order, event)
-                return
             case e.OrderRejected():
                 self.counts[f"rejected_{event.action}"] += 1
+                order.has_arrived = order.has_arrived or event.code == "order_already_exists"
                 happening = self._rejection(event)
             case e.OrderUnknown():
                 self.counts["unknown_outcomes"] += 1
@@ -95,7 +104,6 @@ class OrderBeliefs:
                     "place": "place_dropped",
                     "amend": "amend_settled",
                     "cancel": "cancel_dropped",
-                    "probe": "outcome_unknown",
                 }
                 happening = drops[event.action]
             case _:
@@ -107,6 +115,40 @@ class OrderBeliefs:
             # It traded whole while we asked to enlarge it.
             self.happen(order, "told_executed", event.received_at)
 
+    def _apply_probed(
+        self, order: Order, event: e.OrderAccepted | e.OrderRejected | e.OrderUnknown | e.OrderDropped
+    ) -> None:
+        """Take in what became of an order's id being sent again. Only two answers teach us anything.
+
+        "Exists already": it arrived, and stays unknown until the stream or the lists tell as what. A yes: it
+        had not arrived, and never will, for its id is used up; what the probe itself filled is the order's.
+        """
+        order.is_probing = False
+        match event:
+            case e.OrderRejected():
+                if event.code == "order_already_exists":
+                    order.has_arrived = True
+            case e.OrderUnknown():
+                order.sent_at_latest = max(order.sent_at_latest, event.received_at)
+            case e.OrderDropped():
+                pass  # it never left
+            case e.OrderAccepted():
+                self._apply_probe_taken(order, event)
+            case _:
+                assert_never(event)
+
+    def _apply_probe_taken(self, order: Order, event: e.OrderAccepted) -> None:
+        if order.state != "unknown" or event.remaining:
+            # Neither can be: an id is good for one order, and an immediate one doesn't rest. The lists tell.
+            self.counts["illegal_order_events"] += 1
+            return
+        if not event.filled:
+            self.happen(order, "told_never_arrived", event.received_at)
+            return
+        self.learn_id(order, event.order_id)
+        order.tell_filled(event.filled)
+        self.happen(order, "told_canceled", event.received_at)
+
     @staticmethod
     def _rejection(event: e.OrderRejected) -> Happening:
         if event.code == "order_already_exists":
@@ -117,8 +159,14 @@ class OrderBeliefs:
             return "outcome_unknown"  # a 404 tells cancelled and filled not apart
         return "amend_settled" if event.action == "amend" else "cancel_dropped"
 
+    def learn_id(self, order: Order, order_id: str) -> None:
+        """Take in the venue's id of an order: fills that were booked under it before are its own."""
+        order.order_id = order_id
+        order.booked = max(order.booked, self.ledger.booked_of(order_id))
+        order.tell_filled(order.booked)
+
     def _apply_accepted(self, order: Order, event: e.OrderAccepted) -> None:
-        order.order_id = event.order_id
+        self.learn_id(order, event.order_id)
         if event.filled is not None:
             order.tell_filled(event.filled)
         if event.action == "cancel":
@@ -154,15 +202,21 @@ class OrderBeliefs:
                     is_listed=False,
                 )
             return
-        order.order_id = event.order_id
+        self.learn_id(order, event.order_id)
         order.tell_filled(event.filled)
-        self.take_terms(order, event.price, event.filled + event.remaining, event.status)
+        self.take_terms(order, event.price, event.filled + event.remaining, event.status, event.received_at)
         self.happen(order, TOLD[event.status], event.received_at)
 
-    def take_terms(self, order: Order, price: Price, qty: Qty, status: e.OrderStatus) -> None:
-        """The venue's terms of a resting order are the truth, unless an amend of ours is on its way."""
-        if status == "resting" and order.state not in ("amending", "canceling"):
-            order.price, order.qty, order.pending = price, qty, None
+    def take_terms(self, order: Order, price: Price, qty: Qty, status: e.OrderStatus, at: Ns) -> None:
+        """The venue's terms of a resting order are the truth, unless an amend of ours is on its way.
+
+        An amend of unknown outcome may be: until its signature has expired its terms stay possible.
+        """
+        if status != "resting" or order.state in ("amending", "canceling"):
+            return
+        order.price, order.qty = price, qty
+        if order.pending == (price, qty) or at >= order.sent_at_latest + ABSENT_AFTER:
+            order.pending = None
 
     def adopt_order(self, told: e.OrderSnapshot, at: Ns, *, is_listed: bool) -> None:
         """Take in an order that the venue knows and we don't: of our previous life, or not ours at all.
@@ -228,6 +282,8 @@ class OrderBeliefs:
         order = self._order_of(event)
         if order is not None:
             order.booked += event.qty
+            if order.order_id is None:
+                self.learn_id(order, event.order_id)  # its answer was lost, or is on its way
             order.tell_filled(order.booked)
             if order.booked >= order.whole_qty and order.is_open:
                 self.happen(order, "told_executed", event.received_at)

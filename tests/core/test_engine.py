@@ -9,6 +9,7 @@ from daemon.core.commands import (
     CancelOrder,
     Command,
     PlaceOrder,
+    ProbeOrder,
     ProbeVenue,
     Reconcile,
 )
@@ -158,8 +159,8 @@ def test_an_unknown_order_stops_its_market_and_asks_for_the_account() -> None:
     subject.handle(e.OrderUnknown("place", placed.client_order_id, "timeout", NOW))
     strategy.targets = (BUY, Target("ask", 4_400, 1_000, "rest", "other side"))
     commands = subject.decide(NOW + SECOND)
-    assert orders(commands) == []
-    assert [c for c in commands if isinstance(c, Reconcile)] != []
+    assert [ProbeOrder] == [type(c) for c in orders(commands)]
+    assert [(TICKER,)] == [c.doubtful for c in commands if isinstance(c, Reconcile)]
     assert subject.refusals["order_unknown"] == 1
 
 
@@ -178,9 +179,9 @@ def test_three_failures_cancel_all_and_probe_until_answered() -> None:
     subject.handle(snapshot(NOW + SECOND))
     (trial,) = orders(subject.decide(NOW + SECOND))
     assert isinstance(trial, PlaceOrder)
-    assert subject.breaker.state == "half_open"
+    assert subject.breakers.worst == "half_open"
     subject.handle(e.VenueAnswered("place", NOW + SECOND))
-    assert subject.breaker.state == "closed"
+    assert subject.breakers.worst == "closed"
 
 
 def test_stopping_cancels_confirms_and_reconciles() -> None:

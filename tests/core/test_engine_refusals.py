@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from daemon.core import events as e
-from daemon.core.commands import CancelOrder, Command, PlaceOrder, ProbeVenue, Reconcile
+from daemon.core.commands import CancelOrder, Command, PlaceOrder, ProbeVenue, Reconcile, WithdrawOrder
 from daemon.core.engine import Engine
 from daemon.core.risk import Refusal
 from daemon.core.strategy import Target
@@ -205,8 +205,11 @@ def test_an_activated_market_waits_for_the_account() -> None:
     subject.handle(e.MarketStatusChanged(TICKER, "active", NOW + 1))
     commands = subject.decide(NOW + SECOND)
     assert [type(c) for c in commands if not isinstance(c, CancelOrder)] == [Reconcile]
+    name = next(c.client_order_id for c in commands if isinstance(c, CancelOrder))
+    subject.handle(e.OrderRejected("cancel", name, "not_found", "", NOW + SECOND))
+    gone = (e.EndedOrder("id-1", name, TICKER, "canceled", 0),)
     for at in (NOW + 5 * SECOND, NOW + 10 * SECOND):
-        subject.handle(reconciled(at))
+        subject.handle(reconciled(at, doubtful=(TICKER,), ended=gone))
     at = NOW + 11 * SECOND
     subject.handle(snapshot(at))
     assert [type(c) for c in orders(subject.decide(at))] == [PlaceOrder]
@@ -235,7 +238,9 @@ def test_a_drop_of_the_private_connection_stops_every_market() -> None:
         subject.handle(reconciled(at))
     subject.handle(snapshot(NOW + 10 * SECOND))
     assert subject.vouch(placed, NOW + 10 * SECOND) in ("feed_down", "not_reconciled")
-    assert orders(subject.decide(NOW + 10 * SECOND)) == []
+    withdrawn = WithdrawOrder(placed.client_order_id, "not_reconciled", NOW + 10 * SECOND)
+    assert [withdrawn] == orders(subject.decide(NOW + 10 * SECOND))
+    assert [] == orders(subject.decide(NOW + 11 * SECOND))
 
 
 def test_a_private_connection_that_says_nothing_stops_every_market() -> None:

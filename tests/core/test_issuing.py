@@ -8,7 +8,7 @@ from daemon.core.orders import ProposeAmend, ProposeCancel, ProposePlace
 from daemon.core.risk import Risk
 from daemon.core.strategy import Target
 from daemon.core.units import SECOND
-from tests.core.test_risk import account, market
+from tests.core.risk.test_gate import account, market
 from tests.core.worlds import LIMITS, NOW, TICKER, Scripted, trading
 
 BUY = Target("bid", 4_000, 1_000, "rest", "because")

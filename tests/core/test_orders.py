@@ -1,32 +1,18 @@
-"""Orders: the table is total, closed never reopens, and the plan asks for exactly the difference."""
+"""Orders: what has traded never falls, and the plan asks for exactly the difference."""
 
 from __future__ import annotations
 
 import contextlib
-import typing
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.core.orders import (
-    IN_FLIGHT,
-    LIFECYCLE,
-    OPEN,
-    Happening,
-    IllegalHappening,
-    Order,
-    OrderState,
-    ProposeAmend,
-    ProposeCancel,
-    ProposePlace,
-    plan,
-)
+from daemon.core.lifecycle import HAPPENINGS, IN_FLIGHT, Happening, IllegalHappening, OrderState
+from daemon.core.orders import Order, ProposeAmend, ProposeCancel, ProposePlace, ProposeWithdraw, plan
 from daemon.core.strategy import Target
 from daemon.core.units import BookSide
-
-STATES: tuple[OrderState, ...] = typing.get_args(OrderState)
-HAPPENINGS: tuple[Happening, ...] = typing.get_args(Happening)
 
 
 def order(
@@ -50,31 +36,6 @@ def order(
 def rest(side: BookSide, price: int, qty: int = 1000) -> Target:
     """A resting target, for tests."""
     return Target(side, price, qty, "rest", "because")
-
-
-@pytest.mark.parametrize("state", STATES)
-@pytest.mark.parametrize("happening", HAPPENINGS)
-def test_every_pair_is_legal_or_an_error(state: OrderState, happening: Happening) -> None:
-    """Either the table names where it leads, or it is refused and nothing changes."""
-    subject = order(state=state)
-    if (state, happening) in LIFECYCLE:
-        subject.apply(happening, 1)
-        assert subject.state == LIFECYCLE[state, happening]
-    else:
-        with pytest.raises(IllegalHappening):
-            subject.apply(happening, 1)
-        assert subject.state == state
-
-
-def test_closed_never_reopens() -> None:
-    """No edge leads from a closed state into an open one."""
-    assert [edge for edge, end in LIFECYCLE.items() if edge[0] not in OPEN and end in OPEN] == []
-
-
-def test_only_the_venues_word_leads_out_of_unknown() -> None:
-    """Nothing that we do ourselves resolves an unknown outcome."""
-    ours = {"amend_requested", "cancel_requested", "place_dropped", "cancel_dropped", "amend_settled"}
-    assert [edge for edge in LIFECYCLE if edge[0] == "unknown" and edge[1] in ours] == []
 
 
 @given(st.lists(st.sampled_from(HAPPENINGS), max_size=30), st.lists(st.integers(0, 1500), max_size=10))
@@ -146,8 +107,30 @@ def test_one_target_keeps_one_of_two_equal_orders() -> None:
 @pytest.mark.parametrize("state", sorted(IN_FLIGHT))
 def test_a_side_with_an_answer_outstanding_is_left_alone(state: OrderState) -> None:
     """Nothing is added to what isn't known yet."""
-    assert plan("M", "s", [rest("bid", 4500)], [order(state=state)], "why") == []
-    assert plan("M", "s", [], [order(state=state)], "why") == []
+    withdrawn = [] if state != "placing" else [ProposeWithdraw("M", "s", "a", "why")]
+    assert withdrawn == plan("M", "s", [rest("bid", 4500)], [order(state=state)], "why")
+    assert withdrawn == plan("M", "s", [], [order(state=state)], "why")
+
+
+def test_a_new_order_that_may_wait_is_withdrawn_once_and_only_when_it_is_not_wanted() -> None:
+    """Where it is wanted as it is, or was asked back already, it is left alone."""
+    waiting = order(state="placing")
+    near = Target("bid", 4_100, 1_000, "rest", "because", slack=100)
+    assert [] == plan("M", "s", [near], [waiting], "why")
+    far = msgspec.structs.replace(near, price=4_200)
+    assert [ProposeWithdraw("M", "s", "a", "why")] == plan("M", "s", [far], [waiting], "why")
+    waiting.is_withdrawn = True
+    assert [] == plan("M", "s", [far], [waiting], "why")
+
+
+def test_an_order_that_a_late_amend_may_still_move_is_taken_out_not_amended() -> None:
+    """Two amends on their way may arrive in any order; where it rests right it is kept."""
+    subject = order()
+    subject.pending = (4_100, 2_000)
+    assert [] == plan("M", "s", [rest("bid", 4_000)], [subject], "why")
+    moved = rest("bid", 4_500)
+    expected = [ProposeCancel("M", "s", "a", "why"), ProposePlace("M", "s", moved)]
+    assert expected == plan("M", "s", [moved], [subject], "why")
 
 
 def test_cancels_come_before_what_adds_risk() -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from daemon.core import events as e
-from daemon.core.ledger import Mismatch
-from daemon.core.order_lists import ABSENT_AFTER
+from daemon.core.findings import Finding
 from daemon.core.orders import Order
 from daemon.core.own_orders import READ_LAG
 from daemon.core.reconcile import UNPAID_MAX
@@ -14,7 +13,6 @@ from daemon.core.state import State
 from daemon.core.units import PRICE_ONE, SECOND
 from tests.core.worlds import CASH, SCHEMA, T0, TICKER, reconciled, spec
 
-LISTED = e.OrderSnapshot("id-kd-1-1", "kd-1-1", TICKER, "bid", 4_000, 0, 1_000)
 HELD = (e.PositionSnapshot(TICKER, 500, 2_000_000, 0, 0),)
 
 
@@ -62,7 +60,7 @@ def test_a_difference_that_two_readings_show_is_a_finding(state: State) -> None:
     state.apply(reconciled(T0 + 2 * SECOND, cash=CASH - 5))
     assert state.account.findings == []
     state.apply(reconciled(T0 + 3 * SECOND, cash=CASH - 5))
-    assert state.account.findings == [Mismatch("cash", CASH, CASH - 5)]
+    assert state.account.findings == [Finding("cash_drift", "cash", CASH, CASH - 5, T0 + 3 * SECOND, "halt")]
     assert state.ledger.cash == CASH - 5
     assert state.account.is_reconciled
 
@@ -95,40 +93,6 @@ def test_a_fill_that_the_stream_lost_is_booked_from_the_list(state: State) -> No
     assert state.account.findings == []
 
 
-def test_an_unknown_order_in_the_list_rests(state: State) -> None:
-    """The list is the venue's word."""
-    order = unknown(state, T0)
-    state.apply(reconciled(T0 + SECOND, orders=(LISTED,)))
-    assert (order.state, order.order_id) == ("resting", "id-kd-1-1")
-
-
-def test_an_order_that_was_seen_and_left_the_list_is_closed_after_the_read_lag(state: State) -> None:
-    """Reads lag: absence right after a change proves nothing."""
-    order = unknown(state, T0, order_id="id-kd-1-1")
-    state.apply(reconciled(T0 + READ_LAG - 1))
-    assert order.state == "unknown"
-    state.apply(reconciled(T0 + READ_LAG))
-    assert order.state == "canceled"
-
-
-def test_an_order_that_was_never_seen_is_unknown_until_its_signature_has_expired(state: State) -> None:
-    """A delayed request may still arrive; after its timestamp is too old it can't."""
-    order = unknown(state, T0)
-    state.apply(reconciled(T0 + ABSENT_AFTER - 1))
-    assert order.state == "unknown"
-    state.apply(reconciled(T0 + ABSENT_AFTER))
-    assert order.state == "rejected"
-    assert state.orders == {}
-
-
-def test_a_list_that_is_older_than_the_order_says_nothing_about_it(state: State) -> None:
-    """An order sent after the question is not denied by the answer."""
-    order = unknown(state, T0 + SECOND)
-    order.state = "placing"
-    state.apply(reconciled(T0))
-    assert order.state == "placing"
-
-
 def test_a_fill_that_only_the_lists_tell_after_a_doubt_ends_its_order(state: State) -> None:
     """The position comes from the lists, and the order waits for no fill any more: trading can go on."""
     for at in (T0, T0 + 10 * SECOND):
@@ -159,6 +123,9 @@ def test_a_doubt_lasts_while_the_list_lacks_an_order_that_may_rest(state: State)
         state.apply(reconciled(now + SECOND))
     assert (state.account.is_reconciled, order.state) == (False, "resting")
     state.apply(reconciled(now + 3 * SECOND))
+    assert (state.account.is_reconciled, order.state) == (False, "unknown")
+    ended = e.EndedOrder("id-kd-1-1", "kd-1-1", TICKER, "canceled", 0)
+    state.apply(reconciled(now + 4 * SECOND, doubtful=(TICKER,), ended=(ended,)))
     assert (state.account.is_reconciled, state.orders) == (True, {})
 
 

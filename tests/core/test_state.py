@@ -163,6 +163,10 @@ def test_an_activated_market_has_none_of_our_orders(state: State, is_listed: boo
     assert (state.account.is_reconciled, state.is_reading_due) == (False, True)
     assert state.orders == {order.client_order_id: order}
     state.apply(reconciled(T0 + 20 * SECOND))
+    assert order.state == "unknown"
+    assert order.order_id is not None
+    gone = (e.EndedOrder(order.order_id, order.client_order_id, TICKER, "canceled", 0),)
+    state.apply(reconciled(T0 + 21 * SECOND, doubtful=(TICKER,), ended=gone))
     assert state.orders == {}
     state.apply(reconciled(T0 + 30 * SECOND))
     assert state.account.is_reconciled

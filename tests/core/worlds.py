@@ -79,9 +79,11 @@ def reconciled(
     positions: tuple[e.PositionSnapshot, ...] = (),
     orders: tuple[e.OrderSnapshot, ...] = (),
     fills: tuple[e.OrderFilled, ...] = (),
+    doubtful: tuple[str, ...] = (),
+    ended: tuple[e.EndedOrder, ...] = (),
 ) -> e.AccountReconciled:
     """A reading of the venue's lists."""
-    return e.AccountReconciled(at, at, cash, positions, orders, fills)
+    return e.AccountReconciled(at, at, cash, positions, orders, fills, doubtful, ended)
 
 
 class Scripted:
