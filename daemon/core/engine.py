@@ -17,14 +17,17 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from daemon.core import events as e
-from daemon.core.breaker import Breaker
+from daemon.core.breakers import Breakers, Keys, rules_of
 from daemon.core.commands import AmendOrder, Command, PlaceOrder
 from daemon.core.decisions import Decision, Decisions, Outcome
 from daemon.core.engine_config import EngineConfig
 from daemon.core.exits import EXIT
 from daemon.core.features import CATALOGUE
+from daemon.core.flatten import FLATTEN, Flattening
 from daemon.core.gathering import Gathering
+from daemon.core.halting import Halting
 from daemon.core.housekeeping import Housekeeping
+from daemon.core.intents import Intents
 from daemon.core.issuing import Issuer, base36
 from daemon.core.market import Market
 from daemon.core.orders import Proposal, ProposeCancel, ProposePlace, ProposeWithdraw, plan
@@ -71,7 +74,9 @@ class Engine:
             is_backfilled=config.is_backfilled,
         )
         self.risk = Risk(config.limits)
-        self.breaker = Breaker(config.failures_max)
+        self.breakers = Breakers(
+            rules_of(config.failures_max, config.rejects_max, config.cool_down), config.ack_max
+        )
         self.decisions = Decisions()
         self.refusals: Counter[str] = Counter()
         self.scores: dict[str, float | None] = {}
@@ -80,20 +85,23 @@ class Engine:
         self.orders_total = 0
         self.phase: Phase = "starting"
         self._swept_at: Ns | None = None
-        self._issuer = Issuer(
-            self.state, f"{config.order_id_prefix}-{base36(config.epoch)}-", config.order_ttl
-        )
+        id_prefix = f"{config.order_id_prefix}-{base36(config.epoch)}-"
+        self._issuer = Issuer(self.state, id_prefix, config.order_ttl)
         self.gathering = Gathering(
             self.state,
             config.limits,
-            self.breaker,
+            self.breakers,
             self._issuer,
             needs_reference=any(
                 name in CATALOGUE and CATALOGUE[name].source == "reference" for name, _ in self._required
             ),
             model_expires_at=config.model_expires_at,
         )
-        self._house = Housekeeping(config, self.state, self.breaker, self.risk, self._issuer)
+        self._house = Housekeeping(config, self.state, self.breakers, self.risk, self._issuer)
+        self.intents = Intents(id_prefix)
+        self._halting = Halting(self.state, self.breakers)
+        self._flattening = Flattening(config.limits.order_qty_max, config.limits.price_away_max)
+        assert all(slot.strategy.name != FLATTEN for slot in self.slots), f"no strategy is named {FLATTEN}"
 
     # --- events --------------------------------------------------------------------------------
 
@@ -102,12 +110,23 @@ class Engine:
         if type(event) is e.BookDeltaReceived:
             self.state.apply_delta(event)  # the most frequent by far takes the short way
             return
+        keys, asked_at = self._asked(event)
         self.state.apply(event)
-        if isinstance(event, e.VenueFailed):
-            if self.breaker.fail(event.received_at):
-                self._house.is_cancel_all_due = True
-        elif isinstance(event, e.VenueAnswered):
-            self.breaker.answer(is_probe=event.request == "probe")
+        self.breakers.observe(event, keys, asked_at)
+        for breach in self.intents.observe(event):
+            self.breakers.fail("out_of_step", breach.strategy, event.received_at, breach.why)
+        if isinstance(event, e.ResumeRequested):
+            self._halting.resume(event)
+
+    def _asked(self, event: e.Event) -> tuple[Keys | None, Ns | None]:
+        """Return whose order an answer is about, and when what it answers was asked; None where not known."""
+        if not isinstance(event, e.OrderAccepted | e.OrderRejected | e.OrderUnknown | e.OrderDropped):
+            return None, None
+        order = self.state.orders.get(event.client_order_id)
+        if order is None:
+            return None, None
+        is_first = (event.action, order.state) in (("place", "placing"), ("amend", "amending"))
+        return self.state.keys_of(order.ticker, order.strategy), order.touched_at if is_first else None
 
     def wake_at(self) -> Ns | None:
         """Return when to decide next if nothing happens; None once stopped."""
@@ -128,8 +147,10 @@ class Engine:
             state.touched.update(dict.fromkeys(state.markets))
         touched, state.touched = state.touched, {}
         self.gathering.look(now)
+        self._watch(now)
+        commands = self._halting.commands(now)
         self.phase = self._next_phase()
-        commands = self._house.probe(now)
+        commands += self._house.probe(now)
         if self.phase != "stopped":
             commands += self._house.keep(now)
             for ticker in touched:
@@ -137,7 +158,22 @@ class Engine:
                 if market is not None:
                     market.open_by_clock(now)
                     self._decide_market(market, now, commands)
+            if state.flatten is not None and state.stop_reason is None:
+                for ticker in state.ledger.positions:
+                    self._flatten(ticker, now, commands)
         return commands
+
+    def _watch(self, now: Ns) -> None:
+        """Hold against the breakers what no single event tells: clocks, losses, findings."""
+        limits, halting, gathering = self.config.limits, self._halting, self.gathering
+        offsets = [health.lag.offset for health in self.state.feeds.values()]
+        is_skewed = any(offset is not None and abs(offset) > limits.clock_offset_max for offset in offsets)
+        self.breakers.cool(now, is_clock_skewed=is_skewed)
+        halting.watch_findings(now)
+        if self.state.account.is_reconciled:
+            halting.watch_loss("daily_loss", -gathering.pnl_today(), limits.daily_loss_max, now)
+            if limits.drawdown_max is not None:
+                halting.watch_loss("drawdown", gathering.drawdown(), limits.drawdown_max, now)
 
     def _forget_gone(self) -> None:
         """Markets come and go for as long as we live: what is kept for people of those that went goes too."""
@@ -167,6 +203,8 @@ class Engine:
             return
         orders = [order for order in state.orders.values() if order.ticker == ticker and order.is_open]
         stop: Refusal | None = self._stop_reason() or state.vouch(market, self.config.limits, now)
+        if stop is None and not self.breakers.is_answered:
+            stop = "breaker_open"
         is_held = state.exchange.is_paused_somewhere and state.is_exchange_paused(ticker, now)
         if is_held:
             stop = "exchange_paused"
@@ -221,15 +259,32 @@ class Engine:
         state = self.state
         return state.stop_reason is not None and state.halt_reason is None and not self.config.cancels_on_exit
 
-    def _stop_reason(self) -> Refusal | None:
+    def _flatten(self, ticker: str, now: Ns, commands: list[Command]) -> None:
+        """Close the position in one market as far as a person's wish goes, or say why not."""
+        state = self.state
+        market, qty, wish = state.markets.get(ticker), state.ledger.position_qty(ticker), state.flatten
+        if not qty or wish is None:
+            return
+        if market is None:
+            self._note(now, ticker, FLATTEN, "refused", "not_watched", None)
+        elif state.open_orders(ticker):
+            # What rests has just been cancelled, for we are halted: its end comes first.
+            self._note(now, ticker, FLATTEN, "idle", "orders_open", None)
+        else:
+            target = self._flattening.target(wish, market.book, market.grid, qty, now)
+            if isinstance(target, str):
+                self._note(now, ticker, FLATTEN, "refused", target, None)
+            else:
+                self._carry_out(ProposePlace(ticker, FLATTEN, target), market, now, commands)
+
+    def _stop_reason(self, strategy: str = "") -> Refusal | None:
+        """Return what stops everything new of a strategy, except what closes positions at a person's word."""
         state = self.state
         if state.stop_reason is not None:
             return "stopping"
-        if state.halt_reason is not None:
+        if state.halt_reason is not None and (strategy != FLATTEN or state.flatten is None):
             return "halted"
-        if not state.account.is_reconciled:
-            return "not_reconciled"
-        return "breaker_open" if self.breaker.state == "open" else None
+        return None if state.account.is_reconciled else "not_reconciled"
 
     def _view(self, market: Market, now: Ns) -> MarketView:
         """Score the market and return what its strategies may read."""
@@ -263,7 +318,7 @@ class Engine:
     # --- from proposal to command --------------------------------------------------------------
 
     def _carry_out(self, proposal: Proposal, market: Market, now: Ns, commands: list[Command]) -> None:
-        ticker = market.spec.ticker
+        ticker, strategy = market.spec.ticker, proposal.strategy
         verdict: Approved | Refused
         if isinstance(proposal, ProposeCancel):
             verdict = self.risk.approve_cancel(proposal)
@@ -277,7 +332,7 @@ class Engine:
                     close_guard=self._close_guard(proposal.strategy),
                     score=self.scores.get(ticker),
                 ),
-                self.gathering.of_account(market, self._stop_reason(), now),
+                self.gathering.of_account(market, strategy, self._stop_reason(strategy), now),
                 now,
             )
         score = self.scores.get(ticker)
@@ -295,7 +350,9 @@ class Engine:
             if isinstance(command, AmendOrder)
             else "cancel"
         )
-        self.orders_total += outcome == "place"
+        if isinstance(command, PlaceOrder):
+            self.orders_total += 1
+            self.intents.ask(command.client_order_id, strategy)
         self._note(now, ticker, proposal.strategy, outcome, reason, score)
 
     def _book_changed_max(self, strategy: str) -> Ns | None:
@@ -315,8 +372,11 @@ class Engine:
             # Another one became so while this one waited in the queue.
             if order.state == "unknown" and order.ticker == command.ticker:
                 return "order_unknown"
+        keys = self.state.keys_of(command.ticker, command.strategy)
+        if self.breakers.against(keys, is_reducing=command.purpose == "reduce", trials=()) is not None:
+            return self._stop_reason(command.strategy) or "breaker_open"
         return (
-            self._stop_reason()
+            self._stop_reason(command.strategy)
             or self.state.vouch(market, self.config.limits, now)
             or vouch_market(
                 market.spec,

@@ -13,7 +13,7 @@ from daemon.core.connections import FIRST_FEED
 from daemon.core.events import Feed
 from daemon.core.reference import ReferenceConfig
 from daemon.core.risk import Limits
-from daemon.core.units import Ns
+from daemon.core.units import SECOND, Ns
 
 
 class EngineConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -24,7 +24,8 @@ class EngineConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     fills. `audit_differences_max` unequal audits of a book in a row, and it is lost. `is_backfilled` says
     that the shell reads what was missed of a market and ends it with `MarketBackfilled`: until then nothing
     is sent there. `cancels_on_exit`: a stop takes out what rests; if not, it waits only for what is in flight.
-    From `model_expires_at` on no position is entered; None for never.
+    From `model_expires_at` on no position is entered; None for never. `rejects_max`, `ack_max` and
+    `cool_down` are thresholds in the breakers' table.
     """
 
     order_id_prefix: Annotated[str, msgspec.Meta(pattern="^[a-z0-9]{1,12}$")]
@@ -41,3 +42,6 @@ class EngineConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reference: ReferenceConfig = ReferenceConfig()
     cancels_on_exit: bool = True
     model_expires_at: Ns | None = None
+    rejects_max: int = 5
+    ack_max: Ns = 2 * SECOND
+    cool_down: Ns = 30 * SECOND

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from daemon.core.breaker import Breaker
+from daemon.core.breakers import Breakers
 from daemon.core.exits import Exits
 from daemon.core.exposure import beyond, cash_free, is_ladder, marked_equity
 from daemon.core.issuing import Issuer
@@ -20,7 +20,7 @@ class Gathering:
         self,
         state: State,
         limits: Limits,
-        breaker: Breaker,
+        breakers: Breakers,
         issuer: Issuer,
         *,
         needs_reference: bool = False,
@@ -31,14 +31,14 @@ class Gathering:
         Args:
             state: the beliefs.
             limits: the limits.
-            breaker: the breaker of the account.
+            breakers: what stops a scope for a while.
             issuer: what makes the commands, and so knows the pace.
             needs_reference: whether the model has no score without the underlying's price.
             model_expires_at: from when on the model is not to be used; None for never.
         """
         self._state = state
         self._limits = limits
-        self._breaker = breaker
+        self._breakers = breakers
         self._issuer = issuer
         self._needs_reference = needs_reference
         self._model_expires_at = model_expires_at
@@ -117,17 +117,23 @@ class Gathering:
             recent_orders=self._issuer.pace.recent(ticker, now),
         )
 
-    def of_account(self, market: Market, stop: Refusal | None, now: Ns) -> AccountRisk:
-        """Return what a proposal for a market is checked against across all of them.
+    def of_account(self, market: Market, strategy: str, stop: Refusal | None, now: Ns) -> AccountRisk:
+        """Return what a strategy's proposal for a market is checked against across all of them.
 
         `stop` is what stops everything new now, None when nothing does.
         """
         state = self._state
         others = beyond(state, market)
+        keys = state.keys_of(market.spec.ticker, strategy)
+        trials = tuple(
+            state.keys_of(order.ticker, order.strategy)
+            for order in state.orders.values()
+            if order.state == "placing"
+        )
         return AccountRisk(
-            refusal=None if stop == "breaker_open" else stop,  # the gate judges the breaker itself
-            breaker=self._breaker.state,
-            is_trial_out=any(order.state == "placing" for order in state.orders.values()),
+            refusal=stop,
+            breaker=self._breakers.against(keys, is_reducing=False, trials=trials),
+            breaker_of_reducing=self._breakers.against(keys, is_reducing=True, trials=trials),
             private_feed=state.connections.private,
             cash_free=cash_free(state),
             loss_elsewhere=others.other_events_loss,

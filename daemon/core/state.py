@@ -10,6 +10,7 @@ from typing import assert_never
 
 from daemon.core import events as e
 from daemon.core.account_beliefs import AccountBeliefs, keep_latest
+from daemon.core.breakers import Keys
 from daemon.core.connections import FIRST_FEED, Connections
 from daemon.core.exchange_status import ExchangeStatus
 from daemon.core.market import Market
@@ -56,6 +57,8 @@ class State(AccountBeliefs):
         self._schema = schema
         self.exchange = ExchangeStatus()
         self.halt_reason: str | None = None
+        self.halt_by = ""
+        """Who halted; empty while nothing is halted."""
         self.stop_reason: str | None = None
         self.flatten: e.FlattenRequested | None = None
         """The wish to close all positions, until a person resumes."""
@@ -108,6 +111,16 @@ class State(AccountBeliefs):
         market = self.markets.get(ticker)
         shard = None if market is None else market.spec.exchange_index
         return self.exchange.pause(shard, now) == "exchange_paused"
+
+    @property
+    def is_flat(self) -> bool:
+        """Whether nothing is held and nothing of ours may still trade."""
+        return not self.orders and not any(one.qty for one in self.ledger.positions.values())
+
+    def keys_of(self, ticker: str, strategy: str) -> Keys:
+        """Return what an order in a market, of a strategy, belongs to."""
+        market = self.markets.get(ticker)
+        return Keys(ticker, None if market is None else market.spec.event_ticker, strategy)
 
     # --- intake --------------------------------------------------------------------------------
 
@@ -170,7 +183,7 @@ class State(AccountBeliefs):
             ):
                 self.apply_account(event)
             case e.VenueFailed() | e.VenueAnswered():
-                pass  # the breaker's, which the engine keeps
+                pass  # the breakers', which the engine keeps
             case e.ExchangeStatusTold() | e.MaintenancePlanned():
                 self._apply_exchange(event)
             case e.HaltRequested() | e.ResumeRequested() | e.StopRequested() | e.FlattenRequested():
@@ -188,14 +201,22 @@ class State(AccountBeliefs):
         """Take a person's or a guard's word."""
         match event:
             case e.HaltRequested():
-                self.halt_reason = event.reason
+                self.halt(event.reason, event.by)
             case e.ResumeRequested():
                 self.halt_reason = self.flatten = None
+                self.halt_by = ""
             case e.FlattenRequested():
                 self.flatten = event
+                self.halt(f"flatten: {event.reason}", event.by)
             case e.StopRequested():
                 self.stop_reason = event.reason
         self.touch_all()
+
+    def halt(self, reason: str, by: str) -> None:
+        """Stop everything new until a person resumes. The words of the halt that is in force stay."""
+        if self.halt_reason is None:
+            self.halt_reason, self.halt_by = reason, by
+            self.touch_all()
 
     def _apply_answer(
         self, event: e.OrderAccepted | e.OrderRejected | e.OrderUnknown | e.OrderDropped

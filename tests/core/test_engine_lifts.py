@@ -131,6 +131,9 @@ def test_every_refusal_lifts_by_itself(
         subject.handle(event)
     if later > NOW + 10 * SECOND:
         subject.handle(e.FeedHeard("kalshi", later))
+    strategy.targets = ()
+    subject.decide(later)  # a heartbeat: breakers cool down by time
+    strategy.targets = (BUY,)
     subject.handle(snapshot(later))
     assert subject.vouch(waiting, later) is None
     assert [type(c) for c in orders(subject.decide(later))][-1:] == [PlaceOrder]

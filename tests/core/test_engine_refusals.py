@@ -6,7 +6,16 @@ import msgspec
 import pytest
 
 from daemon.core import events as e
-from daemon.core.commands import CancelOrder, Command, PlaceOrder, ProbeVenue, Reconcile, WithdrawOrder
+from daemon.core.commands import (
+    CancelOrder,
+    Command,
+    LatchHalt,
+    LiftHalt,
+    PlaceOrder,
+    ProbeVenue,
+    Reconcile,
+    WithdrawOrder,
+)
 from daemon.core.engine import Engine
 from daemon.core.risk import Refusal
 from daemon.core.strategy import Target
@@ -26,7 +35,7 @@ def status(is_active: bool, is_trading: bool, at: Ns = NOW) -> e.ExchangeStatusT
 
 def orders(commands: list[Command]) -> list[Command]:
     """The commands that concern orders."""
-    return [c for c in commands if not isinstance(c, Reconcile | ProbeVenue)]
+    return [c for c in commands if not isinstance(c, Reconcile | ProbeVenue | LatchHalt | LiftHalt)]
 
 
 def resting(subject: Engine, at: Ns = NOW) -> str:

@@ -196,7 +196,7 @@ class VenueRig:
     def is_trading(self) -> bool:
         """Whether the daemon would send an order in every open market it watches."""
         engine, now = self.engine, time.time_ns()
-        if engine.phase != "trading" or engine.breaker.state != "closed" or not engine.state.markets:
+        if engine.phase != "trading" or engine.breakers.worst != "closed" or not engine.state.markets:
             return False
         state = engine.state
         return all(
@@ -215,7 +215,7 @@ class VenueRig:
             state = self.engine.state
             raise AssertionError(
                 f"it did not come to this within {within_s:g} s: {what}; phase {self.engine.phase}, breaker"
-                f" {self.engine.breaker.state}, orders {list(state.orders.values())}, refusals"
+                f" {self.engine.breakers.worst}, orders {list(state.orders.values())}, refusals"
                 f" {dict(self.engine.refusals)}, counts {dict(state.counts)}, session {self.counts}"
             ) from None
 

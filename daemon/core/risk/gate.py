@@ -75,10 +75,13 @@ class Risk:
         name = account.refusal or self._vouch(market, account, now)
         if name is not None:
             yield Refused(name)
+        opened = account.breaker_of_reducing if weight.purpose == "reduce" else account.breaker
+        if opened is not None:
+            yield Refused("breaker_open", value=opened.words)
         if market.entry_refusal is not None:
             yield Refused(market.entry_refusal)
         yield from chain(
-            check_order(proposal, weight, market, limits, now),
+            check_order(proposal, market, limits, now),
             check_market(market, limits, now),
             check_exposure(weight, market, account, limits),
             check_losses(account, limits),
@@ -87,8 +90,6 @@ class Risk:
         )
 
     def _vouch(self, market: MarketRisk, account: AccountRisk, now: Ns) -> Refusal | None:
-        if account.breaker == "open" or (account.breaker == "half_open" and account.is_trial_out):
-            return "breaker_open"
         if any(order.state == "unknown" for order in market.open_orders):
             return "order_unknown"
         return (

@@ -11,7 +11,7 @@ from typing import TypeAlias
 import msgspec
 
 from daemon.core.book import Book
-from daemon.core.breaker import BreakerState
+from daemon.core.breakers import Opened
 from daemon.core.commands import Purpose
 from daemon.core.ledger import Position
 from daemon.core.markets import MarketSpec
@@ -56,9 +56,10 @@ class AccountRisk(msgspec.Struct, frozen=True):
 
     refusal: Refusal | None
     """A reason that stops every new order now (not reconciled, halted, stopping); None when none does."""
-    breaker: BreakerState
-    is_trial_out: bool
-    """Whether a new order is in flight: a half-open breaker lets one out at a time."""
+    breaker: Opened | None
+    """What keeps the order from leaving if it enters a position; None when none does."""
+    breaker_of_reducing: Opened | None
+    """Likewise if it only gives up a part of one."""
     private_feed: FeedHealth
     """The connection over which our orders and fills come."""
     cash_free: Money
