@@ -128,7 +128,7 @@ class BreakerLimits(Table, frozen=True):
 
 
 class Reconcile(Table, frozen=True):
-    """`[reconcile]`: how often the account is compared with the venue's lists."""
+    """`[reconcile]`: how often the account is compared with the venue's lists, and our fills are read."""
 
     every_s: Seconds = 30
 
@@ -145,6 +145,7 @@ class StrategyTable(msgspec.Struct, frozen=True):
 
     name: str
     enabled: bool
+    fills_every_ms: Annotated[int, msgspec.Meta(ge=500, le=4_000)] = 1_500
     series: list[str]
     params: dict[str, Any]
 

@@ -179,7 +179,9 @@ FAMILIES: dict[str, Family] = {
     "kalshid_breaker_open": Family("gauge", "1 while the circuit breaker is open or half open."),
     "kalshid_breaker_opened_total": Family("counter", "Times that the breaker opened."),
     # --- account and machine
-    "kalshid_reconcile_findings_total": Family("counter", "Beliefs that the venue did not share."),
+    "kalshid_reconcile_findings_total": Family(
+        "counter", "Beliefs that the venue did not share, by kind.", ("kind",)
+    ),
     "kalshid_reconcile_last_success_timestamp_seconds": Family("gauge", "When the account was last read."),
     "kalshid_cash_dollars": Family("gauge", "Cash at the venue, as believed."),
     "kalshid_equity_dollars": Family("gauge", "Cash plus positions at the mid."),

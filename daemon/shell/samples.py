@@ -13,6 +13,7 @@ from daemon.core import events as e
 from daemon.core.engine import Engine, Phase
 from daemon.core.exchange_status import MAINTENANCE_GUARD
 from daemon.core.exposure import marked_equity
+from daemon.core.findings import FindingKind
 from daemon.core.state import State
 from daemon.core.units import SECOND, Ns
 from daemon.kalshi.rest import ReadingRest
@@ -30,6 +31,7 @@ from daemon.shell.reference import ReferenceSource
 Samples: TypeAlias = dict[str, Sample | None]
 
 PHASES: tuple[str, ...] = get_args(Phase)
+FINDING_KINDS: tuple[FindingKind, ...] = get_args(FindingKind)
 SESSION_KINDS = ("gaps", "duplicates", "resets", "refused", "frames_of_unknown_sid")
 PAUSES = ("exchange_paused", "trading_paused", "maintenance")
 KRAKEN_SYSTEMS = ("online", "maintenance", "cancel_only", "post_only", "limit_only")
@@ -243,7 +245,9 @@ def _of_account(sources: Sources) -> Samples:
     engine, journal = sources.engine, sources.journal
     state = engine.state
     return {
-        "kalshid_reconcile_findings_total": float(len(state.account.findings)),
+        "kalshid_reconcile_findings_total": {
+            kind: float(state.account.log.by_kind[kind]) for kind in FINDING_KINDS
+        },
         "kalshid_reconcile_last_success_timestamp_seconds": _seconds(state.account.read_at),
         "kalshid_cash_dollars": dollars(state.ledger.cash),
         "kalshid_equity_dollars": dollars(marked_equity(state)),

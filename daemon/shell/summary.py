@@ -114,7 +114,7 @@ def summarize(sources: Sources, *, mode: str, exit_reason: str, exit_code: int, 
         pnl=None if pnl is None else pnl / MONEY_ONE,
         cash=None if state.ledger.cash is None else state.ledger.cash / MONEY_ONE,
         reconciled=state.account.is_reconciled,
-        reconcile_findings=len(state.account.findings),
+        reconcile_findings=state.account.log.total,
         orders_open=sum(order.is_open for order in state.orders.values()),
         latency_seconds={
             "tick_to_decision": _latency(metrics.decision),

@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from daemon.core.events import PositionSnapshot
+from daemon.core.events import CashFlow, PositionSnapshot
 from daemon.core.markets import MarketResult
 from daemon.core.units import (
     MONEY_CENT,
@@ -62,6 +62,16 @@ class SettlementBody(msgspec.Struct, frozen=True):
     settled_time: str
     value: int | None = None
     exchange_index: int | None = None
+
+
+class CashFlowBody(msgspec.Struct, frozen=True):
+    """A deposit or a withdrawal in the list."""
+
+    id: str
+    status: Literal["pending", "applied", "failed", "returned"]
+    amount_cents: int
+    fee_cents: int
+    created_ts: Seconds
 
 
 class SubaccountBalanceBody(msgspec.Struct, frozen=True):
@@ -177,6 +187,16 @@ def settlement(body: SettlementBody) -> Settlement:
         value=value,
         settled_at=parse_instant(body.settled_time),
         exchange_index=body.exchange_index,
+    )
+
+
+def cash_flow(body: CashFlowBody, sign: Literal[1, -1]) -> CashFlow:
+    """Return a deposit (`sign` 1) or a withdrawal (-1)."""
+    return CashFlow(
+        flow_id=body.id,
+        amount=sign * body.amount_cents * MONEY_CENT,
+        fee=body.fee_cents * MONEY_CENT,
+        created_at=body.created_ts * SECOND,
     )
 
 
