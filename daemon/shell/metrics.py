@@ -176,8 +176,10 @@ FAMILIES: dict[str, Family] = {
     "kalshid_reads_limited_total": Family("counter", "Reads refused for want of tokens (429)."),
     "kalshid_read_wait_seconds": Family("histogram", "Time that reads waited at the gate."),
     "kalshid_rate_limit_tokens": Family("gauge", "Tokens in the bucket.", ("bucket",)),
-    "kalshid_breaker_open": Family("gauge", "1 while the circuit breaker is open or half open."),
-    "kalshid_breaker_opened_total": Family("counter", "Times that the breaker opened."),
+    "kalshid_breaker_state": Family(
+        "gauge", "A rule's worst breaker: 0 closed, 1 half open, 2 open.", ("breaker", "scope")
+    ),
+    "kalshid_breaker_opened_total": Family("counter", "Times that a rule's breakers opened.", ("breaker",)),
     # --- account and machine
     "kalshid_reconcile_findings_total": Family(
         "counter", "Beliefs that the venue did not share, by kind.", ("kind",)

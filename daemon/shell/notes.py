@@ -12,6 +12,7 @@ from daemon.shell.samples import Sources, next_window, pauses_in_force
 
 MAINTENANCE_TOLD_AHEAD: Ns = HOUR
 TICKERS_NAMED = 3
+BREAKERS_NAMED = 5
 _WORDS = {
     "feed_down": "is down",
     "feed_silent": "is silent",
@@ -25,6 +26,7 @@ def notes_of(sources: Sources, now: Ns) -> tuple[str, ...]:
     state = sources.engine.state
     return (
         *_halt(state),
+        *_breakers(sources),
         *_exchange(state, now),
         *_connections(sources, now),
         *_markets(sources),
@@ -35,7 +37,14 @@ def notes_of(sources: Sources, now: Ns) -> tuple[str, ...]:
 
 def _halt(state: State) -> Iterator[str]:
     if state.halt_reason is not None:
-        yield f"halted: {state.halt_reason}"
+        yield f"halted by {state.halt_by}: {state.halt_reason}"
+    if state.flatten is not None:
+        yield "flat: nothing is held" if state.is_flat else "flattening: closing all positions"
+
+
+def _breakers(sources: Sources) -> Iterator[str]:
+    for opened in sources.engine.breakers.not_closed()[:BREAKERS_NAMED]:
+        yield f"breaker {opened.state.replace('_', ' ')}: {opened.words}"
 
 
 def _exchange(state: State, now: Ns) -> Iterator[str]:

@@ -10,6 +10,7 @@ from typing import TypeAlias, get_args
 import msgspec
 
 from daemon.core import events as e
+from daemon.core.breakers import BreakerState
 from daemon.core.engine import Engine, Phase
 from daemon.core.exchange_status import MAINTENANCE_GUARD
 from daemon.core.exposure import marked_equity
@@ -34,6 +35,7 @@ PHASES: tuple[str, ...] = get_args(Phase)
 FINDING_KINDS: tuple[FindingKind, ...] = get_args(FindingKind)
 SESSION_KINDS = ("gaps", "duplicates", "resets", "refused", "frames_of_unknown_sid")
 PAUSES = ("exchange_paused", "trading_paused", "maintenance")
+BREAKER_STATES: dict[BreakerState, float] = {"closed": 0.0, "half_open": 1.0, "open": 2.0}
 KRAKEN_SYSTEMS = ("online", "maintenance", "cancel_only", "post_only", "limit_only")
 _REFUSED = "refused "
 _ERROR = "error_"
@@ -202,6 +204,18 @@ def _of_reference(sources: Sources, now: Ns) -> Samples:
     }
 
 
+def _of_breakers(engine: Engine) -> Samples:
+    breakers = engine.breakers
+    states: dict[tuple[str, ...], float] = {
+        (name, breakers.rules[name].scope): BREAKER_STATES[state]
+        for name, state in breakers.worst_by_rule().items()
+    }
+    return {
+        "kalshid_breaker_state": states,
+        "kalshid_breaker_opened_total": {name: float(breakers.opened_total[name]) for name in breakers.rules},
+    }
+
+
 def _of_orders(sources: Sources) -> Samples:
     engine, metrics, queue = sources.engine, sources.metrics, sources.queue
     state = engine.state
@@ -220,8 +234,7 @@ def _of_orders(sources: Sources) -> Samples:
         "kalshid_queue_dropped_total": float(queue.dropped_total),
         "kalshid_queue_wait_seconds": metrics.queue_wait,
         "kalshid_decision_seconds": metrics.decision,
-        "kalshid_breaker_open": float(engine.breaker.state != "closed"),
-        "kalshid_breaker_opened_total": float(engine.breaker.opened_total),
+        **_of_breakers(engine),
     }
 
 

@@ -22,6 +22,7 @@ from daemon.core.engine import Decision, Engine
 from daemon.core.exposure import mark, marked_equity
 from daemon.core.units import MONEY_ONE, PRICE_ONE, QTY_ONE, SECOND, Money, Ns, Price
 from daemon.shell.metrics import Metrics
+from daemon.shell.summary import LIVE, mode_words
 
 REFRESH_S = 0.25
 DECISIONS_SHOWN = 8
@@ -114,7 +115,7 @@ def picture(
         frames_per_s=frames_per_s,
         gaps=gaps,
         lag_ms=None if state.feed.lag.lag is None else state.feed.lag.lag / 1e6,
-        breaker=engine.breaker.state,
+        breaker=engine.breakers.worst,
         cash=state.ledger.cash,
         equity=marked_equity(state),
         pnl=engine.gathering.pnl(),
@@ -174,7 +175,7 @@ def _header(shown: Picture) -> RenderableType:
     phase = {"trading": "bold green", "halted": "bold red"}.get(shown.phase, "bold yellow")
     line = Text.assemble(
         ("kalshid  ", "bold"),
-        (f" PAPER · {shown.mode} ", "black on cyan"),
+        (f" {mode_words(shown.mode)} ", "bold white on red" if shown.mode == LIVE else "black on cyan"),
         "  ",
         (shown.phase, phase),
         f"   {datetime.fromtimestamp(shown.at / SECOND, UTC):%Y-%m-%d %H:%M:%S} UTC",

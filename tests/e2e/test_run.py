@@ -24,6 +24,7 @@ from daemon.shell.clock import SystemClock
 from tests.e2e.daemon_process import ROOT, Daemon, end_sandbox, free_port, sandbox_pid, write_config
 
 TRADES_WITHIN_S = 240.0
+FAILURES_BREAKER = b'kalshid_breaker_state{breaker="failures",scope="account"}'
 
 
 def replayed(journal: Path) -> Any:
@@ -218,12 +219,12 @@ def test_a_venue_that_hangs_opens_the_breaker_until_it_answers_again(folder: Pat
         daemon = Daemon(config)
         daemon.wait_until(lambda: fetch(config, "/readyz")[0] == 200)
         venue.send_signal(signal.SIGSTOP)
-        daemon.wait_until(lambda: b"kalshid_breaker_open 1.0" in fetch(config, "/metrics")[1])
+        daemon.wait_until(lambda: FAILURES_BREAKER + b" 2.0" in fetch(config, "/metrics")[1])
         assert fetch(config, "/readyz")[0] == 503
         venue.send_signal(signal.SIGCONT)
         daemon.wait_until(lambda: fetch(config, "/readyz")[0] == 200)
         metrics = fetch(config, "/metrics")[1]
-        assert b"kalshid_breaker_open 0.0" in metrics
+        assert FAILURES_BREAKER + b" 0.0" in metrics
         daemon.stop()
         assert daemon.wait(60) == 0, daemon.log[-4000:]
         assert daemon.summary["orders_open"] == 0

@@ -43,7 +43,11 @@ def test_when_all_is_well_there_is_none(tmp_path: Path) -> None:
 
 DRIFT = [e.FrameRefused("kalshi", "new", LATER)] * (CONFIG.limits.refused_per_minute_max + 1)
 NOTES: dict[str, tuple[list[e.Event], str]] = {
-    "halt": ([e.HaltRequested("operator", LATER)], "halted: operator"),
+    "halt": ([e.HaltRequested("operator", LATER, "cli")], "halted by cli: operator"),
+    "breaker": (
+        [e.VenueFailed("probe", "HTTP 503", LATER)] * CONFIG.failures_max,
+        "breaker open: failures of the account: probe was not answered: HTTP 503",
+    ),
     "pause": (
         [e.ExchangeStatusTold(False, False, (), LATER + HOUR, LATER)],
         "the exchange is paused, back at {hour} UTC",
@@ -66,6 +70,16 @@ NOTES: dict[str, tuple[list[e.Event], str]] = {
         "reference: cfbenchmarks, kraken does not trade",
     ),
 }
+
+
+def test_a_wish_to_flatten_is_told_until_nothing_is_held(tmp_path: Path) -> None:
+    """Below the halt that it implies; and that it is done."""
+    wish = e.FlattenRequested("away", 500, LATER)
+    halted = "halted by cli: flatten: away"
+    assert (halted, "flattening: closing all positions") == notes(told(wish), tmp_path / "held")
+    flat = engine(Scripted())
+    flat.handle(wish)
+    assert (halted, "flat: nothing is held") == notes(flat, tmp_path / "flat")[:2]
 
 
 @pytest.mark.parametrize(("events", "expected"), NOTES.values(), ids=NOTES)

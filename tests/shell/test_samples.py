@@ -10,6 +10,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from daemon.core import events as e
+from daemon.core.breakers import RULES
 from daemon.core.engine import Engine
 from daemon.core.units import HOUR, MINUTE
 from daemon.shell.metrics import FAMILIES, Histogram
@@ -108,7 +109,6 @@ def test_samples_are_what_the_parts_say(tmp_path: Path) -> None:
         "kalshid_queue_depth": 1.0,
         "kalshid_inbox_depth": 1.0,
         "kalshid_rate_limit_tokens": {"write": 100.0, "read": 200.0},
-        "kalshid_breaker_open": 0.0,
         "kalshid_api_requests_total": {"ok": 2.0, "refused": 0.0, "failed": 0.0},
         "kalshid_cash_dollars": 9_998.3832,
         "kalshid_equity_dollars": 10_000.0232,
@@ -118,6 +118,10 @@ def test_samples_are_what_the_parts_say(tmp_path: Path) -> None:
         "kalshid_backfilled_total": {"markets": 0.0, "trades": 0.0, "candles": 0.0},
     }
     assert expected == {name: samples[name] for name in expected}
+    states = samples["kalshid_breaker_state"]
+    assert isinstance(states, Mapping)
+    assert dict.fromkeys(states, 0.0) == states
+    assert len(states) == len(RULES)
     (version,) = samples["kalshid_build_info"]  # type: ignore[misc]
     assert version[0].isdigit()
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import random
+import tempfile
 import time
 from collections import deque
+from pathlib import Path
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -18,6 +20,7 @@ import msgspec
 from daemon.core import events as e
 from daemon.core.commands import Command
 from daemon.core.units import SECOND, Ns
+from daemon.shell.latch import Latch
 from tests.sim.clock import StoodStill, VirtualLoop
 from tests.sim.invariants import QUIET_AFTER, Checks, Violation
 from tests.sim.life import LIMITS, Life
@@ -51,7 +54,7 @@ class Outcome(msgspec.Struct, frozen=True):
 class World:
     """See the module's head."""
 
-    def __init__(self, seed: int, mode: Mode, loop: VirtualLoop) -> None:
+    def __init__(self, seed: int, mode: Mode, loop: VirtualLoop, folder: Path) -> None:
         self.seed, self.mode = seed, mode
         self.loop = loop
         self.now = loop.now
@@ -63,7 +66,9 @@ class World:
         self.life: Life | None = None
         self.lives = 0
         self.steps = 0
-        self.is_halted = False
+        self.latch = Latch(folder)
+        self.halted_at: Ns | None = None
+        """Since when a person has everything halted; None when nobody has."""
         self.journals: list[bytes] = []
         """What is left of each life that crashed."""
         self.told: deque[str] = deque(maxlen=LAST_EVENTS)
@@ -135,7 +140,7 @@ class World:
         self.lives += 1
         self.checks.new_life()
         self.life = Life(
-            self.lives, self.seed, self.venue, self.faults, self.flights, self.now,
+            self.lives, self.seed, self.venue, self.faults, self.flights, self.now, self.latch,
             on_append=self._on_append, on_send=self._on_send, on_turn=lambda _batch, _commands: self._judge(),
         )  # fmt: skip
         self.life.start(self.fail)
@@ -182,14 +187,36 @@ class World:
                 self.venue.suspend(rng)
             elif kind < 0.45:
                 self.venue.go_on()
+            elif kind < 0.52:
+                self._halt()
         faults.writes = faults.reads = faults.frames = 0.0
         self.venue.venue.reads.lag = 360 * SECOND // 1000
         self.venue.go_on()
 
+    # --- persons -------------------------------------------------------------------------------
+
+    def _halt(self) -> None:
+        """A person halts everything, and sometimes wants all positions closed."""
+        if self.life is None or self.halted_at is not None:
+            return
+        if self._rng.random() < 0.3:
+            self.life.switch.flatten("a person wants out", 500, "cli")
+        else:
+            self.life.switch.halt("a person said so", "cli")
+        self.halted_at = self.now()
+
+    async def _attend(self) -> None:
+        """A person resumes what is halted, by whomever, after a while."""
+        while True:
+            await asyncio.sleep(self._rng.uniform(3.0, 12.0))
+            if self.life is not None and self.life.engine.state.halt_reason is not None:
+                self.halted_at = None
+                self.life.switch.resume("a person has looked at it", "cli")
+
     async def run(self) -> None:
         """Live through it all. The end is in `violation`."""
         self.begin_life()
-        tasks = [asyncio.create_task(part) for part in (self._trade(), self._pass_time())]
+        tasks = [asyncio.create_task(part) for part in (self._trade(), self._pass_time(), self._attend())]
         story = asyncio.create_task(self._story())
         over = asyncio.create_task(self._over.wait())
         await asyncio.wait({story, over}, return_when=asyncio.FIRST_COMPLETED)
@@ -215,9 +242,10 @@ class World:
         if engine.phase not in ("trading", "halted"):
             return f"phase {engine.phase}"
         if any(order.state == "unknown" for order in engine.state.orders.values()):
-            return f"unknown orders: {[id_ for id_, one in engine.state.orders.items() if one.state == 'unknown']}"
-        if engine.breaker.state != "closed":
-            return f"breaker {engine.breaker.state}"
+            unknown = [id_ for id_, one in engine.state.orders.items() if one.state == "unknown"]
+            return f"unknown orders: {unknown}"
+        if engine.breakers.worst != "closed":
+            return f"breaker {engine.breakers.worst}"
         unsynced = [ticker for ticker, one in engine.state.markets.items() if one.spec.status == "active"
                     and self.now() < one.spec.close_at and not one.book.is_synced]  # fmt: skip
         return f"books not synced: {unsynced}" if unsynced else None
@@ -237,14 +265,14 @@ def live(seed: int, mode: Mode) -> Outcome:
     loop = VirtualLoop(T0)
     loop.set_exception_handler(lambda _loop, _context: None)
     began_virtual_s = loop.time()
-    world: World | None = None
     try:
         asyncio.set_event_loop(loop)
-        world = World(seed, mode, loop)
-        try:
-            loop.run_until_complete(world.run())
-        except StoodStill as error:
-            world.fail(error)
+        with tempfile.TemporaryDirectory() as folder:
+            world = World(seed, mode, loop, Path(folder))
+            try:
+                loop.run_until_complete(world.run())
+            except StoodStill as error:
+                world.fail(error)
     finally:
         asyncio.set_event_loop(None)
         loop.close()
