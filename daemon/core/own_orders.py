@@ -43,6 +43,8 @@ class OrderBeliefs:
         """By client order id; closed ones leave once all their fills are booked."""
         self._closed: dict[str, tuple[Ns, bool]] = {}
         """When orders of this life left `orders`, and whether that was only presumed."""
+        self._told_at: dict[str, Ns] = {}
+        """When the newest word on an order in `orders` was said, by the venue's clock."""
         self.ledger = Ledger()
         self.moved_at: Ns = 0
         """When a fill or a payout last changed cash or a position."""
@@ -69,6 +71,7 @@ class OrderBeliefs:
     def _forget_order(self, order: Order, at: Ns) -> None:
         """Drop an order that is closed and whose fills are all booked."""
         self.orders.pop(order.client_order_id, None)
+        self._told_at.pop(order.client_order_id, None)
         closed = self._closed
         closed[order.client_order_id] = (at, order.is_presumed)
         while (oldest := next(iter(closed))) != order.client_order_id and closed[oldest][0] < at - KEPT:
@@ -167,9 +170,14 @@ class OrderBeliefs:
 
     def _apply_accepted(self, order: Order, event: e.OrderAccepted) -> None:
         self.learn_id(order, event.order_id)
+        self._note_told(order, event.sent_at)
         if event.filled is not None:
             order.tell_filled(event.filled)
         if event.action == "cancel":
+            if order.pending is not None:
+                # Of which terms the rest was cancelled is not known, and so not what has traded: the lists tell.
+                self.happen(order, "outcome_unknown", event.received_at)
+                return
             if event.reduced_by is not None:
                 order.tell_filled(order.qty - event.reduced_by)  # what wasn't cancelled has traded
             self.happen(order, "told_canceled", event.received_at)
@@ -204,8 +212,28 @@ class OrderBeliefs:
             return
         self.learn_id(order, event.order_id)
         order.tell_filled(event.filled)
+        if event.status == "resting" and self._is_late(order, event):
+            self.counts["late_words"] += 1
+            return
+        self._note_told(order, event.sent_at)
         self.take_terms(order, event.price, event.filled + event.remaining, event.status, event.received_at)
         self.happen(order, TOLD[event.status], event.received_at)
+
+    def _note_told(self, order: Order, sent_at: Ns | None) -> None:
+        if sent_at is not None:
+            told_at = self._told_at.get(order.client_order_id, sent_at)
+            self._told_at[order.client_order_id] = max(told_at, sent_at)
+
+    def _is_late(self, order: Order, event: e.OrderUpdated) -> bool:
+        """Whether the stream says what an answer has overtaken: both bear the venue's own stamp.
+
+        With an amend of unknown outcome, the word that was the newest before it says nothing about it.
+        """
+        told_at = self._told_at.get(event.client_order_id)
+        if event.sent_at is None or told_at is None:
+            return False
+        is_before = order.pending not in (None, (event.price, event.filled + event.remaining))
+        return event.sent_at < told_at or (is_before and event.sent_at == told_at)
 
     def take_terms(self, order: Order, price: Price, qty: Qty, status: e.OrderStatus, at: Ns) -> None:
         """The venue's terms of a resting order are the truth, unless an amend of ours is on its way.

@@ -229,3 +229,48 @@ def test_an_order_whose_fills_were_all_booked_does_not_come_back_open(state: Sta
     state.apply(later(updated("resting", 0, 1_000), 3 * SECOND))
     assert {} == state.orders
     assert 1_000 == state.ledger.position_qty(TICKER)
+
+
+def said_later(event: e.OrderUpdated, by: int) -> e.OrderUpdated:
+    """The same word, said and heard so much later."""
+    assert event.sent_at is not None
+    return msgspec.structs.replace(event, received_at=event.received_at + by, sent_at=event.sent_at + by)
+
+
+def test_a_word_of_the_stream_that_an_answer_overtook_does_not_bring_old_terms_back(state: State) -> None:
+    """Both bear the venue's stamp: the older one tells how much has traded, and nothing else."""
+    order = placed(state)
+    state.apply(accepted())
+    order.request_amend(4_100, 300, T0)
+    yes = e.OrderAccepted("amend", "kd-1-1", "id-kd-1-1", 0, 300, T0 + SECOND, T0 + SECOND)
+    state.apply(yes)
+    state.apply(updated("resting", 200, 800))
+    assert (4_100, 300, 200) == (order.price, order.qty, order.filled)
+
+
+def test_the_word_from_before_an_amend_does_not_end_the_doubt_about_it(state: State) -> None:
+    """What was the newest word before the amend left comes late: the amend is as unknown as before."""
+    order = placed(state)
+    state.apply(accepted())
+    order.request_amend(4_100, 300, T0)
+    state.apply(e.OrderUnknown("amend", "kd-1-1", "timeout", T0 + SECOND))
+    state.apply(updated("resting", 0, 1_000))
+    assert "unknown" == order.state
+    state.apply(said_later(updated("resting", 0, 1_000), SECOND))
+    assert "resting" == order.state
+
+
+def test_a_cancel_says_what_has_traded_only_when_the_terms_are_known(state: State) -> None:
+    """With an amend of unknown outcome the rest may be of either size: the order's end is read."""
+    order = placed(state)
+    state.apply(accepted())
+    order.request_amend(4_000, 300, T0)
+    state.apply(e.OrderUnknown("amend", "kd-1-1", "timeout", T0 + SECOND))
+    state.apply(said_later(updated("resting", 0, 1_000), SECOND))
+    order.apply("cancel_requested", T0 + SECOND)
+    state.apply(
+        e.OrderAccepted(
+            "cancel", "kd-1-1", "id-kd-1-1", None, 0, T0 + SECOND, T0 + 2 * SECOND, reduced_by=300
+        )
+    )
+    assert ("unknown", 0) == (order.state, order.filled)

@@ -27,11 +27,15 @@ from daemon.core.units import MILLISECOND, MONEY_ONE, SECOND, Ns
 from daemon.kalshi.costs import RECORDED
 from daemon.kalshi.rest import Rest
 from daemon.kalshi.session import Session
+from daemon.shell.drop_copy import DropCopy
 from daemon.shell.journal import JournalHeader
+from daemon.shell.kill_switch import KillSwitch
+from daemon.shell.latch import Latch
 from daemon.shell.loop import Inbox, Pump
 from daemon.shell.outcomes import Outcomes
 from daemon.shell.queue import OrderQueue
 from daemon.shell.reads import Reader
+from daemon.shell.settlements import Settlements
 from tests.sim.disk import SimJournal
 from tests.sim.transport import Faults, Flight, Line, SimHttp
 from tests.sim.venue import SHARD, SimVenue
@@ -98,6 +102,7 @@ class Life:
         faults: Faults,
         flights: dict[int, Flight],
         now: Callable[[], Ns],
+        latch: Latch,
         *,
         on_append: Callable[[Any, int], None],
         on_send: Callable[[str, str, bytes | None], None],
@@ -126,6 +131,8 @@ class Life:
         )  # fmt: skip
         self.journal = SimJournal(header, random.Random(f"disk-{seed}-{number}"), on_append)
         self.inbox = Inbox()
+        self.switch = KillSwitch(latch, now=now, emit=self.inbox.put)
+        self.switch.is_halted = lambda: self.engine.state.halt_reason is not None
         self.session = Session(is_first=True)
         self.line: Line | None = None
         self.http = SimHttp(venue, faults, now, flights, on_send)
@@ -134,15 +141,21 @@ class Life:
         journal: Any = self.journal
         self.queue = OrderQueue(
             self.rest, Pacer(capacity, refill, 20), RECORDED,
-            now=now, vouch=self.engine.vouch, synced=journal.synced, emit=self.inbox.put,
+            now=now, synced=journal.synced, emit=self.inbox.put,
+            vouch=lambda command, at: self.switch.refusal() or self.engine.vouch(command, at),
             # asyncio-throttle counts the machine's seconds, of which a life takes a few: it must not bind.
-            requests_per_s_max=1_000_000, in_flight_max=4,
+            requests_per_s_max=1_000_000, in_flight_max=4, batch_max=1 + seed % 4,
         )  # fmt: skip
         self.reader = Reader(self.rest, now=now, emit=self.inbox.put)
         self.outcomes = Outcomes(self.rest, self.engine.state, now=now, emit=self.inbox.extend)
+        self.settlements = Settlements(self.rest, self.engine.state, now=now, emit=self.inbox.extend)
+        self.drop_copy = DropCopy(
+            self.rest, self.engine.state, every=2 * SECOND, now=now, emit=self.inbox.put
+        )
         self.pump = Pump(
             self.engine, self.inbox, journal, self.queue, self.reader,
             now=now, is_followed=False, on_latency=lambda _ns: None, on_batch=self._after_batch,
+            switch=self.switch,
         )  # fmt: skip
         self._books_lost = 0
         self._tasks: list[asyncio.Task[None]] = []
@@ -152,6 +165,7 @@ class Life:
 
     def start(self, on_failure: Callable[[BaseException], None]) -> None:
         """Start every part; an error of one is told."""
+        self.switch.tell_latched()
         self.list_markets()
         parts: dict[str, Coroutine[None, None, None]] = {
             "pump": self.pump.run(),
@@ -159,6 +173,9 @@ class Life:
             "reader": self.reader.run(),
             "stream": self._run_stream(),
             "outcomes": self.outcomes.run(),
+            "settlements": self.settlements.run(),
+            "drop-copy": self.drop_copy.run(),
+            "halt-watch": self.switch.watch(),
         }
 
         def ended(task: asyncio.Task[None]) -> None:
@@ -174,9 +191,7 @@ class Life:
         """Lose everything but the journal."""
         if self.line is not None:
             self.line.close()
-        requests = [
-            task for task in asyncio.all_tasks() if task.get_name().startswith("order-request-")
-        ]
+        requests = [task for task in asyncio.all_tasks() if task.get_name().startswith("order-request-")]
         for task in [*self._tasks, *requests]:
             task.cancel()
         await asyncio.gather(*self._tasks, *requests, return_exceptions=True)
@@ -195,6 +210,7 @@ class Life:
 
     def _after_batch(self, batch: list[e.Event], commands: list[Command]) -> None:
         self.outcomes.on_batch(batch)
+        self.settlements.on_batch(batch)
         state = self.engine.state
         if state.counts["books_lost"] != self._books_lost:
             self._books_lost = state.counts["books_lost"]

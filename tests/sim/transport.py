@@ -120,7 +120,9 @@ class SimHttp(Http):
                 await asyncio.sleep(up_s)
                 return Reply(rng.choice((500, 502, 503)), b"<html>an error</html>")
             case "late":
-                late_s = rng.uniform(TIMEOUT_S, 14.0) if rng.random() < 0.8 else rng.uniform(14.0, SIGNATURE_S)
+                late_s = (
+                    rng.uniform(TIMEOUT_S, 14.0) if rng.random() < 0.8 else rng.uniform(14.0, SIGNATURE_S)
+                )
                 self._depart(late_s, method, url, body, None)
                 await asyncio.sleep(TIMEOUT_S)
                 raise TimeoutError
