@@ -71,7 +71,8 @@ class Reconciliation:
         """Believe nothing until two readings agree again: fills may have been missed up to now."""
         self.is_reconciled = self._is_adopted = False
         self._suspects = []
-        self._doubted_at = at
+        # A doubt may reach into the future: until then something that we don't know of may still arrive.
+        self._doubted_at = at if self._doubted_at is None else max(self._doubted_at, at)
         state.counts["corrections"] += self._unheard.forget()
 
     # --- words about orders and fills ------------------------------------------------------------

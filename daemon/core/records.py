@@ -24,6 +24,12 @@ def frame(payload: bytes) -> bytes:
     return _HEADER.pack(len(payload), zlib.crc32(payload)) + payload
 
 
+def frame_at(buffer: memoryview, offset: int) -> tuple[int, int]:
+    """Return the length and the checksum that a record at this offset would claim for its payload."""
+    length, checksum = _HEADER.unpack_from(buffer, offset)
+    return length, checksum
+
+
 class RecordReader:
     """Iterates over the payloads of whole records at the front of a buffer.
 

@@ -47,7 +47,8 @@ class JournalHeader(msgspec.Struct, frozen=True, kw_only=True):
     """The first record of a journal.
 
     `epoch` numbers the starts of a daemon, upwards; it names the file. `engine` is the caller's own
-    msgpack: all that a replay needs to build the same engine.
+    msgpack: all that a replay needs to build the same engine. `override_reason` is why real money was traded
+    without days of paper behind it; None where that was not so.
     """
 
     format_version: int = FORMAT_VERSION
@@ -55,6 +56,7 @@ class JournalHeader(msgspec.Struct, frozen=True, kw_only=True):
     instance: str
     epoch: int
     engine: msgspec.Raw
+    override_reason: str | None = None
 
 
 class Journal:
@@ -288,6 +290,11 @@ def read_journal(path: Path) -> JournalFile:
         JournalUnreadable: no whole header, or one of a format that this version doesn't know.
         OSError: the file can't be read.
     """
+    return JournalFile(path, *open_journal(path))
+
+
+def open_journal(path: Path) -> tuple[memoryview, JournalHeader, int]:
+    """Map a journal; return its bytes, its header and the offset behind that. Raises as `read_journal`."""
     buffer = _map(path)
     reader = RecordReader(buffer)
     first = next(iter(reader), None)
@@ -302,7 +309,7 @@ def read_journal(path: Path) -> JournalFile:
             f"{path}: format {header.format_version}, written by kalshid {header.kalshid_version};"
             f" this version reads format {FORMAT_VERSION}"
         )
-    return JournalFile(path, buffer, header, reader.end)
+    return buffer, header, reader.end
 
 
 def cut_torn(path: Path) -> int:
@@ -325,10 +332,15 @@ def cut_torn(path: Path) -> int:
 
 def latest(folder: Path) -> Path | None:
     """Return the journal of the highest epoch in a folder; None if there is none."""
+    return next(iter(newest_first(folder)), None)
+
+
+def newest_first(folder: Path) -> list[Path]:
+    """Return a folder's journals, the one of the highest epoch first; none if there is no such folder."""
     if not folder.is_dir():
-        return None
+        return []
     found = [(int(match[1]), path) for path in folder.iterdir() if (match := _NAME.fullmatch(path.name))]
-    return max(found)[1] if found else None
+    return [path for _, path in sorted(found, reverse=True)]
 
 
 def _write_all(fd: int, content: bytes) -> None:
@@ -347,8 +359,8 @@ def _sync_folder(folder: Path) -> None:
         os.close(fd)
 
 
-def _map(path: Path) -> bytes | memoryview:
+def _map(path: Path) -> memoryview:
     with path.open("rb") as file:
         if not os.fstat(file.fileno()).st_size:
-            return b""
+            return memoryview(b"")
         return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))

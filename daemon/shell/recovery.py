@@ -1,0 +1,293 @@
+"""What a life before this one left behind: its orders whose end its journal doesn't tell, its order groups.
+
+A start reads the last journal of the same account, and of a long one only the end: an order matters here
+for as long as its request may still arrive, for the venue's lists show what has arrived, and those are read
+before anything is sent. What is found is told to the core before anything else, so that it holds those
+orders as unknown. It is thereby recorded in the new journal, and one journal is enough, however many
+crashes follow each other; one that ends before its first batch was not begun, and the one before it counts.
+
+A torn end is what a crash leaves. A journal that can't be read otherwise keeps us from knowing what may
+still arrive: until it no longer can, the account is not believed, and nothing is sent.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+import msgspec
+import structlog
+
+from daemon.core import events as e
+from daemon.core.commands import AmendOrder, Decided, PlaceOrder, ProbeOrder
+from daemon.core.own_orders import ABSENT_AFTER
+from daemon.core.records import HEADER_BYTES, PAYLOAD_BYTES_MAX, RecordReader, frame_at
+from daemon.core.units import MINUTE, Ns
+from daemon.shell.journal import JournalUnreadable, Record, newest_first, open_journal
+
+log = structlog.get_logger(__name__)
+
+TAIL: Ns = 2 * MINUTE
+"""How much of a journal's end is read: several times as long as a request may take to arrive."""
+SPAN_BYTES = 1024 * 1024
+"""With how much of the end the search for that begins; it grows four-fold."""
+HEAD_BYTES = 4 * 1024 * 1024
+"""How much of the beginning is read too: order groups are made there, and then hold for hours."""
+_ORDER_WORD = b"Order"
+"""What the names of all records that concern orders and their groups contain; most batches hold none."""
+_ARRAY_MARKS = frozenset({*range(0x90, 0xA0), 0xDC, 0xDD})
+"""The first byte of every batch: a msgpack array."""
+
+_DECODER = msgspec.msgpack.Decoder(list[Record])
+Batches: TypeAlias = Iterator[Sequence[Record]]
+
+
+class Recovered(msgspec.Struct, frozen=True):
+    """What is to be told to the core of a new life, first of all."""
+
+    orders: tuple[e.OrderRecovered, ...] = ()
+    groups: tuple[e.OrderGroupTold, ...] = ()
+    """The last group of each shard; whether it still stands, only the venue knows."""
+    doubt: e.AccountDoubted | None = None
+    """Set where the journal can't be read: the account is in doubt until its `received_at`."""
+
+    @property
+    def events(self) -> tuple[e.Event, ...]:
+        """All of it, in the order in which it is told."""
+        return (*self.orders, *self.groups, *(() if self.doubt is None else (self.doubt,)))
+
+
+def recover(folder: Path, instance: str, now: Ns) -> Recovered:
+    """Return what the last life on this account left behind.
+
+    Args:
+        folder: the journals'. Its lock must be held, and the new life's journal not be made yet.
+        instance: only journals of this one are read (a journal's header has it): others have other accounts.
+        now: told as `received_at`.
+    """
+    for path in newest_first(folder):
+        try:
+            view, header, start = open_journal(path)
+            if header.instance != instance:
+                continue
+            if next(iter(RecordReader(view, start)), None) is None:
+                continue  # it had not begun, nor said what it had taken over itself
+            found = _Orders()
+            at = tail_start(view, start)
+            for batch in _batches(path, view, start, min(start + HEAD_BYTES, at)):
+                found.take_groups(batch)
+            for batch in _batches(path, view, at, len(view)):
+                found.take(batch)
+        except (JournalUnreadable, OSError) as error:
+            return Recovered(doubt=_doubt(path, error, now))
+        recovered = found.told(now)
+        log.info(
+            "journal.recovered", journal=path.name, orders=len(recovered.orders), groups=len(recovered.groups)
+        )
+        return recovered
+    return Recovered()
+
+
+def _doubt(path: Path, error: Exception, now: Ns) -> e.AccountDoubted:
+    """Return the word that nothing is to be believed while a request of that life may still arrive."""
+    try:
+        written_at = min(path.stat().st_mtime_ns, now)
+    except OSError:
+        written_at = now
+    until = max(now, written_at + ABSENT_AFTER)
+    log.error("journal.unreadable", journal=str(path), reason=str(error), seconds=(until - now) / 1e9)
+    return e.AccountDoubted(f"the last life's journal can't be read: {error}", until)
+
+
+# --- the end of a long file ----------------------------------------------------------------------
+
+
+def tail_start(view: memoryview, start: int) -> int:
+    """Return the offset of a record behind which lie at least the last `TAIL`, or all there is.
+
+    Args:
+        view: the journal's bytes.
+        start: where its first batch begins.
+    """
+    size, span = len(view), SPAN_BYTES
+    while size - span > start:
+        at = _first_whole(view, size - span)
+        times = _times(view, at)
+        if times is not None and times[1] - times[0] >= TAIL:
+            return at
+        span *= 4
+    return start
+
+
+def _first_whole(view: memoryview, at: int) -> int:
+    """Return the first offset at or behind `at` where a whole record begins; the end where none does.
+
+    A record is told from other bytes by its checksum. As that costs, the cheap signs are looked at first:
+    it fits, holds an array, and what follows it could be a record too.
+    """
+    size = len(view)
+    for offset in range(at, size - HEADER_BYTES):
+        if view[offset + HEADER_BYTES] not in _ARRAY_MARKS:
+            continue
+        length, checksum = frame_at(view, offset)
+        begin, end = offset + HEADER_BYTES, offset + HEADER_BYTES + length
+        if not 0 < length <= PAYLOAD_BYTES_MAX or end > size or not _may_follow(view, end):
+            continue
+        if zlib.crc32(view[begin:end]) == checksum:
+            return offset
+    return size
+
+
+def _may_follow(view: memoryview, offset: int) -> bool:
+    """Whether a record may begin at an offset, or the file ends there, torn or not."""
+    if offset + HEADER_BYTES >= len(view):
+        return True
+    length, _ = frame_at(view, offset)
+    return 0 < length <= PAYLOAD_BYTES_MAX and view[offset + HEADER_BYTES] in _ARRAY_MARKS
+
+
+def _times(view: memoryview, at: int) -> tuple[Ns, Ns] | None:
+    """Return the first and the last instant that the records from an offset on tell; None if none does."""
+    first: Ns | None = None
+    last: Ns | None = None
+    offsets = []
+    reader = RecordReader(view, at)
+    begin = at
+    for _ in reader:
+        offsets.append(begin)
+        begin = reader.end
+    for begin in offsets:
+        if (first := _instant(view, begin)) is not None:
+            break
+    for begin in reversed(offsets):
+        if (last := _instant(view, begin)) is not None:
+            break
+    return None if first is None or last is None else (first, last)
+
+
+def _instant(view: memoryview, offset: int) -> Ns | None:
+    """Return the first instant of our clock in one record; None if it has none, or can't be read."""
+    payload = next(iter(RecordReader(view, offset)))
+    try:
+        batch = _DECODER.decode(payload)
+    except msgspec.DecodeError:
+        return None  # said loudly where it is read for its orders
+    for record in batch:
+        at = record.now if isinstance(record, Decided) else getattr(record, "received_at", None)
+        if at is not None:
+            return int(at)
+    return None
+
+
+def _batches(path: Path, view: memoryview, start: int, end: int) -> Batches:
+    """Yield the batches between two offsets that concern orders. Raises JournalUnreadable."""
+    reader = RecordReader(view[:end], start)
+    at = start
+    for payload in reader:
+        # Most batches are about books alone, and need not be decoded to be known as such.
+        if _ORDER_WORD in bytes(payload):
+            try:
+                yield _DECODER.decode(payload)
+            except msgspec.DecodeError as error:
+                raise JournalUnreadable(f"{path}: record at byte {at}: {error}") from error
+        at = reader.end
+
+
+# --- what became of each order -------------------------------------------------------------------
+
+
+class _Orders:
+    """The orders and groups of a life, followed through its records."""
+
+    def __init__(self) -> None:
+        self._orders: dict[str, e.OrderRecovered] = {}
+        self._groups: dict[int, e.OrderGroupTold] = {}
+
+    def take(self, batch: Sequence[Record]) -> None:
+        """Take in what a batch says of orders and groups."""
+        for record in batch:
+            match record:
+                case PlaceOrder():
+                    self._orders[record.client_order_id] = _placed(record)
+                case e.OrderRecovered():
+                    self._orders[record.client_order_id] = record
+                case AmendOrder() | ProbeOrder():
+                    self._ask(record)
+                case e.OrderAccepted() | e.OrderRejected() | e.OrderDropped():
+                    self._answer(record)
+                case e.OrderUpdated():
+                    self._name(record.client_order_id, record.order_id, is_over=record.status != "resting")
+                case e.OrderFilled() if record.client_order_id is not None:
+                    self._name(record.client_order_id, record.order_id, is_over=False)
+                case _:
+                    pass
+        self.take_groups(batch)
+
+    def take_groups(self, batch: Sequence[Record]) -> None:
+        """Take in what a batch says of groups."""
+        for record in batch:
+            if isinstance(record, e.OrderGroupTold) and record.exchange_index is not None:
+                if record.order_group_id is None:
+                    self._groups.pop(record.exchange_index, None)
+                else:
+                    self._groups[record.exchange_index] = record
+
+    def told(self, now: Ns) -> Recovered:
+        """Return what is left without an end."""
+        replace = msgspec.structs.replace
+        return Recovered(
+            tuple(replace(order, received_at=now) for order in self._orders.values()),
+            tuple(replace(group, received_at=now) for group in self._groups.values()),
+        )
+
+    def _ask(self, command: AmendOrder | ProbeOrder) -> None:
+        """Something more with an order's id was sent: at its worst terms it may be in force."""
+        order = self._orders.get(command.client_order_id)
+        if order is None:
+            return  # acknowledged before the tail: the lists show it, and on which terms
+        price, qty = order.price, order.qty
+        if isinstance(command, AmendOrder):
+            price = max(price, command.price) if order.side == "bid" else min(price, command.price)
+            qty = max(qty, command.qty)
+        self._orders[order.client_order_id] = msgspec.structs.replace(
+            order, price=price, qty=qty, decided_at=max(order.decided_at, command.decided_at)
+        )
+
+    def _answer(self, event: e.OrderAccepted | e.OrderRejected | e.OrderDropped) -> None:
+        match event:
+            case e.OrderAccepted():
+                is_over = event.action in ("cancel", "probe") or event.remaining == 0
+                self._name(event.client_order_id, event.order_id, is_over=is_over)
+            case e.OrderRejected():
+                # "Exists already" is no end but the contrary.
+                if event.action == "place" and event.code != "order_already_exists":
+                    self._orders.pop(event.client_order_id, None)
+            case e.OrderDropped():
+                if event.action == "place":
+                    self._orders.pop(event.client_order_id, None)
+
+    def _name(self, client_order_id: str, order_id: str, *, is_over: bool) -> None:
+        """The venue spoke of an order. One that is over there stands, with its fills, in its lists."""
+        order = self._orders.get(client_order_id)
+        if order is None:
+            return
+        if is_over:
+            del self._orders[client_order_id]
+        else:
+            self._orders[client_order_id] = msgspec.structs.replace(order, order_id=order_id)
+
+
+def _placed(command: PlaceOrder) -> e.OrderRecovered:
+    return e.OrderRecovered(
+        client_order_id=command.client_order_id,
+        ticker=command.ticker,
+        side=command.side,
+        price=command.price,
+        qty=command.qty,
+        style="take" if command.time_in_force != "good_till_canceled" else "rest",
+        order_id=None,
+        decided_at=command.decided_at,
+        received_at=command.decided_at,
+    )

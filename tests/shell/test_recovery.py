@@ -1,0 +1,267 @@
+"""Recovery: whatever a crash leaves, each order that may still rest is known to the next life."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from daemon.core import events as e
+from daemon.core.commands import Decided, ProbeOrder
+from daemon.core.own_orders import ABSENT_AFTER, READ_LAG
+from daemon.core.records import frame
+from daemon.core.state import State
+from daemon.core.units import MILLISECOND, MINUTE, SECOND, Ns
+from daemon.shell.journal import JournalHeader, Record
+from daemon.shell.recovery import SPAN_BYTES, TAIL, Recovered, recover, tail_start
+from tests.core.worlds import SCHEMA, T0, TICKER, reconciled
+from tests.shell.orders import amend, place
+
+NOW: Ns = T0 + MINUTE
+SPACING: Ns = 5 * MILLISECOND
+_encode = msgspec.msgpack.Encoder().encode
+
+
+def header(instance: str = "sandbox", epoch: int = 1) -> bytes:
+    """A journal's first record."""
+    told = JournalHeader(
+        kalshid_version="0", instance=instance, epoch=epoch, engine=msgspec.Raw(_encode(None))
+    )
+    return frame(_encode(told))
+
+
+def write(
+    folder: Path, batches: Sequence[Sequence[Record]], *, epoch: int = 1, instance: str = "sandbox"
+) -> Path:
+    """Write a whole journal."""
+    path = folder / f"{epoch}.journal"
+    path.write_bytes(header(instance, epoch) + b"".join(frame(_encode(batch)) for batch in batches))
+    return path
+
+
+def placed(number: int) -> list[Record]:
+    """The decision of one order."""
+    return [Decided(T0), place(number)]
+
+
+def recovered(number: int, order_id: str | None = None) -> e.OrderRecovered:
+    """What is told of that order."""
+    return e.OrderRecovered(f"kd-{number}", TICKER, "bid", 4_000, 1_000, "rest", order_id, T0, NOW)
+
+
+def accepted(action: e.OrderAction = "place", remaining: int = 1_000) -> e.OrderAccepted:
+    """The venue's yes."""
+    return e.OrderAccepted(action, "kd-1", "v-1", 0, remaining, T0, T0)
+
+
+def updated(status: e.OrderStatus) -> e.OrderUpdated:
+    """The stream's word."""
+    return e.OrderUpdated("v-1", "kd-1", TICKER, "bid", 4_000, status, 0, 0, None, T0, T0)
+
+
+def rejected(action: e.OrderAction, code: str) -> e.OrderRejected:
+    """The venue's no."""
+    return e.OrderRejected(action, "kd-1", code, "", T0)
+
+
+FILL = e.OrderFilled("t", "v-1", "kd-1", TICKER, "bid", 4_000, 100, 0, False, T0, T0)
+ENDS: dict[str, Record] = {
+    "rejected": rejected("place", "insufficient_balance"),
+    "dropped": e.OrderDropped("place", "kd-1", "deadline_passed", T0),
+    "canceled": accepted("cancel", 0),
+    "nothing remains": accepted(remaining=0),
+    "probe taken": accepted("probe", 0),
+    "told canceled": updated("canceled"),
+    "told executed": updated("executed"),
+}
+LIVES: dict[str, tuple[Record, str | None]] = {
+    "nothing": (e.FeedHeard("kalshi", T0), None),
+    "unknown": (e.OrderUnknown("place", "kd-1", "timeout", T0), None),
+    "accepted": (accepted(), "v-1"),
+    "told resting": (updated("resting"), "v-1"),
+    "filled in part": (FILL, "v-1"),
+    "exists already": (rejected("place", "order_already_exists"), None),
+    "probe refused": (rejected("probe", "trading_is_paused"), None),
+    "cancel refused": (rejected("cancel", "not_found"), None),
+    "cancel dropped": (e.OrderDropped("cancel", "kd-1", "no", T0), None),
+}
+
+
+def test_no_journal_is_a_first_start(tmp_path: Path) -> None:
+    """Nothing to recover, nothing to doubt."""
+    assert Recovered() == recover(tmp_path, "sandbox", NOW)
+    assert Recovered() == recover(tmp_path / "none", "sandbox", NOW)
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_an_order_whose_end_is_recorded_is_not_recovered(tmp_path: Path, end: str) -> None:
+    """The venue's lists have what it traded."""
+    write(tmp_path, [placed(1), [ENDS[end]]])
+    assert Recovered() == recover(tmp_path, "sandbox", NOW)
+
+
+@pytest.mark.parametrize("last", LIVES)
+def test_an_order_whose_end_is_not_recorded_is_recovered(tmp_path: Path, last: str) -> None:
+    """With the venue's id where one was told."""
+    record, order_id = LIVES[last]
+    write(tmp_path, [placed(1), [record]])
+    assert (recovered(1, order_id),) == recover(tmp_path, "sandbox", NOW).orders
+
+
+def test_an_order_is_recovered_at_the_worst_terms_that_may_be_in_force(tmp_path: Path) -> None:
+    """Amends count from their decision on; a later probe puts off when nothing can arrive any more."""
+    moved = msgspec.structs.replace(amend(1), price=4_300, qty=1_500, decided_at=T0 + SECOND)
+    probe = ProbeOrder("kd-1", TICKER, "bid", 10, 1, 2, T0 + 9 * SECOND)
+    write(tmp_path, [placed(1), [Decided(T0 + SECOND), moved], [Decided(T0 + 9 * SECOND), probe]])
+    (order,) = recover(tmp_path, "sandbox", NOW).orders
+    assert (4_300, 1_500, T0 + 9 * SECOND) == (order.price, order.qty, order.decided_at)
+
+
+def test_only_the_last_journal_of_the_same_account_is_read(tmp_path: Path) -> None:
+    """Another mode's orders are another account's; an older life's were the next one's to recover."""
+    write(tmp_path, [placed(1)], epoch=1)
+    write(tmp_path, [placed(2)], epoch=20)
+    write(tmp_path, [placed(3)], epoch=300, instance="live")
+    assert (recovered(2),) == recover(tmp_path, "sandbox", NOW).orders
+    assert (recovered(3),) == recover(tmp_path, "live", NOW).orders
+    assert () == recover(tmp_path, "demo", NOW).orders
+
+
+def test_two_crashes_in_a_row_lose_nothing(tmp_path: Path) -> None:
+    """What the second life took over stands in its own journal; one that never began hides nothing."""
+    write(tmp_path, [placed(1)], epoch=1)
+    first = recover(tmp_path, "sandbox", NOW)
+    assert (recovered(1),) == first.orders
+    write(tmp_path, [[*first.events, e.FeedConnected("kalshi", NOW)], placed(2)], epoch=2)
+    expected = (recovered(1), recovered(2))
+    assert expected == recover(tmp_path, "sandbox", NOW).orders
+    path = write(tmp_path, [[*first.events]], epoch=3)
+    assert (recovered(1),) == recover(tmp_path, "sandbox", NOW).orders
+    path.write_bytes(path.read_bytes()[:-1])
+    assert expected == recover(tmp_path, "sandbox", NOW).orders
+
+
+@settings(max_examples=100, deadline=None)
+@given(cut=st.integers(0, 10_000), count=st.integers(1, 8))
+def test_a_journal_torn_anywhere_tells_what_its_whole_records_do(
+    tmp_path_factory: pytest.TempPathFactory, cut: int, count: int
+) -> None:
+    """A crash tears the last record: its decision was not sent, or its answer was not acted on."""
+    folder = tmp_path_factory.mktemp("torn")
+    batches = [placed(number) for number in range(count)]
+    path = write(folder, batches)
+    whole = path.read_bytes()
+    ends = [len(header())]
+    for batch in batches:
+        ends.append(ends[-1] + len(frame(_encode(batch))))
+    size = max(len(header()), len(whole) - cut % len(whole))
+    path.write_bytes(whole[:size])
+    kept = sum(end <= size for end in ends[1:])
+    assert tuple(recovered(number) for number in range(kept)) == recover(folder, "sandbox", NOW).orders
+
+
+def test_the_last_order_group_of_each_shard_is_told(tmp_path: Path) -> None:
+    """Made at the start, hours ago, and never mentioned since: it is found all the same; one gone is not."""
+    told = [
+        e.OrderGroupTold(2, "g-old", False, T0),
+        e.OrderGroupTold(2, "g-2", True, T0),
+        e.OrderGroupTold(0, "g-0", False, T0),
+        e.OrderGroupTold(0, None, False, T0),
+        e.OrderGroupTold(None, "g-9", False, T0),
+    ]
+    write(tmp_path, [told, *long_life(100_000)])
+    found = recover(tmp_path, "sandbox", NOW)
+    assert (e.OrderGroupTold(2, "g-2", True, NOW),) == found.groups == found.events
+
+
+@pytest.mark.parametrize("damage", ["no header", "another format", "an unknown record"])
+def test_an_unreadable_journal_is_a_doubt_until_nothing_of_it_can_arrive(tmp_path: Path, damage: str) -> None:
+    """Said loudly; trading waits as long as a request of that life may be on its way, and no longer."""
+    path = write(tmp_path, [placed(1)])
+    match damage:
+        case "no header":
+            path.write_bytes(b"x" * 100)
+        case "another format":
+            path.write_bytes(frame(_encode({"format_version": 99})))
+        case _:
+            path.write_bytes(header() + frame(_encode([["OrderOfTheFuture", 1]])))
+    written_at = path.stat().st_mtime_ns
+    for now, until in (
+        (written_at + SECOND, written_at + ABSENT_AFTER),
+        (written_at + MINUTE, written_at + MINUTE),
+        (written_at - MINUTE, written_at - MINUTE + ABSENT_AFTER),  # the clock was set back
+    ):
+        found = recover(tmp_path, "sandbox", now)
+        assert found.doubt is not None
+        assert ((), until) == (found.orders, found.doubt.received_at)
+
+
+def test_a_doubt_that_reaches_into_the_future_outlasts_the_doubts_of_the_start() -> None:
+    """The connection of the stream doubts too, and must not shorten it."""
+    state = State(SCHEMA, "kd-")
+    state.apply(e.AccountDoubted("unreadable", T0 + ABSENT_AFTER))
+    state.apply(e.FeedConnected("kalshi", T0 + SECOND))
+    for at in (T0 + 10 * SECOND, T0 + 20 * SECOND, T0 + ABSENT_AFTER + READ_LAG - 1):
+        state.apply(reconciled(at))
+    assert not state.account.is_reconciled
+    for at in (T0 + ABSENT_AFTER + READ_LAG, T0 + ABSENT_AFTER + READ_LAG + SECOND):
+        state.apply(reconciled(at))
+    assert state.account.is_reconciled
+
+
+def test_a_recovered_order_is_unknown_until_the_venue_tells(tmp_path: Path) -> None:
+    """Its market is blocked, its worst case counted; the lists end it, or time does."""
+    write(tmp_path, [placed(1), placed(2)])
+    state = State(SCHEMA, "kd-")
+    for event in recover(tmp_path, "sandbox", NOW).events:
+        state.apply(event)
+    first, second = state.orders.values()
+    assert ("unknown", 1_000) == (first.state, first.exposed)
+    done = e.EndedOrder("v-1", "kd-1", TICKER, "executed", 1_000)
+    state.apply(reconciled(NOW, doubtful=(TICKER,), ended=(done,)))
+    assert ("executed", "rejected") == (first.state, second.state)  # the second is past its signature's life
+    assert {} == state.orders
+
+
+# --- long journals ------------------------------------------------------------------------------
+
+
+def long_life(count: int) -> list[list[Record]]:
+    """Batches of one book delta each, `SPACING` apart."""
+    return [
+        [Decided(at), e.BookDeltaReceived(TICKER, "yes", 3_900, 100, at, T0)]
+        for at in range(T0, T0 + count * SPACING, SPACING)
+    ]
+
+
+@pytest.mark.parametrize("count", [1, 10, 20_000, 100_000])
+def test_of_a_long_journal_only_the_end_is_read(tmp_path: Path, count: int) -> None:
+    """From a record's first byte on: at least `TAIL`, or all; never more than a few times what that takes."""
+    life = long_life(count)
+    path = write(tmp_path, life)
+    view, start = memoryview(path.read_bytes()), len(header())
+    at = tail_start(view, start)
+    offsets, end = [start], start
+    for batch in life:
+        end += len(frame(_encode(batch)))
+        offsets.append(end)
+    assert at in offsets
+    read = len(offsets) - 1 - offsets.index(at)
+    assert at == start or TAIL <= (read - 1) * SPACING
+    needed = (TAIL // SPACING) * (len(view) // count)
+    assert len(view) - at <= 4 * max(SPAN_BYTES, needed) + 1_000
+
+
+def test_orders_of_the_end_are_found_and_old_ones_left_to_the_lists(tmp_path: Path) -> None:
+    """An order decided in the tail is recovered; what was sent hours ago has arrived or never will."""
+    count = 100_000
+    life = long_life(count)
+    at = T0 + count * SPACING - MINUTE
+    life.insert(count - MINUTE // SPACING, [Decided(at), msgspec.structs.replace(place(2), decided_at=at)])
+    write(tmp_path, [placed(1), *life])
+    found = recover(tmp_path, "sandbox", NOW).orders
+    assert [("kd-2", at)] == [(order.client_order_id, order.decided_at) for order in found]
