@@ -31,21 +31,24 @@ class Halting:
         self._latched: tuple[str, str] | None = None
         """The words of the halt that is on disk."""
         self._resume: e.ResumeRequested | None = None
-        self._is_acknowledging = False
+        self._to_acknowledge: dict[BreakerName, None] = {}
+        """Losses that a person has resumed in spite of, and that have not been looked at since."""
         self._acknowledged: dict[BreakerName, Money] = {}
         self._findings_seen = 0
 
     def resume(self, event: e.ResumeRequested) -> None:
         """Take in a person's resume; the beliefs have it already."""
         self._resume = event
-        self._is_acknowledging = True
+        self._to_acknowledge = {"daily_loss": None, "drawdown": None}
 
     def watch_loss(self, name: BreakerName, loss: Money, limit: Money, now: Ns) -> None:
         """Hold a loss against its limit, and trip the breaker of that name when it is reached."""
         known = self._acknowledged.get(name, 0)
+        is_resumed = name in self._to_acknowledge
+        self._to_acknowledge.pop(name, None)
         if loss <= 0:
             known = 0  # made good, or another day
-        elif self._is_acknowledging and loss >= limit:
+        elif is_resumed and loss >= limit:
             known = loss
         self._acknowledged[name] = known
         if loss >= known + limit and self._breakers.of(name).state != "open":
@@ -65,7 +68,6 @@ class Halting:
 
     def commands(self, now: Ns) -> list[Command]:
         """Halt by what has tripped, and return what the disk must know before anything else is sent."""
-        self._is_acknowledging = False
         state = self._state
         for opened in self._breakers.take_tripped():
             state.halt(opened.words, f"breaker {opened.rule.name}")
