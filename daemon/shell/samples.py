@@ -258,9 +258,9 @@ def _of_account(sources: Sources) -> Samples:
     engine, journal = sources.engine, sources.journal
     state = engine.state
     return {
-        "kalshid_reconcile_findings_total": {
-            kind: float(state.account.log.by_kind[kind]) for kind in FINDING_KINDS
-        },
+        "kalshid_reconcile_findings_total": _floats(
+            (kind, state.account.log.by_kind[kind]) for kind in FINDING_KINDS
+        ),
         "kalshid_reconcile_last_success_timestamp_seconds": _seconds(state.account.read_at),
         "kalshid_cash_dollars": dollars(state.ledger.cash),
         "kalshid_equity_dollars": dollars(marked_equity(state)),
