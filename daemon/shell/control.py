@@ -5,6 +5,9 @@ A Unix socket in the state folder, for its owner and his group (0660). Over it H
     GET /status     how it stands                         POST /halt      {"reason"}
     POST /resume    {"reason"}, which is not empty        POST /flatten   {"slippage_cents", "reason"}
 
+What gives leave to trade expires (`expires_at`, Unix ns): a daemon that wakes up after its owner was told
+that it does not answer must not resume, or sell, by itself. A halt never comes too late.
+
 Every order is logged with the process and the user that the kernel names (SO_PEERCRED). Each call is answered
 by the status after it, at the latest after TURN_WITHIN_S: whether it has come to the core stands there.
 """
@@ -15,6 +18,7 @@ import asyncio
 import os
 import socket
 import struct
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,7 +30,7 @@ import structlog
 from aiohttp import web
 
 from daemon.core.engine import Engine
-from daemon.core.units import PRICE_CENT, format_qty
+from daemon.core.units import PRICE_CENT, SECOND, format_qty
 from daemon.shell.kill_switch import KillSwitch
 from daemon.shell.latch import REASON_CHARS_MAX, one_line
 from daemon.shell.open_orders import OrderLine, open_orders
@@ -34,7 +38,7 @@ from daemon.shell.open_orders import OrderLine, open_orders
 log = structlog.get_logger(__name__)
 
 SOCKET_FILE = "control.sock"
-TURN_WITHIN_S = 1.0
+TURN_WITHIN_S = 0.8
 """How long a call waits for the core to have taken it in."""
 _PATH_BYTES_MAX = 107
 """What the kernel takes as the name of a Unix socket."""
@@ -88,6 +92,7 @@ class ResumeOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The body of POST /resume."""
 
     reason: Reason
+    expires_at: int | None = None
 
 
 class FlattenOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -95,6 +100,7 @@ class FlattenOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     slippage_cents: Annotated[int, msgspec.Meta(ge=0, le=99)] = SLIPPAGE_CENTS
     reason: Reason = ""
+    expires_at: int | None = None
 
 
 _Order = TypeVar("_Order", HaltOrder, ResumeOrder, FlattenOrder)
@@ -158,11 +164,15 @@ async def serve_control(folder: Path, switch: KillSwitch, status: Callable[[], S
         switch.flatten(order.reason or "kalshid flatten", order.slippage_cents * PRICE_CENT, "cli")
         return await answer(switch.is_halted)
 
+    async def forget(_app: web.Application) -> None:
+        (folder / SOCKET_FILE).unlink(missing_ok=True)
+
     app = web.Application(client_max_size=_BODY_BYTES_MAX)
     app.router.add_get("/status", show)
     app.router.add_post("/halt", halt)
     app.router.add_post("/resume", resume)
     app.router.add_post("/flatten", flatten)
+    app.on_cleanup.append(forget)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
     await runner.setup()
     try:
@@ -206,6 +216,13 @@ async def _read_order(request: web.Request, kind: type[_Order]) -> _Order:
     log.warning(
         "control.called", call=request.path, pid=pid, uid=uid, gid=gid, **msgspec.structs.asdict(order)
     )
+    if (
+        not isinstance(order, HaltOrder)
+        and order.expires_at is not None
+        and time.time_ns() > order.expires_at
+    ):
+        log.warning("control.expired", call=request.path, pid=pid)
+        raise web.HTTPGone(text="asked too long ago: whoever asked was told that nobody answers")
     return order
 
 
@@ -228,6 +245,9 @@ async def ask(
         NoAnswer: no whole answer came in time, or none that can be read.
         Declined: the daemon said no.
     """
+    if isinstance(order, ResumeOrder | FlattenOrder):
+        # Taken in at half the time at the latest: it is answered within it, or it never happens.
+        order = msgspec.structs.replace(order, expires_at=time.time_ns() + int(within_s * SECOND) // 2)
     method, body = ("GET", None) if order is None else ("POST", msgspec.json.encode(order))
     try:
         with _address(folder / SOCKET_FILE) as address:

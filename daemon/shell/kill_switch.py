@@ -92,8 +92,11 @@ class KillSwitch:
             log.warning("halt.lifted", reason=command.reason, by=command.by)
 
     def refusal(self) -> Literal["halted"] | None:
-        """Return why nothing may leave: a halt on disk that the core has not heard of yet."""
-        return "halted" if not self.is_halted() and self.latch.is_set else None
+        """Return why nothing may leave: a halt on disk that the core has not heard of yet, and now hears."""
+        if self.is_halted() or not self.latch.is_set:
+            return None
+        self._tell_found()
+        return "halted"
 
     # --- what is found on disk -------------------------------------------------------------------
 
@@ -117,9 +120,12 @@ class KillSwitch:
     async def watch(self) -> None:
         """Look for a halt on disk until cancelled."""
         while True:
-            if (halt := self.tell_latched()) is not None:
-                log.warning("halt.found", reason=halt.reason, by=halt.by, since=halt.at)
+            self._tell_found()
             await asyncio.sleep(WATCH_S)
+
+    def _tell_found(self) -> None:
+        if (halt := self.tell_latched()) is not None:
+            log.warning("halt.found", reason=halt.reason, by=halt.by, since=halt.at)
 
     def _write(self, halt: Halt) -> bool:
         try:
