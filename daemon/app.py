@@ -15,6 +15,7 @@ from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from functools import partial
 from importlib.metadata import version as installed_version
+from pathlib import Path
 from types import TracebackType
 
 import msgspec
@@ -23,7 +24,7 @@ from rich.console import Console
 
 from daemon import exits
 from daemon.assembly import ORDER_ID_PREFIX, ModelRef, Setup, build_engine, setup_of
-from daemon.config import Config, ConfigError
+from daemon.config import PRODUCTION_HOSTS, Config, ConfigError
 from daemon.core.pacer import Pacer
 from daemon.core.units import MILLISECOND, Ns
 from daemon.emergency import cancel_ours
@@ -34,7 +35,8 @@ from daemon.kalshi.costs import Costs
 from daemon.kalshi.errors import BadKey, KeyRefused, VenueError
 from daemon.kalshi.rest import ReadingRest, Rest
 from daemon.kraken.rest import KrakenRest
-from daemon.parts import Outside, Parts
+from daemon.live_guard import LiveRefused, check_start
+from daemon.parts import Outside, Parts, open_shadow
 from daemon.scoring.registry import MODEL_FILE, LoadedModel, ModelRefused, load_model
 from daemon.shell.child import SandboxFailed
 from daemon.shell.clock import FollowedClock, SystemClock
@@ -48,8 +50,10 @@ from daemon.shell.loop import Inbox
 from daemon.shell.metrics import Metrics
 from daemon.shell.notes import notes_of
 from daemon.shell.read_gate import gate_for
+from daemon.shell.recovery import recover
 from daemon.shell.samples import Sampler
 from daemon.shell.screen import Picture, Screen, picture
+from daemon.shell.shadow.store import ShadowStateRefused
 from daemon.shell.summary import print_summary, summarize, write_summary
 from daemon.shell.web import HaltPage, WebFailed, page_token, serve_web
 from daemon.venue import Address, RunOptions, find_venue
@@ -65,8 +69,27 @@ TURN_WITHIN_S = 5.0
 class App:
     """One run of the daemon."""
 
-    def __init__(self, config: Config, config_name: str, options: RunOptions) -> None:
+    def __init__(
+        self,
+        config: Config,
+        config_name: str,
+        options: RunOptions,
+        live_hosts: tuple[str, ...] = PRODUCTION_HOSTS,
+    ) -> None:
+        """Build.
+
+        Args:
+            config: what is asked for.
+            config_name: its file.
+            options: what the command line adds.
+            live_hosts: where mode "live" may trade; others only in tests.
+        """
+        if options.tape is not None:
+            # A tape is played by a sandbox, whatever else is configured.
+            config = msgspec.structs.replace(config, mode="sandbox")
         self._config = config
+        self._live_hosts = live_hosts
+        self._override_reason = config.live.override_reason.strip() if config.mode == "live" else ""
         self._config_name = config_name
         self._options = options
         self._mode = "tape" if options.tape is not None else config.mode
@@ -78,6 +101,7 @@ class App:
 
     async def run(self) -> int:
         """Run to the end and return the exit code; every foreseen failure says what it is."""
+        log.info("run.started", money="real" if self._config.mode == "live" else "paper", mode=self._mode)
         try:
             return await self._run()
         except Exception as error:
@@ -91,6 +115,16 @@ class App:
     async def _run(self) -> int:
         config = self._config
         model = load_model(config.path(config.model.path))
+        check_start(
+            config,
+            Path(self._config_name),
+            model.metadata.files[MODEL_FILE],
+            is_asked=self._options.is_live,
+            now=time.time_ns(),
+            hosts=self._live_hosts,
+        )
+        if self._override_reason:
+            log.warning("live.unproven", reason=self._override_reason)
         async with AsyncExitStack() as stack:
             # Before anything is started or joined: a second daemon must not touch the first one's sandbox.
             folder = config.path(config.state_dir) / "journal"
@@ -115,7 +149,9 @@ class App:
                 config, _model_ref(config, model), time.time_ns() // MILLISECOND, is_backfilled=True
             )
             engine = build_engine(setup, model.scorer, self._config_name)
-            journal = Journal.create(folder, _header(setup, self._mode), lock)
+            if self._options.tape is None:  # a tape's account lives for one run
+                self._inbox.extend(recover(folder, self._mode, self._clock.now()).events)
+            journal = Journal.create(folder, _header(setup, self._mode, self._override_reason), lock)
             stack.callback(journal.close)
             pacer = self._pacer(limits.write)
             gate = None if address.is_lockstep else gate_for(limits, costs, now=self._clock.now)
@@ -127,7 +163,14 @@ class App:
                 config,
                 engine,
                 journal,
-                Outside(rest, pacer, gate, kraken, costs.writes()),
+                Outside(
+                    rest,
+                    pacer,
+                    gate,
+                    kraken,
+                    costs.writes(),
+                    open_shadow(config, rest, self._clock, self._inbox, stack),
+                ),
                 inbox=self._inbox,
                 clock=self._clock,
                 metrics=self._metrics,
@@ -147,9 +190,11 @@ class App:
             stack.push_async_callback(control.cleanup)
             return await self._work(address, signer)
 
-    def _rest(self, address: Address, signer: Signer) -> Rest:
+    def _rest(self, address: Address, signer: Signer) -> ReadingRest:
         timeout_s = self._config.venue.request_timeout_s
-        return Rest(
+        # In shadow there is nothing that could send an order to the venue.
+        kind = ReadingRest if self._config.mode == "shadow" else Rest
+        return kind(
             address.rest_url,
             signer,
             self._clock.now,
@@ -276,9 +321,14 @@ class App:
                 at_now = self._clock.now()
                 self._picture = picture(
                     engine, self._metrics, mode=self._mode, now=at_now, frames=counters["frames"],
-                    frames_per_s=rate, gaps=counters["gaps"], notes=notes_of(self._parts.sources, at_now),
+                    frames_per_s=rate, gaps=counters["gaps"], notes=self._notes(at_now),
                 )  # fmt: skip
             await asyncio.sleep(0.2)
+
+    def _notes(self, now: Ns) -> tuple[str, ...]:
+        reason = self._override_reason
+        unproven = (f"live without evidence: {reason}",) if reason else ()
+        return (*unproven, *notes_of(self._parts.sources, now))
 
     def _why_unwell(self) -> str | None:
         silent_s = time.monotonic() - self._parts.pump.turned_at
@@ -288,8 +338,8 @@ class App:
         engine = self._engine
         if engine.phase != "trading":
             return f"phase {engine.phase}"
-        if engine.breaker.state != "closed":
-            return f"breaker {engine.breaker.state}"
+        if engine.breakers.worst != "closed":
+            return f"breaker {engine.breakers.worst}"
         refusal = engine.state.feed.vouch(engine.config.limits, self._clock.now())
         return refusal if refusal is not None else self._why_unwell()
 
@@ -311,7 +361,11 @@ class App:
 
 
 _FORESEEN: tuple[tuple[tuple[type[Exception], ...], str, int], ...] = (
-    ((ConfigError, BadKey, KeyRefused, ModelRefused), "start.refused", exits.CONFIG),
+    (
+        (ConfigError, BadKey, KeyRefused, ModelRefused, LiveRefused, ShadowStateRefused),
+        "start.refused",
+        exits.CONFIG,
+    ),
     ((SandboxFailed, VenueError), "venue.unavailable", exits.UNAVAILABLE),
     ((FolderTaken, WebFailed, ControlFailed), "start.taken", exits.TAKEN),
     ((JournalFailed,), "journal.failed", exits.UNRECORDED),
@@ -339,10 +393,11 @@ def _model_ref(config: Config, model: LoadedModel) -> ModelRef:
     return ModelRef(config.model.path, metadata.name, metadata.version, metadata.files[MODEL_FILE])
 
 
-def _header(setup: Setup, instance: str) -> JournalHeader:
+def _header(setup: Setup, instance: str, override_reason: str) -> JournalHeader:
     return JournalHeader(
         kalshid_version=installed_version("kalshid"),
         instance=instance,
         epoch=setup.engine.epoch,
         engine=msgspec.Raw(msgspec.msgpack.encode(setup)),
+        override_reason=override_reason or None,
     )

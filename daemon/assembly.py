@@ -13,7 +13,7 @@ from daemon.core.engine import Engine, EngineConfig, Slot
 from daemon.core.reference import ReferenceConfig, Underlying
 from daemon.core.scorer import Scorer
 from daemon.core.strategy import Strategy
-from daemon.core.units import MILLISECOND, SECOND
+from daemon.core.units import MILLISECOND, QTY_ONE, SECOND
 from strategies import SHIPPED
 
 ORDER_ID_PREFIX = "kd"
@@ -54,7 +54,12 @@ def setup_of(config: Config, model: ModelRef, epoch: int, *, is_backfilled: bool
             reconcile_every=config.reconcile.every_s * SECOND,
             failures_max=config.breaker.failures_max,
             probe_every=config.breaker.probe_every_s * SECOND,
-            private_feed=PRIVATE_FEED if config.venue.private_connection else FIRST_FEED,
+            rejects_max=config.breaker.rejects_max,
+            ack_max=config.breaker.ack_p95_max_ms * MILLISECOND,
+            cool_down=config.breaker.cool_down_s * SECOND,
+            order_expiry=config.orders.expire_s * SECOND,
+            order_group_limit=config.orders.group_contracts_max * QTY_ONE,
+            private_feed=PRIVATE_FEED if config.private_channels == "own" else FIRST_FEED,
             audit_differences_max=config.audit.differences_max,
             is_backfilled=is_backfilled,
             cancels_on_exit=config.on_exit == "cancel",

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import re
 import sys
+import time
 from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Literal
@@ -14,13 +15,11 @@ import click
 from rich.console import Console
 from rich.text import Text
 
-from daemon import exits
+from daemon import exits, preflight
 from daemon.app import App
 from daemon.assembly import ModelRef, Setup, build_engine, check_strategies
 from daemon.command_line import CONFIG_OPTION, die, load_or_die
 from daemon.config import Config, ConfigError
-from daemon.kalshi.auth import load_private_key
-from daemon.kalshi.errors import BadKey
 from daemon.owner_commands import flatten, halt, resume
 from daemon.scoring.lightgbm import LightGBMScorer
 from daemon.scoring.registry import MODEL_FILE, ModelRefused, load_model
@@ -105,6 +104,7 @@ for command in (halt, resume, flatten):
 @click.option("--speed", type=Speed(), default="max", show_default=True, help="How fast the tape runs.")
 @click.option("--session", "sessions", multiple=True, help="Only this recorded session; may be repeated.")
 @click.option("--screen/--no-screen", default=None, help="Draw the screen; by default on a terminal.")
+@click.option("--live", "is_live", is_flag=True, help="Trade real money: the second switch of mode live.")
 def run(
     config_path: Path,
     for_s: float | None,
@@ -113,6 +113,7 @@ def run(
     speed: float | str,
     sessions: tuple[str, ...],
     screen: bool | None,
+    is_live: bool,
 ) -> None:
     """Run the daemon: connect, reconcile, trade, until Ctrl-C.
 
@@ -130,6 +131,7 @@ def run(
         speed=None if speed == "max" else float(speed),
         sessions=sessions,
         has_screen=has_screen,
+        is_live=is_live,
     )
     sys.exit(asyncio.run(App(config, str(config_path), options).run()))
 
@@ -176,28 +178,19 @@ def _import(source: Path, target: Path, sessions: tuple[str, ...]) -> None:
 @main.command()
 @CONFIG_OPTION
 def check(config_path: Path) -> None:
-    """Check configuration, strategies, model and key, without trading.
+    """Check configuration, strategies, model, key, clock and limits, without trading.
 
-    Exits 0 when everything is usable, 78 when something is not, naming it.
+    Asks the venue one signed question, but in mode sandbox. Exits 0 when everything is usable, 78 when
+    something is not, naming it, and 69 when the venue can't be reached. What passed is written into the state
+    folder: mode live asks for it.
     """
     config = read_config(config_path)
-    click.echo(f"config      ok    {config_path}: mode {config.mode}")
-    enabled = [table.name for table in config.strategies if table.enabled]
-    click.echo(f"strategies  ok    {', '.join(enabled) or 'none enabled'}")
-    try:
-        scorer = load_model(config.path(config.model.path)).scorer
-    except ModelRefused as error:
-        die(f"model       FAIL  {error}", exits.CONFIG)
-    count = len(scorer.schema.names)
-    click.echo(f"model       ok    {scorer.name}/{scorer.version}: {count} features, frozen rows agree")
-    if config.mode == "demo":
-        try:
-            load_private_key(config.path(config.venue.private_key_file))
-        except BadKey as error:
-            die(f"key         FAIL  {error}", exits.CONFIG)
-        click.echo(f"key         ok    {config.venue.private_key_file}")
-    else:
-        click.echo("key         ok    the sandbox makes its own")
+    findings = asyncio.run(preflight.check(config, config_path, time.time_ns))
+    for finding in findings:
+        click.echo(str(finding), err=finding.outcome == "FAIL")
+    codes = [finding.code for finding in findings if finding.outcome == "FAIL"]
+    if codes:
+        sys.exit(exits.CONFIG if exits.CONFIG in codes else codes[0])
 
 
 @main.command()

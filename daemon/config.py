@@ -17,6 +17,7 @@ from daemon.config_tables import (
     Audit,
     BreakerLimits,
     Feed,
+    Live,
     Log,
     Markets,
     Metrics,
@@ -26,6 +27,7 @@ from daemon.config_tables import (
     ReferenceTable,
     RiskLimits,
     Sandbox,
+    Shadow,
     StrategyTable,
     Table,
     Tickers,
@@ -49,11 +51,13 @@ class Config(Table, frozen=True):
     """The whole file. Paths are as written; `root` is the folder that they are relative to."""
 
     root: Path
-    mode: Literal["sandbox", "demo"] = "sandbox"
+    mode: Literal["sandbox", "demo", "shadow", "live"] = "sandbox"
     state_dir: Annotated[str, msgspec.Meta(min_length=1)] = "var"
     on_exit: Literal["cancel", "leave"] = "cancel"
     venue: Venue = Venue()
     sandbox: Sandbox = Sandbox()
+    shadow: Shadow = Shadow()
+    live: Live = Live()
     markets: Markets = Markets()
     model: Model = Model()
     feed: Feed = Feed()
@@ -66,6 +70,17 @@ class Config(Table, frozen=True):
     strategies: tuple[StrategyTable, ...] = ()
     metrics: Metrics = Metrics()
     log: Log = Log()
+
+    @property
+    def private_channels(self) -> Literal["first", "own", "none"]:
+        """Over which of the venue's connections our fills and orders come.
+
+        In mode "shadow" over none: our account is here. Then the first connection stands in for the private
+        one: what is filled is filled on the books that it brings, so while it is well, so is our account.
+        """
+        if self.mode == "shadow":
+            return "none"
+        return "own" if self.venue.private_connection else "first"
 
     def path(self, text: str) -> Path:
         """Return a path of the file as an absolute one."""
@@ -93,6 +108,18 @@ class Config(Table, frozen=True):
 PORT_MAX = 65_535
 PRODUCTION_HOSTS = ("external-api.kalshi.com", "external-api-ws.kalshi.com", "api.elections.kalshi.com")
 """Where orders are real. Source: protocol sheet 1.1."""
+
+
+PRODUCTION_URLS = {
+    "rest_url": "https://external-api.kalshi.com/trade-api/v2",
+    "ws_url": "wss://external-api-ws.kalshi.com/trade-api/ws/v2",
+}
+"""By key of `[venue]`."""
+
+
+def is_loopback(host: str | None) -> bool:
+    """Whether a host is this machine, by its address: tests run an exchange of their own there."""
+    return host in ("127.0.0.1", "::1")
 
 
 def _strategies(reader: TomlTables, found: object) -> tuple[StrategyTable, ...]:
@@ -139,8 +166,8 @@ def parse_config(name: str, text: str, root: Path) -> Config:
     if reader.problems:
         raise ConfigError(reader.problems)
     config = Config(root=root, strategies=strategies, **values)  # type: ignore[arg-type]  # checked field by field above
-    if config.mode == "demo":
-        _check_demo(reader, config)
+    if config.mode != "sandbox":
+        _check_venue(reader, config)
     if config.orders.reserve_tokens >= 100:
         reader.complain(("orders", "reserve_tokens"), "must stay below the smallest write bucket (100)")
     if int(config.metrics.listen.rpartition(":")[2]) > PORT_MAX:
@@ -151,14 +178,22 @@ def parse_config(name: str, text: str, root: Path) -> Config:
     return config
 
 
-def _check_demo(reader: TomlTables, config: Config) -> None:
-    """Complain of what the demo exchange lacks, and of hosts that are not it."""
+def _check_venue(reader: TomlTables, config: Config) -> None:
+    """Complain of what Kalshi's exchange needs and lacks, and of hosts that are not the mode's."""
+    mode = f'mode = "{config.mode}"'
     for key in ("key_id", "private_key_file"):
         if not getattr(config.venue, key):
-            reader.complain(("venue", key), 'mode = "demo" needs it')
-    for key in ("rest_url", "ws_url"):
-        if urlsplit(getattr(config.venue, key)).hostname in PRODUCTION_HOSTS:
-            reader.complain(("venue", key), 'mode = "demo" is refused where orders are real')
+            reader.complain(("venue", key), f"{mode} needs it")
+    for key, should in PRODUCTION_URLS.items():
+        url = urlsplit(getattr(config.venue, key))
+        is_production = url.hostname in PRODUCTION_HOSTS
+        if config.mode == "demo":
+            if is_production:
+                reader.complain(("venue", key), f"{mode} is refused where orders are real")
+        elif not is_production and not is_loopback(url.hostname):
+            reader.complain(("venue", key), f'{mode} needs Kalshi\'s own: "{should}"')
+        elif is_production and url.scheme not in ("https", "wss"):
+            reader.complain(("venue", key), f'{mode} needs an encrypted connection: "{should}"')
 
 
 def _check_markets(reader: TomlTables, config: Config) -> None:

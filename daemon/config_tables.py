@@ -23,7 +23,7 @@ class Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Venue(Table, frozen=True):
-    """`[venue]`: where Kalshi is, and our key. Used by mode = "demo"."""
+    """`[venue]`: where Kalshi is, and our key. Used by every mode but "sandbox"."""
 
     rest_url: Url = "https://external-api.demo.kalshi.co/trade-api/v2"
     ws_url: Url = "wss://external-api-ws.demo.kalshi.co/trade-api/ws/v2"
@@ -41,6 +41,20 @@ class Sandbox(Table, frozen=True):
     cash_dollars: Dollars = 10_000
     idle_exit_s: Seconds = 600
     maintenance: bool = False
+
+
+class Shadow(Table, frozen=True):
+    """`[shadow]`: the account that trades on paper on the live exchange's books."""
+
+    cash_dollars: Dollars = 10_000
+    latency_ms: Annotated[int, msgspec.Meta(ge=0, le=10_000)] = 150
+
+
+class Live(Table, frozen=True):
+    """`[live]`: what a person writes before real money is traded."""
+
+    confirm: str = ""
+    override_reason: str = ""
 
 
 class Markets(Table, frozen=True):
@@ -105,6 +119,9 @@ class Orders(Table, frozen=True):
     requests_per_s_max: Annotated[int, msgspec.Meta(ge=1, le=1_000)] = 10
     in_flight_max: Annotated[int, msgspec.Meta(ge=1, le=64)] = 4
     reserve_tokens: Annotated[int, msgspec.Meta(ge=2, le=10_000)] = 20
+    batch_max: Annotated[int, msgspec.Meta(ge=1, le=100)] = 10
+    expire_s: Annotated[int, msgspec.Meta(ge=10, le=86_400)] = 60
+    group_contracts_max: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 2_000
 
 
 class RiskLimits(Table, frozen=True):
@@ -125,12 +142,16 @@ class BreakerLimits(Table, frozen=True):
 
     failures_max: Annotated[int, msgspec.Meta(ge=1, le=100)] = 3
     probe_every_s: Seconds = 2
+    rejects_max: Annotated[int, msgspec.Meta(ge=1, le=100)] = 5
+    ack_p95_max_ms: Millis = 2_000
+    cool_down_s: Seconds = 30
 
 
 class Reconcile(Table, frozen=True):
     """`[reconcile]`: how often the account is compared with the venue's lists, and our fills are read."""
 
     every_s: Seconds = 30
+    fills_every_ms: Annotated[int, msgspec.Meta(ge=500, le=4_000)] = 1_500
 
 
 class Audit(Table, frozen=True):
@@ -145,7 +166,6 @@ class StrategyTable(msgspec.Struct, frozen=True):
 
     name: str
     enabled: bool
-    fills_every_ms: Annotated[int, msgspec.Meta(ge=500, le=4_000)] = 1_500
     series: list[str]
     params: dict[str, Any]
 

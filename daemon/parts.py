@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Coroutine
+from contextlib import AsyncExitStack
 
 import msgspec
 
@@ -19,17 +20,19 @@ from daemon.core.commands import Command
 from daemon.core.connections import FIRST_FEED
 from daemon.core.engine import Engine
 from daemon.core.pacer import Pacer
-from daemon.core.units import MILLISECOND, SECOND
+from daemon.core.units import MILLISECOND, MONEY_ONE, SECOND, Ns
 from daemon.kalshi.auth import Signer
 from daemon.kalshi.costs import RECORDED, WriteCosts
-from daemon.kalshi.rest import Rest
+from daemon.kalshi.rest import ReadingRest, Rest
 from daemon.kalshi.session import Session
 from daemon.kraken.rest import KrakenRest
 from daemon.kraken.session import Session as KrakenSession
+from daemon.shell.account_calls import AccountCalls
 from daemon.shell.audit import Audit
 from daemon.shell.backfill import Backfill
 from daemon.shell.clock import FollowedClock, SystemClock
 from daemon.shell.discovery import Discovery
+from daemon.shell.drop_copy import DropCopy
 from daemon.shell.feeds import Feeds
 from daemon.shell.journal import Journal
 from daemon.shell.kill_switch import KillSwitch
@@ -42,24 +45,38 @@ from daemon.shell.read_gate import ReadGate
 from daemon.shell.reads import Reader
 from daemon.shell.reference import SPACING_S, ReferenceSource
 from daemon.shell.samples import Sources
+from daemon.shell.settlements import Settlements
+from daemon.shell.shadow.venue import ShadowVenue
 from daemon.shell.venue_status import VenueStatus
 from daemon.venue import Address
 
 TAPE_REQUESTS_FACTOR = 1000
 """The outer bounds count the machine's seconds; a tape's go by faster, and its venue's own token budget,
 which counts the tape's, still binds."""
+TAPE_FILLS_EVERY: Ns = 60 * SECOND
+"""How often fills are read on a tape, in its time: a second there passes in milliseconds."""
 
 
 class Outside(msgspec.Struct, frozen=True):
     """What the parts are given of the world: the venue's REST, both token budgets, the reference's REST."""
 
-    rest: Rest
+    rest: ReadingRest
     writes: Pacer
     reads: ReadGate | None
     """None in lockstep with a tape: its time stands still while anyone waits for tokens."""
     kraken: KrakenRest
     costs: WriteCosts = RECORDED
     """What order requests take of `writes`, by the account's own list."""
+    shadow: ShadowVenue | None = None
+    """The account that is nowhere but here, and then `rest` can only read."""
+
+    @property
+    def account(self) -> AccountCalls:
+        """Where our orders go and our account is read."""
+        if self.shadow is not None:
+            return self.shadow
+        assert isinstance(self.rest, Rest), "what only reads has no account that trades"
+        return self.rest
 
 
 class Parts:
@@ -96,6 +113,7 @@ class Parts:
         self.inbox = inbox
         self.gate = outside.reads
         self._engine = engine
+        self._shadow = outside.shadow
         self._books_lost = 0
         is_followed = isinstance(clock, FollowedClock)
         rest, now, emit = outside.rest, clock.now, inbox.put
@@ -103,7 +121,7 @@ class Parts:
         self.reference = _reference(config, inbox, clock, outside.kraken)
         self.queue = _queue(config, engine, journal, outside, inbox, clock, self.switch)
         self.queue.on_wait = metrics.queue_wait.observe
-        self.reader = Reader(rest, now=now, emit=emit)
+        self.reader = Reader(outside.account, now=now, emit=emit)
         self.discovery = Discovery(rest, self.feeds, config.markets, now=now, emit=emit)
         self.feeds.on_listing_doubt = self.discovery.hurry
         self.feeds.on_new_series = self.discovery.look_at
@@ -118,6 +136,9 @@ class Parts:
             rest, engine.state.markets, every=config.audit.every_s * SECOND, now=now, emit=emit
         )
         self.outcomes = Outcomes(rest, engine.state, now=now, emit=inbox.extend)
+        self.settlements = Settlements(outside.account, engine.state, now=now, emit=inbox.extend)
+        fills_every = TAPE_FILLS_EVERY if is_followed else config.reconcile.fills_every_ms * MILLISECOND
+        self.drop_copy = DropCopy(outside.account, engine.state, every=fills_every, now=now, emit=emit)
         # A sandbox that has a weekly maintenance says so; one that says nothing has none.
         self.status = VenueStatus(rest, now=now, emit=emit, has_standing_window=config.mode != "sandbox")
         self.pump = Pump(
@@ -155,11 +176,15 @@ class Parts:
         }
         if self.gate is not None:
             tasks["read-gate"] = self.gate.run()
+        if self._shadow is not None:
+            tasks["shadow"] = self._shadow.run()
         if not address.is_lockstep:
             tasks["discovery"] = self.discovery.run()
             tasks["backfill"] = self.backfill.run()
             tasks["audit"] = self.audit.run()
             tasks["outcomes"] = self.outcomes.run()
+            tasks["settlements"] = self.settlements.run()
+            tasks["drop-copy"] = self.drop_copy.run()
             tasks["venue-status"] = self.status.run()
         return tasks
 
@@ -173,6 +198,8 @@ class Parts:
         await self.backfill.settle()
         await self.audit.settle()
         await self.outcomes.settle()
+        await self.settlements.read_if_due()
+        await self.drop_copy.read_if_due()
         await self._turned()
 
     async def _turned(self) -> None:
@@ -190,9 +217,12 @@ class Parts:
 
     def _after_batch(self, events: list[e.Event], _commands: list[Command]) -> None:
         """Tell what the core has handled, and ask again for books that it found impossible."""
+        if self._shadow is not None:
+            self._shadow.on_batch(events)
         self.backfill.on_batch(events)
         self.audit.on_batch(events)
         self.outcomes.on_batch(events)
+        self.settlements.on_batch(events)
         self.status.on_batch(events)
         state = self._engine.state
         if state.counts["books_lost"] != self._books_lost:
@@ -204,6 +234,32 @@ class Parts:
             ]
             if wrong:
                 self.feeds.resnapshot(wrong)
+
+
+def open_shadow(
+    config: Config,
+    rest: ReadingRest,
+    clock: SystemClock | FollowedClock,
+    inbox: Inbox,
+    stack: AsyncExitStack,
+) -> ShadowVenue | None:
+    """Return the account that is nowhere but here, closed with the stack; None in other modes than shadow.
+
+    Raises:
+        ShadowStateRefused: what its last life left can't be read.
+    """
+    if config.mode != "shadow":
+        return None
+    shadow = ShadowVenue.open(
+        config.path(config.state_dir) / "shadow",
+        rest,
+        cash=config.shadow.cash_dollars * MONEY_ONE,
+        latency=config.shadow.latency_ms * MILLISECOND,
+        now=clock.now,
+        emit=inbox.put,
+    )
+    stack.callback(shadow.close)
+    return shadow
 
 
 def _feeds(config: Config, inbox: Inbox, clock: SystemClock | FollowedClock) -> Feeds:
@@ -227,14 +283,14 @@ def _feeds(config: Config, inbox: Inbox, clock: SystemClock | FollowedClock) -> 
     indices = (one.cfbenchmarks for one in config.reference.underlyings)
     first = Session(
         FIRST_FEED,
-        is_private=not config.venue.private_connection,
+        is_private=config.private_channels == "first",
         index_ids=tuple(dict.fromkeys(indices)) if "cfbenchmarks" in config.reference.prefer else (),
         lag_max=lag_max,
         channel_quiet_max=quiet_max,
         silence_max=silence_max,
     )
     private = None
-    if config.venue.private_connection:
+    if config.private_channels == "own":
         private = Session(
             PRIVATE_FEED, is_public=False, is_first=False, lag_max=lag_max, silence_max=silence_max
         )
@@ -262,7 +318,7 @@ def _queue(
     """Return the way of all orders, bounded as `[orders]` asks for."""
     factor = TAPE_REQUESTS_FACTOR if isinstance(clock, FollowedClock) else 1
     return OrderQueue(
-        outside.rest,
+        outside.account,
         outside.writes,
         outside.costs,
         now=clock.now,
@@ -272,6 +328,7 @@ def _queue(
         emit=inbox.put,
         requests_per_s_max=config.orders.requests_per_s_max * factor,
         in_flight_max=config.orders.in_flight_max,
+        batch_max=config.orders.batch_max,
     )
 
 

@@ -1,4 +1,4 @@
-"""Where the venue is: Kalshi's demo exchange, or the sandbox that is started or joined for the run."""
+"""Where the venue is: Kalshi as configured, or the sandbox that is started or joined for the run."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ class RunOptions(msgspec.Struct, frozen=True):
     speed: float | None = None
     sessions: tuple[str, ...] = ()
     has_screen: bool = False
+    is_live: bool = False
+    """`--live`: the second of the two switches that real money needs."""
 
 
 class Address(msgspec.Struct, frozen=True):
@@ -45,7 +47,7 @@ async def find_venue(config: Config, options: RunOptions, stack: AsyncExitStack)
     Raises:
         SandboxFailed: it did not come up.
     """
-    if options.tape is None and config.mode == "demo":
+    if options.tape is None and config.mode != "sandbox":
         return _kalshi(config)
     table, state_dir = config.sandbox, config.path(config.state_dir)
     words = ["--seed", str(table.seed), "--cash", str(table.cash_dollars)]

@@ -119,7 +119,7 @@ def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
         ("[orders]\nttl_ms = true", ":2: orders.ttl_ms: True is not allowed: Expected `int`"),
         ("[orders]\nttl_ms = 0", ":2: orders.ttl_ms: 0 is not allowed: Expected `int` >= 1"),
         ("[feed]\nsilent_max_s = 86401", ":2: feed.silent_max_s: 86401 is not allowed: Expected `int` <= "),
-        ('mode = "live"', ":1: mode: 'live' is not allowed: expected one of 'sandbox', 'demo'"),
+        ('mode = "paper"', ":1: mode: 'paper' is not allowed: expected one of 'sandbox', 'demo', 'shadow'"),
         ('[log]\nlevel = "loud"', ":2: log.level: 'loud' is not allowed: expected one of 'debug'"),
         ("[markets]\nseries = []", ":1: markets: name what to watch: series, events, tickers or categories"),
         ('[markets]\nseries = ["kx"]', ":2: markets.series: ['kx'] is not allowed"),
@@ -148,7 +148,7 @@ def test_a_problem_names_line_key_value_and_what_is_allowed(text: str, expected:
 def test_everything_wrong_is_said_at_once_with_its_line() -> None:
     """Nobody should have to start five times to learn of five mistakes."""
     text = (
-        'mode = "live"\n'
+        'mode = "paper"\n'
         "\n"
         "[orders]\n"
         "ttl_ms = 0   # a comment\n"
@@ -253,6 +253,40 @@ def test_practice_is_not_sent_where_orders_are_real(key: str, url: str) -> None:
     text = f'mode = "demo"\n[venue]\nkey_id = "k"\nprivate_key_file = "k.pem"\n{key} = "{url}"\n'
     expected = f"""config.toml:5: venue.{key}: mode = "demo" is refused where orders are real"""
     assert [expected] == problems(text)
+
+
+@pytest.mark.parametrize("mode", ["shadow", "live"])
+def test_live_books_are_kalshis_own(mode: str) -> None:
+    """Not demo's, nobody else's, and never in the clear; this machine's only so that tests can be it."""
+    start = f'mode = "{mode}"\n[venue]\nkey_id = "k"\nprivate_key_file = "k.pem"\n'
+    good = {
+        "rest_url": "https://external-api.kalshi.com/trade-api/v2",
+        "ws_url": "wss://external-api-ws.kalshi.com/trade-api/ws/v2",
+    }
+    wrong = {
+        "https://external-api.demo.kalshi.co/trade-api/v2": "needs Kalshi's own",
+        "https://external-api.kalshi.com.example.org/trade-api/v2": "needs Kalshi's own",
+        "http://localhost:8000/trade-api/v2": "needs Kalshi's own",
+        "http://external-api.kalshi.com/trade-api/v2": "needs an encrypted connection",
+    }
+
+    def text(**changes: str) -> str:
+        return start + "".join(f'{key} = "{url}"\n' for key, url in (good | changes).items())
+
+    assert mode == parse_config("config.toml", text(), ROOT).mode
+    parse_config("config.toml", text(rest_url="http://127.0.0.1:8000/trade-api/v2"), ROOT)
+    for url, what in wrong.items():
+        (problem,) = problems(text(rest_url=url))
+        assert f'venue.rest_url: mode = "{mode}" {what}: "{good["rest_url"]}"' in problem
+
+
+def test_fills_come_from_within_in_shadow_alone() -> None:
+    """There is no stream that could tell of them; elsewhere over the first connection, or one of their own."""
+    own = '[venue]\nkey_id = "k"\nprivate_key_file = "k.pem"\nprivate_connection = true\n'
+    urls = 'rest_url = "http://127.0.0.1:1/v2"\nws_url = "ws://127.0.0.1:1/v2"\n'
+    assert "first" == parse_config("config.toml", "", ROOT).private_channels
+    assert "own" == parse_config("config.toml", own, ROOT).private_channels
+    assert "none" == parse_config("config.toml", f'mode = "shadow"\n{own}{urls}', ROOT).private_channels
 
 
 def test_what_is_wrong_inside_a_list_is_named_with_its_place() -> None:

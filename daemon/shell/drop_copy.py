@@ -16,7 +16,7 @@ from daemon.core import events as e
 from daemon.core.state import State
 from daemon.core.units import MINUTE, SECOND, Ns
 from daemon.kalshi.errors import VenueError
-from daemon.kalshi.rest import ReadingRest
+from daemon.shell.account_calls import AccountReads
 
 log = structlog.get_logger(__name__)
 
@@ -38,7 +38,7 @@ class DropCopy:
 
     def __init__(
         self,
-        venue: ReadingRest,
+        venue: AccountReads,
         state: State,
         *,
         every: Ns,

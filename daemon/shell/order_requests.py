@@ -27,8 +27,8 @@ from daemon.core.commands import (
 )
 from daemon.core.units import Ns
 from daemon.kalshi.errors import Limited, Refused, Transient, Unknown
-from daemon.kalshi.rest import Rest
 from daemon.kalshi.rest.orders import BatchOutcome
+from daemon.shell.account_calls import AccountCalls
 from daemon.shell.waiting import GroupCommand, Queued
 
 log = structlog.get_logger(__name__)
@@ -50,7 +50,7 @@ class OrderRequests:
 
     def __init__(
         self,
-        venue: Rest,
+        venue: AccountCalls,
         *,
         now: Callable[[], Ns],
         emit: Callable[[e.Event], None],

@@ -23,7 +23,7 @@ from daemon.core.commands import AmendOrder, PlaceOrder, WithdrawOrder
 from daemon.core.pacer import Pacer
 from daemon.core.units import Ns
 from daemon.kalshi.costs import WriteCosts
-from daemon.kalshi.rest import Rest
+from daemon.shell.account_calls import AccountCalls
 from daemon.shell.order_requests import OrderRequests
 from daemon.shell.waiting import CANCELS, Priority, Queued, Vouch, Waiting, WaitingLine, priority_of
 
@@ -53,7 +53,7 @@ class OrderQueue:
 
     def __init__(
         self,
-        venue: Rest,
+        venue: AccountCalls,
         pacer: Pacer,
         costs: WriteCosts,
         *,

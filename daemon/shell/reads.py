@@ -11,7 +11,7 @@ from daemon.core import events as e
 from daemon.core.commands import ProbeVenue, Reconcile
 from daemon.core.units import MINUTE, SECOND, Ns
 from daemon.kalshi.errors import Refused, VenueError
-from daemon.kalshi.rest import Rest
+from daemon.shell.account_calls import AccountReads
 
 log = structlog.get_logger(__name__)
 
@@ -22,7 +22,9 @@ FILLS_OVERLAP: Ns = 5 * MINUTE
 class Reader:
     """Carries out `Reconcile` and `ProbeVenue`, newest wishes only, and tells what came of them."""
 
-    def __init__(self, account: Rest, *, now: Callable[[], Ns], emit: Callable[[e.Event], None]) -> None:
+    def __init__(
+        self, account: AccountReads, *, now: Callable[[], Ns], emit: Callable[[e.Event], None]
+    ) -> None:
         self._account = account
         self._now = now
         self._emit = emit
@@ -44,17 +46,17 @@ class Reader:
             self._wake.clear()
             while self._wishes:
                 name = next(iter(self._wishes))
-                del self._wishes[name]
-                await self._answer(name)
+                await self._answer(name, self._wishes.pop(name))
             self.is_idle = True
 
-    async def _answer(self, name: str) -> None:
+    async def _answer(self, name: str, wish: Reconcile | ProbeVenue) -> None:
         try:
             if name == "probe":
                 # The venue's word on itself comes with the answer, also when it is an error (sheet 4.1).
                 self._emit(await self._account.status())
             else:
-                self._emit(await self._reconcile())
+                assert isinstance(wish, Reconcile), "a probe has its own name"
+                self._emit(await self._reconcile(wish.doubtful))
         except Refused as error:
             log.warning("read.refused", request=name, code=error.code, reason=str(error))
             self._emit(e.VenueAnswered(name, self._now()))
@@ -64,12 +66,25 @@ class Reader:
         else:
             self._emit(e.VenueAnswered(name, self._now()))
 
-    async def _reconcile(self) -> e.AccountReconciled:
+    async def _reconcile(self, doubtful: tuple[str, ...]) -> e.AccountReconciled:
         asked_at = self._now()
-        # Orders first: one that has left this list has its fills in the lists that are read after it.
+        # Orders first: one that has left this list has its end, and its fills, in the lists read after it.
         orders = await self._account.orders("resting")
+        ended: list[e.EndedOrder] = []
+        for ticker in doubtful:
+            ended += await self._account.ended_orders(ticker)
         fills = await self._account.fills(self._fills_since // SECOND)
         positions = await self._account.positions()
-        cash = await self._account.balance()
+        cash, by_shard = await self._account.cash()
         self._fills_since = max(self._fills_since, asked_at - FILLS_OVERLAP)
-        return e.AccountReconciled(asked_at, self._now(), cash, positions, orders, fills)
+        return e.AccountReconciled(
+            asked_at,
+            self._now(),
+            cash,
+            positions,
+            orders,
+            fills,
+            doubtful=doubtful,
+            ended=tuple(ended),
+            cash_by_shard=tuple(sorted(by_shard.items())),
+        )

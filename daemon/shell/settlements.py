@@ -18,7 +18,7 @@ from daemon.core.state import State
 from daemon.core.units import DAY, HOUR, PRICE_CENT, SECOND, Ns, Price
 from daemon.kalshi.bodies import Settlement
 from daemon.kalshi.errors import VenueError
-from daemon.kalshi.rest import ReadingRest
+from daemon.shell.account_calls import AccountReads
 
 log = structlog.get_logger(__name__)
 
@@ -44,7 +44,7 @@ class Settlements:
 
     def __init__(
         self,
-        venue: ReadingRest,
+        venue: AccountReads,
         state: State,
         *,
         now: Callable[[], Ns],

@@ -16,6 +16,14 @@ from daemon.shell.metrics import Histogram
 from daemon.shell.open_orders import OrderLine, open_orders
 from daemon.shell.samples import Sources
 
+LIVE = "live"
+"""The mode of real money."""
+
+
+def mode_words(mode: str) -> str:
+    """Return what a person reads first: whether the money is real."""
+    return "LIVE · real money" if mode == LIVE else f"PAPER · {mode}"
+
 
 class Latency(msgspec.Struct, frozen=True):
     """Upper bounds of two quantiles, in seconds, by log2 bucket; None when nothing was measured."""
@@ -39,6 +47,8 @@ class Summary(msgspec.Struct, frozen=True):
     """The JSON of `kalshid run --summary FILE`. Money is in dollars."""
 
     mode: str
+    is_live: bool
+    """Whether the money was real."""
     exit_reason: str
     exit_code: int
     seconds: float
@@ -96,6 +106,7 @@ def summarize(sources: Sources, *, mode: str, exit_reason: str, exit_code: int, 
     state, pnl = engine.state, engine.gathering.pnl()
     return Summary(
         mode=mode,
+        is_live=mode == LIVE,
         exit_reason=exit_reason,
         exit_code=exit_code,
         seconds=round(seconds, 3),
@@ -151,7 +162,9 @@ def print_summary(summary: Summary, console: Console) -> None:
     """Tell a person what the run did."""
     pnl = "unknown" if summary.pnl is None else f"${summary.pnl:+,.2f}"
     agreed = "reconciled" if summary.reconciled else "[red]not reconciled[/]"
+    style = "bold white on red" if summary.is_live else "black on cyan"
     console.print(
+        f"[{style}] {mode_words(summary.mode)} [/] "
         f"[bold]{escape(summary.exit_reason)}[/] after {summary.seconds:,.1f} s: {summary.frames:,} frames, "
         f"{summary.gaps} gaps noticed, {summary.decisions:,} decisions, {summary.orders} orders, "
         f"{summary.fills} fills, fees ${summary.fees:,.2f}, "

@@ -1,0 +1,135 @@
+"""What the daemon asks of the place where its account is: Kalshi's REST, or the shadow account.
+
+The order queue and the readers know these calls and nothing else, so that every mode runs the same code.
+`kalshi.rest.Rest` and `shell.shadow.venue.ShadowVenue` have all of them; what they return and raise is said
+there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from daemon.core.commands import AmendOrder, CancelOrder, PlaceOrder, ProbeOrder
+from daemon.core.events import (
+    CashFlow,
+    EndedOrder,
+    ExchangeStatusTold,
+    OrderAccepted,
+    OrderFilled,
+    OrderSnapshot,
+    PositionSnapshot,
+)
+from daemon.core.units import Money, Qty
+from daemon.kalshi import bodies
+from daemon.kalshi.rest import BatchOutcome
+
+
+class OrderWrites(Protocol):
+    """The calls that change orders and groups. Each raises Refused, Transient or Unknown."""
+
+    async def place(self, order: PlaceOrder) -> OrderAccepted:
+        """Send a new order."""
+
+    async def probe(self, order: ProbeOrder) -> OrderAccepted:
+        """Send the id of an order in doubt again; what is sent rests nowhere."""
+
+    async def amend(self, order: AmendOrder) -> OrderAccepted:
+        """Change price and total count of a resting order."""
+
+    async def decrease(self, order_id: str, *, to: Qty, ticker: str, exchange_index: int) -> Qty:
+        """Leave at most `to` of a resting order; return what is left."""
+
+    async def cancel(self, order: CancelOrder) -> OrderAccepted:
+        """Take a resting order out."""
+
+    async def cancel_all(self) -> None:
+        """Take all resting orders of the account out."""
+
+    async def place_many(self, orders: Sequence[PlaceOrder]) -> list[BatchOutcome]:
+        """Send new orders in one request; return what came of each."""
+
+    async def cancel_many(self, orders: Sequence[CancelOrder]) -> list[BatchOutcome]:
+        """Take resting orders out in one request; return what came of each."""
+
+    async def create_order_group(self, limit: Qty, *, exchange_index: int) -> str:
+        """Make a group and return its id."""
+
+    async def limit_order_group(self, group_id: str, limit: Qty, *, exchange_index: int) -> None:
+        """Set a group's limit."""
+
+    async def reset_order_group(self, group_id: str, *, exchange_index: int) -> None:
+        """Let a triggered group take orders again."""
+
+    async def trigger_order_group(self, group_id: str, *, exchange_index: int) -> None:
+        """Cancel all orders of a group, and let it take none until it is reset."""
+
+    async def delete_order_group(self, group_id: str, *, exchange_index: int) -> None:
+        """Take a group out, and all its orders with it."""
+
+
+class AccountReads(Protocol):
+    """The calls that read the account, and whether the exchange trades. Each raises Refused or Transient."""
+
+    async def status(self) -> ExchangeStatusTold:
+        """Return whether the venue trades."""
+
+    async def cash(self) -> tuple[Money, dict[int, Money]]:
+        """Return the cash of all shards, and of each, as of one instant; of none where it is one purse."""
+
+    async def cash_flows(self) -> tuple[CashFlow, ...]:
+        """Return the owner's deposits and withdrawals."""
+
+    async def outcomes(
+        self, *, tickers: Sequence[str] | None = None, status: str | None = "settled"
+    ) -> list[bodies.MarketOutcome]:
+        """Return markets with their results, as far as they are known."""
+
+    async def positions(self) -> tuple[PositionSnapshot, ...]:
+        """Return all positions in markets that are not settled."""
+
+    async def settlements(
+        self, min_ts: int | None = None, max_ts: int | None = None, *, ticker: str | None = None
+    ) -> list[bodies.Settlement]:
+        """Return what settled markets paid us, oldest first."""
+
+    async def orders(self, status: str = "resting") -> tuple[OrderSnapshot, ...]:
+        """Return our orders with this status, newest first."""
+
+    async def ended_orders(self, ticker: str) -> tuple[EndedOrder, ...]:
+        """Return our orders in this market that rest no more, newest first."""
+
+    async def order_records(
+        self,
+        *,
+        ticker: str | None = None,
+        status: str | None = None,
+        min_ts: int | None = None,
+        max_ts: int | None = None,
+        is_historical: bool = False,
+    ) -> list[bodies.OrderRecord]:
+        """Return our orders with what they cost, newest first."""
+
+    async def order(self, order_id: str) -> bodies.OrderRecord:
+        """Return one of our orders, in any state."""
+
+    async def fills(
+        self,
+        min_ts: int | None = None,
+        max_ts: int | None = None,
+        *,
+        ticker: str | None = None,
+        order_id: str | None = None,
+        is_historical: bool = False,
+    ) -> tuple[OrderFilled, ...]:
+        """Return our fills, oldest first."""
+
+    async def order_groups(self) -> list[bodies.OrderGroup]:
+        """Return our order groups, without their orders' ids."""
+
+    async def order_group(self, group_id: str) -> bodies.OrderGroup:
+        """Return one order group with its orders."""
+
+
+class AccountCalls(OrderWrites, AccountReads, Protocol):
+    """All of it: what a run's account is."""
