@@ -59,6 +59,8 @@ def setup_of(config: Config, model: ModelRef, epoch: int, *, is_backfilled: bool
             cool_down=config.breaker.cool_down_s * SECOND,
             order_expiry=config.orders.expire_s * SECOND,
             order_group_limit=config.orders.group_contracts_max * QTY_ONE,
+            order_expiry=config.orders.expire_s * SECOND,
+            order_group_limit=config.orders.group_contracts_max * QTY_ONE,
             private_feed=PRIVATE_FEED if config.private_channels == "own" else FIRST_FEED,
             audit_differences_max=config.audit.differences_max,
             is_backfilled=is_backfilled,

@@ -122,6 +122,9 @@ class Orders(Table, frozen=True):
     batch_max: Annotated[int, msgspec.Meta(ge=1, le=100)] = 10
     expire_s: Annotated[int, msgspec.Meta(ge=10, le=86_400)] = 60
     group_contracts_max: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 2_000
+    batch_max: Annotated[int, msgspec.Meta(ge=1, le=100)] = 10
+    expire_s: Annotated[int, msgspec.Meta(ge=10, le=86_400)] = 60
+    group_contracts_max: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 2_000
 
 
 class RiskLimits(Table, frozen=True):

@@ -33,6 +33,7 @@ from daemon.core.market import Market
 from daemon.core.orders import Proposal, ProposeCancel, ProposePlace, ProposeWithdraw, plan
 from daemon.core.risk import Approved, Refusal, Refused, Risk, vouch_market
 from daemon.core.scorer import FeatureSchema, Scorer
+from daemon.core.second_line import SecondLine
 from daemon.core.state import State
 from daemon.core.strategy import FeatureRow, MarketView, Strategy, Wanted
 from daemon.core.units import Ns
@@ -86,7 +87,7 @@ class Engine:
         self.phase: Phase = "starting"
         self._swept_at: Ns | None = None
         id_prefix = f"{config.order_id_prefix}-{base36(config.epoch)}-"
-        self._issuer = Issuer(self.state, id_prefix, config.order_ttl)
+        self._issuer = Issuer(self.state, id_prefix, config.order_ttl, config.order_expiry)
         self.gathering = Gathering(
             self.state,
             config.limits,
@@ -96,8 +97,10 @@ class Engine:
                 name in CATALOGUE and CATALOGUE[name].source == "reference" for name, _ in self._required
             ),
             model_expires_at=config.model_expires_at,
+            is_grouped=config.order_group_limit > 0,
         )
         self._house = Housekeeping(config, self.state, self.breakers, self.risk, self._issuer)
+        self._second_line = SecondLine(config, self.state, self.breakers, self.risk, self._issuer)
         self.intents = Intents(id_prefix)
         self._halting = Halting(self.state, self.breakers)
         self._flattening = Flattening(config.limits.order_qty_max, config.limits.price_away_max)
@@ -149,7 +152,7 @@ class Engine:
         self.gathering.look(now)
         self._watch(now)
         commands = self._halting.commands(now)
-        self.phase = self._next_phase()
+        was, self.phase = self.phase, self._next_phase()
         commands += self._house.probe(now)
         if self.phase != "stopped":
             commands += self._house.keep(now)
@@ -161,6 +164,9 @@ class Engine:
             if state.flatten is not None and state.stop_reason is None:
                 for ticker in state.ledger.positions:
                     self._flatten(ticker, now, commands)
+            commands += self._second_line.keep(now)
+        elif was != "stopped" and not self.leaves_orders:
+            commands += self._second_line.end(now)
         return commands
 
     def _watch(self, now: Ns) -> None:
@@ -170,6 +176,7 @@ class Engine:
         is_skewed = any(offset is not None and abs(offset) > limits.clock_offset_max for offset in offsets)
         self.breakers.cool(now, is_clock_skewed=is_skewed)
         halting.watch_findings(now)
+        self._second_line.watch()
         if self.state.account.is_reconciled:
             halting.watch_loss("daily_loss", -gathering.pnl_today(), limits.daily_loss_max, now)
             if limits.drawdown_max is not None:

@@ -13,7 +13,7 @@ from daemon.core.connections import FIRST_FEED
 from daemon.core.events import Feed
 from daemon.core.reference import ReferenceConfig
 from daemon.core.risk import Limits
-from daemon.core.units import SECOND, Ns
+from daemon.core.units import SECOND, Ns, Qty
 
 
 class EngineConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -25,7 +25,8 @@ class EngineConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     that the shell reads what was missed of a market and ends it with `MarketBackfilled`: until then nothing
     is sent there. `cancels_on_exit`: a stop takes out what rests; if not, it waits only for what is in flight.
     From `model_expires_at` on no position is entered; None for never. `rejects_max`, `ack_max` and
-    `cool_down` are thresholds in the breakers' table.
+    `cool_down` are thresholds in the breakers' table. What rests expires `order_expiry` after it was last kept
+    alive, None for never, and is in an order group of `order_group_limit` per 15 s, 0 for none.
     """
 
     order_id_prefix: Annotated[str, msgspec.Meta(pattern="^[a-z0-9]{1,12}$")]
@@ -45,3 +46,5 @@ class EngineConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rejects_max: int = 5
     ack_max: Ns = 2 * SECOND
     cool_down: Ns = 30 * SECOND
+    order_expiry: Ns | None = None
+    order_group_limit: Qty = 0

@@ -25,6 +25,7 @@ class Gathering:
         *,
         needs_reference: bool = False,
         model_expires_at: Ns | None = None,
+        is_grouped: bool = False,
     ) -> None:
         """Build for one run.
 
@@ -35,6 +36,7 @@ class Gathering:
             issuer: what makes the commands, and so knows the pace.
             needs_reference: whether the model has no score without the underlying's price.
             model_expires_at: from when on the model is not to be used; None for never.
+            is_grouped: whether what we rest is in an order group, which must be known first.
         """
         self._state = state
         self._limits = limits
@@ -42,6 +44,7 @@ class Gathering:
         self._issuer = issuer
         self._needs_reference = needs_reference
         self._model_expires_at = model_expires_at
+        self._is_grouped = is_grouped
         self.record = TrackRecord(state.ledger)
         self.exits = Exits(limits)
 
@@ -84,6 +87,8 @@ class Gathering:
         """
         if self.exits.is_stopped_out(market.spec.ticker):
             return "stopped_out"
+        if self._is_grouped and (refusal := self._state.order_groups.refusal(market.spec.exchange_index)):
+            return refusal
         is_stale = self._needs_reference and market.spot.is_known and market.spot.source(now) is None
         return vouch_entry(self._limits, self._model_expires_at, is_reference_stale=is_stale, now=now)
 

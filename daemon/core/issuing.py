@@ -21,7 +21,7 @@ from daemon.core.orders import Order, ProposeAmend, ProposeCancel, ProposePlace,
 from daemon.core.pace import Pace
 from daemon.core.risk import Approved
 from daemon.core.state import State
-from daemon.core.units import PRICE_ONE, Ns, Qty
+from daemon.core.units import PRICE_ONE, SECOND, Ns, Qty
 
 DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 PROBE_QTY: Qty = 1
@@ -41,10 +41,13 @@ def base36(number: int) -> str:
 class Issuer:
     """Makes the commands of one life."""
 
-    def __init__(self, state: State, id_prefix: str, order_ttl: Ns) -> None:
+    def __init__(
+        self, state: State, id_prefix: str, order_ttl: Ns, order_expiry: Ns | None = None
+    ) -> None:
         self._state = state
         self._id_prefix = id_prefix
         self._order_ttl = order_ttl
+        self._order_expiry = order_expiry
         self._sequence = 0
         self.pace = Pace()
         """What went out within the last minute, which the gate asks for."""
@@ -119,7 +122,8 @@ class Issuer:
     ) -> AmendOrder:
         order, target = self._state.orders[proposal.client_order_id], proposal.target
         qty = order.filled + target.qty
-        order.request_amend(target.price, qty, now)
+        expires_at = self._expires_at(now)
+        order.request_amend(target.price, qty, now, expires_at)
         assert order.order_id is not None, "a resting order has the venue's id"
         return AmendOrder(
             client_order_id=order.client_order_id,
@@ -135,12 +139,20 @@ class Issuer:
             deadline=now + self._order_ttl,
             book_changed_max=book_changed_max,
             purpose=purpose,
+            expires_at=expires_at,
         )
+
+    def _expires_at(self, now: Ns) -> Ns | None:
+        """Return when the dead man's switch of what rests from now on acts, in the wire's whole seconds."""
+        return None if self._order_expiry is None else -(-(now + self._order_expiry) // SECOND) * SECOND
 
     def _place(
         self, proposal: ProposePlace, purpose: Purpose, book_changed_max: Ns | None, now: Ns
     ) -> PlaceOrder:
         target = proposal.target
+        shard = self._exchange_index(proposal.ticker)
+        is_take = target.style == "take"
+        expires_at = None if is_take else self._expires_at(now)
         self._sequence += 1
         client_order_id = f"{self._id_prefix}{base36(self._sequence)}"
         order = self._state.orders[client_order_id] = Order(
@@ -153,9 +165,9 @@ class Issuer:
             strategy=proposal.strategy,
             at=now,
             purpose=purpose,
+            expires_at=expires_at,
         )
         self.pace.note_placed(order, now)
-        is_take = target.style == "take"
         return PlaceOrder(
             client_order_id=client_order_id,
             ticker=proposal.ticker,
@@ -164,11 +176,13 @@ class Issuer:
             qty=target.qty,
             time_in_force="immediate_or_cancel" if is_take else "good_till_canceled",
             post_only=not is_take,
-            exchange_index=self._exchange_index(proposal.ticker),
+            exchange_index=shard,
             strategy=proposal.strategy,
             reason=target.reason,
             decided_at=now,
             deadline=now + self._order_ttl,
             book_changed_max=book_changed_max,
             purpose=purpose,
+            expires_at=expires_at,
+            order_group_id=None if is_take else self._state.order_groups.open_id(shard),
         )

@@ -29,8 +29,8 @@ class Order:
     """
 
     __slots__ = (
-        "booked", "client_order_id", "filled", "has_arrived", "is_presumed", "is_probing", "is_withdrawn",
-        "order_id", "pending", "price", "probes", "purpose", "qty", "sent_at_latest", "side", "state",
+        "booked", "client_order_id", "expires_at", "filled", "has_arrived", "is_presumed", "is_probing",
+        "is_withdrawn", "order_id", "pending", "pending_expiry", "price", "probes", "purpose", "qty", "sent_at_latest", "side", "state",
         "strategy", "style", "ticker", "touched_at",
     )  # fmt: skip
 
@@ -49,6 +49,7 @@ class Order:
         order_id: str | None = None,
         filled: Qty = 0,
         purpose: Purpose = "enter",
+        expires_at: Ns | None = None,
     ) -> None:
         self.client_order_id = client_order_id
         self.ticker = ticker
@@ -64,6 +65,10 @@ class Order:
         self.booked = filled
         self.pending: tuple[Price, Qty] | None = None
         """The terms that an amend without an answer asked for: either these or the old ones are in force."""
+        self.expires_at = expires_at
+        """When the venue takes it out by itself, at the latest; None for never, and where it is not known."""
+        self.pending_expiry: Ns | None = None
+        """What an amend without an answer asked to move that on to."""
         self.touched_at = at
         """When its state last changed, on our clock."""
         self.is_presumed = False
@@ -128,16 +133,18 @@ class Order:
             if state == "unknown":
                 self.sent_at_latest = max(self.sent_at_latest, at)
 
-    def request_amend(self, price: Price, qty: Qty, at: Ns) -> None:
+    def request_amend(self, price: Price, qty: Qty, at: Ns, expires_at: Ns | None = None) -> None:
         """Go into flight with new terms. Raises IllegalHappening as `apply`."""
         self.apply("amend_requested", at)
         self.pending = (price, qty)
+        self.pending_expiry = expires_at
 
     def settle_amend(self, *, is_accepted: bool) -> None:
         """Take the answer to an amend: the new terms, or the old ones."""
         if is_accepted and self.pending is not None:
             self.price, self.qty = self.pending
-        self.pending = None
+            self.expires_at = self.pending_expiry or self.expires_at
+        self.pending = self.pending_expiry = None
 
     def tell_filled(self, filled: Qty) -> None:
         """Take in the venue's total of what has traded; a total never falls."""

@@ -15,6 +15,7 @@ from daemon.core.connections import FIRST_FEED, Connections
 from daemon.core.exchange_status import ExchangeStatus
 from daemon.core.market import Market
 from daemon.core.markets import MarketStatus
+from daemon.core.order_groups import OrderGroups
 from daemon.core.reference import ReferenceConfig, References
 from daemon.core.risk import FeedHealth, Limits, Refusal
 from daemon.core.scorer import FeatureSchema
@@ -62,7 +63,7 @@ class State(AccountBeliefs):
         self.stop_reason: str | None = None
         self.flatten: e.FlattenRequested | None = None
         """The wish to close all positions, until a person resumes."""
-        self.order_groups: dict[int, e.OrderGroupTold] = {}
+        self.order_groups = OrderGroups()
         """The venue's second line by shard: what rests there is put into it."""
 
     # --- what is asked of it -------------------------------------------------------------------
@@ -181,6 +182,8 @@ class State(AccountBeliefs):
                 | e.SettlementCorrected()
                 | e.CashFlowsRead()
             ):
+                if isinstance(event, e.AccountDoubted):
+                    self.order_groups.doubt()
                 self.apply_account(event)
             case e.VenueFailed() | e.VenueAnswered():
                 pass  # the breakers', which the engine keeps
@@ -191,7 +194,8 @@ class State(AccountBeliefs):
             case e.OrderRecovered():
                 self.recover_order(event)
             case e.OrderGroupTold():
-                self.order_groups[event.exchange_index] = event
+                self.order_groups.apply(event)
+                self.touch_all()
             case _:
                 assert_never(event)
 
@@ -205,6 +209,7 @@ class State(AccountBeliefs):
             case e.ResumeRequested():
                 self.halt_reason = self.flatten = None
                 self.halt_by = ""
+                self.order_groups.resume()
             case e.FlattenRequested():
                 self.flatten = event
                 self.halt(f"flatten: {event.reason}", event.by)
@@ -225,6 +230,7 @@ class State(AccountBeliefs):
             order = self.orders.get(event.client_order_id)
             market = None if order is None else self.markets.get(order.ticker)
             shard = None if market is None else market.spec.exchange_index
+            self.order_groups.reject(event.code, shard, event.received_at)
             if self.exchange.suppose(event.code, shard, event.received_at):
                 self.counts["pauses_met"] += 1
                 self.touch_all()
@@ -267,7 +273,8 @@ class State(AccountBeliefs):
                 if is_venue:
                     self.change_feed(event)
                 if event.feed == self.connections.private_feed:
-                    # Fills may have been missed while the stream was down.
+                    # Fills, and a group's end, may have been missed while the stream was down.
+                    self.order_groups.doubt()
                     self.doubt(event.received_at)
                 self.touched.update(self.references.on_connection(event))
             case e.TradesLost():

@@ -20,7 +20,8 @@ BOOKS: Final = "orderbook_delta"
 TRADES: Final = "trade"
 LIFECYCLE: Final = "market_lifecycle_v2"
 INDEX: Final = "cfbenchmarks_value"
-PRIVATE: Final = ("fill", "user_orders", "market_positions")
+ORDER_GROUPS: Final = "order_group_updates"
+PRIVATE: Final = ("fill", "user_orders", "market_positions", ORDER_GROUPS)
 
 TICKERS_PER_COMMAND: Final = 100
 """400 in one subscription were used without an error (sheet 2.4, code 26)."""

@@ -7,7 +7,7 @@ answers at the speed of a lookup. Text that isn't an exact number in range is a 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, assert_never
 
 import msgspec
 
@@ -22,6 +22,7 @@ from daemon.core.events import (
     MarketStatusChanged,
     MarketStrikeSet,
     OrderFilled,
+    OrderGroupTold,
     OrderUpdated,
     ReferencePriceReceived,
     TradePrinted,
@@ -52,6 +53,7 @@ from daemon.kalshi.wire import (
     Ladder,
     Lifecycle,
     LifecycleFrame,
+    OrderGroupFrame,
     PriceRange,
     TradeFrame,
     UserOrderFrame,
@@ -243,6 +245,20 @@ def decode_order(frame: UserOrderFrame, received_at: Ns) -> OrderUpdated:
         received_at=received_at,
         sent_at=_sent_at(msg.last_updated_ts_ms, frame.sending_ts_ms),
     )
+
+
+def decode_order_group(frame: OrderGroupFrame, received_at: Ns) -> OrderGroupTold | None:
+    """Return what a change says of a group; None where it says nothing of what may be put into it."""
+    msg = frame.msg
+    match msg.event_type:
+        case "triggered" | "reset":
+            return OrderGroupTold(None, msg.order_group_id, msg.event_type == "triggered", received_at)
+        case "deleted":
+            return OrderGroupTold(None, msg.order_group_id, False, received_at, is_gone=True)
+        case "created" | "limit_updated":
+            return None
+        case _:
+            assert_never(msg.event_type)
 
 
 LIFECYCLE_KINDS = frozenset(

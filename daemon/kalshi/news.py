@@ -11,7 +11,7 @@ from daemon.core import events as e
 from daemon.core.units import Ns
 from daemon.kalshi import wire
 from daemon.kalshi.book_sync import BookSync
-from daemon.kalshi.channels import INDEX, LIFECYCLE, TRADES
+from daemon.kalshi.channels import INDEX, LIFECYCLE, ORDER_GROUPS, TRADES
 from daemon.kalshi.control import Control
 from daemon.kalshi.decode import (
     LIFECYCLE_KINDS,
@@ -19,6 +19,7 @@ from daemon.kalshi.decode import (
     decode_index,
     decode_lifecycle,
     decode_order,
+    decode_order_group,
     decode_trade,
     is_for_listing,
 )
@@ -32,6 +33,7 @@ NewsFrame: TypeAlias = (
     | wire.EventLifecycleFrame
     | wire.EventFeeUpdateFrame
     | wire.IndexValueFrame
+    | wire.OrderGroupFrame
     | PrivateFrame
 )
 
@@ -65,6 +67,10 @@ class News:
             case wire.TradeFrame():
                 events, is_news = self._number(TRADES, message, now)
                 return events + self._trade(message, now) if is_news else events
+            case wire.OrderGroupFrame():
+                events, is_news = self._number(ORDER_GROUPS, message, now)
+                told = decode_order_group(message, now) if is_news else None
+                return events if told is None else [*events, told]
             case wire.IndexValueFrame():
                 events, is_news = self._number(INDEX, message, now)
                 return events + self._index(message, now) if is_news else events
@@ -79,7 +85,8 @@ class News:
         | wire.LifecycleFrame
         | wire.EventLifecycleFrame
         | wire.EventFeeUpdateFrame
-        | wire.IndexValueFrame,
+        | wire.IndexValueFrame
+        | wire.OrderGroupFrame,
         now: Ns,
     ) -> tuple[list[e.Event], bool]:
         events = self._control.adopt(channel, message.sid, now)

@@ -16,7 +16,7 @@ from daemon.core.units import MILLISECOND, SECOND, Ns
 from daemon.kalshi import wire
 from daemon.kalshi.book_sync import BookSync
 from daemon.kalshi.channel_history import ChannelHistory
-from daemon.kalshi.channels import BOOKS, INDEX, LIFECYCLE, PRIVATE, TRADES
+from daemon.kalshi.channels import BOOKS, INDEX, LIFECYCLE, ORDER_GROUPS, PRIVATE, TRADES
 from daemon.kalshi.control import Control
 from daemon.kalshi.decode import (
     PRICES,
@@ -44,8 +44,9 @@ _CHANNEL_OF: dict[type, str] = {
     wire.FillFrame: "fill",
     wire.UserOrderFrame: "user_orders",
     wire.MarketPositionFrame: "market_positions",
+    wire.OrderGroupFrame: ORDER_GROUPS,
 }
-_PRIVATE_KINDS = ("fill", "user_order", "market_position")
+_PRIVATE_KINDS = ("fill", "user_order", "market_position", ORDER_GROUPS)
 _BOOK_KINDS = ("orderbook_delta", "orderbook_snapshot")
 
 

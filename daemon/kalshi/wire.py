@@ -160,6 +160,22 @@ class MarketPositionFrame(msgspec.Struct, frozen=True, tag="market_position", ta
     sending_ts_ms: Millis | None = None
 
 
+class OrderGroupUpdate(msgspec.Struct, frozen=True, gc=False):
+    """A change of one of the account's order groups. It names no shard; the limit is read nowhere."""
+
+    order_group_id: str
+    event_type: Literal["created", "triggered", "reset", "deleted", "limit_updated"]
+
+
+class OrderGroupFrame(msgspec.Struct, frozen=True, tag="order_group_updates", tag_field="type", gc=False):
+    """An `order_group_updates` frame: sequenced, unlike the account's other channels."""
+
+    sid: Sid
+    msg: OrderGroupUpdate
+    seq: Seq | None = None
+    sending_ts_ms: Millis | None = None
+
+
 class PriceRange(msgspec.Struct, frozen=True, gc=False):
     """One band of a tick table, in dollars."""
 
@@ -304,6 +320,7 @@ Frame: TypeAlias = (
     | FillFrame
     | UserOrderFrame
     | MarketPositionFrame
+    | OrderGroupFrame
     | LifecycleFrame
     | EventLifecycleFrame
     | EventFeeUpdateFrame

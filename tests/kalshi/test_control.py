@@ -8,16 +8,16 @@ import pytest
 
 from daemon.core import events as e
 from daemon.core.units import SECOND
-from daemon.kalshi.channels import ACK_PATIENCE
+from daemon.kalshi.channels import ACK_PATIENCE, PRIVATE
 from daemon.kalshi.session import Session
 from tests.kalshi.frames import delta, frame, snapshot, subscribed
 
-CHANNELS = ("orderbook_delta", "trade", "market_lifecycle_v2", "fill", "user_orders", "market_positions")
+CHANNELS = ("orderbook_delta", "trade", "market_lifecycle_v2", *PRIVATE)
 SIDS = {channel: sid for sid, channel in enumerate(CHANNELS, 1)}
 
 
 def opened(*tickers: str) -> Session:
-    """Return a connected session whose channels have the sids 1 to 6, in the order of `CHANNELS`."""
+    """Return a connected session whose channels have the sids 1 to 7, in the order of `CHANNELS`."""
     session = Session()
     session.watch(tickers)
     session.connected(0)
@@ -99,6 +99,7 @@ def test_a_refused_trade_subscription_is_told() -> None:
         ("market_lifecycle_v2", []),
         ("fill", [e.AccountDoubted]),
         ("user_orders", [e.AccountDoubted]),
+        ("order_group_updates", [e.AccountDoubted]),
     ],
 )
 def test_a_subscribe_without_an_answer_is_a_hole(channel: str, expected: list[type]) -> None:
@@ -115,6 +116,35 @@ def test_a_subscribe_without_an_answer_is_a_hole(channel: str, expected: list[ty
     assert expected == kinds(session.poll(ACK_PATIENCE))
     assert (channel == "market_lifecycle_v2") == session.take_listing_doubt()
     assert [channel] == [json.loads(command)["params"]["channels"][0] for command in session.outgoing()]
+
+
+@pytest.mark.parametrize(
+    ("event_type", "told"),
+    [
+        ("created", None),
+        ("limit_updated", None),
+        ("triggered", e.OrderGroupTold(None, "g-1", True, 1)),
+        ("reset", e.OrderGroupTold(None, "g-1", False, 1)),
+        ("deleted", e.OrderGroupTold(None, "g-1", False, 1, is_gone=True)),
+    ],
+)
+def test_a_change_of_an_order_group_is_told_by_its_id(event_type: str, told: e.Event | None) -> None:
+    """Triggered, reset, deleted: what may be put into it; its shard is not told."""
+    session = opened()
+    msg = {"event_type": event_type, "order_group_id": "g-1", "ts_ms": 1}
+    events = session.receive(frame("order_group_updates", msg, sid=7, seq=1), 1)
+    assert ([] if told is None else [told]) == events
+
+
+def test_a_hole_among_the_order_groups_doubts_the_account() -> None:
+    """Sequenced, unlike fills and orders: a gap may have hidden that a group was triggered."""
+    session = opened()
+    msg = {"event_type": "triggered", "order_group_id": "g-1", "ts_ms": 1}
+    session.receive(frame("order_group_updates", msg, sid=7, seq=1), 1)
+    events = session.receive(frame("order_group_updates", msg, sid=7, seq=3), 2)
+    assert [e.AccountDoubted, e.OrderGroupTold] == kinds(events)
+    odd = session.receive(frame("order_group_updates", {**msg, "event_type": "?"}, sid=7, seq=4), 3)
+    assert [e.FrameRefused, e.AccountDoubted] == kinds(odd)
 
 
 def test_a_hole_in_the_lifecycle_doubts_the_listing() -> None:

@@ -9,10 +9,11 @@ import pytest
 
 from daemon.core import events as e
 from daemon.core.units import MILLISECOND, SECOND
+from daemon.kalshi.channels import PRIVATE
 from daemon.kalshi.session import Session
 from tests.kalshi.frames import delta, frame, recorded_frames, snapshot, subscribed
 
-CHANNELS = ("orderbook_delta", "trade", "market_lifecycle_v2", "fill", "user_orders", "market_positions")
+CHANNELS = ("orderbook_delta", "trade", "market_lifecycle_v2", *PRIVATE)
 
 
 def sent(session: Session) -> list[dict[str, Any]]:
@@ -21,7 +22,7 @@ def sent(session: Session) -> list[dict[str, Any]]:
 
 
 def opened(*tickers: str) -> Session:
-    """Return a connected session whose channels have the sids 1 to 6, in the order of `CHANNELS`."""
+    """Return a connected session whose channels have the sids 1 to 7, in the order of `CHANNELS`."""
     session = Session()
     session.watch(tickers)
     session.connected(0)

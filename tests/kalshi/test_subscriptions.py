@@ -69,12 +69,13 @@ def test_all_channels_are_asked_for_once() -> None:
         (["fill"], None),
         (["user_orders"], None),
         (["market_positions"], None),
+        (["order_group_updates"], None),
     ]
     desk.all.sync(ACK_PATIENCE - 1)
     assert [] == desk.sent()
     desk.all.sync(ACK_PATIENCE)
-    assert 6 == len(desk.sent())
-    assert 6 == len(desk.all.take_overdue())
+    assert 7 == len(desk.sent())
+    assert 7 == len(desk.all.take_overdue())
 
 
 def test_each_connection_asks_for_its_own_channels() -> None:
@@ -85,7 +86,7 @@ def test_each_connection_asks_for_its_own_channels() -> None:
         desk.all.sync(0)
         return [command["params"]["channels"][0] for command in desk.sent()]
 
-    private = ["fill", "user_orders", "market_positions"]
+    private = ["fill", "user_orders", "market_positions", "order_group_updates"]
     assert [BOOKS, TRADES, "market_lifecycle_v2", *private, INDEX] == channels(
         is_private=True, index_ids=("BRTI",)
     )

@@ -24,7 +24,6 @@ REFUSED = {
     "indexListResponse": NOT_SUBSCRIBED,
     "lookupRecorded": NOT_SUBSCRIBED,
     "mveMarketCreated": NOT_SUBSCRIBED,
-    "orderGroupLimitUpdated": NOT_SUBSCRIBED,
     "quoteAcceptedNotification": NOT_SUBSCRIBED,
     "quoteCreatedNotification": NOT_SUBSCRIBED,
     "quoteExecutedNotification": NOT_SUBSCRIBED,

@@ -21,7 +21,7 @@ from itertools import chain
 import msgspec
 
 from daemon.core.commands import Purpose
-from daemon.core.orders import Proposal, ProposeCancel
+from daemon.core.orders import Order, Proposal, ProposeAmend, ProposeCancel
 from daemon.core.risk.checks import (
     check_cash,
     check_exposure,
@@ -66,6 +66,17 @@ class Risk:
     def approve_cancel(proposal: ProposeCancel) -> Approved:
         """Return the cancel as `Approved`: taking an order out only reduces risk, whatever the weather."""
         return Approved(proposal, "reduce")
+
+    @staticmethod
+    def approve_keeping(proposal: ProposeAmend, order: Order) -> Approved:
+        """Return an amend as `Approved` that only moves an order's expiry: its terms were approved with it.
+
+        Such an amend adds nothing to what may trade, so no limit is asked again.
+        """
+        target = proposal.target
+        terms = (order.client_order_id, order.side, order.price, order.remaining)
+        assert terms == (proposal.client_order_id, target.side, target.price, target.qty), "it changes terms"
+        return Approved(proposal, "keep")
 
     def _objections(
         self, proposal: Entry, weight: Weight, market: MarketRisk, account: AccountRisk, now: Ns

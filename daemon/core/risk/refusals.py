@@ -37,6 +37,8 @@ Refusal: TypeAlias = Literal[
     "model_expired",
     "reference_stale",
     "stopped_out",
+    "no_order_group",
+    "order_group_triggered",
     "volume_too_low",
     "spread_too_wide",
     "depth_too_thin",
@@ -115,6 +117,14 @@ RULES: dict[Refusal, Rule] = {
         "reference.stale_max_ms", "words", True,
     ),
     "stopped_out": Rule("A stop-loss closed a position here: no new one.", "risk.stop_loss_cents", "words", True),
+    "no_order_group": Rule(
+        "The shard's order group, the exchange's own limit on what we trade, is not known (yet).",
+        "orders.group_contracts_max", "words", True,
+    ),
+    "order_group_triggered": Rule(
+        "The exchange has emptied our order group: more was traded in 15 seconds than it allows.",
+        "orders.group_contracts_max", "words", True,
+    ),
     "volume_too_low": Rule(
         "Too little was traded in 24 hours. A market that is open for less than a day is not asked.",
         "risk.volume_day_contracts_min", "contracts", True,
