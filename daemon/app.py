@@ -390,7 +390,8 @@ def _leaves(error: BaseException) -> list[BaseException]:
 
 def _model_ref(config: Config, model: LoadedModel) -> ModelRef:
     metadata = model.metadata
-    return ModelRef(config.model.path, metadata.name, metadata.version, metadata.files[MODEL_FILE])
+    sha256 = metadata.files[MODEL_FILE]
+    return ModelRef(config.model.path, metadata.name, metadata.version, sha256, metadata.expiry)
 
 
 def _header(setup: Setup, instance: str, override_reason: str) -> JournalHeader:

@@ -13,10 +13,13 @@ from daemon.core.engine import Engine, EngineConfig, Slot
 from daemon.core.reference import ReferenceConfig, Underlying
 from daemon.core.scorer import Scorer
 from daemon.core.strategy import Strategy
-from daemon.core.units import MILLISECOND, QTY_ONE, SECOND
+from daemon.core.units import HOUR, MILLISECOND, QTY_ONE, SECOND, Ns
 from strategies import SHIPPED
 
 ORDER_ID_PREFIX = "kd"
+SLOW_CLOSE_GUARD: Ns = 4 * HOUR
+"""Of a strategy that asks no fresh book, unless its table says otherwise: it trades on what changes slowly,
+and in a market's last hours the others know more."""
 HEARTBEAT = SECOND
 PRIVATE_FEED = "kalshi-private"
 """The connection that carries nothing but our orders and fills, where one is configured."""
@@ -29,6 +32,8 @@ class ModelRef(msgspec.Struct, frozen=True):
     name: str
     version: str
     sha256: str
+    expires_at: Ns | None = None
+    """From when on it is not to be used, by its metadata; None for never."""
 
 
 class Setup(msgspec.Struct, frozen=True):
@@ -59,12 +64,11 @@ def setup_of(config: Config, model: ModelRef, epoch: int, *, is_backfilled: bool
             cool_down=config.breaker.cool_down_s * SECOND,
             order_expiry=config.orders.expire_s * SECOND,
             order_group_limit=config.orders.group_contracts_max * QTY_ONE,
-            order_expiry=config.orders.expire_s * SECOND,
-            order_group_limit=config.orders.group_contracts_max * QTY_ONE,
             private_feed=PRIVATE_FEED if config.private_channels == "own" else FIRST_FEED,
             audit_differences_max=config.audit.differences_max,
             is_backfilled=is_backfilled,
             cancels_on_exit=config.on_exit == "cancel",
+            model_expires_at=model.expires_at,
             reference=ReferenceConfig(
                 prefer=tuple(config.reference.prefer),
                 stale_max=config.reference.stale_max_ms * MILLISECOND,
@@ -93,9 +97,17 @@ def build_strategy(config_name: str, table: StrategyTable) -> Strategy:
     return shipped.build(convert_params(config_name, table, shipped.params))
 
 
+def _slot(config_name: str, table: StrategyTable) -> Slot:
+    strategy = build_strategy(config_name, table)
+    guard = None if table.close_guard_s is None else table.close_guard_s * SECOND
+    if guard is None and strategy.book_changed_max is None:
+        guard = SLOW_CLOSE_GUARD
+    return Slot(strategy, frozenset(table.series), guard)
+
+
 def build_engine(setup: Setup, scorer: Scorer, config_name: str = "config.toml") -> Engine:
     """Return a fresh engine. Raises ConfigError as `build_strategy` does."""
-    slots = [Slot(build_strategy(config_name, table), frozenset(table.series)) for table in setup.strategies]
+    slots = [_slot(config_name, table) for table in setup.strategies]
     return Engine(setup.engine, slots, scorer, scorer.schema)
 
 

@@ -16,6 +16,7 @@ import msgspec
 from daemon.config_tables import (
     Audit,
     BreakerLimits,
+    CloseGuard,
     Feed,
     Live,
     Log,
@@ -37,6 +38,7 @@ from daemon.core.probe import doubted_after
 from daemon.core.risk import Limits
 from daemon.core.units import MILLISECOND, MONEY_ONE, PRICE_CENT, QTY_ONE, SECOND
 from daemon.toml_tables import TomlTables
+from daemon.trading_hours import parse_trading_hours
 
 
 class ConfigError(Exception):
@@ -102,6 +104,28 @@ class Config(Table, frozen=True):
             transport_lag_max=feed.transport_lag_max_ms * MILLISECOND,
             clock_offset_max=feed.clock_offset_max_ms * MILLISECOND,
             refused_per_minute_max=feed.refused_per_minute_max,
+            order_notional_max=risk.order_notional_max_dollars * MONEY_ONE,
+            fair_away_max=risk.fair_away_max_cents * PRICE_CENT,
+            event_qty_max=risk.event_contracts_max * QTY_ONE,
+            series_qty_max=risk.series_contracts_max * QTY_ONE,
+            settlement_qty_max=risk.settlement_contracts_max * QTY_ONE,
+            total_qty_max=risk.total_contracts_max * QTY_ONE,
+            event_loss_max=risk.event_loss_max_dollars * MONEY_ONE,
+            exposure_max=risk.exposure_max_dollars * MONEY_ONE,
+            cash_reserve=risk.cash_reserve_dollars * MONEY_ONE,
+            market_orders_max=risk.orders_per_market_max,
+            open_orders_max=risk.open_orders_max,
+            requests_per_minute_max=risk.requests_per_minute_max,
+            repeated_fills_max=risk.repeated_fills_max,
+            duplicate_window=risk.duplicate_window_ms * MILLISECOND,
+            volume_day_min=risk.volume_day_contracts_min * QTY_ONE,
+            spread_max=risk.spread_max_cents * PRICE_CENT,
+            depth_min=risk.depth_contracts_min * QTY_ONE,
+            hours=parse_trading_hours(risk.trading_hours),
+            drawdown_max=risk.drawdown_max_dollars * MONEY_ONE,
+            losing_streak_max=risk.losing_streak_max,
+            stop_loss=None if risk.stop_loss_cents == "off" else risk.stop_loss_cents * PRICE_CENT,
+            take_profit=None if risk.take_profit_cents == "off" else risk.take_profit_cents * PRICE_CENT,
         )
 
 
@@ -138,9 +162,12 @@ def _strategies(reader: TomlTables, found: object) -> tuple[StrategyTable, ...]:
                 reader.complain(path, f"{key} is missing")
         reader.field((*path, "enabled"), table.get("enabled", True), bool)
         series = reader.field((*path, "series"), table.get("series", ["X"]), Tickers)
-        params = {key: value for key, value in table.items() if key not in ("enabled", "series")}
+        own = ("enabled", "series", "close_guard_s")
+        params = {key: value for key, value in table.items() if key not in own}
+        guard = reader.field((*path, "close_guard_s"), table.get("close_guard_s"), CloseGuard | None)
         known = series if isinstance(series, list) else []
-        tables.append(StrategyTable(name, table.get("enabled") is True, known, params))
+        close_guard_s = guard if isinstance(guard, int) else None
+        tables.append(StrategyTable(name, table.get("enabled") is True, known, params, close_guard_s))
     return tuple(tables)
 
 
@@ -173,6 +200,10 @@ def parse_config(name: str, text: str, root: Path) -> Config:
     if int(config.metrics.listen.rpartition(":")[2]) > PORT_MAX:
         reader.complain(("metrics", "listen"), f"{config.metrics.listen!r}: ports end at {PORT_MAX}")
     _check_markets(reader, config)
+    try:
+        parse_trading_hours(config.risk.trading_hours)
+    except ValueError as error:
+        reader.complain(("risk", "trading_hours"), f"{config.risk.trading_hours!r}: {error}")
     if reader.problems:
         raise ConfigError(reader.problems)
     return config

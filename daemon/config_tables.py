@@ -11,6 +11,8 @@ Seconds = Annotated[int, msgspec.Meta(ge=1, le=86_400)]
 Millis = Annotated[int, msgspec.Meta(ge=1, le=600_000)]
 Dollars = Annotated[int, msgspec.Meta(ge=1, le=100_000_000)]
 Url = Annotated[str, msgspec.Meta(pattern=r"^(https?|wss?)://[^\s]+$")]
+CloseGuard = Annotated[int, msgspec.Meta(ge=0, le=31_536_000)]
+Cents = Annotated[int, msgspec.Meta(ge=1, le=99)]
 SeriesTicker = Annotated[str, msgspec.Meta(pattern="^[A-Z0-9]+$")]
 Ticker = Annotated[str, msgspec.Meta(pattern=r"^[A-Z0-9][A-Z0-9.\-]*$")]
 Tickers = Annotated[list[SeriesTicker], msgspec.Meta(min_length=1)]
@@ -122,9 +124,6 @@ class Orders(Table, frozen=True):
     batch_max: Annotated[int, msgspec.Meta(ge=1, le=100)] = 10
     expire_s: Annotated[int, msgspec.Meta(ge=10, le=86_400)] = 60
     group_contracts_max: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 2_000
-    batch_max: Annotated[int, msgspec.Meta(ge=1, le=100)] = 10
-    expire_s: Annotated[int, msgspec.Meta(ge=10, le=86_400)] = 60
-    group_contracts_max: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 2_000
 
 
 class RiskLimits(Table, frozen=True):
@@ -138,6 +137,28 @@ class RiskLimits(Table, frozen=True):
     price_away_max_cents: Annotated[int, msgspec.Meta(ge=1, le=99)] = 10
     orders_per_minute_max: Count = 120
     close_guard_s: Annotated[int, msgspec.Meta(ge=0, le=86_400)] = 10
+    order_notional_max_dollars: Dollars = 100
+    fair_away_max_cents: Cents = 30
+    event_contracts_max: Count = 600
+    series_contracts_max: Count = 900
+    settlement_contracts_max: Count = 900
+    total_contracts_max: Count = 1_500
+    event_loss_max_dollars: Dollars = 300
+    exposure_max_dollars: Dollars = 1_000
+    cash_reserve_dollars: Annotated[int, msgspec.Meta(ge=0, le=100_000_000)] = 100
+    orders_per_market_max: Count = 10
+    open_orders_max: Count = 100
+    requests_per_minute_max: Count = 300
+    repeated_fills_max: Count = 20
+    duplicate_window_ms: Millis = 50
+    volume_day_contracts_min: Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)] = 200
+    spread_max_cents: Annotated[int, msgspec.Meta(ge=1, le=100)] = 20
+    depth_contracts_min: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 1
+    trading_hours: str = ""
+    drawdown_max_dollars: Dollars = 400
+    losing_streak_max: Count = 10
+    stop_loss_cents: Cents | Literal["off"] = "off"
+    take_profit_cents: Cents | Literal["off"] = "off"
 
 
 class BreakerLimits(Table, frozen=True):
@@ -171,6 +192,8 @@ class StrategyTable(msgspec.Struct, frozen=True):
     enabled: bool
     series: list[str]
     params: dict[str, Any]
+    close_guard_s: int | None = None
+    """So long before the close it leaves a market; None for the one of `[risk]`, or of slow strategies."""
 
 
 class Metrics(Table, frozen=True):

@@ -13,6 +13,7 @@ from daemon.config import Config, ConfigError, convert_params, load_config, pars
 from daemon.config_tables import StrategyTable
 from daemon.core.risk import Limits
 from daemon.core.units import MILLISECOND, MONEY_ONE, QTY_ONE, SECOND
+from daemon.trading_hours import parse_trading_hours
 from strategies import SHIPPED
 
 ROOT = Path(__file__).parents[1]
@@ -73,7 +74,14 @@ def test_limits_are_the_cores_exact_units() -> None:
     text = (
         "[risk]\norder_contracts_max = 7\nposition_contracts_max = 8\nmarket_loss_max_dollars = 9\n"
         "total_loss_max_dollars = 10\ndaily_loss_max_dollars = 11\nprice_away_max_cents = 12\n"
-        "orders_per_minute_max = 13\nclose_guard_s = 14\n"
+        "orders_per_minute_max = 13\nclose_guard_s = 14\norder_notional_max_dollars = 15\n"
+        "fair_away_max_cents = 16\nevent_contracts_max = 17\nseries_contracts_max = 18\n"
+        "settlement_contracts_max = 19\ntotal_contracts_max = 20\nevent_loss_max_dollars = 21\n"
+        "exposure_max_dollars = 22\ncash_reserve_dollars = 23\norders_per_market_max = 24\n"
+        "open_orders_max = 25\nrequests_per_minute_max = 26\nrepeated_fills_max = 27\n"
+        "duplicate_window_ms = 28\nvolume_day_contracts_min = 29\nspread_max_cents = 30\n"
+        "depth_contracts_min = 31\ntrading_hours = 'Mon-Fri 09:30-16:00 UTC'\ndrawdown_max_dollars = 32\n"
+        "losing_streak_max = 33\nstop_loss_cents = 34\ntake_profit_cents = 35\n"
         "[feed]\nsilent_max_s = 15\ntransport_lag_max_ms = 16\nclock_offset_max_ms = 17\n"
     )
     expected = Limits(
@@ -89,6 +97,28 @@ def test_limits_are_the_cores_exact_units() -> None:
         transport_lag_max=16 * MILLISECOND,
         clock_offset_max=17 * MILLISECOND,
         refused_per_minute_max=20,
+        order_notional_max=15 * MONEY_ONE,
+        fair_away_max=1_600,
+        event_qty_max=17 * QTY_ONE,
+        series_qty_max=18 * QTY_ONE,
+        settlement_qty_max=19 * QTY_ONE,
+        total_qty_max=20 * QTY_ONE,
+        event_loss_max=21 * MONEY_ONE,
+        exposure_max=22 * MONEY_ONE,
+        cash_reserve=23 * MONEY_ONE,
+        market_orders_max=24,
+        open_orders_max=25,
+        requests_per_minute_max=26,
+        repeated_fills_max=27,
+        duplicate_window=28 * MILLISECOND,
+        volume_day_min=29 * QTY_ONE,
+        spread_max=3_000,
+        depth_min=31 * QTY_ONE,
+        hours=parse_trading_hours("Mon-Fri 09:30-16:00 UTC"),
+        drawdown_max=32 * MONEY_ONE,
+        losing_streak_max=33,
+        stop_loss=3_400,
+        take_profit=3_500,
     )
     assert expected == parse_config("config.toml", text, ROOT).limits()
 

@@ -20,7 +20,7 @@ import msgspec
 from daemon.core.features import CATALOGUE, FeatureDefinition
 from daemon.core.features.definition import FeatureSource, FillRule
 from daemon.core.scorer import FeatureSchema
-from daemon.core.units import SECOND
+from daemon.core.units import SECOND, Ns, parse_instant
 from daemon.scoring.lightgbm import LightGBMError, LightGBMScorer
 
 METADATA_FILE = "metadata.json"
@@ -30,6 +30,7 @@ FORMAT: Final = 1
 MODEL_BYTES_MAX = 64 * 1024 * 1024
 
 _Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+_Instant = Annotated[str, msgspec.Meta(pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z$")]
 _Name = Annotated[str, msgspec.Meta(pattern="^[a-z0-9][a-z0-9._-]*$")]
 
 
@@ -97,6 +98,13 @@ class ModelMetadata(_Strict, frozen=True):
     notes: str
     libraries: dict[str, str]
     frozen_rows: tuple[FrozenRow, ...]
+    expires_at: _Instant | None = None
+    """From when on it is not to be used, such as "2027-01-01T00:00:00Z"; None for never."""
+
+    @property
+    def expiry(self) -> Ns | None:
+        """`expires_at` as an instant. Raises ValueError when the calendar has no such day."""
+        return None if self.expires_at is None else parse_instant(self.expires_at)
 
 
 class LoadedModel(msgspec.Struct, frozen=True):
@@ -131,6 +139,10 @@ def load_model(folder: Path) -> LoadedModel:
             key or a wrong value; a feature isn't the one that this daemon computes; an output differs.
     """
     metadata = _read_metadata(folder)
+    try:
+        _ = metadata.expiry
+    except ValueError as error:
+        raise ModelRefused(f"{folder / METADATA_FILE}: expires_at: {error}") from None
     if (metadata.name, metadata.version) != (folder.parent.name, folder.name):
         raise ModelRefused(
             f"{folder / METADATA_FILE}: is of model {metadata.name}/{metadata.version},"

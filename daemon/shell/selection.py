@@ -15,7 +15,7 @@ import msgspec
 
 from daemon.config_tables import Markets
 from daemon.core.markets import Fees, MarketSpec
-from daemon.core.units import MINUTE, PRICE_CENT, PRICE_ONE, QTY_ONE, SECOND, Ns, Price, Qty
+from daemon.core.units import DAY, MINUTE, PRICE_CENT, PRICE_ONE, QTY_ONE, SECOND, Ns, Price, Qty
 from daemon.kalshi.bodies import Listing
 
 FAILURES_MAX = 4
@@ -28,6 +28,18 @@ OVER_FOR: Ns = 10 * MINUTE
 is settled after 150 s (sheet 7.7), and what the stream tells of markets that we left is not read."""
 SETTLES_IN: Ns = MINUTE
 """A market that was watched before it opened has this long to get its quotes: it opens with an empty book."""
+
+
+def _with_volume(listing: Listing, now: Ns) -> MarketSpec:
+    """Return a listed market with its day's volume, once it is open for a day.
+
+    Before that there is no day's volume, and it would change with every look. Two digits of it are enough.
+    """
+    spec, volume = listing.spec, listing.volume_24h
+    if now - spec.open_at < DAY:
+        return spec
+    step = 10 ** max(0, len(str(volume)) - 2)
+    return msgspec.structs.replace(spec, volume_day=volume - volume % step)
 
 
 class Filter(msgspec.Struct, frozen=True):
@@ -142,7 +154,7 @@ class Selection:
         changed: list[MarketSpec] = []
         left: list[Left] = []
         for listing in listings:
-            spec = listing.spec
+            spec = _with_volume(listing, now)
             known = self._watched.get(spec.ticker)
             if known is None:
                 if refuse(listing, self._wanted, now) is None:

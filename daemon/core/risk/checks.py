@@ -15,9 +15,7 @@ from daemon.core.risk.refusals import Refused
 from daemon.core.units import DAY, PRICE_ONE, Money, Ns
 
 
-def check_order(
-    proposal: Entry, weight: Weight, market: MarketRisk, limits: Limits, now: Ns
-) -> Iterator[Refused]:
+def check_order(proposal: Entry, market: MarketRisk, limits: Limits, now: Ns) -> Iterator[Refused]:
     """Yield what speaks against the order's own terms."""
     target, book = proposal.target, market.book
     if not market.grid.contains(target.price):
@@ -105,9 +103,7 @@ def check_exposure(
         Refused("market_loss_limit", limits.market_loss_max, weight.results.loss),
         Refused("event_loss_limit", limits.event_loss_max, event_loss),
         Refused("total_loss_limit", limits.total_loss_max, event_loss + account.loss_elsewhere),
-        Refused(
-            "exposure_limit", limits.exposure_max, account.exposure_elsewhere + weight.exposure(market)
-        ),
+        Refused("exposure_limit", limits.exposure_max, account.exposure_elsewhere + weight.exposure(market)),
     )
     for refused in (*reaches, *losses):
         assert isinstance(refused.value, int), "these are all amounts"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-from daemon.core.units import DAY, SECOND, Money, Ns, Price, Qty
+from daemon.core.units import DAY, Money, Ns, Price, Qty
 
 THURSDAY = 3
 """The weekday of 1 January 1970; Monday is 0."""
@@ -74,5 +74,3 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     losing_streak_max: int | None = None
     stop_loss: Price | None = None
     take_profit: Price | None = None
-
-

@@ -116,7 +116,9 @@ RULES: dict[Refusal, Rule] = {
         "The model needs the underlying's price, and no source of it is well.",
         "reference.stale_max_ms", "words", True,
     ),
-    "stopped_out": Rule("A stop-loss closed a position here: no new one.", "risk.stop_loss_cents", "words", True),
+    "stopped_out": Rule(
+        "A stop-loss closed a position here: no new one.", "risk.stop_loss_cents", "words", True
+    ),
     "no_order_group": Rule(
         "The shard's order group, the exchange's own limit on what we trade, is not known (yet).",
         "orders.group_contracts_max", "words", True,
@@ -137,7 +139,7 @@ RULES: dict[Refusal, Rule] = {
         "Contracts at the best bid, or at the best ask.", "risk.depth_contracts_min", "contracts", True
     ),
     "off_grid": Rule("The price is none of the market's."),
-    "qty_out_of_range": Rule("The order is too large, or of nothing.", "risk.order_contracts_max", "contracts"),
+    "qty_out_of_range": Rule("The order is too large, or nothing.", "risk.order_contracts_max", "contracts"),
     "order_notional_limit": Rule(
         "The order costs too much.", "risk.order_notional_max_dollars", "dollars", True
     ),
@@ -172,7 +174,9 @@ RULES: dict[Refusal, Rule] = {
         "What all positions cost, and what all orders may cost.",
         "risk.exposure_max_dollars", "dollars", True,
     ),
-    "daily_loss_limit": Rule("Marked loss since midnight UTC.", "risk.daily_loss_max_dollars", "dollars", True),
+    "daily_loss_limit": Rule(
+        "Marked loss since midnight UTC.", "risk.daily_loss_max_dollars", "dollars", True
+    ),
     "drawdown_limit": Rule(
         "Marked loss from the highest equity of this run.", "risk.drawdown_max_dollars", "dollars", True
     ),
@@ -181,7 +185,9 @@ RULES: dict[Refusal, Rule] = {
         "risk.losing_streak_max", "count", True,
     ),
     "cash_short": Rule("The order may take more cash than is free.", "", "dollars"),
-    "cash_reserve": Rule("It would take of the cash that is to stay free.", "risk.cash_reserve_dollars", "dollars", True),
+    "cash_reserve": Rule(
+        "It would take of the cash that is to stay free.", "risk.cash_reserve_dollars", "dollars", True
+    ),
     "market_orders_limit": Rule("Open orders in the market.", "risk.orders_per_market_max", "count"),
     "open_orders_limit": Rule("Open orders in all markets.", "risk.open_orders_max", "count"),
     "order_rate_limit": Rule("New orders within a minute.", "risk.orders_per_minute_max", "count"),
@@ -222,9 +228,11 @@ class Refused(msgspec.Struct, frozen=True):
 
 
 def _amount(number: int, unit: Unit) -> str:
-    scale = _SCALES.get(unit, 1)
-    text = format_decimal(number, len(str(scale)) - 1)
-    return text.rstrip("0").rstrip(".") if "." in text and scale > 1 else text.rstrip(".")
+    """Return a number of the core as people write it, without zeros that say nothing."""
+    scale = _SCALES.get(unit)
+    if scale is None:
+        return str(number)
+    return format_decimal(number, len(str(scale)) - 1).rstrip("0").rstrip(".")
 
 
 def refusals_page() -> str:
@@ -232,7 +240,7 @@ def refusals_page() -> str:
     lines = [
         "# Refusals",
         "",
-        "Made from `daemon/core/risk/refusals.py`. A refusal is our own no; what the venue says is a rejection.",
+        "Made from `daemon/core/risk/refusals.py`. A refusal is our own no; the venue's is a rejection.",
         "*Reducing passes*: an order that only gives up a part of a position is sent nevertheless. Cancels",
         "always pass.",
         "",

@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 import msgspec
 from msgspec import Raw
 
-from daemon.core.markets import Fees, MarketResult, MarketSpec, MarketStatus
+from daemon.core.markets import EventStructure, Fees, MarketResult, MarketSpec, MarketStatus
 from daemon.core.units import PRICE_ONE, Ns, Price, Qty, parse_instant
 from daemon.kalshi.decode import decode_bands, decode_count, decode_number, decode_price
 from daemon.kalshi.errors import BadFrame
@@ -65,6 +65,8 @@ class EventBody(msgspec.Struct, frozen=True):
     fee_type_override: str | None = None
     fee_multiplier_override: Raw = Raw()
     title: str = ""
+    mutually_exclusive: bool = False
+    collateral_return_type: str = ""
 
 
 class EventReply(msgspec.Struct, frozen=True):
@@ -189,6 +191,8 @@ def market_spec(market: Market, series: Series, event: EventBody) -> MarketSpec:
             bands=decode_bands(market.price_ranges),
             fees=_fees(series, event),
             exchange_index=exchange_index,
+            strike_range=_strike_range(market),
+            structure=_structure(event),
         )
     except ValueError as error:
         raise BadFrame("market", f"{market.ticker}: {error}") from None
@@ -252,6 +256,21 @@ def _strike(market: Market) -> int | None:
             return decode_number(market.cap_strike, 6)
         case _:
             return None
+
+
+def _strike_range(market: Market) -> tuple[int, int] | None:
+    """The two bounds between which a `between` market ends YES; None for all others, and when one is unknown."""
+    if market.strike_type != "between":
+        return None
+    floor, cap = decode_number(market.floor_strike, 6), decode_number(market.cap_strike, 6)
+    return None if floor is None or cap is None or floor > cap else (floor, cap)
+
+
+def _structure(event: EventBody) -> EventStructure:
+    """How the event's markets hang together, as far as the venue says it. Source: protocol sheet 6.3."""
+    if event.collateral_return_type == "DIRECNET":
+        return "ladder"
+    return "exclusive" if event.mutually_exclusive or event.collateral_return_type == "MECNET" else "unknown"
 
 
 def _fees(series: Series, event: EventBody) -> Fees:
