@@ -32,7 +32,7 @@ log = structlog.get_logger(__name__)
 TAIL: Ns = 2 * MINUTE
 """How much of a journal's end is read: several times as long as a request may take to arrive."""
 SPAN_BYTES = 1024 * 1024
-"""With how much of the end the search for that begins; it grows four-fold."""
+"""How exactly the place where that begins is searched for."""
 HEAD_BYTES = 4 * 1024 * 1024
 """How much of the beginning is read too: order groups are made there, and then hold for hours."""
 _ORDER_WORD = b"Order"
@@ -105,20 +105,45 @@ def _doubt(path: Path, error: Exception, now: Ns) -> e.AccountDoubted:
 
 
 def tail_start(view: memoryview, start: int) -> int:
-    """Return the offset of a record behind which lie at least the last `TAIL`, or all there is.
+    """Return the offset of a record behind which lies at least the last `TAIL`, or all there is.
+
+    Time grows with the offset: it is looked up at a few places, halving what is left between them.
 
     Args:
         view: the journal's bytes.
         start: where its first batch begins.
     """
+    last = _last_instant(view, start)
+    if last is None:
+        return start
+    low, high = start, len(view)
+    while high - low > SPAN_BYTES:
+        middle = (low + high) // 2
+        at = _first_whole(view, middle)
+        first = _first_instant(view, at)
+        if at < high and first is not None and first <= last - TAIL:
+            low = at
+        else:
+            high = middle
+    return low
+
+
+def _last_instant(view: memoryview, start: int) -> Ns | None:
+    """Return the last instant on our clock that a journal tells; None if none does."""
     size, span = len(view), SPAN_BYTES
-    while size - span > start:
-        at = _first_whole(view, size - span)
-        times = _times(view, at)
-        if times is not None and times[1] - times[0] >= TAIL:
-            return at
+    while True:
+        at = start if size - span <= start else _first_whole(view, size - span)
+        offsets = []
+        reader = RecordReader(view, at)
+        for _ in reader:
+            offsets.append(at)
+            at = reader.end
+        for offset in reversed(offsets):
+            if (last := _first_instant(view, offset)) is not None:
+                return last
+        if size - span <= start:
+            return None
         span *= 4
-    return start
 
 
 def _first_whole(view: memoryview, at: int) -> int:
@@ -148,36 +173,17 @@ def _may_follow(view: memoryview, offset: int) -> bool:
     return 0 < length <= PAYLOAD_BYTES_MAX and view[offset + HEADER_BYTES] in _ARRAY_MARKS
 
 
-def _times(view: memoryview, at: int) -> tuple[Ns, Ns] | None:
-    """Return the first and the last instant that the records from an offset on tell; None if none does."""
-    first: Ns | None = None
-    last: Ns | None = None
-    offsets = []
-    reader = RecordReader(view, at)
-    begin = at
-    for _ in reader:
-        offsets.append(begin)
-        begin = reader.end
-    for begin in offsets:
-        if (first := _instant(view, begin)) is not None:
-            break
-    for begin in reversed(offsets):
-        if (last := _instant(view, begin)) is not None:
-            break
-    return None if first is None or last is None else (first, last)
-
-
-def _instant(view: memoryview, offset: int) -> Ns | None:
-    """Return the first instant of our clock in one record; None if it has none, or can't be read."""
-    payload = next(iter(RecordReader(view, offset)))
-    try:
-        batch = _DECODER.decode(payload)
-    except msgspec.DecodeError:
-        return None  # said loudly where it is read for its orders
-    for record in batch:
-        at = record.now if isinstance(record, Decided) else getattr(record, "received_at", None)
-        if at is not None:
-            return int(at)
+def _first_instant(view: memoryview, at: int) -> Ns | None:
+    """Return the first instant on our clock that the records from an offset on tell; None if none does."""
+    for payload in RecordReader(view, at):
+        try:
+            batch = _DECODER.decode(payload)
+        except msgspec.DecodeError:
+            continue  # said loudly where it is read for its orders
+        for record in batch:
+            told = record.now if isinstance(record, Decided) else getattr(record, "received_at", None)
+            if told is not None:
+                return int(told)
     return None
 
 

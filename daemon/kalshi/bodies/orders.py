@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from daemon.core.events import OrderFilled, OrderSnapshot
+from daemon.core.events import EndedOrder, OrderFilled, OrderSnapshot
 from daemon.core.units import SECOND, BookSide, Money, Ns, Qty, parse_instant
 from daemon.kalshi.decode import decode_count, decode_money, decode_price
 from daemon.kalshi.wire import Millis, Seconds
@@ -186,6 +186,12 @@ def order_snapshot(order: Order) -> OrderSnapshot:
         filled=decode_count(order.fill_count_fp),
         remaining=decode_count(order.remaining_count_fp),
     )
+
+
+def ended_order(order: Order) -> EndedOrder:
+    """Return a listed order that rests no more. Raises ValueError for a bad number."""
+    filled = decode_count(order.fill_count_fp)
+    return EndedOrder(order.order_id, order.client_order_id, order.ticker, order.status, filled)
 
 
 def order_record(order: WholeOrder) -> OrderRecord:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
-from daemon.core.events import OrderFilled, OrderSnapshot, PositionSnapshot
+from daemon.core.events import CashFlow, EndedOrder, OrderFilled, OrderSnapshot, PositionSnapshot
 from daemon.core.units import Money, Qty
 from daemon.kalshi import bodies
 from daemon.kalshi.decode import decode_count, decode_money
@@ -25,6 +26,22 @@ class AccountCalls(Calls):
         """Return the cash on each shard that has any."""
         reply = await self._http.get(_BALANCE, bodies.BalanceReply)
         return self._convert_one(_BALANCE, lambda: bodies.cash_by_shard(reply))
+
+    async def cash(self) -> tuple[Money, dict[int, Money]]:
+        """Return the cash of all shards, and of each that has any, as of one instant."""
+        reply = await self._http.get(_BALANCE, bodies.BalanceReply)
+        whole = self._convert_one(_BALANCE, lambda: decode_money(reply.balance_dollars))
+        return whole, self._convert_one(_BALANCE, lambda: bodies.cash_by_shard(reply))
+
+    async def cash_flows(self) -> tuple[CashFlow, ...]:
+        """Return the owner's deposits and withdrawals that moved cash, or are about to, newest first each."""
+        found: list[CashFlow] = []
+        flows: tuple[tuple[str, Literal[1, -1]], ...] = (("deposits", 1), ("withdrawals", -1))
+        for name, sign in flows:
+            path = f"/portfolio/{name}"
+            listed = await self._http.pages(path, {}, name, bodies.CashFlowBody, limit=500)
+            found += [bodies.cash_flow(one, sign) for one in listed if one.status in ("pending", "applied")]
+        return tuple(found)
 
     async def positions(self) -> tuple[PositionSnapshot, ...]:
         """Return all positions in markets that are not settled, closed-out ones included."""
@@ -48,6 +65,13 @@ class AccountCalls(Calls):
         path = "/portfolio/orders"
         listed = await self._http.pages(path, {"status": status}, "orders", bodies.Order)
         return tuple(self._convert(path, listed, bodies.order_snapshot))
+
+    async def ended_orders(self, ticker: str) -> tuple[EndedOrder, ...]:
+        """Return our orders in this market that rest no more, newest first, and how much of each traded."""
+        path = "/portfolio/orders"
+        listed = await self._http.pages(path, {"ticker": ticker}, "orders", bodies.Order)
+        ended = [one for one in listed if one.status != "resting"]
+        return tuple(self._convert(path, ended, bodies.ended_order))
 
     async def order_records(
         self,
