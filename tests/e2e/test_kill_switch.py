@@ -62,11 +62,6 @@ class Venue:
             **changes,
         )
 
-    def call(self, call: str, **body: object) -> None:
-        """Make an admin call."""
-        request = urllib.request.Request(self.ready["admin_url"] + call, json.dumps(body).encode())
-        urllib.request.urlopen(request, timeout=10).close()
-
     def _rest(self) -> Rest:
         ready = self.ready
         signer = Signer(ready["key_id"], load_private_key(Path(ready["private_key_path"])))
@@ -326,24 +321,6 @@ def test_on_exit_leave_leaves_what_rests_and_the_next_start_takes_it_out(
     time.sleep(1)
     assert venue.ours() == set()
     assert again.summary["orders_left"] == []
-
-
-def test_a_stop_during_an_exchange_pause_does_not_wait(
-    tmp_path: Path, venue: Venue, daemons: list[Daemon]
-) -> None:
-    """No cancel passes a pause: the daemon says so and leaves, unconfirmed, long before its time is up."""
-    config = venue.config(tmp_path)
-    daemon = trading(config, venue, daemons)
-    venue.call("/exchange/pause", what="exchange")
-    daemon.wait_until(
-        lambda: b'kalshid_exchange_paused{reason="exchange_paused"} 1.0' in fetch(config, "/metrics")[1]
-    )
-    assert venue.ours()
-    daemon.stop()
-    asked_at = time.monotonic()
-    assert daemon.wait(60) == exits.UNCONFIRMED, daemon.log[-4000:]
-    assert time.monotonic() - asked_at < 12
-    assert "the exchange is paused" in daemon.log
 
 
 def test_a_journal_that_fails_leaves_nothing_behind_and_stays_halted(
