@@ -111,6 +111,7 @@ class Settlement(_Row, frozen=True):
     price: Price
     qty: Qty
     revenue: Money
+    fees: Money
 
 
 class PositionPoint(_Row, frozen=True):
@@ -136,18 +137,21 @@ class EquityPoint(_Row, frozen=True):
 
 
 class Finding(_Row, frozen=True):
-    """A belief that the venue did not share, and the rule that was followed."""
+    """A belief that the venue did not share, in the units of its subject, and the rule that was followed."""
 
     at: Ns
     kind: str
     subject: str
-    believed: str
-    told: str
+    believed: int | None
+    told: int | None
     rule: str
 
 
 class RefusalCount(_Row, frozen=True):
-    """How often one strategy was refused in one market for one reason, in the minute that begins at `at`."""
+    """How often a strategy began to be refused in a market for a reason, in the minute that begins at `at`.
+
+    A refusal that stands, tick after tick, began once.
+    """
 
     at: Ns
     ticker: str
