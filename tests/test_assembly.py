@@ -32,6 +32,9 @@ ttl_ms = 1500
 [breaker]
 failures_max = 5
 probe_every_s = 7
+rejects_max = 8
+ack_p95_max_ms = 900
+cool_down_s = 44
 [reconcile]
 every_s = 11
 [audit]
@@ -63,6 +66,9 @@ def test_the_setup_is_the_configuration_in_exact_units() -> None:
         reconcile_every=11 * SECOND,
         failures_max=5,
         probe_every=7 * SECOND,
+        rejects_max=8,
+        ack_max=900 * MILLISECOND,
+        cool_down=44 * SECOND,
         audit_differences_max=4,
         reference=ReferenceConfig(
             prefer=("cfbenchmarks", "kraken"),

@@ -17,7 +17,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from daemon.core import events as e
-from daemon.core.breakers import Breakers, Keys, rules_of
+from daemon.core.breakers import Breakers, rules_of
 from daemon.core.commands import AmendOrder, Command, PlaceOrder
 from daemon.core.decisions import Decision, Decisions, Outcome
 from daemon.core.engine_config import EngineConfig
@@ -25,9 +25,8 @@ from daemon.core.exits import EXIT
 from daemon.core.features import CATALOGUE
 from daemon.core.flatten import FLATTEN, Flattening
 from daemon.core.gathering import Gathering
-from daemon.core.halting import Halting
+from daemon.core.guards import Guards
 from daemon.core.housekeeping import Housekeeping
-from daemon.core.intents import Intents
 from daemon.core.issuing import Issuer, base36
 from daemon.core.market import Market
 from daemon.core.orders import Proposal, ProposeCancel, ProposePlace, ProposeWithdraw, plan
@@ -101,8 +100,7 @@ class Engine:
         )
         self._house = Housekeeping(config, self.state, self.breakers, self.risk, self._issuer)
         self._second_line = SecondLine(config, self.state, self.breakers, self.risk, self._issuer)
-        self.intents = Intents(id_prefix)
-        self._halting = Halting(self.state, self.breakers)
+        self._guards = Guards(self.state, self.breakers, config.limits, id_prefix)
         self._flattening = Flattening(config.limits.order_qty_max, config.limits.price_away_max)
         assert all(slot.strategy.name != FLATTEN for slot in self.slots), f"no strategy is named {FLATTEN}"
 
@@ -113,23 +111,7 @@ class Engine:
         if type(event) is e.BookDeltaReceived:
             self.state.apply_delta(event)  # the most frequent by far takes the short way
             return
-        keys, asked_at = self._asked(event)
-        self.state.apply(event)
-        self.breakers.observe(event, keys, asked_at)
-        for breach in self.intents.observe(event):
-            self.breakers.fail("out_of_step", breach.strategy, event.received_at, breach.why)
-        if isinstance(event, e.ResumeRequested):
-            self._halting.resume(event)
-
-    def _asked(self, event: e.Event) -> tuple[Keys | None, Ns | None]:
-        """Return whose order an answer is about, and when what it answers was asked; None where not known."""
-        if not isinstance(event, e.OrderAccepted | e.OrderRejected | e.OrderUnknown | e.OrderDropped):
-            return None, None
-        order = self.state.orders.get(event.client_order_id)
-        if order is None:
-            return None, None
-        is_first = (event.action, order.state) in (("place", "placing"), ("amend", "amending"))
-        return self.state.keys_of(order.ticker, order.strategy), order.touched_at if is_first else None
+        self._guards.apply(event)
 
     def wake_at(self) -> Ns | None:
         """Return when to decide next if nothing happens; None once stopped."""
@@ -150,8 +132,8 @@ class Engine:
             state.touched.update(dict.fromkeys(state.markets))
         touched, state.touched = state.touched, {}
         self.gathering.look(now)
-        self._watch(now)
-        commands = self._halting.commands(now)
+        gathering = self.gathering
+        commands = self._guards.decide(now, loss_today=-gathering.pnl_today(), drawdown=gathering.drawdown())
         was, self.phase = self.phase, self._next_phase()
         commands += self._house.probe(now)
         if self.phase != "stopped":
@@ -168,19 +150,6 @@ class Engine:
         elif was != "stopped" and not self.leaves_orders:
             commands += self._second_line.end(now)
         return commands
-
-    def _watch(self, now: Ns) -> None:
-        """Hold against the breakers what no single event tells: clocks, losses, findings."""
-        limits, halting, gathering = self.config.limits, self._halting, self.gathering
-        offsets = [health.lag.offset for health in self.state.feeds.values()]
-        is_skewed = any(offset is not None and abs(offset) > limits.clock_offset_max for offset in offsets)
-        self.breakers.cool(now, is_clock_skewed=is_skewed)
-        halting.watch_findings(now)
-        self._second_line.watch()
-        if self.state.account.is_reconciled:
-            halting.watch_loss("daily_loss", -gathering.pnl_today(), limits.daily_loss_max, now)
-            if limits.drawdown_max is not None:
-                halting.watch_loss("drawdown", gathering.drawdown(), limits.drawdown_max, now)
 
     def _forget_gone(self) -> None:
         """Markets come and go for as long as we live: what is kept for people of those that went goes too."""
@@ -209,12 +178,8 @@ class Engine:
         if self.leaves_orders:
             return
         orders = [order for order in state.orders.values() if order.ticker == ticker and order.is_open]
-        stop: Refusal | None = self._stop_reason() or state.vouch(market, self.config.limits, now)
-        if stop is None and not self.breakers.is_answered:
-            stop = "breaker_open"
         is_held = state.exchange.is_paused_somewhere and state.is_exchange_paused(ticker, now)
-        if is_held:
-            stop = "exchange_paused"
+        stop: Refusal | None = "exchange_paused" if is_held else self._stop_of(market, now)
         view: MarketView | None = None
         position = state.ledger.positions.get(ticker)
         leaving = None if stop or position is None else self.gathering.exits.look(market, position)
@@ -250,15 +215,19 @@ class Engine:
             if not proposals:
                 self._note(now, ticker, name, "idle", wanted.reason, self.scores.get(ticker))
             for proposal in proposals:
-                if isinstance(proposal, ProposeWithdraw):
-                    commands.append(self._issuer.withdraw(proposal, now))
-                else:
-                    self._carry_out(proposal, market, now, commands)
-
+                self._carry_out(proposal, market, now, commands)
         if leaving is not None and leaving.target is not None and not orders:
             # What rests goes first, so that the exit gives up no more than what is held.
             exit_order = ProposePlace(ticker, EXIT, leaving.target)
             self._carry_out(exit_order, market, now, commands)
+
+    def _stop_of(self, market: Market, now: Ns) -> Refusal | None:
+        """Return what stops every strategy in a market, so that what rests goes; None when nothing does."""
+        if (stop := self._stop_reason()) is not None:
+            return stop
+        if not self.breakers.is_answered:
+            return "breaker_open"
+        return self.state.vouch(market, self.config.limits, now)
 
     @property
     def leaves_orders(self) -> bool:
@@ -324,7 +293,12 @@ class Engine:
 
     # --- from proposal to command --------------------------------------------------------------
 
-    def _carry_out(self, proposal: Proposal, market: Market, now: Ns, commands: list[Command]) -> None:
+    def _carry_out(
+        self, proposal: Proposal | ProposeWithdraw, market: Market, now: Ns, commands: list[Command]
+    ) -> None:
+        if isinstance(proposal, ProposeWithdraw):
+            commands.append(self._issuer.withdraw(proposal, now))
+            return
         ticker, strategy = market.spec.ticker, proposal.strategy
         verdict: Approved | Refused
         if isinstance(proposal, ProposeCancel):
@@ -359,7 +333,7 @@ class Engine:
         )
         if isinstance(command, PlaceOrder):
             self.orders_total += 1
-            self.intents.ask(command.client_order_id, strategy)
+            self._guards.intents.ask(command.client_order_id, strategy)
         self._note(now, ticker, proposal.strategy, outcome, reason, score)
 
     def _book_changed_max(self, strategy: str) -> Ns | None:
