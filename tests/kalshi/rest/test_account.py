@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from daemon.core.events import CashFlow
 from daemon.core.units import PRICE_ONE, SECOND, parse_instant
 from daemon.kalshi.bodies import OrderGroup, Settlement, SubaccountBalance
 from daemon.kalshi.errors import Refused, Unreadable
@@ -50,6 +51,7 @@ async def test_the_account_is_read_exactly_or_not_at_all() -> None:
         assert 98_018_600 == await rest.balance(2)
         assert asked(venue) == ["/portfolio/balance?exchange_index=2"]
         assert {2: 98_018_600} == await rest.cash_by_shard()
+        assert (98_018_600, {2: 98_018_600}) == await rest.cash()
         position = {
             "ticker": "A",
             "position_fp": "-3.00",
@@ -132,6 +134,19 @@ async def test_settlements_are_money_not_cents() -> None:
         tell(venue, "/portfolio/settlements", {"settlements": [{**body, "value": 101}]})
         with pytest.raises(Unreadable, match="101 cents"):
             await rest.settlements()
+
+
+async def test_deposits_and_withdrawals_are_money_with_a_sign() -> None:
+    """What failed or was returned moved nothing; what is pending may have left the cash already."""
+    async with calling() as (venue, rest):
+        row = {"id": "a", "type": "ach", "amount_cents": 500, "fee_cents": 7, "created_ts": 9}
+        tell(venue, "/portfolio/deposits", {"deposits": [{**row, "status": "applied"}]})
+        out = [{**row, "id": status, "status": status} for status in ("pending", "failed", "returned")]
+        tell(venue, "/portfolio/withdrawals", {"withdrawals": out})
+        assert await rest.cash_flows() == (
+            CashFlow("a", 5_000_000, 70_000, 9 * SECOND),
+            CashFlow("pending", -5_000_000, 70_000, 9 * SECOND),
+        )
 
 
 async def test_places_in_the_queue_are_contracts_ahead() -> None:
