@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from daemon.core.commands import AmendOrder, CancelOrder, PlaceOrder
+import pytest
+
+from daemon.core.commands import AmendOrder, CancelOrder, PlaceOrder, ProbeOrder, WithdrawOrder
 from daemon.core.issuing import VENUE_ROUTES, Issuer, base36
-from daemon.core.orders import ProposeAmend, ProposeCancel, ProposePlace
-from daemon.core.risk import Risk
+from daemon.core.orders import Order, ProposeAmend, ProposeCancel, ProposePlace, ProposeWithdraw
+from daemon.core.risk import Approved, Risk
 from daemon.core.strategy import Target
-from daemon.core.units import SECOND
-from tests.core.risk.test_gate import account, market
+from daemon.core.units import SECOND, BookSide
+from tests.core.risk.cases import account, market
 from tests.core.worlds import LIMITS, NOW, TICKER, Scripted, trading
 
 BUY = Target("bid", 4_000, 1_000, "rest", "because")
@@ -47,13 +49,27 @@ def test_place_amend_and_cancel_are_in_flight_when_their_commands_exist() -> Non
     assert order.state == "canceling"
 
 
-def test_placed_since_forgets_what_is_older() -> None:
-    """The order rate looks back a minute."""
-    issuer = Issuer(trading(Scripted()).state, "kd-x-", SECOND)
-    for step in range(3):
-        verdict = Risk(LIMITS).approve(ProposePlace(TICKER, "s", BUY), market(), account(), NOW)
-        assert not isinstance(verdict, str)
-        issuer.issue(verdict, None, NOW + step)
-    assert issuer.placed_since(NOW - 1) == 3
-    assert issuer.placed_since(NOW + 1) == 1
-    assert issuer.placed_since(NOW - 1) == 1
+def test_a_withdrawal_is_asked_for_once_and_leaves_the_order_as_it_is() -> None:
+    """What waits may have left meanwhile: only its answer says what became of it."""
+    subject = trading(Scripted())
+    issuer = Issuer(subject.state, "kd-x-", SECOND)
+    verdict = Approved(ProposePlace(TICKER, "s", BUY))
+    name = issuer.issue(verdict, None, NOW).client_order_id
+    assert WithdrawOrder(name, "why", NOW) == issuer.withdraw(ProposeWithdraw(TICKER, "s", name, "why"), NOW)
+    order = subject.state.orders[name]
+    assert ("placing", True) == (order.state, order.is_withdrawn)
+
+
+@pytest.mark.parametrize(("side", "price"), [("bid", 10), ("ask", 9_990)])
+def test_a_probe_is_the_least_order_at_the_far_end_of_the_grid(side: BookSide, price: int) -> None:
+    """Its id is the order's own; the order stays unknown, and is being asked after."""
+    state = trading(Scripted()).state
+    order = Order(
+        client_order_id="kd-1", ticker=TICKER, side=side, price=5_000, qty=1_000, style="rest", strategy="s",
+        at=NOW, state="unknown",
+    )  # fmt: skip
+    issuer = Issuer(state, "kd-x-", SECOND)
+    assert ProbeOrder("kd-1", TICKER, side, price, 1, 2, NOW) == issuer.probe(order, NOW)
+    assert ("unknown", True, 1, NOW) == (order.state, order.is_probing, order.probes, order.sent_at_latest)
+    order.ticker = "UNWATCHED"
+    assert None is issuer.probe(order, NOW)

@@ -90,6 +90,44 @@ async def test_a_reading_is_one_event_with_all_four_lists() -> None:
         ] == subject.events
 
 
+async def test_the_orders_of_doubtful_markets_are_read_after_those_that_rest() -> None:
+    """An order that ends between the two reads is in the second: only the ended ones count, fills and all."""
+    async with rig() as subject:
+        states = {"v-1": "canceled", "v-2": "executed", "v-3": "resting"}
+
+        def listed(query: dict[str, str]) -> object:
+            if "ticker" not in query:
+                return {"orders": [], "cursor": ""}
+            orders = [
+                {
+                    "order_id": order_id,
+                    "client_order_id": f"kd-{order_id}",
+                    "ticker": query["ticker"],
+                    "book_side": "bid",
+                    "yes_price_dollars": "0.4000",
+                    "fill_count_fp": "2.00",
+                    "remaining_count_fp": "0.00",
+                    "status": status,
+                }
+                for order_id, status in states.items()
+            ]
+            return {"orders": orders if query["ticker"] == TICKER else [], "cursor": ""}
+
+        subject.venue.bodies["/portfolio/orders"] = listed
+        subject.reader.put(Reconcile("due", T0, (TICKER, "OTHER")))
+        await subject.idle()
+        assert ["orders", "orders", *LISTS] == subject.venue.names
+        asked = [(r.query.get("status"), r.query.get("ticker")) for r in subject.venue.requests[:3]]
+        assert [("resting", None), (None, TICKER), (None, "OTHER")] == asked
+        read = subject.events[0]
+        assert isinstance(read, e.AccountReconciled)
+        assert (TICKER, "OTHER") == read.doubtful
+        assert (
+            e.EndedOrder("v-1", "kd-v-1", TICKER, "canceled", 200),
+            e.EndedOrder("v-2", "kd-v-2", TICKER, "executed", 200),
+        ) == read.ended
+
+
 async def test_asked_at_is_before_the_first_read() -> None:
     """Nothing that happened after it is denied by what the lists lack, so it must not be later."""
     async with rig() as subject:

@@ -67,6 +67,7 @@ READS: dict[str, list[Call]] = {
     "positions": [lambda rest: rest.positions()],
     "settlements": [lambda rest: rest.settlements(1, 2, ticker="A-1")],
     "orders": [lambda rest: rest.orders()],
+    "ended_orders": [lambda rest: rest.ended_orders("A-1")],
     "order_records": [
         lambda rest: rest.order_records(ticker="A-1", status="executed", min_ts=1, max_ts=2),
         lambda rest: rest.order_records(ticker="A-1", min_ts=1, max_ts=2, is_historical=True),
