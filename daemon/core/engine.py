@@ -133,6 +133,7 @@ class Engine:
         touched, state.touched = state.touched, {}
         self.gathering.look(now)
         gathering = self.gathering
+        self._second_line.watch()
         commands = self._guards.decide(now, loss_today=-gathering.pnl_today(), drawdown=gathering.drawdown())
         was, self.phase = self.phase, self._next_phase()
         commands += self._house.probe(now)
