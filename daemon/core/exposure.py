@@ -26,9 +26,17 @@ class Beyond(msgspec.Struct, frozen=True):
     exposure: Money
 
 
-def cash_free(state: State) -> Money:
-    """Return cash less what open orders may still take of it; 0 before the first reading."""
-    return (state.ledger.cash or 0) - sum(stake_cost(order.stake) for order in state.orders.values())
+def cash_free(state: State, exchange_index: int) -> Money:
+    """Return what an order on a shard may take: its cash less what open orders there may still take of it.
+
+    Where the venue told no parts of the cash, or a market's shard is not known, all counts. 0 before the
+    first reading.
+    """
+    ledger = state.ledger
+    costs = [(order.ticker, stake_cost(order.stake)) for order in state.orders.values()]
+    there = sum(cost for ticker, cost in costs if ledger.shards.get(ticker, exchange_index) == exchange_index)
+    whole = (ledger.cash or 0) - sum(cost for _, cost in costs)
+    return min(whole, (ledger.cash_of(exchange_index) or 0) - there)
 
 
 def is_ladder(market: Market) -> bool:
@@ -79,7 +87,7 @@ def event_losses(state: State) -> dict[str, Money]:
 
 
 def beyond(state: State, market: Market) -> Beyond:
-    """Return what all markets but one add: positions, worst cases and costs, what may still trade included."""
+    """Return what all markets but one add, with what may still trade: positions, worst cases, costs."""
     ticker, spec = market.spec.ticker, market.spec
     own = state.ledger.positions.get(ticker)
     others: list[Contingency] = []

@@ -140,7 +140,7 @@ class Gathering:
             breaker=self._breakers.against(keys, is_reducing=False, trials=trials),
             breaker_of_reducing=self._breakers.against(keys, is_reducing=True, trials=trials),
             private_feed=state.connections.private,
-            cash_free=cash_free(state),
+            cash_free=cash_free(state, market.spec.exchange_index),
             loss_elsewhere=others.other_events_loss,
             pnl_today=self.pnl_today(),
             orders_last_minute=self._issuer.pace.placed(now),
