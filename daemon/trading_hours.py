@@ -26,7 +26,7 @@ def parse_trading_hours(text: str) -> TradingHours | None:
     """Return trading hours; None for an empty text, which is always.
 
     Raises:
-        ValueError: not of the form, or a zone or a day that there is none of; the message says what is allowed.
+        ValueError: not of the form, or no such zone or day; the message says what is allowed.
     """
     if not text:
         return None

@@ -139,7 +139,14 @@ def traded(volume: int | None, open_for: int = DAY) -> MarketRisk:
     return market(spec=spec(volume_day=volume, open_at=NOW - open_for))
 
 
-ENTRY_REFUSALS: tuple[Refusal, ...] = ("outside_hours", "model_expired", "reference_stale", "stopped_out")
+ENTRY_REFUSALS: tuple[Refusal, ...] = (
+    "outside_hours",
+    "model_expired",
+    "reference_stale",
+    "stopped_out",
+    "no_order_group",
+    "order_group_triggered",
+)
 """What the engine finds against entering, before it asks the gate."""
 
 
