@@ -22,23 +22,15 @@ from click.testing import CliRunner
 from daemon.cli import main
 from daemon.core.units import MONEY_ONE
 from daemon.kalshi.auth import Signer, load_private_key
-from daemon.kalshi.rest import ReadingRest
+from daemon.kalshi.rest import ReadingRest, Rest
 from daemon.shell.clock import SystemClock
 from daemon.shell.shadow.store import KeptAccount, ShadowStore
-from tests.e2e.daemon_process import ROOT, Daemon, free_port, write_config
+from tests.e2e.daemon_process import ROOT, Daemon, write_config
 from tests.e2e.test_run import fetch
 
 TRADES_WITHIN_S = 240.0
 PAPER_CASH = 5_000
-WRITES = ("POST", "PUT", "DELETE", "PATCH")
-
-
-class Passing:
-    """Stands between the daemon and the exchange's REST, passes all on, and remembers what was asked."""
-
-    def __init__(self, target: str) -> None:
-        self._target = target
-        self.asked: list[tuple[str, str]] = []
+WRITES = ("POST", "PUT", "DELETE")
 
 
 @pytest.fixture
@@ -82,6 +74,26 @@ def shadow_config(folder: Path, ready: dict[str, Any], **changes: str) -> Path:
     return path
 
 
+async def _watch_writes(ready: dict[str, Any]) -> None:
+    """Let the exchange count every request that could change something (each is answered 1 ms late)."""
+    async with aiohttp.ClientSession() as admin:
+        for method in WRITES:
+            rule = {"kind": "slow_reply", "ms": 1, "method": method}
+            async with admin.post(ready["admin_url"] + "/faults", json=rule) as reply:
+                assert reply.status == 200, await reply.text()
+
+
+async def _writes_seen(ready: dict[str, Any]) -> int:
+    async with aiohttp.ClientSession() as admin, admin.get(ready["admin_url"] + "/faults") as reply:
+        return sum(int(rule["hit"]) for rule in (await reply.json())["faults"])
+
+
+async def _write_once(ready: dict[str, Any]) -> None:
+    signer = Signer(ready["key_id"], load_private_key(Path(ready["private_key_path"])))
+    async with asyncio.timeout(30), Rest(ready["rest_url"], signer, SystemClock().now) as rest:
+        await rest.cancel_all()
+
+
 async def _account_there(ready: dict[str, Any]) -> tuple[int, int, int, int]:
     signer = Signer(ready["key_id"], load_private_key(Path(ready["private_key_path"])))
     async with asyncio.timeout(30), ReadingRest(ready["rest_url"], signer, SystemClock().now) as rest:
@@ -112,6 +124,7 @@ def test_it_trades_on_paper_and_the_exchange_never_hears_of_it(tmp_path: Path, v
     config = shadow_config(folder, venue)
     before = asyncio.run(_account_there(venue))
     assert (0, 0, 0) == before[1:]
+    asyncio.run(_watch_writes(venue))
     daemon = Daemon(config)
     has_filled = b'kalshid_events_total{kind="fills"}'
     daemon.wait_until(lambda: has_filled in fetch(config, "/metrics")[1], TRADES_WITHIN_S)
@@ -138,6 +151,9 @@ def test_it_trades_on_paper_and_the_exchange_never_hears_of_it(tmp_path: Path, v
     assert len(kept(folder).fills) >= first["fills"]
 
     assert before == asyncio.run(_account_there(venue)), "not an order, a fill or a cent of ours there"
+    assert 0 == asyncio.run(_writes_seen(venue)), "no request that could change anything"
+    asyncio.run(_write_once(venue))
+    assert 1 == asyncio.run(_writes_seen(venue)), "one that was sent would have been seen"
     for journal in again.journals:
         result = replayed(journal)
         assert 0 == result.exit_code, result.output
