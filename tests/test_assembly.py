@@ -29,6 +29,8 @@ MODEL = ModelRef("strategies/models/toy/1", "toy", "1", "0" * 64)
 TEXT = """
 [orders]
 ttl_ms = 1500
+expire_s = 45
+group_contracts_max = 700
 [breaker]
 failures_max = 5
 probe_every_s = 7
@@ -69,6 +71,8 @@ def test_the_setup_is_the_configuration_in_exact_units() -> None:
         rejects_max=8,
         ack_max=900 * MILLISECOND,
         cool_down=44 * SECOND,
+        order_expiry=45 * SECOND,
+        order_group_limit=70_000,
         audit_differences_max=4,
         reference=ReferenceConfig(
             prefer=("cfbenchmarks", "kraken"),

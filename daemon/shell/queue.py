@@ -76,6 +76,7 @@ class OrderQueue:
         self._in_flight_max = in_flight_max
         self._requests: set[asyncio.Task[None]] = set()
         self._order_requests = 0
+        self._is_running = False
         self._synced_end = -1
         """The offset up to which the disk is known to have everything."""
         self.sent_total = 0
@@ -123,17 +124,32 @@ class OrderQueue:
 
     async def run(self) -> None:
         """Send what is queued until cancelled. Cancellation leaves requests in flight to `drain`."""
-        while True:
-            while not self._line.depth:
-                self._wake.clear()
-                await self._wake.wait()  # an answered request wakes us too, with nothing to send
-            await self._take_turn()
+        self._is_running = True
+        try:
+            while True:
+                while not self._line.depth:
+                    self._wake.clear()
+                    await self._wake.wait()  # an answered request wakes us too, with nothing to send
+                await self._take_turn()
+        finally:
+            self._is_running = False
 
     async def drain(self, timeout_s: float) -> bool:
-        """Wait for the answers in flight; False when some did not come in time."""
-        if self._requests:
-            await asyncio.wait(set(self._requests), timeout=timeout_s)
-        return not self._requests
+        """Wait until what waits was sent, if anybody sends it, and for the answers in flight.
+
+        Returns:
+            False when it was not all done in time.
+        """
+        try:
+            async with asyncio.timeout(timeout_s):
+                while self._requests or (self._line.depth and self._is_running):
+                    if self._requests:
+                        await asyncio.wait(set(self._requests))
+                    else:
+                        await asyncio.sleep(PACING_S)
+        except TimeoutError:
+            return False
+        return True
 
     async def _take_turn(self) -> None:
         """Send or drop those whose turn it is, or leave them in their place while they may not go yet."""

@@ -15,6 +15,7 @@ from daemon.core.engine import Engine
 from daemon.core.units import HOUR, MINUTE
 from daemon.shell.metrics import FAMILIES, Histogram
 from daemon.shell.samples import PAUSES, PHASES, Sampler, Samples
+from daemon.shell.waiting import PRIORITIES
 from tests.core.worlds import CONFIG, NOW, T0, TICKER, Scripted, engine, spec
 from tests.shell.beliefs import LATER, SECOND_TICKER, lived
 from tests.shell.orders import place
@@ -106,7 +107,8 @@ def test_samples_are_what_the_parts_say(tmp_path: Path) -> None:
         "kalshid_orders_total": 1.0,
         "kalshid_refusals_total": {"qty_out_of_range": 1.0},
         "kalshid_orders_open": {"amending": 1.0},
-        "kalshid_queue_depth": 1.0,
+        "kalshid_queue_depth": dict.fromkeys(PRIORITIES, 0.0) | {"enter": 1.0},
+        "kalshid_order_batches_total": 0.0,
         "kalshid_inbox_depth": 1.0,
         "kalshid_rate_limit_tokens": {"write": 100.0, "read": 200.0},
         "kalshid_api_requests_total": {"ok": 2.0, "refused": 0.0, "failed": 0.0},
