@@ -159,6 +159,13 @@ class Ledger:
             self.settle(event.ticker, paid.price)
         return True
 
+    def note_fill(self, event: OrderFilled) -> bool:
+        """Take note of a fill that is in the venue's cash and position before these are adopted.
+
+        False if it was known.
+        """
+        return self._see(event)
+
     def has_booked(self, fill: OrderFilled) -> bool:
         """Whether a fill is in cash and position, or too old to be anywhere else."""
         known = self._fills.get(fill.order_id)

@@ -65,6 +65,10 @@ class OrderBeliefs:
         except IllegalHappening:
             self.counts["illegal_order_events"] += 1
         self.touched[order.ticker] = None
+        self.forget_done(order, at)
+
+    def forget_done(self, order: Order, at: Ns) -> None:
+        """Drop an order that is over and of which no fill is awaited any more."""
         if order.is_done:
             self._forget_order(order, at)
 
@@ -316,6 +320,21 @@ class OrderBeliefs:
             if order.booked >= order.whole_qty and order.is_open:
                 self.happen(order, "told_executed", event.received_at)
             elif order.is_done:
+                self._forget_order(order, event.received_at)
+
+    def note_past_fills(self, event: e.AccountReconciled) -> None:
+        """Tell recovered orders of fills that the cash and positions of the first readings hold already.
+
+        Lists that are read from here on have them only after they have ceased to lag: until then none is
+        adopted.
+        """
+        for fill in event.fills:
+            order = self._order_of(fill)
+            if order is None or not self.ledger.note_fill(fill):
+                continue
+            self.moved_at = max(self.moved_at, event.received_at)
+            self.learn_id(order, fill.order_id)
+            if order.is_done:
                 self._forget_order(order, event.received_at)
 
     def _order_of(self, event: e.OrderFilled) -> Order | None:

@@ -107,6 +107,12 @@ class Reconciliation:
         elif whose != "ours":
             self._find_unknown(state, fill, whose, fill.received_at)
 
+    def take_copy(self, state: OrderBeliefs, fills: tuple[e.OrderFilled, ...]) -> None:
+        """Book fills of a list; before the first reading nobody knows which of them are news."""
+        if state.ledger.cash is not None:
+            for fill in fills:
+                self.take_fill(state, fill, is_streamed=False)
+
     def _whose(self, state: OrderBeliefs, fill: e.OrderFilled) -> Whose:
         """Return whose a fill is; asked before it is booked, for that may end its order."""
         name = fill.client_order_id
@@ -168,10 +174,10 @@ class Reconciliation:
         self.owners.take_list(state, event)
         # The first reading of a life tells the fills of lives before. After a doubt its fills are ours: their
         # orders wait for them, though cash and position are then taken from the lists.
-        if state.ledger.cash is not None:
-            for fill in event.fills:
-                self.take_fill(state, fill, is_streamed=False)
+        self.take_copy(state, event.fills)
         is_disputed = self._compare_orders(state, event)
+        if state.ledger.cash is None:
+            state.note_past_fills(event)  # of those of which the lists have just told the ids
         self.owners.take_list(state, event)  # those that it has only taken over
         if not self._is_stale(event) and self._is_quiet(state, event):
             self._compare_account(state, event, is_disputed=is_disputed)

@@ -366,3 +366,21 @@ def test_a_recovered_order_blocks_its_market_and_counts_whole(state: State) -> N
     (order,) = state.orders.values()
     assert ("unknown", ADOPTED, ("ask", 6_000, 500)) == (order.state, order.strategy, order.stake)
     assert 1 == state.counts["recovered_orders"]
+
+
+def test_a_recovered_order_that_had_traded_before_the_first_reading_does_not_keep_us_from_believing_it(
+    state: State,
+) -> None:
+    """Its fills are in the cash and the positions that are adopted: it waits for none, and is booked once."""
+    state.apply(e.OrderRecovered("kd-1-1", TICKER, "bid", 4_000, 1_000, "rest", "id-kd-1-1", T0, T0))
+    state.apply(updated("canceled", 400, 0))
+    held = (e.PositionSnapshot(TICKER, 400, 1_600_000, 0, 0),)
+    fills = (filled(400, name=None),)
+    for at in (T0 + 5 * SECOND, T0 + 10 * SECOND, T0 + 15 * SECOND):
+        state.apply(reconciled(at, positions=held, fills=fills))
+    state.apply(filled(400))
+    assert ({}, True, 400) == (
+        state.orders,
+        state.account.is_reconciled,
+        state.ledger.position_qty(TICKER),
+    )
