@@ -22,9 +22,8 @@ from daemon.core.commands import (
     ProbeOrder,
 )
 from daemon.core.orders import Order
-from daemon.core.units import PRICE_ONE, SECOND, BookSide, Money, Ns, Price, Qty
+from daemon.core.units import PRICE_ONE, QTY_ONE, SECOND, BookSide, Money, Ns, Price, Qty
 from daemon.exchange.matching import Order as VenueOrder
-from tests.sim.transport import Flight
 from tests.sim.venue import decoded
 
 if TYPE_CHECKING:
@@ -146,7 +145,8 @@ class Checks:
         intent = self.intents.get(client_order_id)
         if intent is None:
             raise Violation("one_order_per_intent", f"{client_order_id} was never decided")
-        is_probe = not is_amend and intent.sent > 0
+        # One of a life before may have left or not: with its id, this life only asks.
+        is_probe = not is_amend and (intent.sent > 0 or intent.life != life.number)
         if is_probe:
             intent.probes_sent += 1
             if intent.probes_sent > intent.probes:
@@ -158,10 +158,8 @@ class Checks:
             return
         if not is_amend:
             intent.sent += 1
-            if intent.life == life.number and life.journal.synced_end < intent.end:
+            if life.journal.synced_end < intent.end:
                 raise Violation("recorded_before_sent", f"{client_order_id} is not on the disk")
-            if intent.life != life.number:
-                raise Violation("orders_within_intents", f"{client_order_id} is another life's")
         waiting = [order_id for order_id, at in self._cancels.items() if at < intent.place.decided_at]
         if waiting and not is_amend:
             raise Violation("cancels_go_first", f"{client_order_id} left before the cancels of {waiting}")
@@ -214,8 +212,8 @@ class Checks:
                 raise Violation(
                     "one_order_per_intent", f"{order.client_order_id} rests and was never decided"
                 )
-        if life is None:
-            return
+        if life is None or not life.pump.turns:
+            return  # what the last life left is told to this one first of all
         state = life.engine.state
         for client_order_id, order in state.orders.items():
             self._known[client_order_id] = order
@@ -258,13 +256,7 @@ class Checks:
         """Judge the worst case of what is held, rests, and may still arrive."""
         venue = self._world.venue
         limits = self._world.limits
-        stakes: dict[str, list[Stake]] = defaultdict(list)
-        for order in venue.resting():
-            stakes[order.ticker].append(Stake(order.side, order.price, order.remaining))
-        for flight in self._world.flights.values():
-            if flight.will_arrive and flight.method == "POST":
-                for ticker, stake in self._stakes_of(flight):
-                    stakes[ticker].append(stake)
+        stakes = self._stakes()
         total = 0
         for ticker in sorted({*stakes, *venue.account.holdings}):
             holding = venue.account.holdings.get(ticker)
@@ -286,23 +278,26 @@ class Checks:
         self.counts["exposures judged"] += 1
         self._judge_halt(total)
 
-    def _stakes_of(self, flight: Flight) -> Iterable[tuple[str, Stake]]:
-        """Yield what a request that is under way may bring."""
-        body = decoded(flight.body)
-        for one in body.get("orders", [body]):
-            if "price" not in one:
+    def _stakes(self) -> dict[str, list[Stake]]:
+        """Return what rests, at the worst of the terms that may be in force, and what may still arrive."""
+        stakes: dict[str, list[Stake]] = defaultdict(list)
+        amends: dict[str, list[tuple[Price, Qty]]] = defaultdict(list)
+        for flight in self._world.flights.values():
+            if not flight.will_arrive or flight.method != "POST" or not flight.orders:
                 continue
-            qty = round(float(one["count"]) * 100)
-            if flight.path.endswith("/amend"):
-                order = self._world.venue.account.orders.get(flight.path.split("/")[-2])
-                if order is None or order.status != "resting":
-                    continue
-                # Either its old terms are in force or these: what rests is counted already.
-                qty = max(0, qty - order.filled - order.remaining)
-            elif self._world.venue.order(one["client_order_id"]) is not None:
-                continue  # it is there already: this one will be refused
-            if qty:
-                yield one["ticker"], Stake(one["side"], round(float(one["price"]) * PRICE_ONE), qty)
+            for one in flight.orders:
+                price, qty = round(float(one["price"]) * PRICE_ONE), round(float(one["count"]) * QTY_ONE)
+                if flight.path.endswith("/amend"):
+                    amends[flight.path.split("/")[-2]].append((price, qty))
+                elif self._world.venue.order(one["client_order_id"]) is None:
+                    stakes[one["ticker"]].append(Stake(one["side"], price, qty))
+        for order in self._world.venue.resting():
+            terms = [(order.price, order.remaining)]
+            terms += [(price, qty - order.filled) for price, qty in amends.get(order.order_id, ())]
+            prices = [price for price, _ in terms]
+            price = max(prices) if order.side == "bid" else min(prices)
+            stakes[order.ticker].append(Stake(order.side, price, max(qty for _, qty in terms)))
+        return stakes
 
     def _judge_halt(self, total: Money) -> None:
         halted_at = self._world.halted_at
@@ -394,9 +389,9 @@ class Checks:
             return f"orders {told}"
         if self._world.venue.resting():
             return "orders rest at the exchange"
-        if not self.is_quiet():
-            return "something is in flight, or the account is not reconciled"
-        return None
+        if not state.account.is_reconciled:
+            return "the account is not reconciled"
+        return None if self.is_quiet() else "something is in flight"
 
 
 def worst_loss(qty: Qty, cost: Money, stakes: Iterable[Stake]) -> Money:

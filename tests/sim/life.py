@@ -11,6 +11,7 @@ import asyncio
 import random
 import zlib
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -35,6 +36,7 @@ from daemon.shell.loop import Inbox, Pump
 from daemon.shell.outcomes import Outcomes
 from daemon.shell.queue import OrderQueue
 from daemon.shell.reads import Reader
+from daemon.shell.recovery import recover
 from daemon.shell.settlements import Settlements
 from tests.sim.disk import SimJournal
 from tests.sim.transport import Faults, Flight, Line, SimHttp
@@ -56,6 +58,7 @@ LIMITS = Limits(
 )
 """Small enough that they bind; the lag is not judged, for the simulated stream stamps whole milliseconds."""
 SILENT_S = 3.0
+INSTANCE = "sim"
 
 
 class Restless:
@@ -102,7 +105,7 @@ class Life:
         faults: Faults,
         flights: dict[int, Flight],
         now: Callable[[], Ns],
-        latch: Latch,
+        folder: Path,
         *,
         on_append: Callable[[Any, int], None],
         on_send: Callable[[str, str, bytes | None], None],
@@ -126,12 +129,13 @@ class Life:
             config, [Slot(self.strategy, frozenset({"KXSIM"}))], None, FeatureSchema(("mid", "spread"))
         )
         header = JournalHeader(
-            kalshid_version="sim", instance="sim", epoch=config.epoch,
+            kalshid_version="sim", instance=INSTANCE, epoch=config.epoch,
             engine=msgspec.Raw(msgspec.msgpack.encode(config)),
         )  # fmt: skip
         self.journal = SimJournal(header, random.Random(f"disk-{seed}-{number}"), on_append)
         self.inbox = Inbox()
-        self.switch = KillSwitch(latch, now=now, emit=self.inbox.put)
+        self._folder = folder
+        self.switch = KillSwitch(Latch(folder), now=now, emit=self.inbox.put)
         self.switch.is_halted = lambda: self.engine.state.halt_reason is not None
         self.session = Session(is_first=True)
         self.line: Line | None = None
@@ -164,7 +168,8 @@ class Life:
     # --- running -------------------------------------------------------------------------------
 
     def start(self, on_failure: Callable[[BaseException], None]) -> None:
-        """Start every part; an error of one is told."""
+        """Take over what the last life left, and start every part; an error of one is told."""
+        self.inbox.extend(recover(self._folder, INSTANCE, self._now()).events)
         self.switch.tell_latched()
         self.list_markets()
         parts: dict[str, Coroutine[None, None, None]] = {

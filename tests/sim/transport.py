@@ -23,7 +23,7 @@ from daemon.kalshi.errors import Reply, classify
 from daemon.kalshi.http import Http
 from daemon.kalshi.session import Session
 from daemon.sandbox.stream.subscriptions import ClientSession
-from tests.sim.venue import SimVenue
+from tests.sim.venue import SimVenue, decoded
 
 Fate: TypeAlias = Literal[
     "answered", "slow", "never left", "lost on the way", "answer lost", "reset before", "reset after",
@@ -48,6 +48,8 @@ class Flight(msgspec.Struct):
     path: str
     body: bytes
     will_arrive: bool = True
+    orders: tuple[dict[str, str], ...] = ()
+    """What it brings: new orders, or an order's new terms."""
 
 
 class Faults:
@@ -151,13 +153,15 @@ class SimHttp(Http):
         loop = asyncio.get_running_loop()
         if method != "GET":
             flight = Flight(method, url.path, body or b"")
+            told = decoded(body)
+            flight.orders = tuple(one for one in told.get("orders", [told]) if "price" in one)
             self._flights[id(flight)] = flight
 
         def arrive() -> None:
             if method != "GET":
+                del self._flights[id(flight)]
                 if not flight.will_arrive:
                     return  # it was lost with the machine that sent it
-                del self._flights[id(flight)]
             reply = Reply(*self._venue.serve(method, url, body))
             if answer is not None and not answer.done():
                 answer.set_result(reply)

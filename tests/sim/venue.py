@@ -122,7 +122,7 @@ class SimVenue:
         self._rng = random.Random(f"others-{seed}")
         self._on_change = on_change
         store: Any = _NoStore()
-        self.venue = Venue(store, lambda _resumed: _flow(_resumed), seed=seed, cash={SHARD: CASH}, speed=None)
+        self.venue = Venue(store, _flow, seed=seed, cash={SHARD: CASH}, speed=None)
         self.exchange = self.venue.exchange
         self.exchange.open_account(OTHERS, {}, is_house=True)
         self.account = self.venue.account
@@ -163,11 +163,7 @@ class SimVenue:
         return answer
 
     def _answer(self, method: str, url: URL, body: bytes) -> web.Response:
-        for wanted, pattern, call in self._routes:
-            if wanted == method and (match := pattern.match(url.path)) is not None:
-                break
-        else:
-            raise nested_error(404, "not_found")
+        match, call = self._route(method, url.path)
         if method == "GET" and not is_public(url.path):
             cost = COST_GET_ORDER if "/portfolio/orders/" in url.path else COST_DEFAULT
             if not self.buckets.take_read(cost, self._now()):
@@ -183,6 +179,12 @@ class SimVenue:
             return found
         coroutine.close()
         raise AssertionError(f"{method} {url.path} waits for something")
+
+    def _route(self, method: str, path: str) -> tuple[re.Match[str], Callable[..., Any]]:
+        for wanted, pattern, call in self._routes:
+            if wanted == method and (match := pattern.match(path)) is not None:
+                return match, call
+        raise nested_error(404, "not_found")
 
     def tell(self, facts: list[Fact]) -> None:
         """Publish what happened."""

@@ -20,7 +20,6 @@ import msgspec
 from daemon.core import events as e
 from daemon.core.commands import Command
 from daemon.core.units import SECOND, Ns
-from daemon.shell.latch import Latch
 from tests.sim.clock import StoodStill, VirtualLoop
 from tests.sim.invariants import QUIET_AFTER, Checks, Violation
 from tests.sim.life import LIMITS, Life
@@ -66,11 +65,10 @@ class World:
         self.life: Life | None = None
         self.lives = 0
         self.steps = 0
-        self.latch = Latch(folder)
+        self._folder = folder
+        """The state folder of all lives: their journals, and the latch."""
         self.halted_at: Ns | None = None
         """Since when a person has everything halted; None when nobody has."""
-        self.journals: list[bytes] = []
-        """What is left of each life that crashed."""
         self.told: deque[str] = deque(maxlen=LAST_EVENTS)
         self.digest = hashlib.blake2b(digest_size=8)
         self.violation: Violation | None = None
@@ -86,7 +84,7 @@ class World:
 
     # --- steps ---------------------------------------------------------------------------------
 
-    def _judge(self, judge: object = None) -> None:
+    def _judge(self) -> None:
         if self.violation is not None:
             return
         self.steps += 1
@@ -140,7 +138,7 @@ class World:
         self.lives += 1
         self.checks.new_life()
         self.life = Life(
-            self.lives, self.seed, self.venue, self.faults, self.flights, self.now, self.latch,
+            self.lives, self.seed, self.venue, self.faults, self.flights, self.now, self._folder,
             on_append=self._on_append, on_send=self._on_send, on_turn=lambda _batch, _commands: self._judge(),
         )  # fmt: skip
         self.life.start(self.fail)
@@ -149,7 +147,7 @@ class World:
         """Lose the process; its requests may have left, or not."""
         life, self.life = self.living, None
         self.told.append(f"{(self.now() - T0) / SECOND:9.4f} CRASH of life {self.lives}")
-        self.journals.append(life.journal.survivors())
+        (self._folder / life.journal.path).write_bytes(life.journal.survivors())
         for flight in self.flights.values():
             flight.will_arrive = flight.will_arrive and self._rng.random() < 0.7
         await life.crash()
