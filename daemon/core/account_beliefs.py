@@ -21,7 +21,10 @@ from daemon.core.units import Ns, Price
 RESULTS_KEPT = 10_000
 """Results of markets that are over: new ones come every quarter of an hour for as long as we live."""
 AccountWord: TypeAlias = (
-    e.AccountReconciled
+    e.OrderUpdated
+    | e.OrderFilled
+    | e.OrderRecovered
+    | e.AccountReconciled
     | e.AccountDoubted
     | e.FillsRead
     | e.SettlementsRead
@@ -56,9 +59,17 @@ class AccountBeliefs(StreamBeliefs):
         """What one YES contract of a determined market pays; the last ones, watched or not."""
 
     def apply_account(self, event: AccountWord) -> None:
-        """Take in a word on the account as a whole."""
+        """Take in a word on our orders and fills, or on the account as a whole."""
         account = self.account
         match event:
+            case e.OrderUpdated():
+                self.connections.private.heard_at = event.received_at
+                account.hear_order(self, event)
+                self.apply_update(event)
+            case e.OrderFilled():
+                account.take_fill(self, event, is_streamed=True)
+            case e.OrderRecovered():
+                self.recover_order(event)
             case e.AccountReconciled():
                 was_adopted = account.is_adopted
                 account.apply(self, event)
@@ -69,9 +80,7 @@ class AccountBeliefs(StreamBeliefs):
                 self.counts["account_doubts"] += 1
                 self.doubt(event.received_at)
             case e.FillsRead():
-                if self.ledger.cash is not None:  # before the first reading nobody knows what is news
-                    for fill in event.fills:
-                        account.take_fill(self, fill, is_streamed=False)
+                account.take_copy(self, event.fills)
             case e.SettlementsRead():
                 account.settling.compare(account.log, self.ledger, event)
             case e.SettlementCorrected():

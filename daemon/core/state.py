@@ -6,8 +6,6 @@ vouched for: an unsynced book, an `unknown` order, an account that is not `is_re
 
 from __future__ import annotations
 
-from typing import assert_never
-
 from daemon.core import events as e
 from daemon.core.account_beliefs import AccountBeliefs, keep_latest
 from daemon.core.breakers import Keys
@@ -168,22 +166,8 @@ class State(AccountBeliefs):
                 self._apply_market(event)
             case e.OrderAccepted() | e.OrderRejected() | e.OrderUnknown() | e.OrderDropped():
                 self._apply_answer(event)
-            case e.OrderUpdated():
-                self.connections.private.heard_at = event.received_at
-                self.account.hear_order(self, event)
-                self.apply_update(event)
-            case e.OrderFilled():
-                self.account.take_fill(self, event, is_streamed=True)
-            case (
-                e.AccountReconciled()
-                | e.AccountDoubted()
-                | e.FillsRead()
-                | e.SettlementsRead()
-                | e.SettlementCorrected()
-                | e.CashFlowsRead()
-            ):
-                if isinstance(event, e.AccountDoubted):
-                    self.order_groups.doubt()
+            case e.AccountDoubted():
+                self.order_groups.doubt()
                 self.apply_account(event)
             case e.VenueFailed() | e.VenueAnswered():
                 pass  # the breakers', which the engine keeps
@@ -191,13 +175,11 @@ class State(AccountBeliefs):
                 self._apply_exchange(event)
             case e.HaltRequested() | e.ResumeRequested() | e.StopRequested() | e.FlattenRequested():
                 self._apply_word(event)
-            case e.OrderRecovered():
-                self.recover_order(event)
             case e.OrderGroupTold():
                 self.order_groups.apply(event)
                 self.touch_all()
             case _:
-                assert_never(event)
+                self.apply_account(event)  # which knows all that are left
 
     def _apply_word(
         self, event: e.HaltRequested | e.ResumeRequested | e.StopRequested | e.FlattenRequested

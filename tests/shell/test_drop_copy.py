@@ -39,7 +39,7 @@ class Rig:
             self.rest, self.state, every=EVERY, now=lambda: self.at, emit=self.told.append
         )
 
-    def list(self, *trade_ids: str) -> None:
+    def show(self, *trade_ids: str) -> None:
         self.venue.bodies["/portfolio/fills"] = {"fills": [body(one) for one in trade_ids], "cursor": ""}
 
     async def look(self, at: Ns) -> list[str]:
@@ -67,10 +67,10 @@ async def rig(*, is_read: bool = True) -> AsyncIterator[Rig]:
 async def test_only_what_is_not_booked_is_told_and_once() -> None:
     """The list holds the same fills again and again."""
     async with rig() as subject:
-        subject.list("1")
+        subject.show("1")
         assert ["1"] == await subject.look(T0)
         assert [] == await subject.look(T0 + EVERY)
-        subject.list("2", "1")
+        subject.show("2", "1")
         assert ["2"] == await subject.look(T0 + 2 * EVERY)
         assert {"reads": 3, "found": 2, "failures": 0} == subject.subject.counts
 
@@ -93,7 +93,7 @@ async def test_it_is_read_when_due_and_not_before() -> None:
 async def test_nothing_is_read_before_the_first_reconciliation() -> None:
     """Nobody knows then which fills are news."""
     async with rig(is_read=False) as subject:
-        subject.list("1")
+        subject.show("1")
         assert [] == await subject.look(T0)
         assert [] == subject.venue.names
 
@@ -106,7 +106,7 @@ async def test_the_list_is_read_back_to_the_last_good_read() -> None:
         subject.venue.otherwise = Answer(503)
         await subject.look(T0 + step)
         subject.venue.otherwise = Answer()
-        subject.list("1")
+        subject.show("1")
         assert ["1"] == await subject.look(T0 + 2 * step)
         await subject.look(T0 + 3 * step)
         asked = [int(r.query["min_ts"]) for r in subject.venue.requests if r.name == "fills"]
