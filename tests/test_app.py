@@ -52,6 +52,32 @@ async def test_an_unknown_strategy_refuses_to_start(tmp_path: Path) -> None:
     assert await run(load_config(path)) == exits.CONFIG
 
 
+async def test_real_money_needs_more_than_a_mode(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """All reasons are told, and nothing was started or asked."""
+    config = config_in(
+        tmp_path, mode='"live"', key_id='"some-key"', private_key_file='"absent.pem"',
+        rest_url='"http://127.0.0.1:1/v2"', ws_url='"ws://127.0.0.1:1/v2"',
+    )  # fmt: skip
+    assert await run(config) == exits.CONFIG
+    told = capsys.readouterr()
+    for reason in (
+        "kalshid run --live",
+        "live.confirm",
+        "no such key file",
+        "no passed check",
+        "no evidence",
+    ):
+        assert reason in told.out + told.err, reason
+    assert not (tmp_path / "var").exists()
+
+
+async def test_the_live_switch_trades_nothing_but_live(tmp_path: Path) -> None:
+    """`--live` with a paper configuration is a mistake that is said, not paper."""
+    options = RunOptions(for_s=1.0, is_live=True)
+    assert await App(config_in(tmp_path), "config.toml", options).run() == exits.CONFIG
+    assert not (tmp_path / "var").exists()
+
+
 async def test_a_taken_folder_refuses_to_start(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """And the sandbox of the one that holds it is left alone: none is started or joined."""
     config = config_in(tmp_path)

@@ -20,7 +20,10 @@ from daemon.shell.journal import read_journal
 
 ROOT = Path(__file__).parents[1]
 GOLDEN = min((ROOT / "tests/golden").glob("*.journal"))
-COMMANDS = [["run"], ["check"], ["replay"], ["sandbox"], ["lab"], ["lab", "tape"], ["lab", "train-demo"]]
+COMMANDS = [
+    ["run"], ["check"], ["replay"], ["halt"], ["resume"], ["flatten"], ["sandbox"], ["lab"], ["lab", "tape"],
+    ["lab", "train-demo"],
+]  # fmt: skip
 
 
 def invoke(*words: str | Path) -> Result:
@@ -187,11 +190,12 @@ def test_check_refuses_a_model_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_check_reads_the_key_and_never_shows_it(tmp_path: Path) -> None:
-    """In mode demo the key file must be there, be ours alone, and be a key."""
+    """In mode demo the key file must be there, be ours alone, and be a key; then the venue is asked."""
     key = tmp_path / "key.pem"
     path = write_config(tmp_path)
     path.write_text(
         f'mode = "demo"\n{path.read_text()}[venue]\nkey_id = "my-key-id"\nprivate_key_file = "key.pem"\n'
+        'rest_url = "http://127.0.0.1:1/trade-api/v2"\n'  # nobody listens
     )
     result = invoke("check", "--config", path)
     assert (exits.CONFIG, True) == (result.exit_code, "no such key file" in result.stderr)
@@ -202,8 +206,9 @@ def test_check_reads_the_key_and_never_shows_it(tmp_path: Path) -> None:
     assert (exits.CONFIG, True) == (result.exit_code, "chmod 600" in result.stderr)
     key.chmod(0o600)
     result = invoke("check", "--config", path)
-    assert exits.OK == result.exit_code, result.output
+    assert exits.UNAVAILABLE == result.exit_code, result.output
     assert "key         ok    key.pem" in result.stdout
+    assert "venue       FAIL" in result.stderr
     for secret in ("my-key-id", pem.decode().splitlines()[1]):
         assert secret not in result.output
 

@@ -173,3 +173,11 @@ def test_without_a_picture_nothing_is_drawn() -> None:
     screen.start()
     screen.stop()
     assert "kalshid" not in terminal.getvalue()
+
+
+@WIDTHS
+@pytest.mark.parametrize(("mode", "words"), [("shadow", "PAPER · shadow"), ("live", "LIVE · real money")])
+def test_whether_the_money_is_real_is_in_the_first_line(width: int, mode: str, words: str) -> None:
+    """Nobody takes the one for the other."""
+    shown = msgspec.structs.replace(taken(lived()), mode=mode)
+    assert words in drawn(shown, width).splitlines()[1], "inside the frame's upper edge"

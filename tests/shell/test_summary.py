@@ -12,7 +12,15 @@ from rich.console import Console
 from daemon.core import events as e
 from daemon.core.engine import Engine
 from daemon.core.units import PRICE_ONE
-from daemon.shell.summary import Latency, MarketOutcome, Summary, print_summary, summarize, write_summary
+from daemon.shell.summary import (
+    Latency,
+    MarketOutcome,
+    Summary,
+    mode_words,
+    print_summary,
+    summarize,
+    write_summary,
+)
 from tests.core.worlds import T0, TICKER, Scripted, engine
 from tests.kalshi.frames import frame, subscribed
 from tests.shell.beliefs import LATER, lived
@@ -39,6 +47,16 @@ def summary(subject: Engine, folder: Path, unequal: int = 0) -> Summary:
         return summarize(
             sources, mode="sandbox", exit_reason="--for 30s [sic]", exit_code=0, seconds=30.12345
         )
+
+
+@pytest.mark.parametrize(("mode", "words"), [("shadow", "PAPER · shadow"), ("live", "LIVE · real money")])
+def test_whether_the_money_is_real_is_said_first(folder: Path, mode: str, words: str) -> None:
+    """In JSON as a flag, to a person as the first words."""
+    found = msgspec.structs.replace(summary(lived(), folder), mode=mode, is_live=mode == "live")
+    out = io.StringIO()
+    print_summary(found, Console(file=out, width=200, color_system=None))
+    assert out.getvalue().strip().startswith(words)
+    assert words == mode_words(mode)
 
 
 def test_it_says_what_was_done(folder: Path) -> None:
@@ -100,6 +118,7 @@ def test_a_person_reads_the_same_in_words(folder: Path) -> None:
         "--for 30s [sic] after 30.1 s: 4 frames, 1 gaps noticed",
         "1 orders, 1 fills, fees $0.02, P&L $+0.02, reconciled, 1 orders open",
         TICKER,
+        f"left at the exchange: {summary(lived(), folder / 'again').orders_left[0]}",
         "refused: qty_out_of_range 1",
         "2 books differed from the venue's REST book, 1 frames refused",
         f"journal: {folder}",
