@@ -70,6 +70,8 @@ class Picture(msgspec.Struct, frozen=True):
     decisions: tuple[Decision, ...]
     refusals: tuple[tuple[str, int], ...]
     notes: tuple[str, ...]
+    findings: int = 0
+    """Beliefs about the account that the venue did not share."""
 
 
 def picture(
@@ -129,6 +131,7 @@ def picture(
         decisions=tuple(engine.decisions.last)[-DECISIONS_SHOWN:],
         refusals=tuple(engine.refusals.most_common(5)),
         notes=notes,
+        findings=state.account.log.total,
     )
 
 
@@ -197,6 +200,7 @@ def _header(shown: Picture) -> RenderableType:
         "   P&L ", (_dollars(shown.pnl, sign=True), f"bold {_tone(shown.pnl)}"),
         f"   fees {_dollars(shown.fees)}   orders {shown.orders} ({shown.open_orders} open)"
         f"   fills {shown.fills}   tick→decision {tick}",
+        (f"   findings {shown.findings}" if shown.findings else "", "bold red"),
     )  # fmt: skip
     return Group(line, grid, money)
 

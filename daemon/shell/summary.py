@@ -154,6 +154,7 @@ def _venue_words(summary: Summary) -> str:
         "resets": session["resets"],
         "reads of the past failed": summary.backfill["failures"],
         "candles of Kraken came too late": summary.reference["candles_late"],
+        "findings about the account": summary.reconcile_findings,
     }
     return ", ".join(f"{count:,} {what}" for what, count in counts.items() if count)
 

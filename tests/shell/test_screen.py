@@ -117,6 +117,15 @@ def test_words_in_brackets_are_shown_as_they_are(width: int) -> None:
         assert word in text
 
 
+@WIDTHS
+def test_findings_about_the_account_are_shown_when_there_are_any(width: int) -> None:
+    """Nothing is said of none."""
+    shown = taken(lived())
+    told = [drawn(msgspec.structs.replace(shown, findings=count), width) for count in (0, 3)]
+    assert [False, True] == ["findings 3" in " ".join(text.split()) for text in told]
+    assert "findings" not in told[0]
+
+
 def test_the_open_markets_come_first() -> None:
     """Those that are over don't push the one that trades off the screen."""
     subject = engine(Scripted())
