@@ -16,7 +16,6 @@ from contextlib import AsyncExitStack
 from functools import partial
 from importlib.metadata import version as installed_version
 from pathlib import Path
-from types import TracebackType
 
 import msgspec
 import structlog
@@ -27,7 +26,7 @@ from daemon.assembly import ORDER_ID_PREFIX, ModelRef, Setup, build_engine, setu
 from daemon.config import PRODUCTION_HOSTS, Config, ConfigError
 from daemon.core.pacer import Pacer
 from daemon.core.units import MILLISECOND, Ns
-from daemon.emergency import cancel_ours
+from daemon.emergency import end_unrecorded, leaves
 from daemon.ending import Ending
 from daemon.kalshi.auth import Signer, load_private_key
 from daemon.kalshi.bodies import BucketLimit
@@ -60,8 +59,6 @@ from daemon.venue import Address, RunOptions, find_venue
 
 log = structlog.get_logger(__name__)
 
-SWEEP_WITHIN_S = 5.0
-"""How long a daemon that may not record any more takes to cancel what rests, before it leaves."""
 TURN_WITHIN_S = 5.0
 """A pump that has not turned for this long is not alive."""
 
@@ -105,7 +102,7 @@ class App:
         try:
             return await self._run()
         except Exception as error:
-            for leaf in _leaves(error):
+            for leaf in leaves(error):
                 for kinds, event, code in _FORESEEN:
                     if isinstance(leaf, kinds):
                         log.error(event, reason=str(leaf))
@@ -130,11 +127,7 @@ class App:
             folder = config.path(config.state_dir) / "journal"
             lock = FolderLock.take(folder)
             stack.callback(lock.release)
-            switch = self._kill_switch()
-            asyncio.get_running_loop().add_signal_handler(
-                signal.SIGUSR1, lambda: switch.halt("the signal SIGUSR1", "signal")
-            )
-            stack.callback(asyncio.get_running_loop().remove_signal_handler, signal.SIGUSR1)
+            switch = self._kill_switch(stack)
             address = await find_venue(config, self._options, stack)
             if address.clock_ws_url is not None:
                 self._clock = await _followed(address.clock_ws_url)
@@ -142,7 +135,8 @@ class App:
             rest = await stack.enter_async_context(self._rest(address, signer))
             if not address.is_lockstep:
                 # Called while the client and a sandbox of ours still live.
-                stack.push_async_exit(partial(self._end_unrecorded, switch, rest))
+                prefix = f"{ORDER_ID_PREFIX}-"
+                stack.push_async_exit(partial(end_unrecorded, switch, rest, prefix))
             limits, costs = await rest.account_limits(), Costs(await rest.endpoint_costs())
             # The machine's time, on a tape too: it numbers the starts, and no order id may come twice.
             setup = setup_of(
@@ -159,35 +153,19 @@ class App:
             rest.gate = gate
             kraken = await stack.enter_async_context(KrakenRest(address.reference_rest_url))
             self._engine, self._journal = engine, journal
+            shadow = open_shadow(config, rest, self._clock, self._inbox, stack)
             self._parts = Parts(
                 config,
                 engine,
                 journal,
-                Outside(
-                    rest,
-                    pacer,
-                    gate,
-                    kraken,
-                    costs.writes(),
-                    open_shadow(config, rest, self._clock, self._inbox, stack),
-                ),
+                Outside(rest, pacer, gate, kraken, costs.writes(), shadow),
                 inbox=self._inbox,
                 clock=self._clock,
                 metrics=self._metrics,
                 switch=switch,
             )
             self._ending = Ending(engine, self._parts.pump, now=self._clock.now, emit=self._inbox.put)
-            sampler = Sampler(self._parts.sources)
-            self._metrics.serve(lambda: sampler.read(self._clock.now()))
-            state_dir = config.path(config.state_dir)
-            page = HaltPage(page_token(state_dir), lambda reason: switch.halt(reason, "page"))
-            runner = await serve_web(
-                config.metrics.listen, self._metrics, health=self._why_unwell,
-                readiness=self._why_not_ready, halt_page=page,
-            )  # fmt: skip
-            stack.push_async_callback(runner.cleanup)
-            control = await serve_control(state_dir, switch, lambda: status_of(engine, switch, self._mode))
-            stack.push_async_callback(control.cleanup)
+            await self._listen(switch, stack)
             return await self._work(address, signer)
 
     def _rest(self, address: Address, signer: Signer) -> ReadingRest:
@@ -210,6 +188,20 @@ class App:
             problem = f"{reserve} leaves nothing of the venue's write bucket of {capacity} tokens"
             raise ConfigError([f"{self._config_name}: orders.reserve_tokens: {problem}"])
         return Pacer(capacity, bucket.refill_rate, reserve)
+
+    async def _listen(self, switch: KillSwitch, stack: AsyncExitStack) -> None:
+        """Open the pages and the control socket; both end with the stack."""
+        sampler = Sampler(self._parts.sources)
+        self._metrics.serve(lambda: sampler.read(self._clock.now()))
+        state_dir = self._config.path(self._config.state_dir)
+        page = HaltPage(page_token(state_dir), lambda reason: switch.halt(reason, "page"))
+        runner = await serve_web(
+            self._config.metrics.listen, self._metrics, health=self._why_unwell,
+            readiness=self._why_not_ready, halt_page=page,
+        )  # fmt: skip
+        stack.push_async_callback(runner.cleanup)
+        control = await serve_control(state_dir, switch, lambda: status_of(self._engine, switch, self._mode))
+        stack.push_async_callback(control.cleanup)
 
     async def _work(self, address: Address, signer: Signer) -> int:
         """Run all tasks until the pump has stopped; return the exit code."""
@@ -259,8 +251,8 @@ class App:
 
     # --- halts -----------------------------------------------------------------------------------
 
-    def _kill_switch(self) -> KillSwitch:
-        """Return the kill switch; a halt on disk is the first that the core hears."""
+    def _kill_switch(self, stack: AsyncExitStack) -> KillSwitch:
+        """Return the kill switch, thrown by a signal too; a halt on disk is the first that the core hears."""
         folder = self._config.path(self._config.state_dir)
         is_tape = self._options.tape is not None
         # A tape's account lives for one run, and its halts with it: they stop no other run.
@@ -274,23 +266,10 @@ class App:
                 "start.halted", reason=halt.reason, by=halt.by, since=halt.at,
                 resume=f'kalshid resume --config {self._config_name} --reason "why"',
             )  # fmt: skip
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGUSR1, lambda: switch.halt("the signal SIGUSR1", "signal"))
+        stack.callback(loop.remove_signal_handler, signal.SIGUSR1)
         return switch
-
-    async def _end_unrecorded(
-        self,
-        switch: KillSwitch,
-        rest: ReadingRest,
-        _kind: type[BaseException] | None,
-        error: BaseException | None,
-        _trace: TracebackType | None,
-    ) -> None:
-        """Where the journal failed: nobody trades before a person has looked, and nothing of ours rests."""
-        failures = [] if error is None else [x for x in _leaves(error) if isinstance(x, JournalFailed)]
-        if failures and isinstance(rest, Rest):  # what can only read has sent nothing that could rest
-            log.critical("journal.failed", reason=str(failures[0]))
-            switch.hold(f"the journal failed: {failures[0]}", "journal")
-            rest.gate = None  # nobody opens it any more
-            await cancel_ours(rest, f"{ORDER_ID_PREFIX}-", SWEEP_WITHIN_S)
 
     # --- a followed clock ----------------------------------------------------------------------
 
@@ -379,13 +358,6 @@ async def _followed(clock_ws_url: str) -> FollowedClock:
         return FollowedClock(await first_tick(clock_ws_url))
     except OSError as error:
         raise SandboxFailed(f"its clock can't be followed: {error}") from error
-
-
-def _leaves(error: BaseException) -> list[BaseException]:
-    """Return an error, or the errors that a group of groups holds."""
-    if isinstance(error, BaseExceptionGroup):
-        return [leaf for inner in error.exceptions for leaf in _leaves(inner)]
-    return [error]
 
 
 def _model_ref(config: Config, model: LoadedModel) -> ModelRef:

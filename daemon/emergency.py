@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from types import TracebackType
 
 import msgspec
 import structlog
@@ -18,7 +19,9 @@ from daemon.core.own_orders import READ_LAG
 from daemon.core.units import SECOND, format_price, format_qty
 from daemon.kalshi.bodies import OrderRecord
 from daemon.kalshi.errors import Refused, VenueError
-from daemon.kalshi.rest import Rest
+from daemon.kalshi.rest import ReadingRest, Rest
+from daemon.shell.journal import JournalFailed
+from daemon.shell.kill_switch import KillSwitch
 
 log = structlog.get_logger(__name__)
 
@@ -26,6 +29,8 @@ BATCH_MAX = 20
 """Orders in one request: it must fit the venue's smallest bucket as a whole, at 2 tokens each."""
 READ_LAG_S = READ_LAG / SECOND
 PAUSE_S = 0.25
+UNRECORDED_WITHIN_S = 5.0
+"""How long a daemon that may not record any more takes to cancel what rests, before it leaves."""
 
 
 class Sweep(msgspec.Struct, frozen=True):
@@ -110,6 +115,34 @@ class _Sweeper:
                 self.problem = str(outcome)
                 continue
             self._asked_at[command.order_id] = now
+
+
+async def end_unrecorded(
+    switch: KillSwitch,
+    rest: ReadingRest,
+    prefix: str,
+    _kind: type[BaseException] | None,
+    error: BaseException | None,
+    _trace: TracebackType | None,
+) -> None:
+    """Where the journal failed: nobody trades before a person has looked, and nothing of ours rests.
+
+    Called with what ended the run, while the client still lives; other ends are none of its business.
+    """
+    failure = next((one for one in leaves(error) if isinstance(one, JournalFailed)), None)
+    if failure is None or not isinstance(rest, Rest):  # what can only read has sent nothing that could rest
+        return
+    log.critical("journal.failed", reason=str(failure))
+    switch.hold(f"the journal failed: {failure}", "journal")
+    rest.gate = None  # nobody opens it any more
+    await cancel_ours(rest, prefix, UNRECORDED_WITHIN_S)
+
+
+def leaves(error: BaseException | None) -> list[BaseException]:
+    """Return an error, or the errors that a group of groups holds; none of None."""
+    if isinstance(error, BaseExceptionGroup):
+        return [leaf for inner in error.exceptions for leaf in leaves(inner)]
+    return [] if error is None else [error]
 
 
 async def cancel_ours(rest: Rest, prefix: str, within_s: float) -> Sweep:

@@ -110,6 +110,7 @@ class Parts:
             Latch(config.path(config.state_dir)), now=clock.now, emit=inbox.put
         )
         self.switch.is_halted = lambda: engine.state.halt_reason is not None
+        self.switch.on_failure = metrics.count_latch_failure
         self.inbox = inbox
         self.gate = outside.reads
         self._engine = engine
@@ -141,18 +142,7 @@ class Parts:
         self.drop_copy = DropCopy(outside.account, engine.state, every=fills_every, now=now, emit=emit)
         # A sandbox that has a weekly maintenance says so; one that says nothing has none.
         self.status = VenueStatus(rest, now=now, emit=emit, has_standing_window=config.mode != "sandbox")
-        self.pump = Pump(
-            engine,
-            inbox,
-            journal,
-            self.queue,
-            self.reader,
-            now=now,
-            is_followed=is_followed,
-            on_latency=metrics.decision.observe,
-            on_batch=self._after_batch,
-            switch=self.switch,
-        )
+        self.pump = self._pump(journal, metrics, clock)
         if self.gate is not None:
             self.gate.on_wait = metrics.read_wait.observe
         self.sources = Sources(
@@ -161,6 +151,20 @@ class Parts:
             backfill=self.backfill, audit=self.audit,
         )  # fmt: skip
         """What the owner is told about."""
+
+    def _pump(self, journal: Journal, metrics: Metrics, clock: SystemClock | FollowedClock) -> Pump:
+        return Pump(
+            self._engine,
+            self.inbox,
+            journal,
+            self.queue,
+            self.reader,
+            now=clock.now,
+            is_followed=isinstance(clock, FollowedClock),
+            on_latency=metrics.decision.observe,
+            on_batch=self._after_batch,
+            switch=self.switch,
+        )
 
     def tasks(self, address: Address, signer: Signer) -> dict[str, Coroutine[None, None, None]]:
         """Return what is to run until it is cancelled, by name; the pump is not among it.

@@ -11,10 +11,13 @@ import pytest
 
 from daemon.core.commands import PlaceOrder
 from daemon.core.units import SECOND
-from daemon.emergency import BATCH_MAX, cancel_ours
+from daemon.emergency import BATCH_MAX, cancel_ours, end_unrecorded
 from daemon.kalshi.auth import Signer, load_private_key
 from daemon.kalshi.rest import Rest
 from daemon.sandbox.flows.still import StillFlow
+from daemon.shell.journal import JournalFailed
+from daemon.shell.kill_switch import KillSwitch
+from daemon.shell.latch import Latch
 from tests.sandbox.running import Client, running
 
 TEST_WITHIN_S = 60.0
@@ -119,3 +122,37 @@ async def test_nobody_there_is_unconfirmed() -> None:
         sweep = await cancel_ours(rest, "kd-", 1.0)
     assert (0, None, False) == (sweep.cancelled, sweep.left, sweep.is_confirmed)
     assert sweep.problem
+
+
+# --- the end of a daemon that may not record any more --------------------------------------------
+
+
+async def test_a_run_that_ends_by_its_journal_sweeps_and_latches(tmp_path: Path) -> None:
+    """However deep the failure lies in groups of errors, and whatever gate stood before the reads."""
+
+    class Shut:
+        async def enter(self, _path: str) -> None:
+            await asyncio.Event().wait()
+
+        def leave(self, _path: str, _status: int | None) -> None:
+            return
+
+    error = ExceptionGroup("tasks", [ValueError("x"), ExceptionGroup("more", [JournalFailed("no space")])])
+    switch = KillSwitch(Latch(tmp_path / "state"), now=lambda: 0, emit=lambda _event: None)
+    async with venue(tmp_path / "venue") as (client, rest):
+        await place(client, rest, "kd-a-1")
+        rest.gate = Shut()
+        await end_unrecorded(switch, rest, "kd-", type(error), error, None)
+        assert set() == await resting(rest)
+    halt = switch.latch.read()
+    assert halt is not None
+    assert ("the journal failed: no space", "journal") == (halt.reason, halt.by)
+
+
+@pytest.mark.parametrize("error", [None, ValueError("x"), ExceptionGroup("tasks", [OSError("x")])])
+async def test_other_ends_latch_and_cancel_nothing(tmp_path: Path, error: Exception | None) -> None:
+    """A stop has cancelled by itself; after a crash the next start reconciles."""
+    switch = KillSwitch(Latch(tmp_path / "state"), now=lambda: 0, emit=lambda _event: None)
+    async with Rest("http://127.0.0.1:9/trade-api/v2", None, lambda: 0) as rest:
+        await end_unrecorded(switch, rest, "kd-", None, error, None)
+    assert not switch.latch.is_set

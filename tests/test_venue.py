@@ -7,6 +7,7 @@ import os
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from daemon.config import Config, parse_config
@@ -17,7 +18,7 @@ from daemon.kalshi.rest import Rest
 from daemon.lab.synthetic import synthetic_tape
 from daemon.shell.clock import SystemClock
 from daemon.shell.follow import first_tick
-from daemon.venue import Address, RunOptions, find_venue
+from daemon.venue import Address, RunOptions, find_venue, running_venue
 
 TEST_WITHIN_S = 90.0
 
@@ -83,3 +84,19 @@ async def test_a_tape_is_played_by_a_sandbox_of_its_own(tmp_path: Path) -> None:
                 folders.add(address.private_key_file.parent)
         assert 2 == len(folders)
         assert all(folder.is_relative_to(tmp_path / "var/tape-sandbox") for folder in folders)
+
+
+async def test_a_running_venue_is_found_and_none_is_started(tmp_path: Path) -> None:
+    """A sandbox that a run left or still has; none, and none is made; paper has nothing that could rest."""
+    subject = config(tmp_path)
+    async with asyncio.timeout(TEST_WITHIN_S):
+        assert await running_venue(subject) is None
+        async with AsyncExitStack() as stack:
+            address = await find_venue(subject, RunOptions(), stack)
+            assert address == await running_venue(subject)
+        assert await running_venue(subject) is None  # its ready line still lies there
+        venue = '[venue]\nkey_id = "k"\nprivate_key_file = "k.pem"\n'
+        demo = config(tmp_path, f'mode = "demo"\n{venue}')
+        async with AsyncExitStack() as stack:
+            assert await find_venue(demo, RunOptions(), stack) == await running_venue(demo)
+        assert await running_venue(msgspec.structs.replace(demo, mode="shadow")) is None

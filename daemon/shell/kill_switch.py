@@ -42,8 +42,8 @@ class KillSwitch:
         """Whether a latched halt is on its way to the core."""
         self.is_halted: Callable[[], bool] = lambda: False
         """Whether the core is halted; before there is one, it is not."""
-        self.failures_total = 0
-        """Times that the disk did not hold a halt, or did not let one go."""
+        self.on_failure: Callable[[], None] = lambda: None
+        """Told each time that the disk did not take a halt, or did not let one go."""
 
     # --- what persons do -------------------------------------------------------------------------
 
@@ -82,7 +82,7 @@ class KillSwitch:
         try:
             self.latch.lift()
         except LatchFailed as error:
-            self.failures_total += 1
+            self.on_failure()
             log.critical("halt.unlifted", reason=str(error))
             self._emit(
                 e.HaltRequested(one_line(f"the halt could not be lifted: {error}"), self._now(), "latch")
@@ -131,7 +131,7 @@ class KillSwitch:
         try:
             self.latch.write(halt)
         except LatchFailed as error:
-            self.failures_total += 1
+            self.on_failure()
             log.critical("halt.unlatched", reason=str(error), halt=halt.reason)
             return False
         return True

@@ -181,6 +181,7 @@ FAMILIES: dict[str, Family] = {
         "gauge", "A rule's worst breaker: 0 closed, 1 half open, 2 open.", ("breaker", "scope")
     ),
     "kalshid_breaker_opened_total": Family("counter", "Times that a rule's breakers opened.", ("breaker",)),
+    "kalshid_latch_failures_total": Family("counter", "Halts that the disk did not take, or not let go."),
     # --- account and machine
     "kalshid_reconcile_findings_total": Family(
         "counter", "Beliefs that the venue did not share, by kind.", ("kind",)
@@ -248,10 +249,16 @@ class Metrics:
         self.read_wait = Histogram()
         self.orders_limited = 0
         """Order requests that the venue refused for want of tokens (429): it should stay at 0."""
+        self.latch_failures = 0
+        """Halts that the disk did not take, or did not let go: each holds only as long as we live."""
         self.api_outcomes: dict[str, float] = dict.fromkeys(("ok", "refused", "failed"), 0.0)
         self.registry = CollectorRegistry()
         # The process's own: memory, CPU, files, and when it started.
         ProcessCollector(registry=self.registry)
+
+    def count_latch_failure(self) -> None:
+        """Count a halt that the disk did not take, or did not let go."""
+        self.latch_failures += 1
 
     def serve(self, source: Source) -> None:
         """Take the source that is asked at every scrape."""

@@ -230,6 +230,7 @@ def _of_orders(sources: Sources) -> Samples:
         "kalshid_orders_total": float(engine.orders_total),
         "kalshid_orders_open": _floats(open_states.items()),
         "kalshid_orders_limited_total": float(metrics.orders_limited),
+        "kalshid_latch_failures_total": float(metrics.latch_failures),
         "kalshid_queue_depth": _floats(queue.depths.items()),
         "kalshid_order_batches_total": float(queue.batches_total),
         "kalshid_queue_dropped_total": float(queue.dropped_total),
