@@ -31,6 +31,8 @@ def compare_orders(beliefs: OrderBeliefs, event: e.AccountReconciled) -> bool:
         # nothing, and that it is listed says enough.
         elif order.is_open and (order.touched_at < event.asked_at - READ_LAG or order.order_id is None):
             _rest(beliefs, order, told, event)
+    if beliefs.ledger.cash is None:
+        _await_no_fills(beliefs, event)
     absent = [
         order
         for order in beliefs.orders.values()
@@ -58,10 +60,19 @@ def _end(beliefs: OrderBeliefs, order: Order, ended: e.EndedOrder, event: e.Acco
 def _take_filled(beliefs: OrderBeliefs, order: Order, order_id: str, filled: int) -> None:
     beliefs.learn_id(order, order_id)
     order.tell_filled(filled)
-    if beliefs.ledger.cash is None:
-        # Nothing is believed yet: what it traded stands in the lists that are about to be, and its fills
-        # may be too old to be told again.
-        order.booked = max(order.booked, filled)
+
+
+def _await_no_fills(beliefs: OrderBeliefs, event: e.AccountReconciled) -> None:
+    """Before anything is believed: what orders have traded stands in the lists that are about to be adopted.
+
+    Their fills may be too old to be told again, or were told before we listened. The lists lag, so that
+    nothing is adopted for a while after such a word, as after a fill.
+    """
+    for order in tuple(beliefs.orders.values()):
+        if order.booked < order.filled:
+            order.booked = order.filled
+            beliefs.moved_at = max(beliefs.moved_at, event.received_at)
+            beliefs.forget_done(order, event.received_at)
 
 
 def _conclude_absent(beliefs: OrderBeliefs, order: Order, event: e.AccountReconciled) -> None:

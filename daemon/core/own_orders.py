@@ -289,7 +289,7 @@ class OrderBeliefs:
         """Take in an order of a previous life whose end its journal doesn't tell: it may rest."""
         if event.client_order_id in self.orders:
             return
-        self.orders[event.client_order_id] = Order(
+        order = self.orders[event.client_order_id] = Order(
             client_order_id=event.client_order_id,
             ticker=event.ticker,
             side=event.side,
@@ -301,6 +301,8 @@ class OrderBeliefs:
             state="unknown",
             order_id=event.order_id,
         )
+        # The worst of the terms that may come into force: an amend of then may still arrive.
+        order.pending = (event.price, event.qty)
         self.counts["recovered_orders"] += 1
         self.touched[event.ticker] = None
 

@@ -74,7 +74,7 @@ def recover(folder: Path, instance: str, now: Ns) -> Recovered:
                 continue
             if next(iter(RecordReader(view, start)), None) is None:
                 continue  # it had not begun, nor said what it had taken over itself
-            found = _Orders()
+            found = OrdersLeft()
             at = tail_start(view, start)
             for batch in _batches(path, view, start, min(start + HEAD_BYTES, at)):
                 found.take_groups(batch)
@@ -204,7 +204,7 @@ def _batches(path: Path, view: memoryview, start: int, end: int) -> Batches:
 # --- what became of each order -------------------------------------------------------------------
 
 
-class _Orders:
+class OrdersLeft:
     """The orders and groups of a life, followed through its records."""
 
     def __init__(self) -> None:

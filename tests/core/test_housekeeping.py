@@ -8,8 +8,8 @@ from daemon.core import events as e
 from daemon.core.commands import CancelOrder, Command, PlaceOrder, ProbeOrder, Reconcile
 from daemon.core.engine import Engine
 from daemon.core.housekeeping import DOUBTFUL_MAX, PROBE_AFTER
-from daemon.core.order_lists import ABSENT_AFTER
 from daemon.core.orders import Order
+from daemon.core.own_orders import ABSENT_AFTER
 from daemon.core.strategy import Target
 from daemon.core.units import SECOND, Ns
 from tests.core.worlds import NOW, TICKER, Scripted, reconciled, spec, trading

@@ -28,7 +28,7 @@ def test_place_amend_and_cancel_are_in_flight_when_their_commands_exist() -> Non
 
     def issue(proposal: ProposePlace | ProposeAmend | ProposeCancel) -> PlaceOrder | AmendOrder | CancelOrder:
         verdict = risk.approve(proposal, market(), account(), NOW)
-        assert not isinstance(verdict, str)
+        assert isinstance(verdict, Approved)
         return issuer.issue(verdict, None, NOW)
 
     placed = issue(ProposePlace(TICKER, "s", BUY))

@@ -143,9 +143,23 @@ def test_what_traded_before_anything_was_believed_is_awaited_from_nobody() -> No
     order = state.orders["kd-0-1"]
     assert ("resting", 400, 600) == (order.state, order.booked, order.exposed)
     done = (e.EndedOrder("id", "kd-0-1", TICKER, "executed", 1_000),)
+    assert state.ledger.cash is None  # lists lag: these may lack what the order has traded
+    state.apply(reconciled(T0 + 65 * SECOND, orders=(rests,)))
     assert state.ledger.cash is not None
     state.apply(reconciled(T0 + 70 * SECOND, doubtful=DOUBTFUL, ended=done))
     assert 600 == order.exposed
+
+
+def test_an_order_that_ended_before_anything_was_believed_blocks_no_start() -> None:
+    """The stream told its end and kept its fills: the lists that are adopted have them."""
+    state = State(SCHEMA, "kd-")
+    state.apply(e.OrderRecovered("kd-0-1", TICKER, "bid", 4_000, 1_000, "rest", None, T0, T0))
+    told = e.OrderUpdated("id", "kd-0-1", TICKER, "bid", 4_000, "executed", 1_000, 0, None, T0, T0)
+    state.apply(told)
+    assert ["kd-0-1"] == list(state.orders)
+    for at in (T0 + SECOND, T0 + 10 * SECOND, T0 + 11 * SECOND):
+        state.apply(reconciled(at))
+    assert ({}, True) == (state.orders, state.account.is_reconciled)
 
 
 def test_an_amend_of_unknown_outcome_stays_possible_until_it_can_no_longer_arrive(state: State) -> None:
