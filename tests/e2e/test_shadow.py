@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -102,8 +103,11 @@ async def _account_there(ready: dict[str, Any]) -> tuple[int, int, int, int]:
 
 
 def kept(folder: Path) -> KeptAccount:
-    """What the shadow account's file holds, looked at between two lives."""
-    store = ShadowStore(folder / "var/shadow/account.db")
+    """What the shadow account's file holds; of a copy, for looking ends what rested."""
+    copy = folder / "copy"
+    shutil.rmtree(copy, ignore_errors=True)
+    shutil.copytree(folder / "var/shadow", copy)
+    store = ShadowStore(copy / "account.db")
     try:
         found = store.load(0)
     finally:
@@ -154,6 +158,29 @@ def test_it_trades_on_paper_and_the_exchange_never_hears_of_it(tmp_path: Path, v
     assert 0 == asyncio.run(_writes_seen(venue)), "no request that could change anything"
     asyncio.run(_write_once(venue))
     assert 1 == asyncio.run(_writes_seen(venue)), "one that was sent would have been seen"
+    for journal in again.journals:
+        result = replayed(journal)
+        assert 0 == result.exit_code, result.output
+
+
+def test_a_killed_daemon_finds_its_paper_account(tmp_path: Path, venue: dict[str, Any]) -> None:
+    """Kill -9: nobody watched the books meanwhile, so what rested is over; all else is there."""
+    folder = tmp_path / "daemon"
+    config = shadow_config(folder, venue)
+    daemon = Daemon(config)
+    has_filled = b'kalshid_events_total{kind="fills"}'
+    daemon.wait_until(lambda: has_filled in fetch(config, "/metrics")[1], TRADES_WITHIN_S)
+    daemon.kill()
+    left = kept(folder)
+    again = Daemon(config, "--for", "10s")
+    assert 0 == again.wait(90), again.log[-4000:]
+    summary = again.summary
+    assert summary["reconciled"]
+    assert 0 == summary["reconcile_findings"]
+    assert 0 == summary["orders_open"]
+    found = kept(folder)
+    assert summary["cash"] == sum(found.cash.values()) / MONEY_ONE
+    assert {fill.trade_id for fill in left.fills} <= {fill.trade_id for fill in found.fills}
     for journal in again.journals:
         result = replayed(journal)
         assert 0 == result.exit_code, result.output
