@@ -76,6 +76,15 @@ class Venue:
 
         return asyncio.run(read())
 
+    def positions(self) -> dict[str, int]:
+        """What is held, as the exchange has it."""
+
+        async def read() -> dict[str, int]:
+            async with self._rest() as rest:
+                return {one.ticker: one.qty for one in await rest.positions() if one.qty}
+
+        return asyncio.run(read())
+
     def statuses(self) -> dict[str, str]:
         """All orders by client order id: resting, canceled or executed."""
 
@@ -272,6 +281,21 @@ def test_without_a_daemon_it_halts_and_resumes_too(
     assert lifted.returncode == exits.OK, lifted.stderr
     assert "it was only a test" in lifted.stderr
     assert not Latch(tmp_path / "var").is_set
+
+
+def test_flatten_closes_all_and_stays_halted(tmp_path: Path, venue: Venue, daemons: list[Daemon]) -> None:
+    """By orders that only reduce; what is flat stays flat, over a restart too."""
+    config = venue.config(tmp_path)
+    daemon = trading(config, venue, daemons)
+    daemon.wait_until(lambda: bool(venue.positions()), TRADES_WITHIN_S)
+    done = kalshid(config, "flatten", "--slippage-cents", "99")
+    assert done.returncode == exits.OK, done.stderr + daemon.log[-3000:]
+    time.sleep(1)
+    assert (venue.positions(), venue.ours()) == ({}, set())
+    assert is_in_phase(config, "halted")
+    assert Latch(tmp_path / "var").is_set
+    daemon.stop()
+    assert daemon.wait(60) == exits.OK, daemon.log[-4000:]
 
 
 def test_a_second_signal_leaves_at_once_and_says_what_rests(
