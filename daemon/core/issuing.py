@@ -41,9 +41,7 @@ def base36(number: int) -> str:
 class Issuer:
     """Makes the commands of one life."""
 
-    def __init__(
-        self, state: State, id_prefix: str, order_ttl: Ns, order_expiry: Ns | None = None
-    ) -> None:
+    def __init__(self, state: State, id_prefix: str, order_ttl: Ns, order_expiry: Ns | None = None) -> None:
         self._state = state
         self._id_prefix = id_prefix
         self._order_ttl = order_ttl

@@ -30,8 +30,8 @@ class Order:
 
     __slots__ = (
         "booked", "client_order_id", "expires_at", "filled", "has_arrived", "is_presumed", "is_probing",
-        "is_withdrawn", "order_id", "pending", "pending_expiry", "price", "probes", "purpose", "qty", "sent_at_latest", "side", "state",
-        "strategy", "style", "ticker", "touched_at",
+        "is_withdrawn", "order_id", "pending", "pending_expiry", "price", "probes", "purpose", "qty",
+        "sent_at_latest", "side", "state", "strategy", "style", "ticker", "touched_at",
     )  # fmt: skip
 
     def __init__(

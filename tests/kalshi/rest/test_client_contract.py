@@ -63,6 +63,8 @@ READS: dict[str, list[Call]] = {
     "event_candles": [lambda rest: rest.event_candles("S-1", "E-1", 0, 60, 1440)],
     "historical_candles": [lambda rest: rest.historical_candles("A-1", 0, 60, 1)],
     "balance": [lambda rest: rest.balance(2)],
+    "cash": [lambda rest: rest.cash()],
+    "cash_flows": [lambda rest: rest.cash_flows()],
     "cash_by_shard": [lambda rest: rest.cash_by_shard()],
     "positions": [lambda rest: rest.positions()],
     "settlements": [lambda rest: rest.settlements(1, 2, ticker="A-1")],
