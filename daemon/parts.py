@@ -22,7 +22,7 @@ from daemon.core.engine import Engine
 from daemon.core.pacer import Pacer
 from daemon.core.units import MILLISECOND, MONEY_ONE, SECOND, Ns
 from daemon.kalshi.auth import Signer
-from daemon.kalshi.costs import RECORDED, WriteCosts
+from daemon.kalshi.costs import WriteCosts
 from daemon.kalshi.rest import ReadingRest, Rest
 from daemon.kalshi.session import Session
 from daemon.kraken.rest import KrakenRest
@@ -65,7 +65,7 @@ class Outside(msgspec.Struct, frozen=True):
     reads: ReadGate | None
     """None in lockstep with a tape: its time stands still while anyone waits for tokens."""
     kraken: KrakenRest
-    costs: WriteCosts = RECORDED
+    costs: WriteCosts
     """What order requests take of `writes`, by the account's own list."""
     shadow: ShadowVenue | None = None
     """The account that is nowhere but here, and then `rest` can only read."""

@@ -21,7 +21,7 @@ import pytest
 from daemon.assembly import ModelRef, build_engine, setup_of
 from daemon.config import load_config
 from daemon.core import events as e
-from daemon.core.commands import AmendOrder, CancelOrder, Command, PlaceOrder
+from daemon.core.commands import AmendOrder, CancelOrder, Command, MakeOrderGroup, PlaceOrder
 from daemon.core.engine import Engine
 from daemon.core.units import MILLISECOND, MONEY_ONE, SECOND, Ns
 from daemon.kalshi.session import Session
@@ -47,6 +47,8 @@ class _Sink:
 
     def put(self, command: Command, offset: int | None = None) -> None:
         """Answer an order command; note the journal offset that must be on disk first."""
+        if isinstance(command, MakeOrderGroup):
+            self._inbox.put(e.OrderGroupTold(command.exchange_index, "group", False, self.now))
         if not isinstance(command, PlaceOrder | AmendOrder | CancelOrder):
             return
         self.offset = offset

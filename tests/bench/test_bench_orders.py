@@ -46,7 +46,7 @@ WARM = 60
 WANTED = 1.5
 Key: TypeAlias = ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey
 _PATH = "/trade-api/v2/portfolio/events/orders"
-CONFIG = "[risk]\norders_per_minute_max = 100000\n"
+CONFIG = "[orders]\ngroup_contracts_max = 0\n[risk]\norders_per_minute_max = 100000\n"
 
 
 class EachTick:

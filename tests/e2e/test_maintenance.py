@@ -18,6 +18,7 @@ from daemon.core.scorer import FeatureSchema
 from daemon.core.strategy import MarketView, Target, Wanted
 from daemon.core.units import HOUR, MILLISECOND, MINUTE, SECOND, Ns
 from daemon.kalshi.auth import Signer, load_private_key
+from daemon.kalshi.costs import RECORDED
 from daemon.kalshi.rest import Rest
 from daemon.kraken.rest import KrakenRest
 from daemon.parts import Outside, Parts
@@ -110,7 +111,7 @@ async def join(client: Client, folder: Path, stack: AsyncExitStack) -> Night:
     journal = Journal.create(folder / "journal", header)
     stack.callback(journal.close)
     inbox = Inbox()
-    outside = Outside(rest, Pacer(1_000, 1_000, 20), None, kraken)
+    outside = Outside(rest, Pacer(1_000, 1_000, 20), None, kraken, RECORDED)
     parts = Parts(config, engine, journal, outside, inbox=inbox, clock=clock, metrics=Metrics())
 
     def advance(now: Ns) -> None:
@@ -176,8 +177,10 @@ async def test_nothing_is_sent_around_a_maintenance_and_trading_goes_on_after_it
 
 
 async def test_practice_goes_on_through_a_thursday_night(tmp_path: Path) -> None:
-    """A sandbox without maintenance announces none, and our own order rests all the time."""
+    """A sandbox without maintenance announces none; our order rests all the time, its expiry moved on."""
     async with asyncio.timeout(120), night_of(tmp_path) as (night, start_at, _end_at):
         count = len(night.writes)
         await night.go_to(start_at + 10 * SECOND)
-        assert (1, count) == (night.resting, len(night.writes))
+        assert 1 == night.resting
+        # An amend is answered by 200, a new order by 201: ours is kept alive, and nothing else is sent.
+        assert {("POST", 200)} == {(method, status) for _, method, status in night.writes[count:]}

@@ -284,7 +284,7 @@ class VenueRig:
         self.metrics = Metrics()
         pacer = Pacer(limits.write.bucket_capacity, limits.write.refill_rate, config.orders.reserve_tokens)
         self.parts = Parts(
-            config, self.engine, journal, Outside(self.rest, pacer, gate, kraken),
+            config, self.engine, journal, Outside(self.rest, pacer, gate, kraken, costs.writes()),
             inbox=Inbox(), clock=clock, metrics=self.metrics,
         )  # fmt: skip
         address = Address(

@@ -173,7 +173,7 @@ def test_cancel_all_takes_every_resting_order() -> None:
 
 
 def test_only_a_smaller_count_keeps_the_queue_place() -> None:
-    """Less keeps the place; more, or another price, goes to the back."""
+    """Less, or nothing but another expiry, keeps the place; more, or another price, goes to the back."""
     exchange = exchange_of()
     first, second = placed(exchange, "a", "bid", 4000, 100), placed(exchange, "b", "bid", 4000, 100)
     book = exchange.markets[TICKER].book
@@ -182,6 +182,8 @@ def test_only_a_smaller_count_keeps_the_queue_place() -> None:
     assert order is not None
     assert other is not None
     assert (0, 60) == (book.ahead(order), book.ahead(other))
+    amended(exchange, first, 4000, 60, expires_at=T0 + MINUTE)
+    assert (0, 60, T0 + MINUTE) == (book.ahead(order), book.ahead(other), order.expires_at)
     amended(exchange, first, 4000, 120)
     assert (100, 0) == (book.ahead(order), book.ahead(other))
 
