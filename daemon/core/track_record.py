@@ -21,7 +21,7 @@ class TrackRecord:
         self._day = -1
         self._looked_at: Ns | None = None
         self._realized: Money | None = None
-        """The ledger's total when the positions were last looked at; None when they are to be taken as new."""
+        """The ledger's total when positions were last looked at; None when they are to be taken as new."""
         self._known: dict[str, tuple[Position, Money]] = {}
         """By market, its position and what that had earned after fees when it was last flat."""
         self.equity_at_start: Money | None = None
@@ -47,7 +47,7 @@ class TrackRecord:
         return 0 if self.equity_peak is None else max(0, self.equity_peak - equity)
 
     def forget_results(self) -> None:
-        """The venue's lists may have replaced our positions: what they earned by then is no result of ours."""
+        """The venue's lists may have replaced our positions: what those have earned is no result of ours."""
         self._realized = None
 
     def look_for_results(self) -> None:

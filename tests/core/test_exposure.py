@@ -15,7 +15,7 @@ from daemon.core.exposure import (
     marked_equity,
 )
 from daemon.core.state import State
-from daemon.core.units import MINUTE, MONEY_ONE
+from daemon.core.units import MINUTE, MONEY_ONE, BookSide
 from tests.core.worlds import CASH, NOW, TICKER, Scripted, snapshot, spec, trading
 
 EVENT = spec().event_ticker
@@ -23,7 +23,7 @@ HIGHER = f"{EVENT}-T110"
 
 
 def fill(
-    ticker: str, side: str = "bid", price: int = 6_000, qty: int = 100, trade: str = ""
+    ticker: str, side: BookSide = "bid", price: int = 6_000, qty: int = 100, trade: str = ""
 ) -> e.OrderFilled:
     """One of our fills: one contract at 60 cents."""
     return e.OrderFilled(
@@ -37,7 +37,7 @@ def fill(
         0,
         True,
         NOW,
-        None,  # type: ignore[arg-type]
+        None,
     )
 
 

@@ -11,7 +11,8 @@ from daemon.core.book import Book
 from daemon.core.breakers import RULES as BREAKERS
 from daemon.core.breakers import Opened
 from daemon.core.ledger import Position
-from daemon.core.orders import Order, OrderState, Proposal, ProposePlace
+from daemon.core.lifecycle import OrderState
+from daemon.core.orders import Order, Proposal, ProposePlace
 from daemon.core.risk import AccountRisk, Approved, FeedHealth, MarketRisk, Refusal, Refused, Risk
 from daemon.core.risk.limits import Limits
 from daemon.core.strategy import Target
