@@ -333,7 +333,6 @@ def _queue(
         requests_per_s_max=config.orders.requests_per_s_max * factor,
         in_flight_max=config.orders.in_flight_max,
         batch_max=config.orders.batch_max,
-        batch_max=config.orders.batch_max,
     )
 
 
