@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from daemon.config_tables import Markets
 from daemon.core.markets import Fees, MarketSpec
-from daemon.core.units import HOUR, MINUTE, PRICE_ONE, SECOND, Ns
+from daemon.core.units import DAY, HOUR, MINUTE, PRICE_ONE, SECOND, Ns
 from daemon.kalshi.bodies import Listing
 from daemon.shell.selection import (
     FAILURES_APART,
@@ -259,3 +259,20 @@ def test_it_leaves_after_so_many_failures_in_a_row_and_never_before(goods: list[
         in_a_row = 0 if is_good else in_a_row + 1
         is_watched = is_good or (is_watched and in_a_row < FAILURES_MAX)
         assert is_watched == (TICKER in subject.watched)
+
+
+def test_a_market_that_is_open_for_a_day_tells_its_volume_in_two_digits() -> None:
+    """Before that there is no day's volume; and not every contract traded is a new listing."""
+
+    def told(open_for: Ns, volume: int) -> Listing:
+        one = listing(volume_24h=volume)
+        return msgspec.structs.replace(one, spec=msgspec.structs.replace(one.spec, open_at=T0 - open_for))
+
+    subject = Selection(Filter())
+    (entered,) = subject.apply([told(DAY, 123_456)], T0).entered
+    assert entered.volume_day == 120_000
+    assert subject.apply([told(DAY, 129_999)], T0).changed == ()
+    (changed,) = subject.apply([told(DAY, 99)], T0).changed
+    assert changed.volume_day == 99
+    (entered,) = Selection(Filter()).apply([told(DAY - 1, 123_456)], T0).entered
+    assert entered.volume_day is None

@@ -17,12 +17,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from daemon.core import events as e
 from daemon.core.commands import AmendOrder, PlaceOrder
-from daemon.core.engine import Engine
+from daemon.core.engine import Engine, Slot
 from daemon.core.exposure import beyond, event_losses
 from daemon.core.orders import Order
 from daemon.core.strategy import MarketView, Target, Wanted
 from daemon.core.units import MILLISECOND, MONEY_ONE, PRICE_ONE, BookSide, Money, Ns, Qty
-from tests.core.worlds import CONFIG, LIMITS, NOW, T0, engine, reconciled, snapshot, spec
+from tests.core.worlds import CONFIG, LIMITS, NOW, SCHEMA, T0, reconciled, snapshot, spec
 
 LADDER, RACE, LONE = "KXBTC15M-L", "KXBTC15M-R", "KXBTC15M-S"
 STRIKES = {f"{LADDER}-{strike}": strike for strike in (100, 110, 120)}
@@ -68,10 +68,10 @@ ENDS: dict[str, tuple[dict[str, bool], ...]] = {
 class Wanting:
     """A strategy that wants in each market what the test says."""
 
-    name = "wanting"
     book_changed_max: Ns | None = None
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
+        self.name = name
         self.targets: dict[str, tuple[Target, ...]] = {}
 
     def wants(self, view: MarketView) -> Wanted:
@@ -91,8 +91,9 @@ class GateMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.strategy = Wanting()
-        self.subject: Engine = engine(self.strategy, msgspec.structs.replace(CONFIG, limits=TIGHT))
+        self.strategies = (Wanting("one"), Wanting("two"))
+        slots = [Slot(strategy, frozenset({"KXBTC15M"})) for strategy in self.strategies]
+        self.subject = Engine(msgspec.structs.replace(CONFIG, limits=TIGHT), slots, None, SCHEMA)
         self.now = NOW
         self.flows = dict.fromkeys(TICKERS, 0)
         """Cash that came from each market, as if every trade were one of YES; and the contracts held."""
@@ -162,10 +163,10 @@ class GateMachine(RuleBasedStateMachine):
 
     # --- what happens --------------------------------------------------------------------------
 
-    @rule(wanted=st.dictionaries(st.sampled_from(TICKERS), TARGETS, min_size=2))
-    def want(self, wanted: dict[str, tuple[Target, ...]]) -> None:
-        """The strategy changes its mind about some markets."""
-        self.strategy.targets |= wanted
+    @rule(who=st.integers(0, 1), wanted=st.dictionaries(st.sampled_from(TICKERS), TARGETS, min_size=2))
+    def want(self, who: int, wanted: dict[str, tuple[Target, ...]]) -> None:
+        """A strategy changes its mind about some markets."""
+        self.strategies[who].targets |= wanted
         self.decide()
 
     @precondition(lambda self: self.orders("placing"))
@@ -247,7 +248,8 @@ class GateMachine(RuleBasedStateMachine):
         """A market in which we hold something ends as its event does, before the event's others."""
         if ticker in self.settled or not self.held[ticker]:
             return
-        self.strategy.targets[ticker] = ()
+        for strategy in self.strategies:
+            strategy.targets[ticker] = ()
         for order in [o for o in self.subject.state.orders.values() if o.ticker == ticker]:
             name = order.client_order_id
             self.tell(

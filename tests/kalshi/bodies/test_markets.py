@@ -62,6 +62,43 @@ def test_a_strike_is_the_one_number_that_decides(
     assert strike == bodies.market_spec(market, SERIES, EVENT).strike
 
 
+@pytest.mark.parametrize(
+    ("strike_type", "floor", "cap", "expected"),
+    [
+        ("between", b"6", b"7.5", (6_000_000, 7_500_000)),
+        ("between", b"6", b"null", None),
+        ("between", b"8", b"7", None),
+        ("greater", b"6", b"7", None),
+    ],
+)
+def test_a_range_has_two_bounds_in_their_order(
+    strike_type: str, floor: bytes, cap: bytes, expected: tuple[int, int] | None
+) -> None:
+    """Of a `between` alone; one bound is none."""
+    market = msgspec.structs.replace(
+        MARKET, strike_type=strike_type, floor_strike=msgspec.Raw(floor), cap_strike=msgspec.Raw(cap)
+    )
+    assert expected == bodies.market_spec(market, SERIES, EVENT).strike_range
+
+
+@pytest.mark.parametrize(
+    ("is_exclusive", "collateral", "expected"),
+    [
+        (False, "", "unknown"),
+        (True, "", "exclusive"),
+        (False, "MECNET", "exclusive"),
+        (False, "DIRECNET", "ladder"),
+        (False, "NEWNET", "unknown"),
+    ],
+)
+def test_the_event_says_how_its_markets_hang_together(
+    is_exclusive: bool, collateral: str, expected: str
+) -> None:
+    """By its own word; a word that we don't know says nothing."""
+    event = msgspec.structs.replace(EVENT, mutually_exclusive=is_exclusive, collateral_return_type=collateral)
+    assert expected == bodies.market_spec(MARKET, SERIES, event).structure
+
+
 def test_an_override_of_the_event_beats_the_series() -> None:
     """The effective fee is the event's where it has one."""
     event = bodies.EventBody("E", "S", "quadratic_with_maker_fees", msgspec.Raw(b"0.5"))
