@@ -234,6 +234,29 @@ async def test_commands_are_on_file_before_they_are_queued(tmp_path: Path) -> No
         assert all(offset == joined.journal.end for offset in offsets)
 
 
+async def test_an_order_that_is_no_longer_wanted_is_taken_out_of_the_queue(tmp_path: Path) -> None:
+    """The book moves before the queue's consumer has looked: superseded, and never sent."""
+    async with rig(engine(AtBid()), tmp_path) as joined:
+        joined.pump.turn([*START, reconciled(T0 + 5 * SECOND)])
+        joined.at = T0 + 10 * SECOND
+        joined.pump.turn([e.FeedHeard("kalshi", joined.at), reconciled(joined.at)])
+        (order,) = [record for record in joined.records if isinstance(record, PlaceOrder)]
+        assert 1 == joined.queue.depth
+        joined.pump.turn([snapshot(joined.at, yes=((3_800, 40_000),))])
+        assert 0 == joined.queue.depth
+        dropped = e.OrderDropped("place", order.client_order_id, "superseded", joined.at)
+        assert dropped in await joined.inbox.drain(0)
+        assert [] == [request for request in joined.venue.requests if request.method == "POST"]
+
+
+async def test_an_order_group_is_asked_for_through_the_queue(tmp_path: Path) -> None:
+    """One queue, one consumer: what makes and changes groups leaves as orders do."""
+    config = msgspec.structs.replace(CONFIG, order_group_limit=200_000)
+    async with rig(engine(AtBid(), config), tmp_path) as joined:
+        joined.pump.turn(list(START))
+        assert {"probe": 1} == {name: depth for name, depth in joined.queue.depths.items() if depth}
+
+
 async def test_a_decision_without_commands_is_written_with_the_next_batch(tmp_path: Path) -> None:
     """Deciding nothing costs no write of its own; its instant is kept for the replay."""
     async with rig(engine(AtBid()), tmp_path) as joined:

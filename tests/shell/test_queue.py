@@ -206,6 +206,18 @@ async def test_drain_waits_for_the_answers_in_flight() -> None:
         assert await subject.queue.drain(0.0)
 
 
+async def test_drain_lets_what_waits_leave_first() -> None:
+    """The last decision's commands are sent too, as long as somebody sends, and within the time."""
+    async with rig(tokens=(40, 100, 20)) as subject:
+        subject.put(place(1), cancel(2))
+        assert await subject.queue.drain(10.0)
+        assert (0, 2) == (subject.queue.depth, len(subject.venue.requests))
+        subject.at += SECOND
+        subject.put(place(3), place(4), place(5))  # tokens for two of them
+        assert not await subject.queue.drain(0.05)
+        assert 1 == subject.queue.depth
+
+
 async def test_idle_means_that_nothing_but_time_is_missing() -> None:
     """A tape's clock stands until we are idle, so waiting for tokens is idle, and being able to go is not."""
     async with rig(tokens=(30, 10, 20)) as subject:
