@@ -318,6 +318,16 @@ class Beliefs(Ways):
                 assert price >= told.price if side == "bid" else price <= told.price
 
     @invariant()
+    def the_true_position_is_within_what_is_counted(self) -> None:
+        """What we hold and what our orders may still add reaches to the truth: the worst case is no less."""
+        if self.state.account.is_reconciled:
+            held = self.state.ledger.position_qty(TICKER)
+            stakes = [order.stake for order in self.state.orders.values()]
+            low = held - sum(qty for side, _, qty in stakes if side == "ask")
+            high = held + sum(qty for side, _, qty in stakes if side == "bid")
+            assert low <= self.exchange.accounts[US].qty(TICKER) <= high
+
+    @invariant()
     def no_order_exists_twice(self) -> None:
         """One id is one order at the exchange, whatever was sent again."""
         live = [order for order in self.exchange.markets[TICKER].book.orders() if order.account == US]
@@ -356,4 +366,4 @@ class Beliefs(Ways):
 
 
 TestBeliefs = Beliefs.TestCase
-TestBeliefs.settings = settings(max_examples=500, stateful_step_count=50, deadline=None)
+TestBeliefs.settings = settings(max_examples=1_000, stateful_step_count=60, deadline=None)
