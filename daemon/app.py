@@ -35,7 +35,7 @@ from daemon.kalshi.errors import BadKey, KeyRefused, VenueError
 from daemon.kalshi.rest import ReadingRest, Rest
 from daemon.kraken.rest import KrakenRest
 from daemon.live_guard import LiveRefused, check_start
-from daemon.parts import Outside, Parts, open_shadow
+from daemon.parts import Outside, Parts, open_shadow, open_store
 from daemon.scoring.registry import MODEL_FILE, LoadedModel, ModelRefused, load_model
 from daemon.shell.child import SandboxFailed
 from daemon.shell.clock import FollowedClock, SystemClock
@@ -53,6 +53,7 @@ from daemon.shell.recovery import recover
 from daemon.shell.samples import Sampler
 from daemon.shell.screen import Picture, Screen, picture
 from daemon.shell.shadow.store import ShadowStateRefused
+from daemon.shell.store import Recorder
 from daemon.shell.summary import print_summary, summarize, write_summary
 from daemon.shell.web import HaltPage, WebFailed, page_token, serve_web
 from daemon.venue import Address, RunOptions, find_venue
@@ -95,6 +96,7 @@ class App:
         self._clock: SystemClock | FollowedClock = SystemClock()
         self._started_at = time.monotonic()
         self._picture: Picture | None = None
+        self._recorder: Recorder | None = None
 
     async def run(self) -> int:
         """Run to the end and return the exit code; every foreseen failure says what it is."""
@@ -128,6 +130,8 @@ class App:
             lock = FolderLock.take(folder)
             stack.callback(lock.release)
             switch = self._kill_switch(stack)
+            # Closed after all that cancels orders has ended: that must not wait for a disk that hangs.
+            stack.callback(self._close_store)
             address = await find_venue(config, self._options, stack)
             if address.clock_ws_url is not None:
                 self._clock = await _followed(address.clock_ws_url)
@@ -153,6 +157,8 @@ class App:
             rest.gate = gate
             kraken = await stack.enter_async_context(KrakenRest(address.reference_rest_url))
             self._engine, self._journal = engine, journal
+            if self._options.tape is None:
+                self._recorder = open_store(config, engine, setup.model, costs, self._clock)
             shadow = open_shadow(config, rest, self._clock, self._inbox, stack)
             self._parts = Parts(
                 config,
@@ -163,6 +169,7 @@ class App:
                 clock=self._clock,
                 metrics=self._metrics,
                 switch=switch,
+                recorder=self._recorder,
             )
             self._ending = Ending(engine, self._parts.pump, now=self._clock.now, emit=self._inbox.put)
             await self._listen(switch, stack)
@@ -236,6 +243,8 @@ class App:
             gc.unfreeze()
         code = exits.OK if is_confirmed else exits.UNCONFIRMED
         self._tell_summary(code)
+        if self._recorder is not None:
+            self._recorder.end(self._ending.reason or "", code)
         return code
 
     def _follow(self, address: Address) -> Coroutine[None, None, None] | None:
@@ -331,9 +340,15 @@ class App:
         if self._options.summary_path is not None:
             write_summary(summary, self._options.summary_path)
 
-    def _observe(self, method: str, _path: str, status: int | None, seconds: float) -> None:
+    def _close_store(self) -> None:
+        if self._recorder is not None:
+            self._recorder.close()
+
+    def _observe(self, method: str, path: str, status: int | None, seconds: float) -> None:
         outcome = "failed" if status is None or status >= 500 else "refused" if status >= 400 else "ok"
         self._metrics.api_outcomes[outcome] += 1
+        if self._recorder is not None:
+            self._recorder.on_call(method, path, status, seconds)
         if method != "GET":
             self._metrics.orders_limited += status == 429
             self._metrics.order_request.observe(int(seconds * 1e9))

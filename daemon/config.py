@@ -29,6 +29,7 @@ from daemon.config_tables import (
     RiskLimits,
     Sandbox,
     Shadow,
+    StoreTable,
     StrategyTable,
     Table,
     Tickers,
@@ -70,6 +71,7 @@ class Config(Table, frozen=True):
     reference: ReferenceTable = ReferenceTable()
     audit: Audit = Audit()
     strategies: tuple[StrategyTable, ...] = ()
+    store: StoreTable = StoreTable()
     metrics: Metrics = Metrics()
     log: Log = Log()
 

@@ -196,6 +196,12 @@ class StrategyTable(msgspec.Struct, frozen=True):
     """So long before the close it leaves a market; None for the one of `[risk]`, or of slow strategies."""
 
 
+class StoreTable(Table, frozen=True):
+    """`[store]`: what happened, as SQL, for people and reports."""
+
+    calls_kept_days: Annotated[int, msgspec.Meta(ge=1, le=3_650)] = 30
+
+
 class Metrics(Table, frozen=True):
     """`[metrics]`: where Prometheus scrapes."""
 

@@ -9,10 +9,11 @@ import asyncio
 import random
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
+from importlib.metadata import version as installed_version
 
 import msgspec
 
-from daemon.assembly import PRIVATE_FEED
+from daemon.assembly import PRIVATE_FEED, ModelRef
 from daemon.config import Config
 from daemon.core import events as e
 from daemon.core.backoff import Backoff
@@ -20,9 +21,9 @@ from daemon.core.commands import Command
 from daemon.core.connections import FIRST_FEED
 from daemon.core.engine import Engine
 from daemon.core.pacer import Pacer
-from daemon.core.units import MILLISECOND, MONEY_ONE, SECOND, Ns
+from daemon.core.units import DAY, MILLISECOND, MONEY_ONE, SECOND, Ns
 from daemon.kalshi.auth import Signer
-from daemon.kalshi.costs import WriteCosts
+from daemon.kalshi.costs import Costs, WriteCosts
 from daemon.kalshi.rest import ReadingRest, Rest
 from daemon.kalshi.session import Session
 from daemon.kraken.rest import KrakenRest
@@ -34,6 +35,7 @@ from daemon.shell.clock import FollowedClock, SystemClock
 from daemon.shell.discovery import Discovery
 from daemon.shell.drop_copy import DropCopy
 from daemon.shell.feeds import Feeds
+from daemon.shell.golive import config_sha256, limits_sha256, strategy_runs
 from daemon.shell.journal import Journal
 from daemon.shell.kill_switch import KillSwitch
 from daemon.shell.latch import Latch
@@ -47,6 +49,8 @@ from daemon.shell.reference import SPACING_S, ReferenceSource
 from daemon.shell.samples import Sources
 from daemon.shell.settlements import Settlements
 from daemon.shell.shadow.venue import ShadowVenue
+from daemon.shell.store import STORE_NAME, Recorder
+from daemon.shell.store.rows import Run
 from daemon.shell.venue_status import VenueStatus
 from daemon.venue import Address
 
@@ -93,6 +97,7 @@ class Parts:
         clock: SystemClock | FollowedClock,
         metrics: Metrics,
         switch: KillSwitch | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
         """Build and join.
 
@@ -105,6 +110,7 @@ class Parts:
             clock: ours, or the tape's.
             metrics: what is counted.
             switch: the kill switch; None makes that of the configured state folder.
+            recorder: feeds the store; None where nothing is kept for reports.
         """
         self.switch = switch or KillSwitch(
             Latch(config.path(config.state_dir)), now=clock.now, emit=inbox.put
@@ -115,6 +121,7 @@ class Parts:
         self.gate = outside.reads
         self._engine = engine
         self._shadow = outside.shadow
+        self._recorder = recorder
         self._books_lost = 0
         is_followed = isinstance(clock, FollowedClock)
         rest, now, emit = outside.rest, clock.now, inbox.put
@@ -148,7 +155,7 @@ class Parts:
         self.sources = Sources(
             engine=engine, metrics=metrics, journal=journal, inbox=inbox, rest=rest, gate=self.gate,
             queue=self.queue, feeds=self.feeds, reference=self.reference, discovery=self.discovery,
-            backfill=self.backfill, audit=self.audit,
+            backfill=self.backfill, audit=self.audit, recorder=recorder,
         )  # fmt: skip
         """What the owner is told about."""
 
@@ -219,7 +226,7 @@ class Parts:
         )
         return self._engine.phase == "stopped" or (is_idle and self.pump.turns >= turn)
 
-    def _after_batch(self, events: list[e.Event], _commands: list[Command]) -> None:
+    def _after_batch(self, events: list[e.Event], commands: list[Command]) -> None:
         """Tell what the core has handled, and ask again for books that it found impossible."""
         if self._shadow is not None:
             self._shadow.on_batch(events)
@@ -228,6 +235,8 @@ class Parts:
         self.outcomes.on_batch(events)
         self.settlements.on_batch(events)
         self.status.on_batch(events)
+        if self._recorder is not None:
+            self._recorder.on_batch(events, commands)
         state = self._engine.state
         if state.counts["books_lost"] != self._books_lost:
             self._books_lost = state.counts["books_lost"]
@@ -264,6 +273,19 @@ def open_shadow(
     )
     stack.callback(shadow.close)
     return shadow
+
+
+def open_store(
+    config: Config, engine: Engine, model: ModelRef, costs: Costs, clock: SystemClock | FollowedClock
+) -> Recorder:
+    """Return what feeds the store of a run, its beginning written. Whoever opens it closes it."""
+    run = Run(
+        clock.now(), config.mode, installed_version("kalshid"),
+        msgspec.json.encode(strategy_runs(config.strategies)).decode(), model.sha256,
+        limits_sha256(engine.config.limits), config_sha256(config),
+    )  # fmt: skip
+    path, kept = config.path(config.state_dir) / STORE_NAME, config.store.calls_kept_days * DAY
+    return Recorder(path, engine, run, cost=costs.of, now=clock.now, kept=kept)
 
 
 def _feeds(config: Config, inbox: Inbox, clock: SystemClock | FollowedClock) -> Feeds:

@@ -193,6 +193,8 @@ FAMILIES: dict[str, Family] = {
     "kalshid_fees_dollars_total": Family("counter", "Fees paid since the start."),
     "kalshid_journal_bytes_total": Family("counter", "Bytes written to the journal."),
     "kalshid_journal_fsync_seconds": Family("gauge", "How long the last fdatasync took."),
+    "kalshid_store_failing": Family("gauge", "1 while nothing can be written to the store for reports."),
+    "kalshid_store_rows_total": Family("counter", "Rows for the store, written or lost.", ("outcome",)),
     "kalshid_inbox_depth": Family("gauge", "Events that wait for the core."),
 }
 

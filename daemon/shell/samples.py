@@ -28,6 +28,7 @@ from daemon.shell.metrics import OTHER, BoundedLabels, Metrics, Sample, dollars
 from daemon.shell.queue import OrderQueue
 from daemon.shell.read_gate import ReadGate
 from daemon.shell.reference import ReferenceSource
+from daemon.shell.store import Recorder
 
 Samples: TypeAlias = dict[str, Sample | None]
 
@@ -58,6 +59,8 @@ class Sources(msgspec.Struct, frozen=True):
     discovery: Discovery
     backfill: Backfill
     audit: Audit
+    recorder: Recorder | None = None
+    """None where nothing is kept for reports: on a tape."""
 
 
 class Sampler:
@@ -82,6 +85,7 @@ class Sampler:
             **_of_orders(sources),
             **_of_requests(sources, now),
             **_of_account(sources),
+            **_of_store(sources.recorder),
         }
 
     def _of_sessions(self) -> Samples:
@@ -212,7 +216,9 @@ def _of_breakers(engine: Engine) -> Samples:
     }
     return {
         "kalshid_breaker_state": states,
-        "kalshid_breaker_opened_total": {name: float(breakers.opened_total[name]) for name in breakers.rules},
+        "kalshid_breaker_opened_total": _floats(
+            (name, breakers.opened_total[name]) for name in breakers.rules
+        ),
     }
 
 
@@ -271,6 +277,13 @@ def _of_account(sources: Sources) -> Samples:
         "kalshid_journal_bytes_total": float(journal.bytes_total),
         "kalshid_journal_fsync_seconds": journal.sync_seconds_last,
         "kalshid_inbox_depth": float(len(sources.inbox)),
+    }
+
+
+def _of_store(recorder: Recorder | None) -> Samples:
+    return {
+        "kalshid_store_failing": None if recorder is None else float(recorder.failure is not None),
+        "kalshid_store_rows_total": None if recorder is None else _floats(recorder.rows.items()),
     }
 
 

@@ -28,6 +28,8 @@ from daemon.shell.queue import OrderQueue
 from daemon.shell.read_gate import ReadGate
 from daemon.shell.reference import ReferenceSource
 from daemon.shell.samples import Sources
+from daemon.shell.store import STORE_NAME, Recorder
+from daemon.shell.store.rows import Run
 from tests.core.worlds import T0
 from tests.shell.beliefs import LATER
 
@@ -54,6 +56,8 @@ def standing(subject: Engine, folder: Path, *, markets_per_connection: int = 400
         silence_s=15,
         markets_per_connection=markets_per_connection,
     )
+    run = Run(LATER, "sandbox", "0", "[]", "", "", "")
+    recorder = Recorder(folder / STORE_NAME, subject, run, cost=lambda _method, _path: 10, now=now)
     try:
         yield Sources(
             engine=subject,
@@ -78,6 +82,8 @@ def standing(subject: Engine, folder: Path, *, markets_per_connection: int = 400
             discovery=Discovery(rest, feeds, Markets(), now=now, emit=inbox.put),
             backfill=Backfill(rest, silence=15, now=now, emit=inbox.put, backlog=lambda: len(inbox)),
             audit=Audit(rest, subject.state.markets, every=30, now=now, emit=inbox.put),
+            recorder=recorder,
         )
     finally:
+        recorder.close()
         journal.close()

@@ -6,11 +6,14 @@ at its type. Nothing here changes anything that trades.
 
 from __future__ import annotations
 
-from collections import Counter, deque
-from collections.abc import Iterable, Sequence
+import heapq
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
+from typing import Any, TypeAlias
 
 from daemon.core import events as e
+from daemon.core.breakers import Opened
 from daemon.core.commands import (
     AmendOrder,
     CancelOrder,
@@ -23,27 +26,20 @@ from daemon.core.commands import (
 )
 from daemon.core.engine import Engine
 from daemon.core.exposure import event_losses, mark, marked_equity
-from daemon.core.fees import trade_fee
+from daemon.core.fees import charge, trade_fee
 from daemon.core.ledger import Paid
 from daemon.core.orders import Order
-from daemon.core.units import MINUTE, SECOND, Ns
+from daemon.core.units import MINUTE, PRICE_ONE, SECOND, Money, Ns
 from daemon.shell.store import rows as r
 
 MARKS: tuple[Ns, ...] = (SECOND, 10 * SECOND, 60 * SECOND)
 """How long after a fill the mid is looked at again."""
+LOOK_EVERY: Ns = SECOND
+"""How often breakers are looked at."""
 EQUITY_EVERY: Ns = 10 * SECOND
-_SEEN_MAX = 10_000
-_QUIET = frozenset({e.BookDeltaReceived, e.ReferencePriceReceived, e.FeedHeard, e.TradePrinted})
-"""Facts that concern no order, fill or person; nearly all are of these kinds."""
-_ANSWERS = (
-    e.OrderAccepted,
-    e.OrderRejected,
-    e.OrderUnknown,
-    e.OrderDropped,
-    e.OrderUpdated,
-    e.OrderRecovered,
-)
-_PAYOUTS = (e.MarketSettled, e.MarketDetermined, e.SettlementCorrected, e.SettlementsRead)
+_REMEMBERED = 10_000
+"""Fills, fees and payouts that are remembered; what is told again later is the store's to refuse."""
+_Taker: TypeAlias = Callable[[Any, list[r.Row]], None]
 
 
 class Projection:
@@ -54,60 +50,48 @@ class Projection:
         self._orders: dict[str, tuple[Order, str, int]] = {}
         """Orders that are not over, with the state and fill that were written."""
         self._seen: dict[tuple[str, str], None] = {}
-        self._due: deque[tuple[Ns, Ns, str, str, str]] = deque()
-        """Mark-outs to come: when, how long after its fill, the fill's two names, its market."""
+        self._rounded: dict[str, Money] = {}
+        """What rounding has cost an order so far, by its id: its next fee depends on it."""
+        self._due: list[tuple[Ns, Ns, str, str, str]] = []
+        """A heap of mark-outs to come: when, how long after its fill, the fill's two names, its market."""
         self._positions: dict[str, tuple[int, int, int, int]] = {}
         self._paid: dict[str, Paid] = {}
+        self._breakers: dict[tuple[str, str], str] = {}
         self._findings = 0
         self._noted = 0
-        self._refused: Counter[tuple[str, str, str]] = Counter()
-        self._minute: Ns = 0
+        self._refused: Counter[tuple[Ns, str, str, str]] = Counter()
+        """By the minute, the market, the strategy and the refusal's name."""
+        self._looked_at: Ns = 0
         self._equity_at: Ns = 0
+        self._takers: dict[type[Any], _Taker] = {
+            e.OrderAccepted: self._hear,
+            e.OrderRejected: self._hear,
+            e.OrderUnknown: self._hear,
+            e.OrderDropped: self._hear,
+            e.OrderUpdated: self._hear,
+            e.OrderRecovered: self._hear,
+            e.OrderFilled: self._fill_alone,
+            e.FillsRead: self._read,
+            e.AccountReconciled: self._read,
+            e.MarketSettled: self._settle,
+            e.MarketDetermined: self._settle,
+            e.SettlementCorrected: self._settle,
+            e.HaltRequested: self._ask,
+            e.ResumeRequested: self._ask,
+            e.FlattenRequested: self._ask,
+        }
+        """The kinds of facts that concern an order, money or a person; nearly all others are ticks."""
 
     def rows(self, events: Sequence[e.Event], commands: Sequence[Command], now: Ns) -> list[r.Row]:
         """Return what is new after one decision."""
         found: list[r.Row] = []
+        takers = self._takers
         for event in events:
-            if type(event) not in _QUIET:
-                self._take(event, found)
+            take = takers.get(type(event))
+            if take is not None:
+                take(event, found)
         for command in commands:
             self._order(command, found)
-        if self._engine.decisions.noted_total != self._noted:
-            self._count_refusals()
-        if self._due and self._due[0][0] <= now:
-            self._mark(now, found)
-        if now - self._equity_at >= EQUITY_EVERY:
-            self._keep_time(now, found)
-        return found
-
-    def close(self, now: Ns) -> list[r.Row]:
-        """Return what is left at the end of a run: the last equity, the minute's refusals."""
-        found: list[r.Row] = []
-        self._keep_time(now, found)
-        self._refusals(found)
-        return found
-
-    # --- facts ---------------------------------------------------------------------------------
-
-    def _take(self, event: e.Event, found: list[r.Row]) -> None:
-        told_by = type(event).__name__
-        if isinstance(event, _ANSWERS):
-            self._follow(event.client_order_id, told_by, event.received_at, found)
-        elif isinstance(event, e.OrderFilled):
-            self._fill(event, told_by, found)
-        elif isinstance(event, e.FillsRead | e.AccountReconciled):
-            for fill in event.fills:
-                self._fill(fill, told_by, found)
-            for client_order_id in [*self._orders, *self._engine.state.orders]:
-                self._follow(client_order_id, told_by, event.received_at, found)
-            self._move(self._engine.state.ledger.positions, event.received_at, found)
-        elif isinstance(
-            event, e.MarketSettled | e.MarketDetermined | e.SettlementCorrected | e.SettlementsRead
-        ):
-            self._settle(event.received_at, found)
-        elif isinstance(event, e.HaltRequested | e.ResumeRequested | e.FlattenRequested):
-            kind = {e.HaltRequested: "halt", e.ResumeRequested: "resume", e.FlattenRequested: "flatten"}
-            found.append(r.Halt(event.received_at, kind[type(event)], event.reason, event.by))
         log = self._engine.state.account.log
         if log.total != self._findings:
             found += [
@@ -115,6 +99,49 @@ class Projection:
                 for one in log.since(self._findings)
             ]
             self._findings = log.total
+        if self._engine.decisions.noted_total != self._noted:
+            self._count_refusals()
+        if self._due and self._due[0][0] <= now:
+            self._mark(now, found)
+        if now - self._looked_at >= LOOK_EVERY:
+            self._look(now, found)
+        return found
+
+    def close(self, now: Ns) -> list[r.Row]:
+        """Return what is left at the end of a run: the last equity, all refusals, breakers."""
+        found: list[r.Row] = []
+        self._look(now, found)
+        self._weigh(now, found)
+        self._tell_refusals(now + MINUTE, found)
+        return found
+
+    # --- facts ---------------------------------------------------------------------------------
+
+    def _hear(
+        self,
+        event: e.OrderAccepted
+        | e.OrderRejected
+        | e.OrderUnknown
+        | e.OrderDropped
+        | e.OrderUpdated
+        | e.OrderRecovered,
+        found: list[r.Row],
+    ) -> None:
+        self._follow(event.client_order_id, type(event).__name__, event.received_at, found)
+
+    def _read(self, event: e.FillsRead | e.AccountReconciled, found: list[r.Row]) -> None:
+        told_by = type(event).__name__
+        for fill in event.fills:
+            self._fill(fill, told_by, found)
+        for client_order_id in dict.fromkeys((*self._orders, *self._engine.state.orders)):
+            self._follow(client_order_id, told_by, event.received_at, found)
+        self._move(self._engine.state.ledger.positions, event.received_at, found)
+
+    def _ask(
+        self, event: e.HaltRequested | e.ResumeRequested | e.FlattenRequested, found: list[r.Row]
+    ) -> None:
+        kind = {e.HaltRequested: "halt", e.ResumeRequested: "resume", e.FlattenRequested: "flatten"}
+        found.append(r.Halt(event.received_at, kind[type(event)], event.reason, event.by))
 
     def _follow(self, client_order_id: str, told_by: str, at: Ns, found: list[r.Row]) -> None:
         """Write an order's state where it is another one now."""
@@ -133,47 +160,69 @@ class Projection:
         else:
             self._orders[client_order_id] = order, order.state, order.filled
 
+    # --- fills ---------------------------------------------------------------------------------
+
+    def _fill_alone(self, fill: e.OrderFilled, found: list[r.Row]) -> None:
+        self._fill(fill, "OrderFilled", found)
+
     def _fill(self, fill: e.OrderFilled, told_by: str, found: list[r.Row]) -> None:
         key = fill.trade_id, fill.order_id
         if key in self._seen:
             return
         self._seen[key] = None
-        if len(self._seen) > _SEEN_MAX:
-            del self._seen[next(iter(self._seen))]
-        state = self._engine.state
-        market = state.markets.get(fill.ticker)
-        predicted = None
-        if market is not None:
-            predicted = trade_fee(market.spec.fees, fill.price, fill.qty, is_taker=fill.is_taker)
+        _forget_oldest(self._seen)
         at = fill.received_at if fill.sent_at is None else fill.sent_at
         is_news = fill.received_at - at < MARKS[0]
         found.append(
             r.Fill(
                 at, fill.trade_id, fill.order_id, fill.client_order_id, fill.ticker, fill.side, fill.price,
-                fill.qty, fill.fee, predicted, int(fill.is_taker),
-                mark(state, fill.ticker) if is_news else None,
+                fill.qty, fill.fee, self._predict(fill), int(fill.is_taker),
+                mark(self._engine.state, fill.ticker) if is_news else None,
             )
         )  # fmt: skip
-        if is_news:
-            self._due.extend((at + after, after, *key, fill.ticker) for after in MARKS)
-            self._due = deque(sorted(self._due))
+        for after in MARKS:
+            # Of one that was told late the first ones are past: what the mid was then nobody knows.
+            if at + after >= fill.received_at:
+                heapq.heappush(self._due, (at + after, after, *key, fill.ticker))
         if fill.client_order_id is not None:
             self._follow(fill.client_order_id, told_by, fill.received_at, found)
+        self._pay(fill.ticker, fill.received_at, found)
         self._move((fill.ticker,), fill.received_at, found)
 
-    def _settle(self, at: Ns, found: list[r.Row]) -> None:
-        """Write the payouts that are new, or other ones than were written."""
-        paid = self._engine.state.ledger.paid
-        for ticker, payout in islice(reversed(paid.items()), 64):
-            if self._paid.get(ticker) != payout:
-                self._paid[ticker] = payout
-                if payout.qty:
-                    found.append(
-                        r.Settlement(at, ticker, payout.price, payout.qty, payout.revenue, payout.fees)
-                    )
-        if len(self._paid) > 2 * len(paid) + 64:
-            self._paid = {ticker: payout for ticker, payout in self._paid.items() if ticker in paid}
-        self._move(tuple(self._positions), at, found)
+    def _predict(self, fill: e.OrderFilled) -> Money | None:
+        """Return the fee that our own rule says, rounding included; None without the market's terms."""
+        market = self._engine.state.markets.get(fill.ticker)
+        if market is None:
+            return None
+        own_price = fill.price if fill.side == "bid" else PRICE_ONE - fill.price
+        fee = trade_fee(market.spec.fees, fill.price, fill.qty, is_taker=fill.is_taker)
+        accumulator = self._rounded.pop(fill.order_id, 0)
+        fee, self._rounded[fill.order_id] = charge(accumulator, -own_price * fill.qty, fee)
+        _forget_oldest(self._rounded)
+        return fee
+
+    def _mark(self, now: Ns, found: list[r.Row]) -> None:
+        while self._due and self._due[0][0] <= now:
+            _, after, trade_id, order_id, ticker = heapq.heappop(self._due)
+            found.append(r.Mark(now, trade_id, order_id, after, mark(self._engine.state, ticker)))
+
+    # --- positions and payouts -----------------------------------------------------------------
+
+    def _settle(
+        self, event: e.MarketSettled | e.MarketDetermined | e.SettlementCorrected, found: list[r.Row]
+    ) -> None:
+        self._pay(event.ticker, event.received_at, found)
+        self._move((event.ticker,), event.received_at, found)
+
+    def _pay(self, ticker: str, at: Ns, found: list[r.Row]) -> None:
+        """Write a market's payout where it is new, or another one than was written."""
+        paid = self._engine.state.ledger.paid.get(ticker)
+        if paid is None or not paid.qty or self._paid.get(ticker) == paid:
+            return
+        self._paid.pop(ticker, None)
+        self._paid[ticker] = paid
+        _forget_oldest(self._paid)
+        found.append(r.Settlement(at, ticker, paid.price, paid.qty, paid.revenue, paid.fees))
 
     def _move(self, tickers: Iterable[str], at: Ns, found: list[r.Row]) -> None:
         """Write the positions among these that have changed."""
@@ -194,19 +243,19 @@ class Projection:
             case PlaceOrder():
                 is_take = command.time_in_force != "good_till_canceled"
                 self._intend(command, "place", "take" if is_take else "rest", found)
-                self._follow(command.client_order_id, "decided", command.decided_at, found)
             case AmendOrder():
                 self._intend(command, "amend", "rest", found)
-                self._follow(command.client_order_id, "decided", command.decided_at, found)
             case CancelOrder() | ProbeOrder() | WithdrawOrder():
                 self._intend_other(command, found)
-                self._follow(command.client_order_id, "decided", command.decided_at, found)
             case LatchHalt():
                 found.append(r.Halt(command.decided_at, "latch", command.reason, command.by))
+                return
             case LiftHalt():
                 found.append(r.Halt(command.decided_at, "lift", command.reason, command.by))
+                return
             case _:
                 return
+        self._follow(command.client_order_id, "decided", command.decided_at, found)
 
     def _intend(self, command: PlaceOrder | AmendOrder, action: str, style: str, found: list[r.Row]) -> None:
         found.append(
@@ -232,29 +281,38 @@ class Projection:
 
     # --- what only time brings -----------------------------------------------------------------
 
-    def _mark(self, now: Ns, found: list[r.Row]) -> None:
-        while self._due and self._due[0][0] <= now:
-            _, after, trade_id, order_id, ticker = self._due.popleft()
-            found.append(r.Mark(now, trade_id, order_id, after, mark(self._engine.state, ticker)))
+    def _look(self, now: Ns, found: list[r.Row]) -> None:
+        """Write the breakers that changed, and from time to time the account and the refusals."""
+        self._looked_at = now
+        standing: dict[tuple[str, str], Opened] = {
+            (one.rule.name, one.key): one for one in self._engine.breakers.not_closed()
+        }
+        for (name, subject), one in standing.items():
+            if self._breakers.get((name, subject)) != one.state:
+                found.append(r.BreakerChange(now, name, subject, one.state, one.why))
+        closed = [key for key in self._breakers if key not in standing]
+        found += [r.BreakerChange(now, *key, "closed", "") for key in closed]
+        self._breakers = {key: one.state for key, one in standing.items()}
+        if now - self._equity_at >= EQUITY_EVERY:
+            self._weigh(now, found)
+            self._tell_refusals(now, found)
 
-    def _keep_time(self, now: Ns, found: list[r.Row]) -> None:
-        """Write the account's point, and the refusals of a minute that is over."""
+    def _weigh(self, now: Ns, found: list[r.Row]) -> None:
+        """Write the account's point."""
         state = self._engine.state
         self._equity_at = now
         equity, cash = marked_equity(state), state.ledger.cash
         if state.account.is_reconciled and equity is not None and cash is not None:
             worst = sum(event_losses(state).values())
             ledger = state.ledger
-            found.append(r.EquityPoint(now, cash, equity, worst, ledger.realized, ledger.fees))
-        minute = now // MINUTE * MINUTE
-        if minute != self._minute:
-            self._refusals(found)
-            self._minute = minute
+            found.append(
+                r.EquityPoint(now, cash, equity, worst, ledger.realized, ledger.fees, self._engine.phase)
+            )
 
-    def _refusals(self, found: list[r.Row]) -> None:
-        for (ticker, strategy, name), count in self._refused.items():
-            found.append(r.RefusalCount(self._minute, ticker, strategy, name, count))
-        self._refused.clear()
+    def _tell_refusals(self, now: Ns, found: list[r.Row]) -> None:
+        """Write the refusals of the minutes that are over."""
+        over = [key for key in self._refused if key[0] + MINUTE <= now]
+        found += [r.RefusalCount(*key, self._refused.pop(key)) for key in over]
 
     def _count_refusals(self) -> None:
         decisions = self._engine.decisions
@@ -263,4 +321,10 @@ class Projection:
         for decision in islice(reversed(decisions.last), new):
             if decision.outcome == "refused":
                 name = decision.reason.partition(":")[0]
-                self._refused[decision.ticker, decision.strategy, name] += 1
+                minute = decision.at // MINUTE * MINUTE
+                self._refused[minute, decision.ticker, decision.strategy, name] += 1
+
+
+def _forget_oldest(remembered: dict[Any, Any]) -> None:
+    if len(remembered) > _REMEMBERED:
+        del remembered[next(iter(remembered))]

@@ -18,7 +18,10 @@ class _Row(msgspec.Struct, frozen=True, gc=False):
 
 
 class Run(_Row, frozen=True):
-    """One life of the daemon, when it began. `limits_hash` and `strategies` say what may be compared."""
+    """One life of the daemon, when it began. The fingerprints say what may be compared with what.
+
+    `strategies` is a JSON list of the enabled ones, each with the fingerprint of its series and parameters.
+    """
 
     at: Ns
     mode: str
@@ -26,6 +29,7 @@ class Run(_Row, frozen=True):
     strategies: str
     model_sha256: str
     limits_hash: str
+    config_sha256: str
 
 
 class RunEnd(_Row, frozen=True):
@@ -37,7 +41,10 @@ class RunEnd(_Row, frozen=True):
 
 
 class ApiCall(_Row, frozen=True):
-    """One request to the venue. Never headers, bodies or signatures. `status` is NULL when no answer came."""
+    """One request to the venue. Never headers, bodies or signatures. `status` is NULL when no answer came.
+
+    `tokens` is by the venue's price list; NULL for a batch, which costs the sum of its orders.
+    """
 
     at: Ns
     method: str
@@ -77,7 +84,11 @@ class OrderChange(_Row, frozen=True):
 
 
 class Fill(_Row, frozen=True):
-    """One fill, once. `fee_predicted` is by our own fee rule; `mid` the book's then, NULL when one-sided."""
+    """One fill, once. `fee_predicted` is by our own fee rule, NULL where the market's is not known.
+
+    `price` is the YES price. `mid` is the book's when we heard of it; NULL when that had no two sides, or we
+    heard of it more than a second later.
+    """
 
     at: Ns
     trade_id: str
@@ -94,7 +105,10 @@ class Fill(_Row, frozen=True):
 
 
 class Mark(_Row, frozen=True):
-    """Where the mid stood some time after a fill: the mark-out. NULL when the book had no two sides."""
+    """Where the mid stood some time after a fill: the mark-out. `at` is when it was looked at.
+
+    NULL when the book had no two sides; the settlement price once that is known.
+    """
 
     at: Ns
     trade_id: str
@@ -104,7 +118,10 @@ class Mark(_Row, frozen=True):
 
 
 class Settlement(_Row, frozen=True):
-    """A position was paid out at `price` per YES contract. A correction is a row of its own."""
+    """A position was paid out at `price` per YES contract. A correction is a row of its own, and holds.
+
+    What was paid out while no daemon ran has none.
+    """
 
     at: Ns
     ticker: str
@@ -115,7 +132,7 @@ class Settlement(_Row, frozen=True):
 
 
 class PositionPoint(_Row, frozen=True):
-    """A position after it changed."""
+    """A position after it changed, and at the start of a run: signed YES contracts."""
 
     at: Ns
     ticker: str
@@ -126,7 +143,10 @@ class PositionPoint(_Row, frozen=True):
 
 
 class EquityPoint(_Row, frozen=True):
-    """The account: cash, equity at marks, and the most that it could lose from here."""
+    """The account every 10 s while it is reconciled: cash, equity at marks, the most that it could lose.
+
+    `realized` and `fees` are those of the run. `phase` says whether it traded.
+    """
 
     at: Ns
     cash: Money
@@ -134,6 +154,7 @@ class EquityPoint(_Row, frozen=True):
     worst_loss: Money
     realized: Money
     fees: Money
+    phase: str
 
 
 class Finding(_Row, frozen=True):
@@ -161,12 +182,22 @@ class RefusalCount(_Row, frozen=True):
 
 
 class Halt(_Row, frozen=True):
-    """A halt or a resumption (`kind`), by whom and why."""
+    """A halt asked for, latched or lifted, a resumption, a wish to be flat (`kind`), by whom and why."""
 
     at: Ns
     kind: str
     reason: str
     told_by: str
+
+
+class BreakerChange(_Row, frozen=True):
+    """A breaker opened, half opened or closed; `subject` is what it stops: a market, an event, ..."""
+
+    at: Ns
+    name: str
+    subject: str
+    state: str
+    reason: str
 
 
 Row: TypeAlias = (
@@ -183,6 +214,7 @@ Row: TypeAlias = (
     | Finding
     | RefusalCount
     | Halt
+    | BreakerChange
 )
 
 TABLES: dict[type[Row], str] = {
@@ -199,5 +231,6 @@ TABLES: dict[type[Row], str] = {
     Finding: "findings",
     RefusalCount: "refusals",
     Halt: "halts",
+    BreakerChange: "breakers",
 }
 """Which table keeps which row."""

@@ -72,7 +72,16 @@ CREATE TABLE halts (
 ) STRICT;
 """
 
-STEPS: tuple[str, ...] = (_FIRST,)
+_EVIDENCE = """
+ALTER TABLE runs ADD COLUMN config_sha256 TEXT NOT NULL DEFAULT '';
+ALTER TABLE equity ADD COLUMN phase TEXT NOT NULL DEFAULT '';
+CREATE TABLE breakers (
+  epoch INTEGER NOT NULL, at INTEGER NOT NULL, name TEXT NOT NULL, subject TEXT NOT NULL,
+  state TEXT NOT NULL, reason TEXT NOT NULL
+) STRICT;
+"""
+
+STEPS: tuple[str, ...] = (_FIRST, _EVIDENCE)
 """Each brings a file from its version to the next."""
 APPLICATION_ID = 0x6B616C73
 """`kals`: so that no other program's file is taken for ours."""
