@@ -9,6 +9,7 @@ import pytest
 
 from daemon.assembly import (
     ORDER_ID_PREFIX,
+    SLOW_CLOSE_GUARD,
     ModelRef,
     Setup,
     build_engine,
@@ -25,6 +26,7 @@ from strategies.fair_value import FairValue, Params
 from tests.scoring.model_folder import scorer
 
 ROOT = Path(__file__).parents[1]
+OFF = {"book_changed_max_ms": "off"}
 MODEL = ModelRef("strategies/models/toy/1", "toy", "1", "0" * 64)
 TEXT = """
 [orders]
@@ -140,3 +142,24 @@ def test_all_strategies_are_checked_and_all_problems_told() -> None:
     found = check_strategies("absent.toml", tables)
     assert ["margin", "edge", "magic"] == [problem.split(": ")[1].split(".")[-1] for problem in found]
     assert [] == check_strategies("absent.toml", tables[:1])
+
+
+@pytest.mark.parametrize(
+    ("params", "own", "expected"),
+    [({}, None, None), ({}, 60, 60 * SECOND), (OFF, None, SLOW_CLOSE_GUARD), (OFF, 60, 60 * SECOND)],
+)
+def test_a_slow_strategy_leaves_a_market_four_hours_before_its_close(
+    params: dict[str, str], own: int | None, expected: int | None
+) -> None:
+    """Unless its table says otherwise; a fast one has the limit that all have."""
+    table = StrategyTable("fair_value", True, ["KXBTC15M"], params, own)
+    setup = msgspec.structs.replace(setup_of(config(), MODEL, 1), strategies=(table,))
+    (slot,) = build_engine(setup, scorer()).slots
+    assert expected == slot.close_guard
+
+
+def test_a_models_expiry_is_the_engines() -> None:
+    """By its metadata; none is never."""
+    assert setup_of(config(), MODEL, 1).engine.model_expires_at is None
+    mortal = msgspec.structs.replace(MODEL, expires_at=7)
+    assert setup_of(config(), mortal, 1).engine.model_expires_at == 7

@@ -22,6 +22,14 @@ def test_what_stands_is_said_once_and_what_is_done_each_time() -> None:
     assert 4 == subject.noted_total
 
 
+def test_a_refusal_whose_figures_change_is_the_same_one() -> None:
+    """A limit that stays breached is told once; another limit anew."""
+    subject = Decisions()
+    assert 1 == noted(subject, "M", "refused", "position_limit: 310 of 300 contracts")
+    assert 1 == noted(subject, "M", "refused", "position_limit: 320 of 300 contracts")
+    assert 2 == noted(subject, "M", "refused", "cash_short: 3 of 2 dollars")
+
+
 def test_only_the_last_are_kept_and_all_are_counted() -> None:
     """However long we live, what is kept stays small."""
     subject = Decisions()

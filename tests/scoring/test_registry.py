@@ -134,6 +134,8 @@ def test_a_file_that_nobody_vouches_for_is_refused(folder: Path) -> None:
         ({"files": {}}, "files does not list model.txt"),
         ({"files": {MODEL_FILE: "0" * 64, "../x": "0" * 64}}, "sha256 is|not in this folder"),
         ({"feature_schema": []}, "feature_schema is empty"),
+        ({"expires_at": "next year"}, "Expected `str` matching regex"),
+        ({"expires_at": "2027-02-30T00:00:00Z"}, "expires_at: day"),
     ],
 )
 def test_wrong_metadata_is_refused(folder: Path, changes: dict[str, Any], message: str) -> None:
