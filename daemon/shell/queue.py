@@ -76,7 +76,7 @@ class OrderQueue:
         self._in_flight_max = in_flight_max
         self._requests: set[asyncio.Task[None]] = set()
         self._order_requests = 0
-        self._is_running = False
+        self._has_ended = False
         self._synced_end = -1
         """The offset up to which the disk is known to have everything."""
         self.sent_total = 0
@@ -124,7 +124,6 @@ class OrderQueue:
 
     async def run(self) -> None:
         """Send what is queued until cancelled. Cancellation leaves requests in flight to `drain`."""
-        self._is_running = True
         try:
             while True:
                 while not self._line.depth:
@@ -132,7 +131,7 @@ class OrderQueue:
                     await self._wake.wait()  # an answered request wakes us too, with nothing to send
                 await self._take_turn()
         finally:
-            self._is_running = False
+            self._has_ended = True
 
     async def drain(self, timeout_s: float) -> bool:
         """Wait until what waits was sent, if anybody sends it, and for the answers in flight.
@@ -142,7 +141,7 @@ class OrderQueue:
         """
         try:
             async with asyncio.timeout(timeout_s):
-                while self._requests or (self._line.depth and self._is_running):
+                while self._requests or (self._line.depth and not self._has_ended):
                     if self._requests:
                         await asyncio.wait(set(self._requests))
                     else:
