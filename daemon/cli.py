@@ -21,6 +21,7 @@ from daemon.assembly import ModelRef, Setup, build_engine, check_strategies
 from daemon.command_line import CONFIG_OPTION, die, load_or_die
 from daemon.config import Config, ConfigError
 from daemon.owner_commands import flatten, halt, resume
+from daemon.report_commands import report
 from daemon.scoring.lightgbm import LightGBMScorer
 from daemon.scoring.registry import MODEL_FILE, ModelRefused, load_model
 from daemon.shell import log
@@ -89,7 +90,7 @@ def main() -> None:
     """
 
 
-for command in (halt, resume, flatten):
+for command in (halt, resume, flatten, report):
     main.add_command(command)
 
 

@@ -21,8 +21,8 @@ from daemon.shell.journal import read_journal
 ROOT = Path(__file__).parents[1]
 GOLDEN = min((ROOT / "tests/golden").glob("*.journal"))
 COMMANDS = [
-    ["run"], ["check"], ["replay"], ["halt"], ["resume"], ["flatten"], ["sandbox"], ["lab"], ["lab", "tape"],
-    ["lab", "train-demo"],
+    ["run"], ["check"], ["replay"], ["halt"], ["resume"], ["flatten"], ["report"],
+    ["report", "golive"], ["sandbox"], ["lab"], ["lab", "tape"], ["lab", "train-demo"],
 ]  # fmt: skip
 
 

@@ -61,6 +61,8 @@ class GoLiveReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         fees_paid: what the venue charged.
         fees_predicted: what our fee rule says of the same fills.
         markouts: profit per contract in dollars some time after the fill, by that time ("10s", "60s", ...).
+        markout_fills: of how many fills each of these is.
+        days_missing: days between the first and the last one that don't count.
         pnl: of all days, fees taken off.
         pnl_worse_queue: the same under the worse queue rule; shadow's fills are by that rule already.
     """
@@ -82,6 +84,8 @@ class GoLiveReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     markouts: dict[str, float | None]
     pnl: Money
     pnl_worse_queue: Money | None
+    markout_fills: dict[str, int] = {}
+    days_missing: tuple[str, ...] = ()
 
 
 def _sha256(value: object) -> str:

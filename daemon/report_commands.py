@@ -1,0 +1,93 @@
+"""`kalshid report`: what was traded, told from the store."""
+
+from __future__ import annotations
+
+import time
+from importlib.metadata import version as installed_version
+from pathlib import Path
+
+import click
+import msgspec
+from rich.console import Console
+from rich.table import Table
+
+from daemon import exits
+from daemon.command_line import CONFIG_OPTION, die, load_or_die
+from daemon.core.units import MONEY_ONE, Money
+from daemon.live_guard import DAYS_MIN
+from daemon.scoring.registry import MODEL_FILE, ModelRefused, load_model
+from daemon.shell.golive import GoLiveReport, limits_sha256, strategy_runs, write_report
+from daemon.shell.store import STORE_NAME
+from daemon.shell.store.evidence import DAY_RULE, NoEvidence, Wanted, gather
+
+
+@click.group()
+def report() -> None:
+    """What was traded, from the store."""
+
+
+@report.command()
+@CONFIG_OPTION
+@click.option("--days", type=click.IntRange(1, 366), default=DAYS_MIN, show_default=True,
+              help="How many UTC days back; today comes on top.")  # fmt: skip
+@click.option("--json", "is_json", is_flag=True, help="Print the report as JSON.")
+def golive(config_path: Path, days: int, is_json: bool) -> None:
+    """Sum up days of demo or shadow, as the evidence that mode live asks for.
+
+    Counts the runs with this configuration's strategies, model and limits, and writes golive.json into the
+    state folder. Exits 65 when there is nothing that counts.
+    """
+    config = load_or_die(config_path)
+    try:
+        model = load_model(config.path(config.model.path))
+    except ModelRefused as error:
+        die(str(error), exits.CONFIG)
+    wanted = Wanted(
+        strategy_runs(config.strategies), model.metadata.files[MODEL_FILE], limits_sha256(config.limits())
+    )
+    folder = config.path(config.state_dir)
+    try:
+        found = gather(
+            folder / STORE_NAME, wanted, days=days, now=time.time_ns(), version=installed_version("kalshid")
+        )
+    except NoEvidence as error:
+        die(f"no evidence: {error}", exits.BAD_INPUT)
+    path = write_report(folder, found)
+    if is_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(found), indent=2))
+        return
+    Console().print(report_table(found))
+    click.echo(f"{DAY_RULE[0].upper()}{DAY_RULE[1:]}. Written: {path}")
+
+
+def report_table(found: GoLiveReport) -> Table:
+    """Return a report as a table for people: dollars, and mark-outs in cents per contract."""
+    table = Table(title=f"{found.mode}, {found.from_day} to {found.to_day}", show_header=False)
+    for run in found.strategies:
+        table.add_row(f"strategy {run.name}", run.sha256[:12])
+    table.add_row("model", found.model_sha256[:12])
+    table.add_row("limits", found.limits_sha256[:12])
+    table.add_row("days that count", f"{found.days} of {DAYS_MIN} needed")
+    table.add_row("days missing", ", ".join(found.days_missing) or "none")
+    table.add_row("fills", f"{found.fills:,}")
+    findings = ", ".join(f"{kind} {count}" for kind, count in found.findings.items())
+    table.add_row("findings", findings or "none")
+    table.add_row("fees paid", _dollars(found.fees_paid))
+    table.add_row("fees predicted", "unknown" if found.fees_predicted is None else _predicted(found))
+    for after, gained in found.markouts.items():
+        cents = "unknown" if gained is None else f"{100 * gained:+.2f}c a contract"
+        table.add_row(f"mark-out {after}", f"{cents}, {found.markout_fills.get(after, 0):,} fills")
+    table.add_row("P&L, fees off", _dollars(found.pnl))
+    worse = "unknown" if found.pnl_worse_queue is None else _dollars(found.pnl_worse_queue)
+    is_same = found.mode == "shadow"
+    table.add_row("P&L, worse queue", f"{worse} (the same rule)" if is_same else worse)
+    return table
+
+
+def _predicted(found: GoLiveReport) -> str:
+    assert found.fees_predicted is not None
+    return f"{_dollars(found.fees_predicted)}, off by {_dollars(found.fees_paid - found.fees_predicted)}"
+
+
+def _dollars(money: Money) -> str:
+    return f"{money / MONEY_ONE:+,.4f} $"
