@@ -38,6 +38,7 @@ ORDER_CASES: tuple[dict[str, Any], ...] = (
     {"kind": "lost_ack"},
     {"kind": "malformed_reply"},
     {"kind": "slow_reply", "ms": 1000},
+    {"kind": "late_request", "ms": 4000},
 )
 FAST = CONFIG.replace("[orders]", "") + "[orders]\nrequests_per_s_max = 200\nin_flight_max = 32\n"
 

@@ -41,6 +41,11 @@ NEVER_ARRIVED: tuple[dict[str, Any], ...] = (
     {"kind": "hang", "when": "before"},
     {"kind": "reset", "when": "before"},
 )
+LATE: tuple[dict[str, Any], ...] = (
+    {"kind": "late_request", "ms": 2_500},
+    {"kind": "late_request", "ms": 4_500},
+)
+"""Given up after 2 s, and probed for a second later: the order comes before its probe, or behind it."""
 RESET: dict[str, Any] = {"kind": "reset", "when": "after"}
 MARKETS = 11
 """Odd, so that others trade with our bids and asks in each; a round hits each market once."""
@@ -131,8 +136,8 @@ async def play(rig: VenueRig, witness: Witness, rules: list[dict[str, Any]], *, 
                 await asyncio.sleep(0.05)
     if deaf is not None:
         await rig.call("/faults/clear", id=deaf)
-    if any(rule["kind"] == "hang" for rule in rules):
-        await asyncio.sleep(2.2)  # what hangs is given up after 2 s
+    if any(rule["kind"] in ("hang", "late_request") for rule in rules):
+        await asyncio.sleep(2.2)  # what is not answered is given up after 2 s
     await rig.until(lambda: witness.is_clear, "every outcome is known", NEWS_WITHIN_S)
     await rig.until(lambda: rig.is_trading, "it trades again", NEWS_WITHIN_S)
 
@@ -233,8 +238,8 @@ async def without_an_answer(
 async def test_whether_an_order_arrived_is_soon_known(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], rounds: int
 ) -> None:
-    """Errors, half an answer or none, before or after the exchange took it: probes or lists tell which."""
-    rules = [{**rule, **PLACE} for rule in (*ARRIVED, *NEVER_ARRIVED)]
+    """Errors, half an answer or none, before or after it was taken, or taken late: probes or lists tell."""
+    rules = [{**rule, **PLACE} for rule in (*ARRIVED, *NEVER_ARRIVED, *LATE)]
     await without_an_answer(tmp_path, rounds, rules, monkeypatch, capsys)
 
 

@@ -88,6 +88,9 @@ FAULTS: Final[dict[str, Fault]] = {
     "reset": Fault("request", "the connection is reset (RST), `when` before or after", ("when",)),
     "lost_ack": Fault("request", "carried out, and the connection closed without an answer"),
     "slow_reply": Fault("request", "carried out at once, answered `ms` later", ("ms",), ("ms",)),
+    "late_request": Fault(
+        "request", "carried out `ms` late, also when nobody waits for the answer any more", ("ms",), ("ms",)
+    ),
     "malformed_reply": Fault("request", "carried out, and answered with half of the body"),
     "stale_read": Fault("request", "a GET shows what the same GET showed last time", method="GET"),
     "fill_after_cancel": Fault(

@@ -76,6 +76,10 @@ class RequestFaults:
                 await _gone(request)
             case "reset":
                 _reset(request)
+            case "late_request":
+                # The server doesn't give up a request whose client has gone: nor does a network.
+                await asyncio.sleep((rule.ms or 0) / 1000)
+                return None
             case "killed":
                 os.kill(os.getpid(), signal.SIGKILL)
             case _:

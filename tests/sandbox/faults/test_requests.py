@@ -86,6 +86,19 @@ async def test_the_answer_and_the_order(
         assert count + 1 == await resting(client)
 
 
+async def test_a_late_request_is_carried_out_when_nobody_waits_any_more(tmp_path: Path) -> None:
+    """The client has given up and asked for something else meanwhile: then it comes into force."""
+    async with asyncio.timeout(20), running(tmp_path, StillFlow) as client:
+        await client.admin("/markets", count=1)
+        rule = {"kind": "late_request", "ms": 2_500, "method": "POST", "next": 1}
+        await client.admin("/faults", path="*/portfolio/events/orders", **rule)
+        assert "timeout" == await placed(client)
+        assert 0 == await resting(client)
+        assert 201 == await placed(client)
+        while await resting(client) < 2:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+
+
 async def test_other_requests_are_spared(tmp_path: Path) -> None:
     """Of another market, path or method."""
     async with asyncio.timeout(20), running(tmp_path, StillFlow) as client:
