@@ -120,7 +120,7 @@ class Orders(Table, frozen=True):
     ttl_ms: Millis = 1_000
     requests_per_s_max: Annotated[int, msgspec.Meta(ge=1, le=1_000)] = 10
     in_flight_max: Annotated[int, msgspec.Meta(ge=1, le=64)] = 4
-    reserve_tokens: Annotated[int, msgspec.Meta(ge=2, le=10_000)] = 20
+    reserve_tokens: Annotated[int, msgspec.Meta(ge=10, le=10_000)] = 20
     batch_max: Annotated[int, msgspec.Meta(ge=1, le=100)] = 10
     expire_s: Annotated[int, msgspec.Meta(ge=10, le=86_400)] = 60
     group_contracts_max: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 2_000

@@ -112,8 +112,14 @@ class CancelOrder(_Command, frozen=True):
 
 
 class CancelAll(_Command, frozen=True):
-    """Take every resting order of the account out."""
+    """Take out all that is in one of our order groups, and let it take nothing more: trigger the group.
 
+    Also what arrives later, or of whose fate we know nothing. The owner's own orders are in no group of ours:
+    the venue's own cancel-all, which would take them out too, is never asked for.
+    """
+
+    exchange_index: int
+    order_group_id: str
     reason: str
     decided_at: Ns
 

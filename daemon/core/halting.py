@@ -76,6 +76,8 @@ class Halting:
             if halt == self._latched:
                 return []
             self._latched = halt
+            # What is on its way, or of unknown fate, is in the group too: it must not rest after a halt.
+            self._breakers.is_cancel_all_due = True
             return [] if state.halt_by == ON_DISK else [LatchHalt(*halt, now)]
         if self._latched is None:
             return []

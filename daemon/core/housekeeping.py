@@ -47,7 +47,12 @@ class Housekeeping:
         if self._breakers.is_cancel_all_due:
             self._breakers.is_cancel_all_due = False
             state.is_reading_due = True
-            commands.append(CancelAll("breaker opened", now))
+            reason = state.halt_reason or "breaker opened"
+            for shard, group_id in state.order_groups.ids.items():
+                if state.order_groups.is_triggered(shard):
+                    continue
+                state.order_groups.trigger(shard)
+                commands.append(CancelAll(shard, group_id, reason, now))
         is_asking = not self._breakers.is_answered or state.exchange.is_supposed(now)
         if is_asking and now - self._probed_at >= self._config.probe_every:
             self._probed_at = now

@@ -27,6 +27,8 @@ class OrderGroups:
         self._doubted: dict[int, None] = {}
         self._to_reset: dict[int, None] = {}
         self._newly_triggered: dict[int, None] = {}
+        self._emptied: dict[int, None] = {}
+        """Shards whose group we have asked to trigger ourselves."""
 
     def id_of(self, shard: int) -> str | None:
         """Return the id of a shard's group, whatever its state; None when there is none."""
@@ -49,7 +51,7 @@ class OrderGroups:
         return told is not None and told.order_group_id is not None and told.is_triggered
 
     def is_reset_due(self, shard: int) -> bool:
-        """Whether a person has resumed since the group was triggered."""
+        """Whether the group may take orders again: we triggered it, or a person has resumed since."""
         return shard in self._to_reset and self.is_triggered(shard)
 
     def open_id(self, shard: int) -> str | None:
@@ -70,6 +72,11 @@ class OrderGroups:
 
     # --- what changes them ----------------------------------------------------------------------
 
+    def trigger(self, shard: int) -> None:
+        """We ask the venue to trigger a group: that is no runaway. Whether it did has to be asked after."""
+        self._emptied[shard] = None
+        self._doubted[shard] = None
+
     def apply(self, event: e.OrderGroupTold) -> None:
         """Take in the venue's word. That of a request ends a doubt; the stream's, by id, changes what it says."""
         shard = event.exchange_index
@@ -85,8 +92,10 @@ class OrderGroups:
         was_triggered = self.is_triggered(shard) and self.id_of(shard) == event.order_group_id
         self._told[shard] = event
         if not event.is_triggered:
-            self._to_reset.pop(shard, None)
-            self._newly_triggered.pop(shard, None)
+            for notes in (self._to_reset, self._newly_triggered, self._emptied):
+                notes.pop(shard, None)
+        elif shard in self._emptied:
+            self._to_reset[shard] = None
         elif not was_triggered:
             self._newly_triggered[shard] = None
 
@@ -109,5 +118,5 @@ class OrderGroups:
 
     def _lose(self, shard: int, at: Ns) -> None:
         self._told[shard] = e.OrderGroupTold(shard, None, False, at)
-        for notes in (self._doubted, self._to_reset, self._newly_triggered):
+        for notes in (self._doubted, self._to_reset, self._newly_triggered, self._emptied):
             notes.pop(shard, None)

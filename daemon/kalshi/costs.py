@@ -28,7 +28,7 @@ class WriteCosts(msgspec.Struct, frozen=True, gc=False):
     """To make an order group, or to change one."""
 
 
-RECORDED = WriteCosts(place=10, amend=10, decrease=10, cancel=2, cancel_all=2)
+RECORDED = WriteCosts(place=10, amend=10, decrease=10, cancel=2, cancel_all=10)
 """What the list said on 25 September 2026, for whoever has not read it (sheet 5.2)."""
 
 
@@ -68,7 +68,7 @@ class Costs:
             amend=self.of("POST", f"{one}/amend"),
             decrease=self.of("POST", f"{one}/decrease"),
             cancel=self.of("DELETE", one),
-            cancel_all=self.of("DELETE", _ORDERS),
+            cancel_all=self.of("PUT", "/portfolio/order_groups/x/trigger"),
             group=self.of("POST", "/portfolio/order_groups/create"),
         )
 

@@ -43,9 +43,6 @@ class OrderWrites(Protocol):
     async def cancel(self, order: CancelOrder) -> OrderAccepted:
         """Take a resting order out."""
 
-    async def cancel_all(self) -> None:
-        """Take all resting orders of the account out."""
-
     async def place_many(self, orders: Sequence[PlaceOrder]) -> list[BatchOutcome]:
         """Send new orders in one request; return what came of each."""
 

@@ -76,9 +76,7 @@ class OrderRequests:
                 await self._ask("cancel", command, self._venue.cancel(command))
             case ProbeOrder():
                 await self._ask("probe", command, self._venue.probe(command))
-            case CancelAll():
-                await self._cancel_all()
-            case MakeOrderGroup() | ResetOrderGroup() | DropOrderGroup():
+            case MakeOrderGroup() | ResetOrderGroup() | DropOrderGroup() | CancelAll():
                 await self._ask_group(command)
             case _:
                 assert_never(command)
@@ -158,38 +156,27 @@ class OrderRequests:
             case _:
                 assert_never(outcome)
 
-    async def _cancel_all(self) -> None:
-        try:
-            await self._venue.cancel_all()
-        except Refused as error:
-            log.error("cancel_all.rejected", code=error.code, details=error.details)
-            self._emit(e.VenueAnswered("cancel_all", self._now()))
-        except Exception as error:  # noqa: BLE001 - whatever it was, the orders may still rest
-            self._note_limit(error)
-            self._emit(e.VenueFailed("cancel_all", repr(error), self._now()))
-        else:
-            self._emit(e.VenueAnswered("cancel_all", self._now()))
-
     # --- order groups ---------------------------------------------------------------------------
 
-    async def _ask_group(self, command: GroupCommand) -> None:
-        """Make, ask after, reset or drop a group. Unanswered, it is the core's to ask again."""
+    async def _ask_group(self, command: GroupCommand | CancelAll) -> None:
+        """Make, ask after, trigger, reset or drop a group. Unanswered, it is the core's to ask again."""
         shard = command.exchange_index
+        request = "cancel_all" if isinstance(command, CancelAll) else "order_group"
         try:
             told = await self._told_group(command)
         except Refused as error:
             log.warning("order_group.rejected", code=error.code, details=error.details)
             if error.code in _GONE:
                 self._emit(e.OrderGroupTold(shard, None, False, self._now()))
-            self._emit(e.VenueAnswered("order_group", self._now()))
+            self._emit(e.VenueAnswered(request, self._now()))
         except Exception as error:  # noqa: BLE001 - whatever it was, it may have happened: it is asked again
             self._note_limit(error)
-            self._emit(e.VenueFailed("order_group", repr(error), self._now()))
+            self._emit(e.VenueFailed(request, repr(error), self._now()))
         else:
             self._emit(told)
-            self._emit(e.VenueAnswered("order_group", self._now()))
+            self._emit(e.VenueAnswered(request, self._now()))
 
-    async def _told_group(self, command: GroupCommand) -> e.OrderGroupTold:
+    async def _told_group(self, command: GroupCommand | CancelAll) -> e.OrderGroupTold:
         venue, shard = self._venue, command.exchange_index
         match command:
             case MakeOrderGroup(order_group_id=None):
@@ -200,6 +187,9 @@ class OrderRequests:
                 await venue.limit_order_group(group_id, command.limit, exchange_index=shard)
                 is_triggered = await self._is_triggered(group_id)
                 return e.OrderGroupTold(shard, group_id, is_triggered, self._now())
+            case CancelAll(order_group_id=group_id):
+                await venue.trigger_order_group(group_id, exchange_index=shard)
+                return e.OrderGroupTold(shard, group_id, True, self._now())
             case ResetOrderGroup(order_group_id=group_id):
                 await venue.reset_order_group(group_id, exchange_index=shard)
                 return e.OrderGroupTold(shard, group_id, False, self._now())

@@ -60,9 +60,11 @@ def test_a_field_appended_with_a_default_reads_old_bytes() -> None:
     """What an older version wrote stays readable when a command grows at its end."""
 
     class Grown(msgspec.Struct, frozen=True, array_like=True, tag="CancelAll"):
+        exchange_index: int
+        order_group_id: str
         reason: str
         decided_at: int
         scope: str | None = None
 
-    old = msgspec.msgpack.encode(CancelAll("breaker opened", 7))
-    assert Grown("breaker opened", 7, None) == msgspec.msgpack.decode(old, type=Grown)
+    old = msgspec.msgpack.encode(CancelAll(2, "g", "breaker opened", 7))
+    assert Grown(2, "g", "breaker opened", 7, None) == msgspec.msgpack.decode(old, type=Grown)

@@ -164,15 +164,16 @@ def test_an_unknown_order_stops_its_market_and_asks_for_the_account() -> None:
     assert subject.refusals["order_unknown"] == 1
 
 
-def test_three_failures_cancel_all_and_probe_until_answered() -> None:
-    """The breaker opens, closes half, and closes."""
+def test_three_failures_empty_our_group_and_probe_until_answered() -> None:
+    """The breaker opens, closes half, and closes; what is in our group, of whatever fate, is taken out."""
     strategy = Scripted()
     subject = trading(strategy)
+    subject.handle(e.OrderGroupTold(2, "g-1", False, NOW))
     subject.decide(NOW)
     for _ in range(3):
         subject.handle(e.VenueFailed("place", "timeout", NOW))
     commands = subject.decide(NOW + 1)
-    assert [type(c) for c in commands[:2]] == [CancelAll, ProbeVenue]
+    assert commands[:2] == [CancelAll(2, "g-1", "breaker opened", NOW + 1), ProbeVenue(NOW + 1)]
     strategy.targets = (BUY,)
     assert orders(subject.decide(NOW + SECOND)) == []
     subject.handle(e.VenueAnswered("probe", NOW + SECOND))

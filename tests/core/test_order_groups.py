@@ -88,3 +88,21 @@ def test_what_is_not_ours_changes_nothing() -> None:
     subject.reject(GONE_CODE, None, T0)
     subject.reject("insufficient_balance", 2, T0)
     assert (None, (), {2: "g-1"}) == (subject.refusal(2), subject.take_newly_triggered(), subject.ids)
+
+
+def test_what_we_trigger_ourselves_is_no_runaway_and_is_reset_by_itself() -> None:
+    """Nothing enters until it is known whether it was triggered; the stream may say so before the answer."""
+    subject = groups(told())
+    subject.trigger(2)
+    assert (True, "no_order_group") == (subject.is_doubted(2), subject.refusal(2))
+    subject.apply(streamed(is_triggered=True))
+    assert () == subject.take_newly_triggered()
+    subject.apply(told(is_triggered=True))
+    assert ((), True, False) == (
+        subject.take_newly_triggered(),
+        subject.is_reset_due(2),
+        subject.is_doubted(2),
+    )
+    subject.apply(told())
+    subject.apply(streamed(is_triggered=True))
+    assert ("g-1",) == subject.take_newly_triggered(), "the next one is the venue's own doing"

@@ -92,7 +92,7 @@ async def _writes_seen(ready: dict[str, Any]) -> int:
 async def _write_once(ready: dict[str, Any]) -> None:
     signer = Signer(ready["key_id"], load_private_key(Path(ready["private_key_path"])))
     async with asyncio.timeout(30), Rest(ready["rest_url"], signer, SystemClock().now) as rest:
-        await rest.cancel_all()
+        await rest.create_order_group(1_000, exchange_index=0)
 
 
 async def _account_there(ready: dict[str, Any]) -> tuple[int, int, int, int]:

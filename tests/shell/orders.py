@@ -59,7 +59,7 @@ def probe(number: int) -> ProbeOrder:
     return ProbeOrder(f"kd-{number}", TICKER, "bid", 100, 100, 2, T0)
 
 
-CANCEL_ALL = CancelAll("breaker opened", T0)
+CANCEL_ALL = CancelAll(2, "g", "breaker opened", T0)
 
 
 async def until(happened: Callable[[], bool], within_s: float = 10.0) -> None:

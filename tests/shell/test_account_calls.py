@@ -15,7 +15,7 @@ def calls_of(protocol: type) -> set[str]:
 def test_kalshis_rest_and_the_shadow_account_are_asked_the_same() -> None:
     """One path: both have every call that the queue and the readers make."""
     calls = calls_of(AccountCalls)
-    assert {"place", "cancel_all", "positions", "fills"} <= calls
+    assert {"place", "cancel", "positions", "fills"} <= calls
     for kind in (Rest, ShadowVenue):
         assert set() == calls - set(dir(kind)), kind
 

@@ -80,7 +80,7 @@ except JournalFailed as error:
 
 def batch(number: int) -> list[Record]:
     """Return a turn's records: an event, the mark of the decision, a command."""
-    return [FeedHeard("kalshi", number), Decided(number), CancelAll("test", number)]
+    return [FeedHeard("kalshi", number), Decided(number), CancelAll(2, "g", "test", number)]
 
 
 def write(folder: Path, count: int) -> Path:

@@ -154,24 +154,25 @@ async def test_a_request_that_is_cancelled_under_way_is_an_unknown_outcome() -> 
     ("answer", "kind"),
     [
         (Answer(200, "{}"), e.VenueAnswered),
-        (Answer(204), e.VenueAnswered),
         (error(403, "forbidden"), e.VenueAnswered),
         (Answer(500, "oops"), e.VenueFailed),
         (Answer(failure="reset"), e.VenueFailed),
         (Answer(failure="hang"), e.VenueFailed),
     ],
-    ids=["200", "204", "403", "500", "reset", "hang"],
+    ids=["200", "403", "500", "reset", "hang"],
 )
 async def test_a_cancel_all_is_answered_or_failed(answer: Answer, kind: type[e.Event]) -> None:
-    """Its orders' ends come by the lists: the request itself is answered, yes or no, or it failed."""
+    """A yes tells that the group takes nothing more; its orders' ends come by stream and lists."""
     async with rig(timeout_s=0.3) as subject:
         subject.venue.otherwise = answer
         subject.put(CANCEL_ALL)
         await subject.idle()
-        (event,) = subject.events
+        *told, event = subject.events
         assert isinstance(event, kind)
         assert isinstance(event, e.VenueAnswered | e.VenueFailed)
         assert event.request == "cancel_all"
+        is_taken = answer.status == 200 and answer.failure is None
+        assert ([e.OrderGroupTold(2, "g", True, T0)] if is_taken else []) == told
 
 
 # --- the end -------------------------------------------------------------------------------------

@@ -139,8 +139,8 @@ async def test_cancels_leave_before_orders_that_were_queued_earlier() -> None:
         subject.put(place(1), place(2), cancel(7), place(3), CANCEL_ALL, cancel(8))
         await subject.idle()
         cancels = [name for name in subject.venue.names if not name.startswith("kd-")]
-        assert {"v-7", "all", "v-8"} <= {request.name for request in subject.venue.requests[:4]}
-        assert ["all", "v-7", "v-8"] == sorted(cancels)
+        assert {"v-7", "trigger", "v-8"} <= {request.name for request in subject.venue.requests[:4]}
+        assert ["trigger", "v-7", "v-8"] == sorted(cancels)
         orders = [name for name in subject.venue.names if name.startswith("kd-")]
         assert ["kd-1", "kd-2", "kd-3"] == orders
 
@@ -183,7 +183,7 @@ async def test_cancels_pass_though_orders_have_used_the_budget_up() -> None:
         assert "v-99" not in subject.venue.names
         # The bucket holds a cancel-all's tokens: it passes all that waits; time brings the others through.
         subject.put(CANCEL_ALL)
-        await until(lambda: "all" in subject.venue.names)
+        await until(lambda: "trigger" in subject.venue.names)
         assert "v-99" not in subject.venue.names
         subject.at += 4 * SECOND
         await until(lambda: "v-99" in subject.venue.names)

@@ -57,7 +57,7 @@ def command_of(kind: str, number: int, deadline: Ns) -> Queued:
         "reset": ResetOrderGroup(2, f"g-{number}", T0),
         "drop": DropOrderGroup(2, f"g-{number}", T0),
         "cancel": CancelOrder(f"kd-{number}", f"v-{number}", TICKER, 2, "r", T0),
-        "cancel_all": CancelAll(f"r-{number}", T0),
+        "cancel_all": CancelAll(2, "g", f"r-{number}", T0),
     }
     return by_kind[kind]
 

@@ -33,7 +33,7 @@ GOOD = Answer()
 
 
 class Request(msgspec.Struct, frozen=True):
-    """One request as it came in. `name` is the client order id, or the order's id, "all" or "batched"."""
+    """One request as it came in. `name`: the client order id, the order's id, a group's verb, or "batched"."""
 
     method: str
     path: str
@@ -84,8 +84,6 @@ class Venue:
         body = json.loads(content) if content else {}
         entries = [str(one.get("client_order_id") or one["order_id"]) for one in body.get("orders", ())]
         name = body.get("client_order_id") or request.path.rpartition("/")[2]
-        if request.method == "DELETE" and request.path == ORDERS:
-            name = "all"
         self.requests.append(Request(request.method, request.path, name, at, dict(request.query), entries))
         if request.method == "GET" and self.behave.get(name, self.otherwise) == GOOD:
             return await self._read(request)

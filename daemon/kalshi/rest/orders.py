@@ -101,10 +101,6 @@ class OrderCalls(WriteCalls):
         reply = await self._write("DELETE", f"{ORDERS}/{part(order.order_id)}", params)
         return self._answer(reply, partial(self._cancelled, order.client_order_id))
 
-    async def cancel_all(self) -> None:
-        """Take all resting orders of the account out; some placed within the next minute may go too."""
-        await self._write("DELETE", ORDERS)
-
     # --- batches --------------------------------------------------------------------------------
 
     async def place_many(self, orders: Sequence[PlaceOrder]) -> list[BatchOutcome]:

@@ -313,11 +313,6 @@ class ShadowExchange:
         found, told = self._exchange.cancel(ACCOUNT, order_id, self._now)
         return found, facts + told
 
-    def cancel_all(self, now: Ns) -> list[Fact]:
-        """Take all resting orders out."""
-        facts = self._exchange.advance(self._at(now))
-        return facts + self._exchange.cancel_all(ACCOUNT, self._now)[1]
-
     def _gather_cash(self, market: Market | None, now: Ns) -> list[Fact]:
         """Move what no order reserves to the shard of a market."""
         account, facts = self.account, list[Fact]()

@@ -190,12 +190,6 @@ class ShadowVenue(ShadowLists):
             await self._travel()
         return self._received(accepted)
 
-    async def cancel_all(self) -> None:
-        """Take all resting orders out."""
-        await self._travel()
-        self._take(self._shadow.cancel_all(self._now()))
-        await self._travel()
-
     async def place_many(self, orders: Sequence[PlaceOrder]) -> list[BatchOutcome]:
         """Send new orders in one request, as `Rest.place_many`."""
         await self._travel()

@@ -31,9 +31,9 @@ async def test_reads_pass_the_gate_and_writes_do_not() -> None:
         rest.gate = gate = _Gate()
         assert gate is rest.gate
         tell(venue, "/portfolio/positions", {"market_positions": [], "cursor": ""})
-        venue.answer("DELETE", "/portfolio/events/orders", 204, b"")
+        venue.answer("PUT", "/portfolio/order_groups/g/trigger", 200, b"{}")
         await rest.positions()
-        await rest.cancel_all()
+        await rest.trigger_order_group("g", exchange_index=2)
         path = "/portfolio/positions"
         assert [("in", path, None), ("out", path, 200)] == gate.seen
 
@@ -60,7 +60,7 @@ async def test_strange_answers_are_counted_by_shape() -> None:
 async def test_what_only_reads_has_no_write_and_sends_none() -> None:
     """Shadow's guarantee: no call of the class changes anything, and its connection lets only GETs out."""
     writes = {name for calls in (OrderCalls, GroupCalls) for name in vars(calls) if not name.startswith("_")}
-    assert {"place", "amend", "cancel", "cancel_all", "create_order_group"} <= writes
+    assert {"place", "amend", "cancel", "create_order_group"} <= writes
     assert set() == writes & {name for name in dir(ReadingRest) if not name.startswith("_")}
     assert writes <= set(dir(Rest))
     async with asyncio.timeout(10), serving() as venue:

@@ -91,7 +91,6 @@ WRITES: dict[str, list[Call]] = {
     "probe": [lambda rest: rest.probe(PROBE)],
     "amend": [lambda rest: rest.amend(AMEND)],
     "cancel": [lambda rest: rest.cancel(CANCEL)],
-    "cancel_all": [lambda rest: rest.cancel_all()],
     "decrease": [lambda rest: rest.decrease("o-1", to=100, ticker="KX-A", exchange_index=2)],
     "place_many": [lambda rest: rest.place_many([PLACE])],
     "cancel_many": [lambda rest: rest.cancel_many([CANCEL])],

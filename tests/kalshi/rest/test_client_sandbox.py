@@ -126,7 +126,7 @@ async def test_an_orders_life(tmp_path: Path) -> None:
 
 
 async def test_a_batch_of_orders(tmp_path: Path) -> None:
-    """Each has its own end, in order; what was placed can be taken out in one request, or all at once."""
+    """Each has its own end, in order; what was placed can be taken out in one request."""
     async with sandbox(tmp_path) as rest:
         yes, no, also = await rest.place_many([order("a"), order("b", price=3_505), order("c")])
         assert isinstance(yes, OrderAccepted)
@@ -139,7 +139,7 @@ async def test_a_batch_of_orders(tmp_path: Path) -> None:
         assert isinstance(done, OrderAccepted)
         assert 1_000 == done.reduced_by
         assert isinstance(gone, Refused)
-        await rest.cancel_all()
+        await rest.cancel_many([CancelOrder("c", also.order_id, OPEN, 2, "why", 0)])
         assert () == await rest.orders()
 
 

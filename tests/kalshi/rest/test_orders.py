@@ -38,11 +38,9 @@ async def test_a_cancel_names_shard_and_market() -> None:
     """The answer doesn't tell what was filled: None, not 0; it tells how much was taken out."""
     async with calling() as (venue, rest):
         tell(venue, f"{ORDERS}/o-1", GONE, "DELETE")
-        venue.answer("DELETE", ORDERS, 204, b"")
         expected = OrderAccepted("cancel", "id-1", "o-1", None, 0, NOW, 5 * MILLISECOND, 100)
         assert expected == await rest.cancel(CANCEL)
         assert asked(venue) == [f"{ORDERS}/o-1?exchange_index=2&market_ticker=KX-A"]
-        await rest.cancel_all()
 
 
 async def test_a_decrease_says_what_shall_be_left() -> None:

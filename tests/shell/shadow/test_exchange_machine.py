@@ -43,7 +43,9 @@ def take(paper: Paper, kind: str, side: str, price: Price, size: Qty) -> None:
         case "lost":
             paper.hear(e.BookLost(TICKER, "gap", NOW), snapshot())
         case _:
-            paper.shadow.cancel_all(NOW)
+            book = paper.shadow.exchange.markets[TICKER].book
+            for order in list(book.orders()):
+                paper.shadow.cancel(order.order_id, NOW)
 
 
 @given(STEPS, st.sampled_from([0, 2_500, 10_000]))

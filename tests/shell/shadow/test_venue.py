@@ -130,7 +130,7 @@ async def test_orders_are_changed_and_batched_as_at_the_venue(tmp_path: Path) ->
         gone, kept = await venue.cancel_many([cancel_command(first.order_id), cancel_command("none")])
         assert isinstance(gone, e.OrderAccepted)
         assert isinstance(kept, Refused)
-        await venue.cancel_all()
+        await venue.cancel_many([cancel_command(second.order_id)])
         assert () == await venue.orders()
         assert {first.order_id, second.order_id} == {
             order.order_id for order in await venue.ended_orders(TICKER)
@@ -171,7 +171,6 @@ async def test_nothing_of_it_reaches_the_venue_but_a_question(tmp_path: Path) ->
         real.answer("GET", "/exchange/status", 200, b'{"exchange_active": true, "trading_active": true}')
         async with paper(tmp_path, 0, real.url) as (venue, _):
             await venue.place(place_command(price=4_200))
-            await venue.cancel_all()
             await venue.create_order_group(QTY_ONE, exchange_index=2)
             await venue.orders()
             assert [] == real.requests
