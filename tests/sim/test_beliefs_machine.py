@@ -28,10 +28,11 @@ from tests.sim.ways import OTHERS, SHARD, US, Ways
 SIDES: st.SearchStrategy[BookSide] = st.sampled_from(["bid", "ask"])
 PRICES = st.sampled_from([3_900, 4_000, 4_100, 4_200])
 QTYS = st.integers(1, 500)
+WORST: tuple[tuple[BookSide, int], ...] = (("bid", 9_900), ("ask", 100))
 SIGNATURE_VALID = 30 * SECOND
 DELAY_MAX = SECOND
 """The longest way of a reply or a message of the stream, and the most that the lists lag."""
-FATES = st.sampled_from(["told", "lost", "never", "late"])
+FATES = st.sampled_from(["told", "told", "told", "lost", "never", "late"])
 
 
 class Beliefs(Ways):
@@ -168,8 +169,18 @@ class Beliefs(Ways):
                 )
             )
 
-    @rule(is_told=st.booleans())
-    def the_market_is_activated_again(self, is_told: bool) -> None:
+    @rule(trouble=st.sampled_from(["reactivated", "reactivated untold", "cut", "crash", "slow crash"]))
+    def trouble_comes(self, trouble: str) -> None:
+        """One rule for all that makes us doubt the account: most steps shall be taken while we believe it."""
+        match trouble:
+            case "cut":
+                self.the_stream_breaks_off()
+            case "crash" | "slow crash":
+                self.the_daemon_crashes(1 if trouble == "crash" else 5)
+            case _:
+                self.the_market_is_activated_again(is_told=trouble == "reactivated")
+
+    def the_market_is_activated_again(self, *, is_told: bool) -> None:
         """Whatever rested is gone, and the private stream may keep that from us."""
         facts = [*self.exchange.deactivate(TICKER, self.now), *self.exchange.activate(TICKER, self.now)]
         if is_told:
@@ -187,6 +198,14 @@ class Beliefs(Ways):
         """Others rest orders or take ours."""
         self.tell(self.exchange.place(NewOrder(OTHERS, TICKER, side, price, qty), self.now)[1])
 
+    @precondition(lambda self: self.ours("resting"))
+    @rule()
+    def others_take_all(self) -> None:
+        """Whatever of ours rests trades whole, perhaps before a request of ours for it arrives."""
+        for side, price in WORST:
+            request = NewOrder(OTHERS, TICKER, side, price, 100_000, "immediate_or_cancel")
+            self.tell(self.exchange.place(request, self.now)[1])
+
     @precondition(lambda self: self.replies)
     @rule(index=st.integers(0, 10))
     def reply_comes(self, index: int) -> None:
@@ -202,15 +221,12 @@ class Beliefs(Ways):
             self.told_fills.append(event)
         self.take(event)
 
-    @precondition(lambda self: self.stream)
-    @rule()
     def the_stream_breaks_off(self) -> None:
         """What was on its way is lost, and what comes from here on is told again."""
         self.stream.clear()
         self.apply(e.FeedDropped("kalshi", "cut", self.now))
         self.apply(e.FeedConnected("kalshi", self.now))
 
-    @rule(seconds=st.sampled_from([1, 5]))
     def the_daemon_crashes(self, seconds: int) -> None:
         """All beliefs, answers and messages are lost; requests on their way are not, nor is the journal."""
         self.stream.clear()
