@@ -107,6 +107,11 @@ def migrate(database: sqlite3.Connection) -> int:
         raise SchemaUnknown(f"version {found}; this program knows versions up to {len(STEPS)}")
     for version in range(found, len(STEPS)):
         script = f"BEGIN IMMEDIATE;\n{STEPS[version]}\nPRAGMA user_version = {version + 1};\n"
-        database.executescript(f"{script}PRAGMA application_id = {APPLICATION_ID};\nCOMMIT;")
+        try:
+            database.executescript(f"{script}PRAGMA application_id = {APPLICATION_ID};\nCOMMIT;")
+        except sqlite3.Error:
+            if database.in_transaction:
+                database.execute("ROLLBACK")
+            raise
     assert isinstance(found, int)
     return found

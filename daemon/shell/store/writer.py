@@ -28,7 +28,9 @@ WAITING_MAX = 50_000
 """Rows that may wait: minutes of a busy day."""
 KEPT: Ns = 30 * DAY
 """What is many and of little use later, calls and refusals, is kept so long unless told otherwise."""
-CLOSE_WITHIN_S = 5.0
+BUSY_S = 5.0
+"""How long the thread waits for whoever holds the file."""
+CLOSE_WITHIN_S = 10.0
 """How long the end of a run waits for the disk."""
 _SHORT_LIVED = ("api_calls", "refusals")
 _DELETED_AT_ONCE = 5_000
@@ -185,7 +187,7 @@ class Store:
 def _open(path: Path) -> sqlite3.Connection:
     """Return the file as a store of the newest version, its owner's alone."""
     os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-    database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=5.0)
+    database = sqlite3.connect(path, isolation_level=None, check_same_thread=False, timeout=BUSY_S)
     try:
         migrate(database)  # before anything is set: another program's file stays as it is
         path.chmod(0o600)

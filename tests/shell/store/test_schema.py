@@ -74,3 +74,28 @@ def test_a_newer_version_is_refused(database: sqlite3.Connection) -> None:
     database.execute(f"PRAGMA user_version = {len(STEPS) + 1}")
     with pytest.raises(SchemaUnknown, match=f"version {len(STEPS) + 1}"):
         migrate(database)
+
+
+def test_what_the_first_version_kept_is_kept(database: sqlite3.Connection) -> None:
+    """An owner's history survives the steps; what was not known then says so."""
+    database.executescript(STEPS[0])
+    database.execute("PRAGMA user_version = 1")
+    database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    database.execute("INSERT INTO runs VALUES (7, 1, 'demo', '0.1.0', '[]', 'm', 'l')")
+    database.execute("INSERT INTO equity VALUES (7, 1, 2, 3, 4, 5, 6)")
+    assert 1 == migrate(database)
+    assert [(7, 1, "demo", "0.1.0", "[]", "m", "l", "")] == database.execute("SELECT * FROM runs").fetchall()
+    assert [(7, 1, 2, 3, 4, 5, 6, "")] == database.execute("SELECT * FROM equity").fetchall()
+
+
+def test_a_step_that_fails_changes_nothing(
+    database: sqlite3.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half a step would be a version that nobody knows."""
+    migrate(database)
+    before = schema(database)
+    broken = (*STEPS, "CREATE TABLE another (x) STRICT; CREATE TABLE nonsense (")
+    monkeypatch.setattr("daemon.shell.store.schema.STEPS", broken)
+    with pytest.raises(sqlite3.Error):
+        migrate(database)
+    assert (before, len(STEPS)) == (schema(database), database.execute("PRAGMA user_version").fetchone()[0])

@@ -98,6 +98,51 @@ def test_a_row_that_the_disk_refuses_is_counted_and_the_next_ones_are_written(
     assert (1, 1) == (store.lost_total, len(rows_of(store.path, "halts")))
 
 
+def test_one_wrong_row_costs_no_other(tmp_path: Path) -> None:
+    """A transaction holds a second of a run: one row in it that can't be kept is lost alone."""
+    store = Store(tmp_path / "store.sqlite", 1)
+    wrong: Row = Halt("no instant", "halt", "because", "cli")  # type: ignore[arg-type]
+    store.put([halt(1), wrong, halt(1 << 64), halt(2)])
+    store.close()
+    assert (2, 2) == (store.written_total, store.lost_total)
+    assert [1, 2] == [row[1] for row in rows_of(store.path, "halts")]
+
+
+def test_what_a_person_holds_up_waits_and_is_written_then(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody's open transaction in another program costs time and no row; whoever puts never waits."""
+    monkeypatch.setattr("daemon.shell.store.writer.BUSY_S", 0.05)
+    monkeypatch.setattr("daemon.shell.store.writer.FLUSH_S", 0.01)
+    store = Store(tmp_path / "store.sqlite", 1)
+    person = sqlite3.connect(store.path, isolation_level=None)
+    person.execute("BEGIN IMMEDIATE")
+    store.put([halt(1)])
+    ends_at = time.monotonic() + WITHIN_S
+    while store.failure is None:
+        assert time.monotonic() < ends_at
+        time.sleep(0.01)
+    store.put([halt(2)])
+    person.execute("COMMIT")
+    person.close()
+    until_written(store, 2)
+    assert (None, 0) == (store.failure, store.lost_total)
+    store.close()
+    assert [1, 2] == [row[1] for row in rows_of(store.path, "halts")]
+
+
+def test_a_disk_that_hangs_does_not_hold_up_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A daemon that is told to stop stops; what was not written is known as lost."""
+    monkeypatch.setattr("daemon.shell.store.writer.BUSY_S", 0.05)
+    store = Store(tmp_path / "store.sqlite", 1)
+    person = sqlite3.connect(store.path, isolation_level=None)
+    person.execute("BEGIN IMMEDIATE")
+    store.put([halt(1)])
+    store.close()
+    person.close()
+    assert (0, 1) == (store.written_total, store.lost_total)
+
+
 def test_a_reader_in_the_middle_of_its_reading_holds_nobody_up(tmp_path: Path) -> None:
     """A report that takes minutes doesn't stop the writer."""
     store = Store(tmp_path / "store.sqlite", 1)

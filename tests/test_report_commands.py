@@ -1,0 +1,86 @@
+"""`kalshid report`: from a store to golive.json, and what it says when there is nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import pytest
+from click.testing import CliRunner, Result
+
+from daemon import exits
+from daemon.cli import main
+from daemon.config import Config, load_config
+from daemon.live_guard import evidence_refusals
+from daemon.scoring.registry import MODEL_FILE, load_model
+from daemon.shell.golive import GoLiveReport, limits_sha256, read_report, strategy_runs
+from daemon.shell.store import STORE_NAME, Store
+from daemon.shell.store import rows as r
+from tests.e2e.daemon_process import write_config
+from tests.shell.store.test_evidence import DAY_0, fill, hours
+
+
+def golive(config: Path, *words: str) -> Result:
+    """Run the command."""
+    return CliRunner().invoke(main, ["report", "golive", "--config", str(config), *words])
+
+
+def model_sha256(config: Config) -> str:
+    """The fingerprint of the configured model."""
+    return load_model(config.path(config.model.path)).metadata.files[MODEL_FILE]
+
+
+def live_through(path: Path, days: int) -> None:
+    """Leave a store of so many days of demo with a configuration."""
+    config = load_config(path)
+    run = r.Run(
+        DAY_0, "demo", "0", msgspec.json.encode(strategy_runs(config.strategies)).decode(),
+        model_sha256(config), limits_sha256(config.limits()), "c",
+    )  # fmt: skip
+    folder = config.path(config.state_dir)
+    folder.mkdir()
+    store = Store(folder / STORE_NAME, 1)
+    store.put([run])
+    for day in range(days):
+        store.put([*hours(day), *fill(f"{day}", DAY_0 + day * 86_400_000_000_000)])
+    store.close()
+
+
+def test_fourteen_days_of_paper_are_evidence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the command writes is what the guard before real money reads, and it has nothing against it."""
+    path = write_config(tmp_path)
+    live_through(path, 14)
+    # Days are counted back from now: the test's lie long ago.
+    result = golive(path, "--days", "366")
+    assert exits.BAD_INPUT == result.exit_code
+    monkeypatch.setattr("time.time_ns", lambda: DAY_0 + 14 * 86_400_000_000_000)
+    result = golive(path, "--json")
+    assert exits.OK == result.exit_code, result.output
+    config = load_config(path)
+    written = read_report(config.path(config.state_dir))
+    assert written == msgspec.json.decode(result.stdout, type=GoLiveReport)
+    assert (14, 14, "demo") == (written.days, written.fills, written.mode)
+    assert [] == evidence_refusals(config, model_sha256(config))
+
+
+def test_the_table_says_the_rule_and_all_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A person reads what counts, what is missing, and what it came to."""
+    path = write_config(tmp_path)
+    live_through(path, 2)
+    monkeypatch.setattr("time.time_ns", lambda: DAY_0 + 3 * 86_400_000_000_000)
+    result = golive(path)
+    assert exits.OK == result.exit_code, result.output
+    for words in (
+        "demo, 2024-10-04 to 2024-10-05", "strategy fair_value", "2 of 14 needed", "days missing", "fills",
+        "findings", "fees predicted", "mark-out 10s", "P&L, worse queue", "A UTC day counts with 6 hours",
+    ):  # fmt: skip
+        assert words in result.output
+
+
+def test_without_a_store_nothing_is_written(tmp_path: Path) -> None:
+    """The exit code and the words say what to do first; an old report is not touched."""
+    path = write_config(tmp_path)
+    result = golive(path)
+    assert exits.BAD_INPUT == result.exit_code
+    assert "no evidence: " in result.output
+    assert not (tmp_path / "var/golive.json").exists()
