@@ -6,7 +6,7 @@ import msgspec
 
 from daemon.core.market import Market
 from daemon.core.orders import Stake
-from daemon.core.risk.grounds import reach, stake_cost
+from daemon.core.risk.grounds import exposure, reach, stake_cost
 from daemon.core.risk.worst_case import Contingency, worst_event_loss, worst_results
 from daemon.core.state import State
 from daemon.core.units import Money, Price, Qty
@@ -92,7 +92,7 @@ def beyond(state: State, market: Market) -> Beyond:
     own = state.ledger.positions.get(ticker)
     others: list[Contingency] = []
     realized = own.realized if own is not None else 0
-    event_reach = series_reach = settlement_reach = total_reach = exposure = 0
+    event_reach = series_reach = settlement_reach = total_reach = cost = 0
     for name, stakes in _stakes_by_market(state).items():
         if name == ticker:
             continue
@@ -114,12 +114,12 @@ def beyond(state: State, market: Market) -> Beyond:
             series_reach += their_reach
         if other is not None and _settle_together(market, other):
             settlement_reach += their_reach
-        exposure += (position.cost if position is not None else 0) + sum(map(stake_cost, stakes))
+        cost += exposure(position, stakes)
     losses = event_losses(state)
     losses.pop(spec.event_ticker, None)
     return Beyond(
         tuple(others), realized, sum(losses.values()),
-        event_reach, series_reach, settlement_reach, total_reach, exposure,
+        event_reach, series_reach, settlement_reach, total_reach, cost,
     )  # fmt: skip
 
 

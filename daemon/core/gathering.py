@@ -70,15 +70,15 @@ class Gathering:
         return None if equity is None or start is None else equity - start
 
     def pnl_today(self) -> Money:
-        """Return marked profit and loss since midnight UTC; 0 before the account is reconciled."""
-        equity = marked_equity(self._state)
-        known = equity is not None and self.record.equity_at_start is not None
-        return equity - self.record.equity_at_day_start if known and equity is not None else 0
+        """Return marked profit and loss since midnight UTC as of the last look; 0 before the first one."""
+        return 0 if self.record.equity is None else self.record.equity - self.record.equity_at_day_start
 
     def drawdown(self) -> Money:
-        """Return the highest equity of this run less the equity now; 0 before the account is reconciled."""
-        equity = marked_equity(self._state)
-        return 0 if equity is None else self.record.drawdown(equity)
+        """Return the highest equity of this run less that of the last look; 0 before the first one.
+
+        Asked at every decision: marking all positions anew for each tick would cost more than a feature.
+        """
+        return 0 if self.record.equity is None else self.record.drawdown(self.record.equity)
 
     def entry_refusal(self, market: Market, now: Ns) -> Refusal | None:
         """Return why no position may be entered in a market though one may be left; None when it may.
@@ -128,6 +128,9 @@ class Gathering:
         `stop` is what stops everything new now, None when nothing does.
         """
         state = self._state
+        equity = marked_equity(state)
+        if equity is not None and state.account.is_reconciled:
+            self.record.tell_equity(equity, now)
         others = beyond(state, market)
         keys = state.keys_of(market.spec.ticker, strategy)
         trials = tuple(

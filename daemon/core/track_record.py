@@ -27,6 +27,8 @@ class TrackRecord:
         self.equity_at_start: Money | None = None
         self.equity_at_day_start: Money = 0
         self.equity_peak: Money | None = None
+        self.equity: Money | None = None
+        """As it was told last."""
         self.losing_streak = 0
 
     def is_look_due(self, now: Ns) -> bool:
@@ -35,7 +37,7 @@ class TrackRecord:
 
     def tell_equity(self, equity: Money, now: Ns) -> None:
         """Take the marked equity of now."""
-        self._looked_at = now
+        self._looked_at, self.equity = now, equity
         if now // DAY != self._day:
             self._day, self.equity_at_day_start, self.losing_streak = now // DAY, equity, 0
         if self.equity_at_start is None:

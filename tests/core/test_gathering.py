@@ -140,6 +140,8 @@ def test_a_loss_today_and_a_drawdown_are_of_the_marked_equity() -> None:
     subject.decide(NOW)
     subject.handle(e.OrderFilled("t", "o", None, TICKER, "bid", 5_000, 10_000, 0, True, NOW, None))
     gathering = subject.gathering
+    assert (gathering.pnl_today(), gathering.drawdown()) == (0, 0)  # as of a moment ago
+    subject.decide(NOW + SECOND)
     assert (gathering.equity_at_start, gathering.pnl()) == (CASH, -9 * MONEY_ONE)
     assert (gathering.pnl_today(), gathering.drawdown()) == (-9 * MONEY_ONE, 9 * MONEY_ONE)
 

@@ -6,6 +6,7 @@ ours is taken to fill where that hurts.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeAlias
 
 import msgspec
@@ -19,7 +20,7 @@ from daemon.core.orders import Order, ProposeAmend, ProposePlace, Stake
 from daemon.core.risk.refusals import Refusal
 from daemon.core.risk.vouching import FeedHealth
 from daemon.core.risk.worst_case import Contingency, Results, worst_event_loss, worst_results
-from daemon.core.units import PRICE_ONE, Money, Ns, PriceGrid, Qty
+from daemon.core.units import PRICE_ONE, BookSide, Money, Ns, PriceGrid, Qty
 
 Entry: TypeAlias = ProposePlace | ProposeAmend
 """A proposal that may add to what can be lost: all but cancels."""
@@ -99,6 +100,24 @@ def stake_cost(stake: Stake) -> Money:
     return qty * (price if side == "bid" else PRICE_ONE - price)
 
 
+def exposure(position: Position | None, stakes: Sequence[Stake]) -> Money:
+    """Return what a market's position has cost, and what all that may still trade in it may cost.
+
+    What only closes costs nothing: of the closing side the dearest contracts count, beyond what is held.
+    """
+    held, cost = (0, 0) if position is None else (position.qty, position.cost)
+    closing: BookSide = "ask" if held > 0 else "bid"
+    cost += sum(stake_cost(stake) for stake in stakes if stake[0] != closing)
+    closers = sorted((stake_cost((side, price, 1)), qty) for side, price, qty in stakes if side == closing)
+    opening = sum(qty for _, qty in closers) - abs(held)
+    for each, qty in reversed(closers):
+        if opening <= 0:
+            break
+        cost += each * min(qty, opening)
+        opening -= qty
+    return cost
+
+
 class Weight:
     """One proposal added to its market: what could come of it. Built once for all checks."""
 
@@ -140,5 +159,4 @@ class Weight:
 
     def exposure(self, market: MarketRisk) -> Money:
         """Return what the market's position costs, and what all orders in it may cost."""
-        cost = market.position.cost if market.position is not None else 0
-        return cost + sum(stake_cost(stake) for stake in self.stakes)
+        return exposure(market.position, self.stakes)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from daemon.core.ledger import Position
 from daemon.core.orders import ProposeAmend, ProposePlace
-from daemon.core.risk.grounds import Weight, reach, stake_cost
+from daemon.core.risk.grounds import Weight, exposure, reach, stake_cost
 from daemon.core.strategy import Target
 from daemon.core.units import BookSide
 from tests.core.risk.cases import buy, market, place, resting
@@ -68,6 +68,31 @@ def test_an_amended_order_is_taken_at_the_worse_of_its_terms_and_once() -> None:
 
 
 def test_exposure_is_what_is_held_and_what_may_be_bought() -> None:
-    """As if nothing netted: a position of 5 $, an ask of 10 at 43, and the bid of 10 at 41."""
-    m = market(position=Position(1_000, 5_000_000), open_orders=(resting("ask", 4_300, 1_000),))
-    assert Weight(place(), m).exposure(m) == 5_000_000 + 5_700_000 + 4_100_000
+    """A position of 5 $, the bid of 10 at 41, an ask that closes, and of the dearest ask what opens."""
+    asks = (resting("ask", 4_300, 1_000), resting("ask", 4_200, 100))
+    m = market(position=Position(1_000, 5_000_000), open_orders=asks)
+    assert Weight(place(), m).exposure(m) == 5_000_000 + 580_000 + 4_100_000
+    flat = market(open_orders=asks)
+    assert Weight(place(), flat).exposure(flat) == 5_700_000 + 580_000 + 4_100_000
+
+
+@given(
+    st.integers(-50, 50),
+    st.lists(st.tuples(SIDES, st.integers(1, 99), st.integers(1, 40)), min_size=1, max_size=4),
+    st.integers(0, 3),
+    st.integers(1, 40),
+)
+def test_exposure_never_grows_by_what_fills(
+    held: int, orders: list[tuple[BookSide, int, int]], chosen: int, part: int
+) -> None:
+    """What a fill costs was counted before it came."""
+    position = Position()
+    if held:
+        position.trade(held, 5_000)
+    stakes = [(side, cents * 100, qty) for side, cents, qty in orders]
+    before = exposure(position, stakes)
+    side, price, qty = stakes[chosen % len(stakes)]
+    part = min(part, qty)
+    stakes[chosen % len(stakes)] = (side, price, qty - part)
+    position.trade(part if side == "bid" else -part, price)
+    assert exposure(position, stakes) <= before
