@@ -46,7 +46,11 @@ WARM = 60
 WANTED = 1.5
 Key: TypeAlias = ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey
 _PATH = "/trade-api/v2/portfolio/events/orders"
-CONFIG = "[orders]\ngroup_contracts_max = 0\n[risk]\norders_per_minute_max = 100000\n"
+CONFIG = """
+[risk]
+orders_per_minute_max = 100000
+requests_per_minute_max = 100000
+"""
 
 
 class EachTick:
@@ -67,10 +71,21 @@ class EachTick:
         return Wanted((Target("bid", view.book.ask, qty, "take", "tick"),), "tick")
 
 
+class TickClock:
+    """The time that the frames tell: decisions, answers and signatures are all of it."""
+
+    def __init__(self) -> None:
+        self.at: Ns = OPEN_AT
+
+    def now(self) -> Ns:
+        """Return it."""
+        return self.at
+
+
 class OrderPath:
     """The daemon's way of an order, whole, to a venue that is only a socket."""
 
-    def __init__(self, rest: Rest, folder: Path) -> None:
+    def __init__(self, rest: Rest, clock: TickClock, folder: Path) -> None:
         config = parse_config("bench.toml", CONFIG, ROOT)
         model = load_model(config.path(config.model.path))
         ref = ModelRef(str(model.folder), model.metadata.name, model.metadata.version, "")
@@ -82,24 +97,25 @@ class OrderPath:
             engine=msgspec.Raw(msgspec.msgpack.encode(setup)),
         )  # fmt: skip
         self.journal = Journal.create(folder, header)
-        self.now: Ns = OPEN_AT
+        self.clock = clock
         self.inbox = Inbox()
         self.session = Session(is_private=False)
         self.queue = OrderQueue(
-            rest, Pacer(10_000, 10_000, 20), RECORDED, now=lambda: self.now, vouch=self.engine.vouch,
+            rest, Pacer(10_000, 10_000, 20), RECORDED, now=clock.now, vouch=self.engine.vouch,
             synced=self.journal.synced, emit=self.inbox.put, requests_per_s_max=1_000_000, in_flight_max=4,
         )  # fmt: skip
         self.pump = Pump(
             self.engine, self.inbox, self.journal, self.queue, _NoReads(),  # type: ignore[arg-type]
-            now=lambda: self.now, is_followed=True, on_latency=lambda _ns: None,
+            now=clock.now, is_followed=True, on_latency=lambda _ns: None,
             on_batch=lambda _events, _commands: None,
         )  # fmt: skip
 
     def begin(self) -> None:
         """Bring the market up: listed, subscribed, the account believed, the reference known."""
-        now = self.now
+        now = self.clock.at
         self.session.watch([listing().ticker])
         events: list[e.Event] = [e.MarketListed(listing(), now), *self.session.connected(now)]
+        events.append(e.OrderGroupTold(listing().exchange_index, "g", False, now))
         events += self.session.receive(
             b'{"type":"subscribed","id":1,"msg":{"channel":"orderbook_delta","sid":1}}', now
         )
@@ -108,12 +124,12 @@ class OrderPath:
             events.append(e.AccountReconciled(at, at, 100_000 * MONEY_ONE, (), (), ()))
         for step in range(600):
             events.append(reference(now + step * SECOND // 2, STRIKE + (step % 7) * MONEY_ONE))
-        self.now = now + 300 * SECOND
+        self.clock.at = now + 300 * SECOND
         self.pump.turn(events)
 
     async def take(self, at: Ns, frame: bytes) -> tuple[int, str | None]:
         """Take one frame, wait for the answer to its order; return when it came and the order's id."""
-        self.now = at
+        self.clock.at = at
         sent = self.queue.sent_total
         before = set(self.engine.state.orders)
         started = time.perf_counter_ns()
@@ -197,15 +213,15 @@ def _bare_order(number: int) -> PlaceOrder:
 
 
 async def _measure(key: Key, count: int, folder: Path) -> dict[str, float]:
-    signer = Signer("bench", key)
+    signer, clock = Signer("bench", key), TickClock()
     ours: list[tuple[int, str]] = []
     bare: list[tuple[int, str]] = []
     async with (
         order_sink() as base,
-        Rest(base, signer, time.time_ns, read_timeout_s=5, write_timeout_s=5) as rest,
+        Rest(base, signer, clock.now, read_timeout_s=5, write_timeout_s=5) as rest,
         aiohttp.ClientSession() as session,
     ):
-        path = OrderPath(rest, folder)
+        path = OrderPath(rest, clock, folder)
         post = BarePost(session, base, signer, folder)
         path.begin()
         sending = asyncio.create_task(path.queue.run())
