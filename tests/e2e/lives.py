@@ -16,7 +16,7 @@ import aiohttp
 import msgspec
 
 from daemon.core.commands import PlaceOrder
-from daemon.core.units import Money, Qty
+from daemon.core.units import Money, Ns, Qty
 from daemon.kalshi.auth import Signer, load_private_key
 from daemon.kalshi.rest import Rest
 from daemon.shell.clock import SystemClock
@@ -77,14 +77,22 @@ class Truth(msgspec.Struct, frozen=True):
     resting: frozenset[str]
 
 
-def intents_of(journal: Path) -> set[str]:
-    """The client order ids that one life has recorded."""
+def intents_of(journal: Path) -> dict[str, PlaceOrder]:
+    """The new orders that one life has recorded, by client order id, in the order of its decisions."""
     return {
-        record.client_order_id
+        record.client_order_id: record
         for batch in read_journal(journal)
         for record in batch
         if isinstance(record, PlaceOrder)
     }
+
+
+def first_intents(life: dict[str, PlaceOrder]) -> dict[str, Ns]:
+    """When a life first decided to send an order, by market."""
+    first: dict[str, Ns] = {}
+    for order in life.values():
+        first.setdefault(order.ticker, order.decided_at)
+    return first
 
 
 class Life:
@@ -141,7 +149,7 @@ class Lives(VenueRig):
         self.folder = config.parent
         self.state_dir = self.folder / "var"
         self.all: list[Life] = []
-        self._intents: dict[Path, set[str]] = {}
+        self._intents: dict[Path, dict[str, PlaceOrder]] = {}
 
     # --- one life --------------------------------------------------------------------------------
 
@@ -165,13 +173,13 @@ class Lives(VenueRig):
         """All journals, newest first."""
         return newest_first(self.state_dir / "journal")
 
-    def intents(self) -> set[str]:
-        """The client order ids that any life has recorded before it sent something."""
+    def intents(self) -> list[dict[str, PlaceOrder]]:
+        """The new orders that each life has recorded before it sent them, by client order id; oldest first."""
         newest, *ended = self.journals
         for path in ended:
             if path not in self._intents:
                 self._intents[path] = intents_of(path)
-        return intents_of(newest).union(*self._intents.values())
+        return [*(self._intents[path] for path in reversed(ended)), intents_of(newest)]
 
     # --- the truth -------------------------------------------------------------------------------
 
@@ -200,9 +208,25 @@ class Lives(VenueRig):
         believed = Truth(told.cash or 0, told.positions, told.fees, frozenset(told.orders))
         assert truth == believed, f"{told}\n{life.log}"
         assert [] == told.findings
-        names = [record.order.client_order_id for record in await self.rest.order_records()]
+        await self._check_orders()
+
+    async def _check_orders(self) -> None:
+        """No id twice, none that no journal has, and nothing new in a market where an old order may come."""
+        records = await self.rest.order_records()
+        names = [record.order.client_order_id for record in records]
         assert len(names) == len(set(names)), "an intent became two orders"
-        assert set() == set(names) - self.intents(), "orders that no journal has"
+        lives = self.intents()
+        life_of = {name: number for number, life in enumerate(lives) for name in life}
+        assert set() == set(names) - set(life_of), "orders that no journal has"
+        first = [first_intents(life) for life in lives]
+        too_early = [
+            record.order
+            for record in records
+            for later in first[life_of[record.order.client_order_id] + 1 :]
+            if record.created_at is not None
+            and later.get(record.order.ticker, record.created_at) < record.created_at
+        ]
+        assert [] == too_early, "a later life sent orders to a market while these could still arrive"
 
     async def hit_quotes(self, rng: random.Random) -> None:
         """Trade with our quotes now and then, as others would."""
