@@ -174,7 +174,7 @@ class Lives(VenueRig):
         return newest_first(self.state_dir / "journal")
 
     def intents(self) -> list[dict[str, PlaceOrder]]:
-        """The new orders that each life has recorded before it sent them, by client order id; oldest first."""
+        """The new orders that each life has recorded before sending, by client order id; oldest first."""
         newest, *ended = self.journals
         for path in ended:
             if path not in self._intents:
