@@ -27,6 +27,7 @@ from tests.e2e.venue_rig import CONFIG, EVENT, VenueRig, venue_rig
 
 PLACE = {"method": "POST", "path": "*/portfolio/events/orders"}
 CANCEL = {"method": "DELETE", "path": "*/portfolio/events/orders/*"}
+BATCH = {"method": "POST", "path": "*/portfolio/events/orders/batched", "market": None}
 AMEND = {"method": "POST", "path": "*/portfolio/events/orders/*/amend"}
 ARRIVED: tuple[dict[str, Any], ...] = (
     {"kind": "http_500", "when": "after"},
@@ -127,7 +128,7 @@ async def play(rig: VenueRig, witness: Witness, rules: list[dict[str, Any]], *, 
     if is_deaf:
         deaf = (await rig.call("/faults", kind="drop_private", channel="user_orders"))["id"]
     ids = [
-        (await rig.call("/faults", **rule, market=f"{EVENT}-M{number}", next=1))["id"]
+        (await rig.call("/faults", **{"market": f"{EVENT}-M{number}", **rule, "next": 1}))["id"]
         for number, rule in enumerate(rules)
     ]
     async with asyncio.timeout(60):
@@ -197,6 +198,8 @@ async def accepted_and_reset(
         say(capsys, f"{line}; {told_in(witness.doubts)}")
         assert wanted == len(reset)
         assert reset == once
+        # Where the stream kept silent, nobody could know at first.
+        assert len(witness.doubts) > rounds * MARKETS // 2
 
 
 async def test_an_order_accepted_before_a_reset_is_one_order(
@@ -251,3 +254,23 @@ async def test_whether_an_order_was_changed_or_cancelled_is_soon_known(
     kinds = (RESET, {**RESET, "when": "before"}, *ARRIVED[:1], *NEVER_ARRIVED[:1])
     rules = [{**kind, **asked} for asked in (CANCEL, AMEND) for kind in kinds]
     await without_an_answer(tmp_path, rounds, rules, monkeypatch, capsys)
+
+
+@pytest.mark.parametrize("rounds", [1, pytest.param(4, marks=pytest.mark.full)])
+async def test_a_batch_without_an_answer_is_orders_without_an_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], rounds: int
+) -> None:
+    """Each order of it is asked after for itself, whether all of them arrived or none."""
+    config = QUICK.replace("batch_max = 1", "batch_max = 10")
+    kinds = (RESET, NEVER_ARRIVED[-1]) if rounds == 1 else (RESET, *ARRIVED, *NEVER_ARRIVED)
+    async with venue_rig(tmp_path, markets=MARKETS, config_text=config, tier="prestige") as rig:
+        witness = Witness(rig, monkeypatch)
+        for number in range(rounds):
+            for kind in kinds:
+                await play(rig, witness, [{**kind, **BATCH}], is_deaf=number % 2 == 0)
+        await settle(rig, witness)
+        asked = sum(action == "place" for action in witness.actions.values())
+        say(
+            capsys, f"no answer to {rounds * len(kinds)} batches of {asked} orders: {told_in(witness.doubts)}"
+        )
+        assert asked > rounds * len(kinds)
