@@ -161,16 +161,10 @@ class App:
                 self._recorder = open_store(config, engine, setup.model, costs, self._clock)
             shadow = open_shadow(config, rest, self._clock, self._inbox, stack)
             self._parts = Parts(
-                config,
-                engine,
-                journal,
-                Outside(rest, pacer, gate, kraken, costs.writes(), shadow),
-                inbox=self._inbox,
-                clock=self._clock,
-                metrics=self._metrics,
-                switch=switch,
+                config, engine, journal, Outside(rest, pacer, gate, kraken, costs.writes(), shadow),
+                inbox=self._inbox, clock=self._clock, metrics=self._metrics, switch=switch,
                 recorder=self._recorder,
-            )
+            )  # fmt: skip
             self._ending = Ending(engine, self._parts.pump, now=self._clock.now, emit=self._inbox.put)
             await self._listen(switch, stack)
             return await self._work(address, signer)

@@ -19,6 +19,7 @@ from tests.bench.test_bench_decision import decision_rates
 from tests.bench.test_bench_feed import feed_rates
 from tests.bench.test_bench_orders import order_rates
 from tests.bench.test_bench_sandbox import sandbox_rates
+from tests.bench.test_bench_store import store_rates
 from tests.bench.test_bench_write_ahead import write_ahead_rates
 
 BOOK_PER_S_WANTED = 20_000
@@ -43,6 +44,13 @@ def measure() -> dict[str, dict[str, object]]:
     figures |= order_figures()
     figures |= sandbox_figures()
     figures |= life_figures()
+    store = store_rates()
+    figures["store_quiet_tick"] = {
+        "median": round(store["store_ns"]),
+        "unit": "ns of the store's part in a tick that concerns no order",
+        "ratio": round(store["ratio"], 3),
+        "against": f"the core's part, {store['core_ns']:.0f} ns, same run",
+    }
     try:
         decision = decision_rates()
     except pytest.skip.Exception as absent:
