@@ -147,10 +147,7 @@ class App:
                 config, _model_ref(config, model), time.time_ns() // MILLISECOND, is_backfilled=True
             )
             engine = build_engine(setup, model.scorer, self._config_name)
-            if self._options.tape is None:  # a tape's account lives for one run
-                self._inbox.extend(recover(folder, self._mode, self._clock.now()).events)
-            journal = Journal.create(folder, _header(setup, self._mode, self._override_reason), lock)
-            stack.callback(journal.close)
+            journal = self._open_journal(folder, setup, lock, stack)
             pacer = self._pacer(limits.write)
             gate = None if address.is_lockstep else gate_for(limits, costs, now=self._clock.now)
             # From here on every read waits at the gate, which opens with the tasks.
@@ -181,6 +178,14 @@ class App:
             read_timeout_s=timeout_s,
             write_timeout_s=timeout_s,
         )
+
+    def _open_journal(self, folder: Path, setup: Setup, lock: FolderLock, stack: AsyncExitStack) -> Journal:
+        """Begin a journal, and let the core hear first what the last one left without an end."""
+        if self._options.tape is None:  # a tape's account lives for one run
+            self._inbox.extend(recover(folder, self._mode, self._clock.now()).events)
+        journal = Journal.create(folder, _header(setup, self._mode, self._override_reason), lock)
+        stack.callback(journal.close)
+        return journal
 
     def _pacer(self, bucket: BucketLimit) -> Pacer:
         """Return the write token budget. Raises ConfigError where our reserve leaves nothing of it."""
