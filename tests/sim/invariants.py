@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import msgspec
 
@@ -70,6 +70,9 @@ class Intent(msgspec.Struct):
     probes_sent: int = 0
 
 
+Ends: TypeAlias = tuple[Money, Money]
+
+
 class Stake(msgspec.Struct, frozen=True):
     """What may still trade: at the worst price, and so much."""
 
@@ -85,12 +88,12 @@ class Checks:
         self._world = world
         self.intents: dict[str, Intent] = {}
         self._known: dict[str, Order] = {}
-        """Every order that this life's engine ever held, by id; they outlive their places there."""
-        self._judged: dict[str, None] = {}
-        """Ended orders of this life that were found true."""
+        """Orders that this life's engine held and whose end has not been judged; they outlive their places."""
+        self._fills_judged = 0
+        """How many fills had been booked when they were judged last."""
         self._cancels: dict[str, Ns] = {}
         """Cancels decided in this life and not sent, by the venue's order id, with when."""
-        self.worst_at_halt: Money | None = None
+        self.floor_at_halt: Money | None = None
         self.counts: Counter[str] = Counter()
         """How often each thing was looked at: a check that never runs proves nothing."""
 
@@ -99,7 +102,7 @@ class Checks:
     def new_life(self) -> None:
         """Forget what only the last life knew."""
         self._known.clear()
-        self._judged.clear()
+        self._fills_judged = 0
         self._cancels.clear()
 
     def recorded(self, batch: Iterable[e.Event | Command | Decided], end: int, life: int, now: Ns) -> None:
@@ -215,16 +218,16 @@ class Checks:
         if life is None or not life.pump.turns:
             return  # what the last life left is told to this one first of all
         state = life.engine.state
-        for client_order_id, order in state.orders.items():
-            self._known[client_order_id] = order
+        self._known.update(state.orders)
         for order in venue.resting():
             held = state.orders.get(order.client_order_id)
             if held is None or not held.is_open:
                 detail = "not known of" if held is None else f"believed to be {held.state}"
                 raise Violation("live_orders_are_known", f"{order.client_order_id} rests and is {detail}")
-        for client_order_id, known in self._known.items():
-            if not known.is_open and client_order_id not in self._judged:
-                self._ended(known, venue.order(client_order_id))
+        for client_order_id in [id_ for id_, one in self._known.items() if not one.is_open]:
+            self._ended(self._known[client_order_id], venue.order(client_order_id))
+            if client_order_id not in state.orders:
+                del self._known[client_order_id]
 
     def _ended(self, believed: Order, true: VenueOrder | None) -> None:
         """Judge the end of an order, once all that was told of it is taken in."""
@@ -245,7 +248,6 @@ class Checks:
             )
             raise Violation(name, f"{id_} is believed to be {detail}")
         self.counts["ends judged"] += 1
-        self._judged[id_] = None
 
     def _is_flying(self, client_order_id: str) -> bool:
         word = f'"{client_order_id}"'.encode()
@@ -254,34 +256,46 @@ class Checks:
 
     def _exposure(self) -> None:
         """Judge the worst case of what is held, rests, and may still arrive."""
-        venue = self._world.venue
-        limits = self._world.limits
+        venue, limits = self._world.venue, self._world.limits
         stakes = self._stakes()
-        total = 0
+        ends: dict[str, dict[str, Ends]] = defaultdict(dict)
+        realized: Counter[str] = Counter()
+        floor = venue.cash
         for ticker in sorted({*stakes, *venue.account.holdings}):
             holding = venue.account.holdings.get(ticker)
             qty, cost = (0, 0) if holding is None else (holding.qty, holding.cost)
-            if not (qty or stakes.get(ticker)):
-                continue
-            loss = worst_loss(qty, cost, stakes.get(ticker, ()))
-            total += loss
-            if loss > limits.market_loss_max:
-                raise Violation("loss_within_limits", f"{ticker} may lose {loss} of {limits.market_loss_max}")
+            event = venue.exchange.markets[ticker].spec.event_ticker
+            ends[event][ticker] = end = worst_ends(qty, stakes.get(ticker, ()))
+            if holding is not None:
+                realized[event] += holding.realized
+                floor += holding.fees
+            floor += min(end)
+            if cost - min(end) > limits.market_loss_max:
+                detail = f"{ticker} may lose {cost - min(end)} of {limits.market_loss_max}"
+                raise Violation("loss_within_limits", detail)
             for side, sign in (("bid", 1), ("ask", -1)):
                 more = sum(stake.qty for stake in stakes.get(ticker, ()) if stake.side == side)
                 reach = sign * qty + more
                 if more and reach > limits.position_qty_max:
                     detail = f"{ticker}: {qty} and {more} more of {side} pass {limits.position_qty_max}"
                     raise Violation("loss_within_limits", detail)
+        held = venue.account.holdings
+        total = 0
+        for event, theirs in ends.items():
+            if not any(ticker in stakes or (ticker in held and held[ticker].qty) for ticker in theirs):
+                continue  # what it has cost is not at stake any more
+            cost = sum(held[ticker].cost for ticker in theirs if ticker in held)
+            total += max(0, cost - realized[event] - sum(map(min, theirs.values())))
         if total > limits.total_loss_max:
             raise Violation("loss_within_limits", f"all may lose {total} of {limits.total_loss_max}")
         self.counts["exposures judged"] += 1
-        self._judge_halt(total)
+        self._judge_halt(floor)
 
     def _stakes(self) -> dict[str, list[Stake]]:
         """Return what rests, at the worst of the terms that may be in force, and what may still arrive."""
         stakes: dict[str, list[Stake]] = defaultdict(list)
         amends: dict[str, list[tuple[Price, Qty]]] = defaultdict(list)
+        new: dict[str, tuple[str, Stake]] = {}
         for flight in self._world.flights.values():
             if not flight.will_arrive or flight.method != "POST" or not flight.orders:
                 continue
@@ -290,7 +304,12 @@ class Checks:
                 if flight.path.endswith("/amend"):
                     amends[flight.path.split("/")[-2]].append((price, qty))
                 elif self._world.venue.order(one["client_order_id"]) is None:
-                    stakes[one["ticker"]].append(Stake(one["side"], price, qty))
+                    # Of those that bear one id only the first to arrive is taken: what asks after it is tiny.
+                    known = new.get(one["client_order_id"])
+                    if known is None or known[1].qty < qty:
+                        new[one["client_order_id"]] = one["ticker"], Stake(one["side"], price, qty)
+        for ticker, stake in new.values():
+            stakes[ticker].append(stake)
         for order in self._world.venue.resting():
             terms = [(order.price, order.remaining)]
             terms += [(price, qty - order.filled) for price, qty in amends.get(order.order_id, ())]
@@ -299,29 +318,31 @@ class Checks:
             stakes[order.ticker].append(Stake(order.side, price, max(qty for _, qty in terms)))
         return stakes
 
-    def _judge_halt(self, total: Money) -> None:
+    def _judge_halt(self, floor: Money) -> None:
+        """After a halt, the least that all may be worth in the end, fees apart, does not fall."""
         halted_at = self._world.halted_at
         if halted_at is None:
-            self.worst_at_halt = None
+            self.floor_at_halt = None
             return
         if halted_at == self._world.now():
             return  # what races with the halt in this instant is let go
-        if self.worst_at_halt is None:
-            self.worst_at_halt = total
-        if total > self.worst_at_halt:
-            raise Violation("halt_holds", f"the worst case grew from {self.worst_at_halt} to {total}")
-        self.worst_at_halt = total
+        if self.floor_at_halt is not None and floor < self.floor_at_halt:
+            detail = f"at worst {floor} is left in the end, and it was {self.floor_at_halt}"
+            raise Violation("halt_holds", detail)
+        self.floor_at_halt = floor
 
     def _account(self) -> None:
         """Judge cash, positions and fills: exact whenever nothing is in flight."""
         venue, life = self._world.venue, self._world.living
         state = life.engine.state
         ledger = state.ledger
-        for order in venue.account.orders.values():
-            booked = ledger.booked_of(order.order_id)
-            if booked > order.filled:
-                detail = f"{order.client_order_id}: {booked} booked of {order.filled}"
-                raise Violation("fills_are_booked_once", detail)
+        if ledger.fills_total != self._fills_judged:
+            self._fills_judged = ledger.fills_total
+            for order in venue.account.orders.values():
+                booked = ledger.booked_of(order.order_id)
+                if booked > order.filled:
+                    detail = f"{order.client_order_id}: {booked} booked of {order.filled}"
+                    raise Violation("fills_are_booked_once", detail)
         if not self.is_quiet():
             return
         self.counts["accounts judged"] += 1
@@ -394,17 +415,15 @@ class Checks:
         return None if self.is_quiet() else "something is in flight"
 
 
-def worst_loss(qty: Qty, cost: Money, stakes: Iterable[Stake]) -> Money:
-    """Return the most that a market can lose, whichever way it ends: computed apart from `core.risk`."""
+def worst_ends(qty: Qty, stakes: Iterable[Stake]) -> Ends:
+    """Return the least that a market may bring if it ends YES, and if NO: computed apart from `core.risk`."""
     ends = []
     for value in (PRICE_ONE, 0):
-        held = qty * value if qty >= 0 else -qty * (PRICE_ONE - value)
-        result = held - cost
+        end = qty * value if qty >= 0 else -qty * (PRICE_ONE - value)
         for stake in stakes:
-            gain = (value - stake.price) * (stake.qty if stake.side == "bid" else -stake.qty)
-            result += min(0, gain)
-        ends.append(result)
-    return max(0, -min(ends))
+            end += min(0, (value - stake.price) * (stake.qty if stake.side == "bid" else -stake.qty))
+        ends.append(end)
+    return ends[0], ends[1]
 
 
 QUIET_AFTER: Ns = 120 * SECOND

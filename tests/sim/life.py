@@ -38,6 +38,7 @@ from daemon.shell.queue import OrderQueue
 from daemon.shell.reads import Reader
 from daemon.shell.recovery import recover
 from daemon.shell.settlements import Settlements
+from daemon.shell.venue_status import VenueStatus
 from tests.sim.disk import SimJournal
 from tests.sim.transport import Faults, Flight, Line, SimHttp
 from tests.sim.venue import SHARD, SimVenue
@@ -156,6 +157,7 @@ class Life:
         self.drop_copy = DropCopy(
             self.rest, self.engine.state, every=2 * SECOND, now=now, emit=self.inbox.put
         )
+        self.status = VenueStatus(self.rest, now=now, emit=self.inbox.put, has_standing_window=False)
         self.pump = Pump(
             self.engine, self.inbox, journal, self.queue, self.reader,
             now=now, is_followed=False, on_latency=lambda _ns: None, on_batch=self._after_batch,
@@ -181,6 +183,7 @@ class Life:
             "settlements": self.settlements.run(),
             "drop-copy": self.drop_copy.run(),
             "halt-watch": self.switch.watch(),
+            "venue-status": self.status.run(),
         }
 
         def ended(task: asyncio.Task[None]) -> None:
@@ -216,6 +219,7 @@ class Life:
     def _after_batch(self, batch: list[e.Event], commands: list[Command]) -> None:
         self.outcomes.on_batch(batch)
         self.settlements.on_batch(batch)
+        self.status.on_batch(batch)
         state = self.engine.state
         if state.counts["books_lost"] != self._books_lost:
             self._books_lost = state.counts["books_lost"]

@@ -33,6 +33,7 @@ from daemon.sandbox.rest.groups import GroupApi
 from daemon.sandbox.rest.markets import MarketApi
 from daemon.sandbox.rest.orders import OrderApi
 from daemon.sandbox.rest.portfolio import PortfolioApi
+from daemon.sandbox.rest.series import SeriesApi
 from daemon.sandbox.state import Kept
 from daemon.sandbox.venue import ACCOUNT, Venue
 
@@ -140,7 +141,7 @@ class SimVenue:
 
     def _compiled(self) -> Iterable[tuple[str, re.Pattern[str], Callable[..., Any]]]:
         apis: tuple[Any, ...] = (
-            ExchangeApi(self.venue), MarketApi(self.venue), PortfolioApi(self.venue),
+            ExchangeApi(self.venue), SeriesApi(self.venue), MarketApi(self.venue), PortfolioApi(self.venue),
             AccountApi(self.venue, self.buckets), GroupApi(self.venue, self.buckets),
             OrderApi(self.venue, self.buckets),
         )  # fmt: skip

@@ -28,7 +28,7 @@ from tests.sim.venue import T0, SimVenue
 
 Mode: TypeAlias = Literal["safety", "liveness"]
 MODES: tuple[Mode, ...] = ("safety", "liveness")
-TROUBLE_S: dict[Mode, float] = {"safety": 70.0, "liveness": 35.0}
+TROUBLE_S: dict[Mode, float] = {"safety": 60.0, "liveness": 35.0}
 """How long the trouble lasts."""
 LAST_EVENTS = 40
 
