@@ -311,7 +311,7 @@ def test_live_books_are_kalshis_own(mode: str) -> None:
 
 
 def test_fills_come_from_within_in_shadow_alone() -> None:
-    """There is no stream that could tell of them; elsewhere over the first connection, or one of their own."""
+    """No stream could tell of them there; elsewhere over the first connection, or one of their own."""
     own = '[venue]\nkey_id = "k"\nprivate_key_file = "k.pem"\nprivate_connection = true\n'
     urls = 'rest_url = "http://127.0.0.1:1/v2"\nws_url = "ws://127.0.0.1:1/v2"\n'
     assert "first" == parse_config("config.toml", "", ROOT).private_channels

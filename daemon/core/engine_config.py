@@ -23,10 +23,10 @@ class EngineConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `<prefix>-<epoch>-<sequence>` in base 36. `private_feed` is the connection that carries our orders and
     fills. `audit_differences_max` unequal audits of a book in a row, and it is lost. `is_backfilled` says
     that the shell reads what was missed of a market and ends it with `MarketBackfilled`: until then nothing
-    is sent there. `cancels_on_exit`: a stop takes out what rests; if not, it waits only for what is in flight.
-    From `model_expires_at` on no position is entered; None for never. `rejects_max`, `ack_max` and
-    `cool_down` are thresholds in the breakers' table. What rests expires `order_expiry` after it was last kept
-    alive, None for never, and is in an order group of `order_group_limit` per 15 s, 0 for none.
+    is sent there. `cancels_on_exit`: a stop takes out what rests; if not, it waits only for what is in
+    flight. From `model_expires_at` on no position is entered; None for never. `rejects_max`, `ack_max` and
+    `cool_down` are thresholds in the breakers' table. What rests expires `order_expiry` after it was last
+    kept alive, None for never, and is in an order group of `order_group_limit` per 15 s, 0 for none.
     """
 
     order_id_prefix: Annotated[str, msgspec.Meta(pattern="^[a-z0-9]{1,12}$")]

@@ -32,7 +32,8 @@ class MarketSpec(msgspec.Struct, frozen=True, array_like=True):
     `strike` (Money) is None until known: on recurring bitcoin markets it arrives half a second after
     the open. `strike_type` is the venue's word (`greater_or_equal`, …) or None. `strike_range` are the two
     bounds of a `between`, both within, None for all others. `volume_day` is what was traded in 24 hours as of
-    the last look, its first two digits; None where not known, and while the market is open for less than that.
+    the last look, its first two digits; None where not known, and while the market is open for less than
+    that.
     """
 
     ticker: str

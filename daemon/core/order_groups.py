@@ -78,7 +78,7 @@ class OrderGroups:
         self._doubted[shard] = None
 
     def apply(self, event: e.OrderGroupTold) -> None:
-        """Take in the venue's word. That of a request ends a doubt; the stream's, by id, changes what it says."""
+        """Take in the venue's word. An answer's ends a doubt; the stream's, by id, changes what it says."""
         shard = event.exchange_index
         if shard is None:
             shard = next((one for one in self._told if self.id_of(one) == event.order_group_id), None)

@@ -179,7 +179,7 @@ class OrderBeliefs:
             order.tell_filled(event.filled)
         if event.action == "cancel":
             if order.pending is not None:
-                # Of which terms the rest was cancelled is not known, nor then what has traded: the lists tell.
+                # Of which terms the rest was cancelled is not known, nor what has traded: the lists tell.
                 self.happen(order, "outcome_unknown", event.received_at)
                 return
             if event.reduced_by is not None:

@@ -145,7 +145,7 @@ class SecondLine:
         return [self._move_on(order, now) for _, order in due[:room]]
 
     def _is_worth_keeping(self, order: Order, expires_at: Ns, now: Ns) -> bool:
-        """Whether an order shall go on resting, and the amend would pass: what is at odds is left to expire."""
+        """Whether an order shall rest on, and the amend would pass: what is at odds is left to expire."""
         state = self._state
         market = state.markets.get(order.ticker)
         if order.state != "resting" or order.strategy == ADOPTED or market is None:

@@ -33,7 +33,7 @@ GOOD = Answer()
 
 
 class Request(msgspec.Struct, frozen=True):
-    """One request as it came in. `name`: the client order id, the order's id, a group's verb, or "batched"."""
+    """One request as it came in. `name`: the client order id, the order's, a group's verb, or "batched"."""
 
     method: str
     path: str

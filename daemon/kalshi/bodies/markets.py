@@ -259,7 +259,7 @@ def _strike(market: Market) -> int | None:
 
 
 def _strike_range(market: Market) -> tuple[int, int] | None:
-    """The two bounds between which a `between` market ends YES; None for all others, or when one is unknown."""
+    """The bounds between which a `between` market ends YES; None for others, or when one is unknown."""
     if market.strike_type != "between":
         return None
     floor, cap = decode_number(market.floor_strike, 6), decode_number(market.cap_strike, 6)
