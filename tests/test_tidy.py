@@ -69,6 +69,9 @@ FOREIGN_NAMES = {
     "daemon/kraken/wire.py::data": "a key of Kraken's frames",
     "tests/sandbox/test_server.py::process_of": "the operating system's noun",
     "daemon/shell/log.py::info": "a level's method, as structlog calls it",
+    "tests/bench/order_sink.py::data_received": "overrides a method of asyncio",
+    "tests/bench/order_sink.py::data": "its parameter",
+    "tests/sim/venue.py::match_info": "an attribute of aiohttp's requests",
 }
 
 # What the core may import: modules that hold or compute values, and no module that reads the world.

@@ -92,6 +92,7 @@ def test_samples_are_what_the_parts_say(tmp_path: Path) -> None:
         sources.metrics.api_outcomes["ok"] += 2
         samples = Sampler(sources).read(LATER)
         assert float(sources.journal.bytes_total) == samples["kalshid_journal_bytes_total"]
+    waiting: dict[str, float] = {name: float(name == "enter") for name in PRIORITIES}
     expected: Samples = {
         "kalshid_ready": 1.0,
         "kalshid_phase": {phase: float(phase == "trading") for phase in PHASES},
@@ -107,7 +108,7 @@ def test_samples_are_what_the_parts_say(tmp_path: Path) -> None:
         "kalshid_orders_total": 1.0,
         "kalshid_refusals_total": {"qty_out_of_range": 1.0},
         "kalshid_orders_open": {"amending": 1.0},
-        "kalshid_queue_depth": dict.fromkeys(PRIORITIES, 0.0) | {"enter": 1.0},
+        "kalshid_queue_depth": waiting,
         "kalshid_order_batches_total": 0.0,
         "kalshid_inbox_depth": 1.0,
         "kalshid_rate_limit_tokens": {"write": 100.0, "read": 200.0},
