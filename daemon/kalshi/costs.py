@@ -21,14 +21,13 @@ class WriteCosts(msgspec.Struct, frozen=True, gc=False):
 
     place: int
     amend: int
-    decrease: int
     cancel: int
     cancel_all: int
     group: int = 10
     """To make an order group, or to change one."""
 
 
-RECORDED = WriteCosts(place=10, amend=10, decrease=10, cancel=2, cancel_all=10)
+RECORDED = WriteCosts(place=10, amend=10, cancel=2, cancel_all=10)
 """What the list said on 25 September 2026, for whoever has not read it (sheet 5.2)."""
 
 
@@ -66,7 +65,6 @@ class Costs:
         return WriteCosts(
             place=self.of("POST", _ORDERS),
             amend=self.of("POST", f"{one}/amend"),
-            decrease=self.of("POST", f"{one}/decrease"),
             cancel=self.of("DELETE", one),
             cancel_all=self.of("PUT", "/portfolio/order_groups/x/trigger"),
             group=self.of("POST", "/portfolio/order_groups/create"),

@@ -37,9 +37,6 @@ class OrderWrites(Protocol):
     async def amend(self, order: AmendOrder) -> OrderAccepted:
         """Change price and total count of a resting order."""
 
-    async def decrease(self, order_id: str, *, to: Qty, ticker: str, exchange_index: int) -> Qty:
-        """Leave at most `to` of a resting order; return what is left."""
-
     async def cancel(self, order: CancelOrder) -> OrderAccepted:
         """Take a resting order out."""
 
@@ -85,10 +82,8 @@ class AccountReads(Protocol):
     async def positions(self) -> tuple[PositionSnapshot, ...]:
         """Return all positions in markets that are not settled."""
 
-    async def settlements(
-        self, min_ts: int | None = None, max_ts: int | None = None, *, ticker: str | None = None
-    ) -> list[bodies.Settlement]:
-        """Return what settled markets paid us, oldest first."""
+    async def settlements(self, min_ts: int | None = None) -> list[bodies.Settlement]:
+        """Return what settled markets paid us from this second on, oldest first."""
 
     async def orders(self, status: str = "resting") -> tuple[OrderSnapshot, ...]:
         """Return our orders with this status, newest first."""
@@ -96,33 +91,8 @@ class AccountReads(Protocol):
     async def ended_orders(self, ticker: str) -> tuple[EndedOrder, ...]:
         """Return our orders in this market that rest no more, newest first."""
 
-    async def order_records(
-        self,
-        *,
-        ticker: str | None = None,
-        status: str | None = None,
-        min_ts: int | None = None,
-        max_ts: int | None = None,
-        is_historical: bool = False,
-    ) -> list[bodies.OrderRecord]:
-        """Return our orders with what they cost, newest first."""
-
-    async def order(self, order_id: str) -> bodies.OrderRecord:
-        """Return one of our orders, in any state."""
-
-    async def fills(
-        self,
-        min_ts: int | None = None,
-        max_ts: int | None = None,
-        *,
-        ticker: str | None = None,
-        order_id: str | None = None,
-        is_historical: bool = False,
-    ) -> tuple[OrderFilled, ...]:
-        """Return our fills, oldest first."""
-
-    async def order_groups(self) -> list[bodies.OrderGroup]:
-        """Return our order groups, without their orders' ids."""
+    async def fills(self, min_ts: int | None = None) -> tuple[OrderFilled, ...]:
+        """Return our fills from this second on, oldest first."""
 
     async def order_group(self, group_id: str) -> bodies.OrderGroup:
         """Return one order group with its orders."""

@@ -19,7 +19,7 @@ from tests.shell.orders import until
 from tests.shell.venue import Answer, Venue, serving
 
 TEST_WITHIN_S = 30.0
-COSTS = WriteCosts(place=10, amend=10, decrease=10, cancel=2, cancel_all=2)
+COSTS = WriteCosts(place=10, amend=10, cancel=2, cancel_all=2)
 A_WHILE_S = 0.05
 """Long enough for what must not happen to happen: many times a request's round trip."""
 

@@ -161,7 +161,7 @@ async def test_cancels_leave_before_orders_that_were_queued_earlier() -> None:
 )
 async def test_each_request_takes_what_the_venues_list_says(command: Queued, cost: int) -> None:
     """Its own cost by the account's list, and nothing else."""
-    costs = WriteCosts(place=31, amend=17, decrease=1, cancel=5, cancel_all=3, group=7)
+    costs = WriteCosts(place=31, amend=17, cancel=5, cancel_all=3, group=7)
     async with rig(tokens=(100, 1, 20), costs=costs) as subject:
         subject.put(command)
         await subject.idle()

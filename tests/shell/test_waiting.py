@@ -24,7 +24,7 @@ from daemon.kalshi.costs import WriteCosts
 from daemon.shell.waiting import CANCELS, PRIORITIES, Priority, Queued, WaitingLine, priority_of
 from tests.core.worlds import T0, TICKER
 
-COSTS = WriteCosts(place=10, amend=7, decrease=10, cancel=2, cancel_all=3, group=5)
+COSTS = WriteCosts(place=10, amend=7, cancel=2, cancel_all=3, group=5)
 RESERVE = 20
 KINDS = ("place", "amend", "reduce", "keep", "probe", "group", "reset", "drop", "cancel", "cancel_all")
 

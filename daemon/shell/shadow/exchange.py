@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from typing import TypeVar
 
 import msgspec
 
@@ -40,6 +41,7 @@ ORDERS_KEPT: Ns = HOUR
 """How long an ended order stays in the lists: our own doubts are over long before."""
 FILLS_KEPT: Ns = 2 * DAY
 UNKNOWN_BOOK = Refused("market_inactive", "shadow: the market's book is not known at this moment")
+_Request = TypeVar("_Request", NewOrder, Amendment)
 
 
 class ShadowExchange:
@@ -281,30 +283,24 @@ class ShadowExchange:
 
     def place(self, request: NewOrder, now: Ns) -> tuple[OrderState | Refused, list[Fact]]:
         """Take an order as the exchange would on the book as it is; a book that isn't known takes none."""
-        now = self._at(now)
-        facts = self._exchange.advance(now)
-        market = self._exchange.markets.get(request.ticker)
-        if market is not None and market.is_open(now) and self._book_of(request.ticker) is None:
-            return UNKNOWN_BOOK, facts
-        facts += self._gather_cash(market, now)
-        found, told = self._exchange.place(request, now)
-        return found, facts + told
+        return self._ask(self._exchange.place, request, self._at(now))
 
     def amend(self, request: Amendment, now: Ns) -> tuple[OrderState | Refused, list[Fact]]:
         """Change a resting order's terms, as `place`."""
-        now = self._at(now)
+        return self._ask(self._exchange.amend, request, self._at(now))
+
+    def _ask(
+        self,
+        call: Callable[[_Request, Ns], tuple[OrderState | Refused, list[Fact]]],
+        request: _Request,
+        now: Ns,
+    ) -> tuple[OrderState | Refused, list[Fact]]:
         facts = self._exchange.advance(now)
         market = self._exchange.markets.get(request.ticker)
         if market is not None and market.is_open(now) and self._book_of(request.ticker) is None:
             return UNKNOWN_BOOK, facts
         facts += self._gather_cash(market, now)
-        found, told = self._exchange.amend(request, now)
-        return found, facts + told
-
-    def decrease(self, order_id: str, to: Qty, now: Ns) -> tuple[OrderState | Refused, list[Fact]]:
-        """Leave at most so much of a resting order, in its place."""
-        facts = self._exchange.advance(self._at(now))
-        found, told = self._exchange.decrease(ACCOUNT, order_id, to, self._now, is_target=True)
+        found, told = call(request, now)
         return found, facts + told
 
     def cancel(self, order_id: str, now: Ns) -> tuple[Qty | Refused, list[Fact]]:

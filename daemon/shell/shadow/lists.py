@@ -64,20 +64,23 @@ class ShadowLists:
         market = self._shadow.exchange.markets.get(ticker)
         return market is not None and market.settled_at is not None
 
-    async def settlements(
-        self, min_ts: int | None = None, max_ts: int | None = None, *, ticker: str | None = None
-    ) -> list[bodies.Settlement]:
-        """Return what settled markets paid, oldest first."""
+    async def settlements(self, min_ts: int | None = None) -> list[bodies.Settlement]:
+        """Return what settled markets paid from this second on, oldest first."""
         await self._travel()
         return [
             told.settlement(paid)
             for paid in self._shadow.account.settlements
-            if ticker in (None, paid.ticker) and _is_within(paid.at, min_ts, max_ts)
+            if min_ts is None or paid.at // SECOND >= min_ts
         ]
 
     async def orders(self, status: str = "resting") -> tuple[e.OrderSnapshot, ...]:
-        """Return our orders with this status, newest first."""
-        return tuple(record.order for record in await self.order_records(status=status))
+        """Return our orders with this status, newest first; what is long over is forgotten."""
+        await self._travel()
+        return tuple(
+            told.order_snapshot(order.state())
+            for order in reversed(self._shadow.account.orders.values())
+            if order.status == status
+        )
 
     async def ended_orders(self, ticker: str) -> tuple[e.EndedOrder, ...]:
         """Return our orders in this market that rest no more, newest first."""
@@ -88,61 +91,15 @@ class ShadowLists:
             if order.ticker == ticker and order.status != "resting"
         )
 
-    async def order_records(
-        self,
-        *,
-        ticker: str | None = None,
-        status: str | None = None,
-        min_ts: int | None = None,
-        max_ts: int | None = None,
-        is_historical: bool = False,
-    ) -> list[bodies.OrderRecord]:
-        """Return our orders with what they cost, newest first; what is long over is forgotten."""
+    async def fills(self, min_ts: int | None = None) -> tuple[e.OrderFilled, ...]:
+        """Return our fills from this second on, oldest first; those of more than two days ago are lost."""
         await self._travel()
-        if is_historical:
-            return []
-        return [
-            told.order_record(order.state())
-            for order in reversed(self._shadow.account.orders.values())
-            if ticker in (None, order.ticker)
-            and status in (None, order.status)
-            and _is_within(order.created_at, min_ts, max_ts)
-        ]
-
-    async def order(self, order_id: str) -> bodies.OrderRecord:
-        """Return one of our orders. Raises Refused `not_found`."""
-        await self._travel()
-        order = self._shadow.account.orders.get(order_id)
-        if order is None:
-            raise Refused(404, "not_found", "")
-        return told.order_record(order.state())
-
-    async def fills(
-        self,
-        min_ts: int | None = None,
-        max_ts: int | None = None,
-        *,
-        ticker: str | None = None,
-        order_id: str | None = None,
-        is_historical: bool = False,
-    ) -> tuple[e.OrderFilled, ...]:
-        """Return our fills, oldest first; those of more than two days ago are forgotten."""
-        await self._travel()
-        if is_historical:
-            return ()
         now = self._now()
         return tuple(
             told.order_filled(fill, now, is_streamed=False)
             for fill in self._shadow.account.fills
-            if ticker in (None, fill.ticker)
-            and order_id in (None, fill.order_id)
-            and _is_within(fill.at, min_ts, max_ts)
+            if min_ts is None or fill.at // SECOND >= min_ts
         )
-
-    async def order_groups(self) -> list[bodies.OrderGroup]:
-        """Return our order groups, without their orders' ids."""
-        await self._travel()
-        return [told.group(record, None) for record in self._shadow.exchange.order_groups.records()]
 
     async def order_group(self, group_id: str) -> bodies.OrderGroup:
         """Return one order group with its orders. Raises Refused `not_found`."""
@@ -152,8 +109,3 @@ class ShadowLists:
         if group is None or record is None:
             raise Refused(404, "not_found", "")
         return told.group(record, tuple(order.order_id for order in groups.orders(group)))
-
-
-def _is_within(at: Ns, min_ts: int | None, max_ts: int | None) -> bool:
-    second = at // SECOND
-    return (min_ts is None or second >= min_ts) and (max_ts is None or second <= max_ts)

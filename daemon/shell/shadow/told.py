@@ -126,27 +126,16 @@ def order_filled(fill: Filled, now: Ns, *, is_streamed: bool) -> e.OrderFilled:
     )
 
 
-def order_record(state: OrderState) -> bodies.OrderRecord:
+def order_snapshot(state: OrderState) -> e.OrderSnapshot:
     """Return an order as the list has it."""
-    return bodies.OrderRecord(
-        order=e.OrderSnapshot(
-            state.order_id,
-            state.client_order_id,
-            state.ticker,
-            state.side,
-            state.price,
-            state.filled,
-            state.remaining,
-        ),
-        status=state.status,
-        placed=state.initial,
-        cost=state.taker_cost + state.maker_cost,
-        fees=state.taker_fees + state.maker_fees,
-        created_at=state.created_at,
-        updated_at=state.updated_at,
-        group_id=state.order_group_id,
-        exchange_index=state.exchange_index,
-        subaccount=0,
+    return e.OrderSnapshot(
+        state.order_id,
+        state.client_order_id,
+        state.ticker,
+        state.side,
+        state.price,
+        state.filled,
+        state.remaining,
     )
 
 
@@ -168,8 +157,8 @@ def settlement(paid: PaidOut) -> bodies.Settlement:
     )
 
 
-def group(record: GroupRecord, order_ids: tuple[str, ...] | None) -> bodies.OrderGroup:
-    """Return an order group; `order_ids` are None in a list of groups."""
+def group(record: GroupRecord, order_ids: tuple[str, ...]) -> bodies.OrderGroup:
+    """Return an order group with its orders."""
     return bodies.OrderGroup(
         group_id=record.order_group_id,
         # A triggered group's flag is off until it is reset.

@@ -173,14 +173,6 @@ class ShadowVenue(ShadowLists):
             await self._travel()
         return told.accepted("amend", order.client_order_id, state, self._now())
 
-    async def decrease(self, order_id: str, *, to: Qty, ticker: str, exchange_index: int) -> Qty:  # noqa: ARG002
-        """Leave at most `to` of a resting order, as `Rest.decrease`."""
-        await self._travel()
-        try:
-            return self._answer(self._shadow.decrease(order_id, to, self._now())).remaining
-        finally:
-            await self._travel()
-
     async def cancel(self, order: CancelOrder) -> e.OrderAccepted:
         """Take a resting order out, as `Rest.cancel`."""
         await self._travel()

@@ -43,21 +43,17 @@ def test_a_probe_rests_nowhere_and_an_amend_keeps_its_expiry() -> None:
 
 
 def test_lists_say_what_the_account_knows() -> None:
-    """An order with its costs and fees; a payout; a group."""
+    """An order, an answer, a group."""
     paper = Paper()
     order = paper.place("bid", 4_200, 3 * QTY_ONE)
     assert isinstance(order, OrderState)
-    record = told.order_record(order)
-    assert ("executed", 300, 300, 0) == (
-        record.status,
-        record.placed,
-        record.order.filled,
-        record.order.remaining,
-    )
-    assert (300 * 4_200, paper.fills[0].fee) == (record.cost, record.fees)
+    snapshot = told.order_snapshot(order)
+    assert (order.order_id, TICKER, "bid", 300, 0) == (
+        snapshot.order_id, snapshot.ticker, snapshot.side, snapshot.filled, snapshot.remaining,
+    )  # fmt: skip
     assert told.accepted("place", "kd", order, NOW).remaining == 0
-    group = told.group(GroupRecord("g1", "shadow", 2, 500, True), None)
-    assert ("g1", False, 500, 2, None) == (
+    group = told.group(GroupRecord("g1", "shadow", 2, 500, True), ("o1",))
+    assert ("g1", False, 500, 2, ("o1",)) == (
         group.group_id, group.is_auto_cancel_enabled, group.limit, group.exchange_index, group.order_ids,
     )  # fmt: skip
 
