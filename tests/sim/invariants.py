@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import msgspec
 
@@ -24,6 +24,7 @@ from daemon.core.commands import (
 from daemon.core.orders import Order
 from daemon.core.units import PRICE_ONE, QTY_ONE, SECOND, BookSide, Money, Ns, Price, Qty
 from daemon.exchange.matching import Order as VenueOrder
+from tests.sim.life import EXPIRY
 from tests.sim.venue import decoded
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ NAMES: Final = {
     "recorded_before_sent": "6: what is sent is on the disk before",
     "cancels_go_first": "a new order does not pass a cancel that was decided before it",
     "halt_holds": "7: after a halt nothing is sent that could make exposure grow",
+    "rests_behind_second_line": "what rests expires by itself, and what enters is in an order group",
     "comes_to_rest": "8: once faults stop, every intent ends, and all beliefs are true, within a bounded time",
     "trades_again": "8: once faults stop it trades again, unless it is halted for a stated reason",
     "no_part_fails": "no part of the daemon ends by an error of its own",
@@ -141,7 +143,7 @@ class Checks:
         elif path.endswith("/events/orders"):
             self._order_sent(decoded(body), is_amend=False)
 
-    def _order_sent(self, body: dict[str, str], *, is_amend: bool) -> None:
+    def _order_sent(self, body: dict[str, Any], *, is_amend: bool) -> None:
         self.counts["orders sent"] += 1
         client_order_id, ticker = body["client_order_id"], body["ticker"]
         life, now = self._world.living, self._world.now()
@@ -166,6 +168,11 @@ class Checks:
         waiting = [order_id for order_id, at in self._cancels.items() if at < intent.place.decided_at]
         if waiting and not is_amend:
             raise Violation("cancels_go_first", f"{client_order_id} left before the cancels of {waiting}")
+        if not is_amend and body["time_in_force"] == "good_till_canceled":
+            lasts = body.get("expiration_time", 0) * SECOND - now
+            is_grouped = bool(body.get("order_group_id")) or intent.place.purpose == "reduce"
+            if not is_grouped or not 0 < lasts <= EXPIRY + SECOND:
+                raise Violation("rests_behind_second_line", f"{client_order_id} was sent as {body}")
         self._vouched(client_order_id, ticker, now)
         is_entering = intent.place.purpose == "enter"
         halted_at = self._world.halted_at
@@ -303,7 +310,7 @@ class Checks:
                 price, qty = round(float(one["price"]) * PRICE_ONE), round(float(one["count"]) * QTY_ONE)
                 if flight.path.endswith("/amend"):
                     amends[flight.path.split("/")[-2]].append((price, qty))
-                elif self._world.venue.order(one["client_order_id"]) is None:
+                elif self._is_takable(one):
                     # Of those that bear one id only the first to arrive is taken: what asks after it is tiny.
                     known = new.get(one["client_order_id"])
                     if known is None or known[1].qty < qty:
@@ -317,6 +324,12 @@ class Checks:
             price = max(prices) if order.side == "bid" else min(prices)
             stakes[order.ticker].append(Stake(order.side, price, max(qty for _, qty in terms)))
         return stakes
+
+    def _is_takable(self, one: dict[str, str]) -> bool:
+        """Whether a new order could be taken at all: its id is not used up, and its market is not over."""
+        venue, now = self._world.venue, self._world.now()
+        is_open = now < venue.exchange.markets[one["ticker"]].spec.close_at
+        return is_open and venue.order(one["client_order_id"]) is None
 
     def _judge_halt(self, floor: Money) -> None:
         """After a halt, the least that all may be worth in the end, fees apart, does not fall."""

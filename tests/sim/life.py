@@ -58,6 +58,8 @@ LIMITS = Limits(
     refused_per_minute_max=1_000,
 )
 """Small enough that they bind; the lag is not judged, for the simulated stream stamps whole milliseconds."""
+EXPIRY = 12 * SECOND
+GROUP_LIMIT = 6_000
 SILENT_S = 3.0
 INSTANCE = "sim"
 
@@ -125,6 +127,8 @@ class Life:
             reconcile_every=5 * SECOND,
             failures_max=3,
             probe_every=SECOND,
+            order_expiry=EXPIRY,
+            order_group_limit=GROUP_LIMIT,
         )
         self.engine = Engine(
             config, [Slot(self.strategy, frozenset({"KXSIM"}))], None, FeatureSchema(("mid", "spread"))

@@ -35,6 +35,8 @@ FATES: tuple[tuple[Fate, float], ...] = (
     ("late", 2),
 )  # fmt: skip
 _NUMBERED = re.compile(rb'"sid":(\d+),"seq":(\d+)')
+_TELLING = re.compile(rb'\{"type":"(orderbook_delta|orderbook_snapshot|market_lifecycle_v2)"')
+"""Numbered frames that change what is believed of books and positions."""
 _PRIVATE = re.compile(rb'\{"type":"(fill|user_order|order_group_updates)"')
 TIMEOUT_S = 2.0
 SIGNATURE_S = 30.0
@@ -227,7 +229,7 @@ class Line:
 
     def _leave_out(self, frame: bytes) -> None:
         numbered = _NUMBERED.search(frame)
-        if numbered is not None:
+        if numbered is not None and _TELLING.match(frame) is not None:
             self.holes[numbered[1]] = int(numbered[2])
         elif _PRIVATE.match(frame) is not None:
             self.has_lost_private = True
