@@ -28,7 +28,7 @@ class OrderGroups:
         self._to_reset: dict[int, None] = {}
         self._newly_triggered: dict[int, None] = {}
         self._emptied: dict[int, None] = {}
-        """Shards whose group we have asked to trigger ourselves."""
+        """Shards whose group we have asked to trigger ourselves, or the life before us may have."""
 
     def id_of(self, shard: int) -> str | None:
         """Return the id of a shard's group, whatever its state; None when there is none."""
@@ -88,6 +88,12 @@ class OrderGroups:
             self._doubted.pop(shard, None)
         if event.is_gone or event.order_group_id is None:
             self._lose(shard, event.received_at)
+            return
+        if event.is_recovered:
+            # It is asked after first. If it is triggered, the last life did that, or has halted for it: that
+            # halt is on disk, or a person has resumed since. It is no runaway of this life.
+            self._told[shard] = event
+            self.trigger(shard)
             return
         was_triggered = self.is_triggered(shard) and self.id_of(shard) == event.order_group_id
         self._told[shard] = event

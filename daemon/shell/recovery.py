@@ -21,7 +21,7 @@ import msgspec
 import structlog
 
 from daemon.core import events as e
-from daemon.core.commands import AmendOrder, Decided, PlaceOrder, ProbeOrder
+from daemon.core.commands import AmendOrder, Decided, DropOrderGroup, PlaceOrder, ProbeOrder
 from daemon.core.own_orders import ABSENT_AFTER
 from daemon.core.records import HEADER_BYTES, PAYLOAD_BYTES_MAX, RecordReader, frame_at
 from daemon.core.units import MINUTE, Ns
@@ -234,7 +234,10 @@ class OrdersLeft:
     def take_groups(self, batch: Sequence[Record]) -> None:
         """Take in what a batch says of groups."""
         for record in batch:
-            if isinstance(record, e.OrderGroupTold) and record.exchange_index is not None:
+            if isinstance(record, DropOrderGroup):
+                # The last that a stop asks for: its answer comes when nobody writes any more.
+                self._groups.pop(record.exchange_index, None)
+            elif isinstance(record, e.OrderGroupTold) and record.exchange_index is not None:
                 if record.order_group_id is None:
                     self._groups.pop(record.exchange_index, None)
                 else:
@@ -245,7 +248,7 @@ class OrdersLeft:
         replace = msgspec.structs.replace
         return Recovered(
             tuple(replace(order, received_at=now) for order in self._orders.values()),
-            tuple(replace(group, received_at=now) for group in self._groups.values()),
+            tuple(replace(group, received_at=now, is_recovered=True) for group in self._groups.values()),
         )
 
     def _ask(self, command: AmendOrder | ProbeOrder) -> None:

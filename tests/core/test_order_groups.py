@@ -106,3 +106,16 @@ def test_what_we_trigger_ourselves_is_no_runaway_and_is_reset_by_itself() -> Non
     subject.apply(told())
     subject.apply(streamed(is_triggered=True))
     assert ("g-1",) == subject.take_newly_triggered(), "the next one is the venue's own doing"
+
+
+@pytest.mark.parametrize("was_triggered", [True, False])
+def test_a_recovered_group_that_is_triggered_is_no_runaway_of_this_life(was_triggered: bool) -> None:
+    """Whoever triggered it, the halt is on disk or was resumed: it is asked after, and reset by itself."""
+    subject = groups(e.OrderGroupTold(2, "g-1", was_triggered, T0, is_recovered=True))
+    assert (True, None, ()) == (subject.is_doubted(2), subject.open_id(2), subject.take_newly_triggered())
+    subject.apply(told(is_triggered=True))
+    assert (True, ()) == (subject.is_reset_due(2), subject.take_newly_triggered())
+    subject.apply(told())
+    assert (False, "g-1") == (subject.is_reset_due(2), subject.open_id(2))
+    subject.apply(streamed(is_triggered=True))
+    assert ("g-1",) == subject.take_newly_triggered(), "one of this life is"

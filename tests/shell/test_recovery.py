@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daemon.core import events as e
-from daemon.core.commands import Decided, ProbeOrder
+from daemon.core.commands import Decided, DropOrderGroup, ProbeOrder
 from daemon.core.own_orders import ABSENT_AFTER, READ_LAG
 from daemon.core.records import frame
 from daemon.core.state import State
@@ -164,6 +164,13 @@ def test_a_journal_torn_anywhere_tells_what_its_whole_records_do(
     assert tuple(recovered(number) for number in range(kept)) == recover(folder, "sandbox", NOW).orders
 
 
+def test_a_group_that_a_stop_dropped_is_not_recovered(tmp_path: Path) -> None:
+    """The drop is the last command of a life: its answer stands in no journal."""
+    told = e.OrderGroupTold(2, "g-1", True, T0)
+    write(tmp_path, [[told], [Decided(T0), DropOrderGroup(2, "g-1", T0)]])
+    assert () == recover(tmp_path, "sandbox", NOW).groups
+
+
 def test_the_last_order_group_of_each_shard_is_told(tmp_path: Path) -> None:
     """Made at the start, hours ago, and never mentioned since: it is found all the same; one gone is not."""
     told = [
@@ -175,7 +182,7 @@ def test_the_last_order_group_of_each_shard_is_told(tmp_path: Path) -> None:
     ]
     write(tmp_path, [told, *long_life(100_000)])
     found = recover(tmp_path, "sandbox", NOW)
-    assert (e.OrderGroupTold(2, "g-2", True, NOW),) == found.groups == found.events
+    assert (e.OrderGroupTold(2, "g-2", True, NOW, is_recovered=True),) == found.groups == found.events
 
 
 @pytest.mark.parametrize("damage", ["no header", "another format", "an unknown record"])

@@ -174,7 +174,8 @@ class OrderGroupTold(Fact, frozen=True):
     """The order group in force on a shard, as the venue told it. Triggered, it takes no order until reset.
 
     `order_group_id` is None when the one that we knew is gone. The stream tells no shard (None): there the
-    group is known by its id, is maybe not ours, and `is_gone` says that it was taken out.
+    group is known by its id, is maybe not ours, and `is_gone` says that it was taken out. `is_recovered`: the
+    last life's journal tells it, and not the venue.
     """
 
     exchange_index: int | None
@@ -182,6 +183,7 @@ class OrderGroupTold(Fact, frozen=True):
     is_triggered: bool
     received_at: Ns
     is_gone: bool = False
+    is_recovered: bool = False
 
 
 class SettlementTold(msgspec.Struct, frozen=True, array_like=True, gc=False):
