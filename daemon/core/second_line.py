@@ -150,6 +150,8 @@ class SecondLine:
         market = state.markets.get(order.ticker)
         if order.state != "resting" or order.strategy == ADOPTED or market is None:
             return False
+        if order.pending is not None:
+            return False  # an amend of unknown outcome may still arrive, and must not meet another one
         if expires_at - now < TOO_LATE or now - order.touched_at < SECOND or order.remaining <= 0:
             return False
         if expires_at >= market.spec.close_at or not market.book.is_synced:

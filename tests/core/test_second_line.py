@@ -261,6 +261,26 @@ def test_an_amend_moves_the_expiry_on_as_well() -> None:
     assert order.expires_at == subject.state.orders[order.client_order_id].expires_at
 
 
+def test_an_expiry_does_not_move_on_while_an_amend_of_unknown_outcome_may_still_arrive() -> None:
+    """A second amend would let us forget the terms that the first one asked for: these stay counted."""
+    subject, strategy, order = rested()
+    strategy.targets = (msgspec.structs.replace(BID, price=3_900, qty=3_000),)
+    asked_at = NOW + 20 * SECOND
+    heard(subject, asked_at)
+    (amend,) = amends_of(subject.decide(asked_at))
+    subject.handle(e.OrderUnknown("amend", order.client_order_id, "timeout", asked_at))
+    strategy.targets = (BID,)
+    at = asked_at + 12 * SECOND
+    heard(subject, at)
+    # The stream says something newer than our request of the order, on its old terms.
+    subject.handle(
+        e.OrderUpdated("v-1", order.client_order_id, TICKER, "bid", 4_000, "resting", 0, 1_000, None, at, at)
+    )
+    assert [] == amends_of(subject.decide(at + 2 * SECOND))
+    known = subject.state.orders[order.client_order_id]
+    assert ("resting", (amend.price, amend.qty), 3_000) == (known.state, known.pending, known.exposed)
+
+
 def test_an_order_that_would_outlive_its_market_is_left_to_it() -> None:
     """The close takes it out by itself: no amend is worth a token there."""
     subject, _, _ = rested()
