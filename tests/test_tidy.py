@@ -13,6 +13,7 @@ import shlex
 import subprocess
 from collections.abc import Iterator
 from functools import cache
+from itertools import takewhile
 from pathlib import Path
 
 import click
@@ -363,14 +364,10 @@ def test_the_unit_names_real_commands() -> None:
     known = dict(commands_of(main, "kalshid"))
     for line in lines:
         _, *arguments = shlex.split(line)
-        typed = "kalshid " + " ".join(arguments[: next(iter(_options_at(arguments)), len(arguments))])
+        typed = " ".join(["kalshid", *takewhile(lambda word: not word.startswith("-"), arguments)])
         assert typed in known, line
         options = {option for parameter in known[typed].params for option in parameter.opts}
         assert {word for word in arguments if word.startswith("-")} <= options, line
-
-
-def _options_at(arguments: list[str]) -> list[int]:
-    return [index for index, word in enumerate(arguments) if word.startswith("-")]
 
 
 def test_the_dashboards_show_metrics_that_exist() -> None:
