@@ -35,7 +35,7 @@ SPAN_BYTES = 1024 * 1024
 """How exactly the place where that begins is searched for."""
 HEAD_BYTES = 4 * 1024 * 1024
 """How much of the beginning is read too: order groups are made there, and then hold for hours."""
-_ORDER_WORD = b"Order"
+_WORDS = (b"Order", b"AccountReconciled")
 """What the names of all records that concern orders and their groups contain; most batches hold none."""
 _ARRAY_MARKS = frozenset({*range(0x90, 0xA0), 0xDC, 0xDD})
 """The first byte of every batch: a msgpack array."""
@@ -193,7 +193,8 @@ def _batches(path: Path, view: memoryview, start: int, end: int) -> Batches:
     at = start
     for payload in reader:
         # Most batches are about books alone, and need not be decoded to be known as such.
-        if _ORDER_WORD in bytes(payload):
+        content = bytes(payload)
+        if any(word in content for word in _WORDS):
             try:
                 yield _DECODER.decode(payload)
             except msgspec.DecodeError as error:
@@ -210,6 +211,8 @@ class OrdersLeft:
     def __init__(self) -> None:
         self._orders: dict[str, e.OrderRecovered] = {}
         self._groups: dict[int, e.OrderGroupTold] = {}
+        self._decided_at: Ns | None = None
+        """When that life last decided anything, as far as told."""
 
     def take(self, batch: Sequence[Record]) -> None:
         """Take in what a batch says of orders and groups."""
@@ -225,6 +228,11 @@ class OrdersLeft:
                     self._answer(record)
                 case e.OrderUpdated():
                     self._name(record.client_order_id, record.order_id, is_over=record.status != "resting")
+                case e.AccountReconciled():
+                    for ended in record.ended:
+                        self._orders.pop(ended.client_order_id, None)
+                case Decided():
+                    self._decided_at = record.now
                 case e.OrderFilled() if record.client_order_id is not None:
                     self._name(record.client_order_id, record.order_id, is_over=False)
                 case _:
@@ -244,10 +252,16 @@ class OrdersLeft:
                     self._groups[record.exchange_index] = record
 
     def told(self, now: Ns) -> Recovered:
-        """Return what is left without an end."""
+        """Return what is left without an end.
+
+        A life that took an order over may itself be too short to hear of its end: it is not handed on for
+        longer than its last request may take to arrive, or lives that follow each other fast collect them.
+        """
         replace = msgspec.structs.replace
+        since = None if self._decided_at is None else self._decided_at - TAIL
+        orders = [order for order in self._orders.values() if since is None or order.decided_at >= since]
         return Recovered(
-            tuple(replace(order, received_at=now) for order in self._orders.values()),
+            tuple(replace(order, received_at=now) for order in orders),
             tuple(replace(group, received_at=now, is_recovered=True) for group in self._groups.values()),
         )
 

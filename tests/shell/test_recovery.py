@@ -69,7 +69,9 @@ def rejected(action: e.OrderAction, code: str) -> e.OrderRejected:
 
 
 FILL = e.OrderFilled("t", "v-1", "kd-1", TICKER, "bid", 4_000, 100, 0, False, T0, T0)
+DONE = e.EndedOrder("v-1", "kd-1", TICKER, "canceled", 0)
 ENDS: dict[str, Record] = {
+    "listed as ended": reconciled(T0, doubtful=(TICKER,), ended=(DONE,)),
     "rejected": rejected("place", "insufficient_balance"),
     "dropped": e.OrderDropped("place", "kd-1", "deadline_passed", T0),
     "canceled": accepted("cancel", 0),
@@ -143,6 +145,19 @@ def test_two_crashes_in_a_row_lose_nothing(tmp_path: Path) -> None:
     assert (recovered(1),) == recover(tmp_path, "sandbox", NOW).orders
     path.write_bytes(path.read_bytes()[:-1])
     assert expected == recover(tmp_path, "sandbox", NOW).orders
+
+
+def test_lives_that_follow_each_other_fast_collect_no_orders(tmp_path: Path) -> None:
+    """Each dies before it hears of an end, for an hour: only what may still arrive is handed on."""
+    handed_on: tuple[e.OrderRecovered, ...] = ()
+    for number in range(360):
+        at = T0 + number * 10 * SECOND
+        order = msgspec.structs.replace(place(number), decided_at=at)
+        write(tmp_path, [[*handed_on, e.FeedHeard("kalshi", at)], [Decided(at), order]], epoch=number)
+        handed_on = recover(tmp_path, "sandbox", at + SECOND).orders
+        assert at == handed_on[-1].decided_at
+        assert at - TAIL <= min(order.decided_at for order in handed_on)
+    assert 1 + TAIL // (10 * SECOND) == len(handed_on)
 
 
 @settings(max_examples=100, deadline=None)
