@@ -6,6 +6,7 @@ may be left out and then has the default given here. Unknown keys are errors, wi
 
 from __future__ import annotations
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
@@ -50,12 +51,15 @@ class ConfigError(Exception):
         self.problems = problems
 
 
+STATE_DIR = "var"
+
+
 class Config(Table, frozen=True):
     """The whole file. Paths are as written; `root` is the folder that they are relative to."""
 
     root: Path
     mode: Literal["sandbox", "demo", "shadow", "live"] = "sandbox"
-    state_dir: Annotated[str, msgspec.Meta(min_length=1)] = "var"
+    state_dir: Annotated[str, msgspec.Meta(min_length=1)] = STATE_DIR
     on_exit: Literal["cancel", "leave"] = "cancel"
     venue: Venue = Venue()
     sandbox: Sandbox = Sandbox()
@@ -132,6 +136,7 @@ class Config(Table, frozen=True):
 
 
 PORT_MAX = 65_535
+_STATE_DIR = re.compile(r"""^[ \t]*state_dir[ \t]*=[ \t]*(["'])([^"'\n]+)\1""", re.MULTILINE)
 PRODUCTION_HOSTS = ("external-api.kalshi.com", "external-api-ws.kalshi.com", "api.elections.kalshi.com")
 """Where orders are real. Source: protocol sheet 1.1."""
 
@@ -262,6 +267,20 @@ def load_config(path: Path) -> Config:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError([f"{path}: can't be read: {error}"]) from None
     return parse_config(str(path), text, path.resolve().parent)
+
+
+def state_folder(path: Path) -> Path:
+    """Return the state folder that a file names, whatever else is wrong with the file.
+
+    For whoever has to find the daemon all the same. By default where it names none, or can't be read.
+    """
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        text = ""
+    named = _STATE_DIR.search(text)
+    written = STATE_DIR if named is None else named[2]
+    return (path.resolve().parent / Path(written).expanduser()).resolve()
 
 
 def convert_params(config_name: str, table: StrategyTable, kind: type[msgspec.Struct]) -> msgspec.Struct:

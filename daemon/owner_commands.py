@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import getpass
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -19,7 +20,7 @@ import structlog
 from daemon import exits
 from daemon.assembly import ORDER_ID_PREFIX
 from daemon.command_line import CONFIG_OPTION, die, load_or_die
-from daemon.config import Config
+from daemon.config import Config, ConfigError, load_config, state_folder
 from daemon.emergency import Sweep, cancel_ours
 from daemon.kalshi.auth import Signer, load_private_key
 from daemon.kalshi.errors import KalshiError
@@ -54,16 +55,26 @@ LOOK_S = 0.2
 
 @click.command()
 @CONFIG_OPTION
-@click.argument("reason", default="")
-def halt(config_path: Path, reason: str) -> None:
+@click.argument("reason", nargs=-1)
+def halt(config_path: Path, reason: tuple[str, ...]) -> None:
     """Stop trading at once, and cancel everything of ours, until `kalshid resume`.
 
     Works without the daemon too, and when it hangs. The halt is on disk: a restart does not end it. Exits 0
     when nothing of ours rests any more, 75 when that is not confirmed, 74 when the halt is not on disk.
+    With a wrong configuration it still tells the daemon, or the disk, and cancels nothing by itself: 75.
     """
-    config = load_or_die(config_path)
+    # Nothing that is wrong with the words or the file is a reason to go on trading.
+    words = one_line(" ".join(reason)) or "kalshid halt"
     logging.configure()
-    sys.exit(asyncio.run(_halt(config, _checked(reason) or "kalshid halt")))
+    try:
+        config = load_config(config_path)
+    except ConfigError as error:
+        click.echo(f"{error}\nthe configuration is wrong: halting by what can be read of it", err=True)
+        folder = state_folder(config_path)
+        if not folder.is_dir():
+            die(f"NOT HALTED: there is no state folder {folder}; name the file by --config", exits.CONFIG)
+        sys.exit(asyncio.run(_halt_unconfigured(folder, words)))
+    sys.exit(asyncio.run(_halt(config, words)))
 
 
 @click.command()
@@ -102,18 +113,45 @@ def flatten(config_path: Path, slippage_cents: int) -> None:
 async def _halt(config: Config, reason: str) -> int:
     folder = config.path(config.state_dir)
     try:
-        status = await ask(folder, "/halt", HaltOrder(reason), ANSWER_WITHIN_S)
-        if not status.is_halted:
-            raise NoAnswer("the daemon heard it, and its core has not taken it in")
-        status = await _until(folder, lambda now: not now.orders, CANCELS_WITHIN_S)
-        if status.orders:
-            raise NoAnswer(f"the daemon halted, and {len(status.orders)} orders are still open")
-    except (NoDaemon, NoAnswer) as problem:
+        status = await _tell_halt(folder, reason)
+    except (NoDaemon, NoAnswer, Declined) as problem:
         click.echo(f"{problem}\nhalting without it", err=True)
         return await _halt_alone(config, folder, reason)
-    except Declined as problem:
-        click.echo(f"the daemon declined: {problem}; halting without it", err=True)
-        return await _halt_alone(config, folder, reason)
+    return _halted(status)
+
+
+async def _halt_unconfigured(folder: Path, reason: str) -> int:
+    """Halt the daemon of a state folder, or at least the folder: nobody knows where the venue is."""
+    try:
+        return _halted(await _tell_halt(folder, reason))
+    except (NoDaemon, NoAnswer, Declined) as problem:
+        click.echo(str(problem), err=True)
+    latched = _latch(folder, reason)
+    click.echo("NOT CANCELLED: put the configuration right, and say `kalshid halt` again", err=True)
+    return latched or exits.UNCONFIRMED
+
+
+async def _tell_halt(folder: Path, reason: str) -> Status:
+    """Tell the daemon, and return its status when nothing of ours rests.
+
+    Raises:
+        NoDaemon: nobody listens.
+        NoAnswer: it does not answer, or its answer is not that.
+        Declined: it said no.
+    """
+    status = await ask(folder, "/halt", HaltOrder(reason), ANSWER_WITHIN_S)
+    if not status.is_halted:
+        raise NoAnswer("the daemon heard it, and its core has not taken it in")
+    # Before the account is reconciled it may not know of what a life before it left.
+    status = await _until(folder, lambda now: not now.orders and now.is_reconciled, CANCELS_WITHIN_S)
+    if status.orders:
+        raise NoAnswer(f"the daemon halted, and {len(status.orders)} orders are still open")
+    if not status.is_reconciled:
+        raise NoAnswer("the daemon halted, and does not know what rests: its account is not reconciled")
+    return status
+
+
+def _halted(status: Status) -> int:
     if not status.is_latched:
         click.echo("halted, nothing of ours rests; but the halt is not on disk", err=True)
         return exits.UNRECORDED
@@ -121,14 +159,19 @@ async def _halt(config: Config, reason: str) -> int:
     return exits.OK
 
 
-async def _halt_alone(config: Config, folder: Path, reason: str) -> int:
-    latched = exits.OK
+def _latch(folder: Path, reason: str) -> int:
+    latch = Latch(folder)
     try:
-        Latch(folder).write(Halt(one_line(reason), "cli", instant_text(time.time_ns())))
-        click.echo(f"halted, on disk: {Latch(folder).path}")
+        latch.write(Halt(one_line(reason), "cli", instant_text(time.time_ns())))
     except LatchFailed as error:
         click.echo(f"NOT on disk: {error}", err=True)
-        latched = exits.UNRECORDED
+        return exits.UNRECORDED
+    click.echo(f"halted, on disk: {latch.path}")
+    return exits.OK
+
+
+async def _halt_alone(config: Config, folder: Path, reason: str) -> int:
+    latched = _latch(folder, reason)
     try:
         sweep = await _sweep(config)
     except (KalshiError, OSError) as error:
@@ -210,9 +253,7 @@ def _lift_alone(folder: Path, reason: str) -> int:
         return exits.UNRECORDED
     finally:
         lock.release()
-    log.warning(
-        "halt.lifted", reason=one_line(reason), user=getpass.getuser(), halt=halt.reason, since=halt.at
-    )
+    log.warning("halt.lifted", reason=one_line(reason), user=_user(), halt=halt.reason, since=halt.at)
     click.echo(f"lifted: {halt.reason} (by {halt.by}, since {halt.at or 'unknown'})")
     return exits.OK
 
@@ -222,7 +263,9 @@ async def _flatten(config: Config, slippage_cents: int) -> int:
     order = FlattenOrder(slippage_cents=slippage_cents)
     try:
         await ask(folder, "/flatten", order, ANSWER_WITHIN_S)
-        status = await _until(folder, lambda now: not now.positions and not now.orders, FLAT_WITHIN_S)
+        status = await _until(
+            folder, lambda now: now.is_reconciled and not (now.positions or now.orders), FLAT_WITHIN_S
+        )
     except (NoDaemon, NoAnswer, Declined) as problem:
         click.echo(f"{problem}\nonly a running daemon can close positions: `kalshid halt` cancels", err=True)
         return exits.UNAVAILABLE
@@ -230,10 +273,19 @@ async def _flatten(config: Config, slippage_cents: int) -> int:
         click.echo(f"still held: {qty} {ticker}", err=True)
     for line in status.orders:
         click.echo(f"still open: {line}", err=True)
-    if status.positions or status.orders:
+    if not status.is_reconciled:
+        click.echo("the account is not reconciled: there may be more", err=True)
+    if status.positions or status.orders or not status.is_reconciled:
         return exits.UNCONFIRMED
     click.echo("flat, and halted until `kalshid resume`")
     return exits.OK
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())  # one that this machine has no name for, as in a container
 
 
 def _checked(reason: str) -> str:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import getpass
 from pathlib import Path
 
+import msgspec
 import pytest
+from aiohttp import web
 from click.testing import CliRunner, Result
 
-from daemon import exits
+from daemon import exits, owner_commands
 from daemon.cli import main
+from daemon.shell.control import SOCKET_FILE, Status
 from daemon.shell.latch import Halt, Latch
 from daemon.shell.lock import FolderLock
 from tests.e2e.daemon_process import write_config
@@ -87,8 +92,97 @@ def test_a_slippage_that_cannot_be_is_refused(config: Path, cents: str) -> None:
     assert exits.USAGE == kalshid(config, "flatten", "--slippage-cents", cents).exit_code
 
 
+def test_whatever_a_person_says_halts(config: Path, tmp_path: Path) -> None:
+    """In a hurry nobody quotes, or counts characters: the words are joined, and cut."""
+    assert exits.OK == kalshid(config, "halt", "the", "market", "went", "mad").exit_code
+    latch = Latch(tmp_path / "var")
+    halt = latch.read()
+    assert halt is not None
+    assert "the market went mad" == halt.reason
+    latch.lift()
+    assert exits.OK == kalshid(config, "halt", "x" * 5_000).exit_code
+    assert latch.is_set
+
+
+@pytest.mark.parametrize("damage", ['failures_max = "many"', "[[[ not TOML"])
+def test_a_broken_configuration_still_halts_the_state_folder(
+    config: Path, tmp_path: Path, damage: str
+) -> None:
+    """What rests can't be cancelled then, and that is said; the next start is halted all the same."""
+    (tmp_path / "elsewhere").mkdir()
+    text = config.read_text().replace('state_dir = "var"', "state_dir = 'elsewhere'")
+    config.write_text(f"{text}\n{damage}\n")
+    result = kalshid(config, "halt", "now")
+    assert exits.UNCONFIRMED == result.exit_code, result.output
+    assert "NOT CANCELLED" in result.output
+    halt = Latch(tmp_path / "elsewhere").read()
+    assert halt is not None
+    assert "now" == halt.reason
+
+
+class Stands:
+    """A daemon's end of the socket that is halted, and stands as it is told to."""
+
+    def __init__(self, *, is_reconciled: bool) -> None:
+        self._status = msgspec.json.encode(
+            Status(1, "demo", "halted", True, "now", True, is_reconciled, [], {}),
+        )
+
+    async def answer(self, _request: web.Request) -> web.Response:
+        """Say how it stands, whatever was asked."""
+        return web.Response(body=self._status)
+
+
+async def said(config: Path, stands: Stands, *words: str) -> Result:
+    """Run a command against a daemon that stands so."""
+    folder = config.parent / "var"
+    folder.mkdir(exist_ok=True)
+    app = web.Application()
+    app.router.add_route("*", "/{call}", stands.answer)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    try:
+        async with asyncio.timeout(60):
+            await web.UnixSite(runner, str(folder / SOCKET_FILE)).start()
+            return await asyncio.to_thread(kalshid, config, *words)
+    finally:
+        await runner.cleanup()
+
+
+@pytest.mark.parametrize("command", ["halt", "flatten"])
+async def test_nothing_is_said_of_an_account_that_nobody_knows(
+    config: Path, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A daemon that has not reconciled shows no order and no position: that is no confirmation."""
+    monkeypatch.setattr(owner_commands, "CANCELS_WITHIN_S", 0.3)
+    monkeypatch.setattr(owner_commands, "FLAT_WITHIN_S", 0.3)
+    known = await said(config, Stands(is_reconciled=True), command)
+    assert exits.OK == known.exit_code, known.output
+    unknown = await said(config, Stands(is_reconciled=False), command)
+    assert "not reconciled" in unknown.output
+    if command == "flatten":
+        assert exits.UNCONFIRMED == unknown.exit_code
+    else:
+        assert "halting without it" in unknown.output
+
+
+def test_a_user_without_a_name_resumes_too(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a container a user often is a number."""
+
+    def nameless() -> str:
+        raise KeyError("getpwuid(): uid not found")
+
+    monkeypatch.setattr(getpass, "getuser", nameless)
+    Latch(tmp_path / "var").write(HALT)
+    result = kalshid(config, "resume", "--reason", "it is mended")
+    assert exits.OK == result.exit_code, result.output
+    assert HALT.reason in result.output
+
+
 def test_a_broken_configuration_is_said(tmp_path: Path) -> None:
-    """Nobody knows then where the daemon is; but a strategy's table, which halts nothing, may be wrong."""
+    """Nothing ever ran here: there is nothing to halt. A strategy's table, which halts nothing, may be wrong."""
     config = write_config(tmp_path, failures_max="0")
     assert exits.CONFIG == kalshid(config, "halt").exit_code
     config = write_config(tmp_path, edge_min="-9.0")
