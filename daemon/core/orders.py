@@ -25,7 +25,8 @@ class Order:
     """One of our orders: its terms, its state, and how much of it has traded.
 
     `filled` is what the venue says has traded; `booked` what came to us as fills. Between the two the
-    missing part is still counted as exposure.
+    missing part is still counted as exposure. Of an order that was taken over, what had traded by then counts
+    as booked, and may yet come as fills: then `booked` is the greater one, and proves nothing.
     """
 
     __slots__ = (
@@ -102,7 +103,12 @@ class Order:
     @property
     def exposed(self) -> Qty:
         """Contracts that may still come into the position: all while open, the unbooked fills after."""
-        return max(0, (self.whole_qty if self.is_open else self.filled) - self.booked)
+        return max(0, (self.whole_qty if self.is_open else self.filled) - self.traded)
+
+    @property
+    def traded(self) -> Qty:
+        """Contracts that have traded for certain, and are in the position."""
+        return min(self.filled, self.booked)
 
     @property
     def whole_qty(self) -> Qty:

@@ -118,7 +118,7 @@ class OrderBeliefs:
         if happening == "amend_settled":
             order.settle_amend(is_accepted=False)
         self.happen(order, happening, event.received_at)
-        if order.state == "resting" and order.booked >= order.qty:
+        if order.state == "resting" and order.traded >= order.qty:
             # It traded whole while we asked to enlarge it.
             self.happen(order, "told_executed", event.received_at)
 
@@ -169,8 +169,9 @@ class OrderBeliefs:
     def learn_id(self, order: Order, order_id: str) -> None:
         """Take in the venue's id of an order: fills that were booked under it before are its own."""
         order.order_id = order_id
-        order.booked = max(order.booked, self.ledger.booked_of(order_id))
-        order.tell_filled(order.booked)
+        known = self.ledger.booked_of(order_id)
+        order.booked = max(order.booked, known)
+        order.tell_filled(known)
 
     def _apply_accepted(self, order: Order, event: e.OrderAccepted) -> None:
         self.learn_id(order, event.order_id)
@@ -318,8 +319,9 @@ class OrderBeliefs:
             order.booked += event.qty
             if order.order_id is None:
                 self.learn_id(order, event.order_id)  # its answer was lost, or is on its way
-            order.tell_filled(order.booked)
-            if order.booked >= order.whole_qty and order.is_open:
+            # Of an order that was taken over, some of what is booked may be told as a fill a second time.
+            order.tell_filled(self.ledger.booked_of(event.order_id))
+            if order.traded >= order.whole_qty and order.is_open:
                 self.happen(order, "told_executed", event.received_at)
             elif order.is_done:
                 self._forget_order(order, event.received_at)

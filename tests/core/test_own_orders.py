@@ -384,3 +384,23 @@ def test_a_recovered_order_that_had_traded_before_the_first_reading_does_not_kee
         state.account.is_reconciled,
         state.ledger.position_qty(TICKER),
     )
+
+
+@pytest.mark.parametrize("is_recovered", [True, False])
+def test_a_fill_that_was_counted_when_its_order_was_taken_over_does_not_count_twice(
+    state: State, is_recovered: bool
+) -> None:
+    """The word on the order was faster than its fill: half of it still rests, and stays exposed."""
+    if is_recovered:
+        state.apply(e.OrderRecovered("kd-1-1", TICKER, "bid", 4_000, 1_000, "rest", "id-kd-1-1", T0, T0))
+        listed = e.OrderSnapshot("id-kd-1-1", "kd-1-1", TICKER, "bid", 4_000, 500, 500)
+        state.apply(reconciled(T0 + 5 * SECOND, orders=(listed,)))
+    else:
+        state.apply(updated("resting", 500, 500))
+    state.apply(filled(500))
+    state.apply(updated("resting", 500, 500))
+    (order,) = state.orders.values()
+    assert ("resting", 500, 500) == (order.state, order.filled, order.exposed)
+    state.apply(updated("executed", 1_000, 0))
+    state.apply(filled(500, "t2"))
+    assert {} == state.orders
