@@ -104,8 +104,6 @@ class Ledger:
         self.realized: Money = 0
         """Realised P&L of this life, fees apart."""
         self.fills_total = 0
-        self.fills_old = 0
-        """Fills that were refused because they are older than anything that could be news."""
         self.paid: dict[str, Paid] = {}
         """What settled markets paid, the last ones."""
         self._cash_by_shard: dict[int, Money] | None = None
@@ -199,7 +197,6 @@ class Ledger:
         known = self._fills.get(fill.order_id)
         if known is None:
             if self._is_old(fill):
-                self.fills_old += 1
                 return False
             known = self._fills[fill.order_id] = _OrderFills()
         elif fill.trade_id in known.trade_ids:

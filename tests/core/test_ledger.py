@@ -270,7 +270,7 @@ def test_fills_of_before_the_first_reading_are_no_news() -> None:
     old, new = sent("1", at - START_OVERLAP - 1), sent("2", at - START_OVERLAP, "p")
     assert [True, False] == [ledger.has_booked(one) for one in (old, new)]
     assert [False, True] == [ledger.apply_fill(one) for one in (old, new)]
-    assert (1, 100) == (ledger.fills_old, ledger.position_qty("M"))
+    assert 100 == ledger.position_qty("M")
 
 
 def test_fills_are_forgotten_when_nobody_can_tell_them_as_news() -> None:
