@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import Literal, TypeAlias
 
 from daemon.core.breakers import Breakers
-from daemon.core.commands import Command, DropOrderGroup, MakeOrderGroup, ResetOrderGroup
+from daemon.core.commands import CancelAll, Command, DropOrderGroup, MakeOrderGroup, ResetOrderGroup
 from daemon.core.engine_config import EngineConfig
 from daemon.core.issuing import Issuer
 from daemon.core.orders import Order, ProposeAmend
@@ -33,7 +33,7 @@ TOO_LATE: Ns = 2 * SECOND
 GUARD = "order group"
 """Who halts when a group was triggered."""
 
-Wish: TypeAlias = Literal["make", "ask", "reset"]
+Wish: TypeAlias = Literal["make", "ask", "reset", "close"]
 
 
 class SecondLine:
@@ -57,9 +57,11 @@ class SecondLine:
             self._state.halt(f"order group {group_id} triggered: {limit / 100:g} contracts in 15 s", GUARD)
 
     def keep(self, now: Ns) -> list[Command]:
-        """Return what keeps groups and resting orders alive; nothing while all is not well."""
+        """Return what keeps groups and resting orders alive; nothing of that while all is not well."""
         state = self._state
-        if state.halt_reason is not None or state.stop_reason is not None or not self._breakers.is_answered:
+        if state.halt_reason is not None:
+            return self._closings(state.halt_reason, now)
+        if state.stop_reason is not None or not self._breakers.is_answered:
             return []
         commands = self._groups(now)
         if state.account.is_reconciled:
@@ -96,6 +98,25 @@ class SecondLine:
                 commands.append(ResetOrderGroup(shard, group_id, now))
             else:
                 commands.append(MakeOrderGroup(shard, limit, now, group_id))
+        return commands
+
+    def _closings(self, reason: str, now: Ns) -> list[Command]:
+        """Return what triggers, once more, the groups that nobody has told to be closed since the halt.
+
+        The trigger that was sent with the halt may be lost, and a reset of before may have come after it.
+        """
+        groups = self._state.order_groups
+        commands: list[Command] = []
+        for shard, group_id in groups.ids.items():
+            wish, _, times = self._asked.get(shard, ("make", now, 0))
+            if groups.is_triggered(shard):
+                self._asked.pop(shard, None)
+            elif wish != "close":
+                self._asked[shard] = ("close", now, 1)  # the first one goes with the halt
+            elif self._is_due(shard, "close", now):
+                self._asked[shard] = ("close", now, times + 1)
+                groups.trigger(shard)
+                commands.append(CancelAll(shard, group_id, reason, now))
         return commands
 
     def _wish(self, shard: int) -> Wish | None:

@@ -10,6 +10,7 @@ import pytest
 from daemon.core import events as e
 from daemon.core.commands import (
     AmendOrder,
+    CancelAll,
     Command,
     DropOrderGroup,
     LatchHalt,
@@ -151,6 +152,23 @@ def test_a_triggered_group_halts_and_is_reset_only_after_a_person_resumed(word: 
     subject.handle(e.OrderGroupTold(2, "g-1", False, at))
     assert "halted" != subject.phase
     assert [] == groups_of(subject.decide(at + SECOND))
+
+
+def test_a_trigger_that_is_lost_is_sent_again_while_we_are_halted() -> None:
+    """Until the venue says that the group is closed: what arrives late must find it so."""
+    subject, _, _ = rested()
+    subject.handle(e.HaltRequested("person", NOW, "cli"))
+    asked = []
+    for second in range(40):
+        at = NOW + second * SECOND
+        heard(subject, at)
+        asked += [second for one in subject.decide(at) if isinstance(one, CancelAll)]
+        if second == 7:
+            subject.handle(e.OrderGroupTold(2, "g-1", True, at))
+        elif second == 20:
+            # A reset that had been sent before the halt was carried out only now.
+            subject.handle(e.OrderGroupTold(2, "g-1", False, at))
+    assert [0, 2, 6, 23, 27, 35] == asked
 
 
 def test_a_clean_stop_takes_the_group_out_and_one_that_leaves_orders_does_not() -> None:
