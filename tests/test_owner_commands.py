@@ -182,7 +182,7 @@ def test_a_user_without_a_name_resumes_too(
 
 
 def test_a_broken_configuration_is_said(tmp_path: Path) -> None:
-    """Nothing ever ran here: there is nothing to halt. A strategy's table, which halts nothing, may be wrong."""
+    """Where nothing ever ran, nothing is to be halted. A strategy's table halts nothing, and may be wrong."""
     config = write_config(tmp_path, failures_max="0")
     assert exits.CONFIG == kalshid(config, "halt").exit_code
     config = write_config(tmp_path, edge_min="-9.0")
