@@ -41,7 +41,7 @@ from daemon.shell.child import SandboxFailed
 from daemon.shell.clock import FollowedClock, SystemClock
 from daemon.shell.control import ControlFailed, serve_control, status_of
 from daemon.shell.follow import first_tick, follow_clock
-from daemon.shell.journal import Journal, JournalFailed, JournalHeader
+from daemon.shell.journal import Journal, JournalFailed, JournalHeader, next_epoch
 from daemon.shell.kill_switch import KillSwitch
 from daemon.shell.latch import Latch, LatchFailed
 from daemon.shell.lock import FolderLock, FolderTaken
@@ -143,9 +143,8 @@ class App:
                 stack.push_async_exit(partial(end_unrecorded, switch, rest, prefix))
             limits, costs = await rest.account_limits(), Costs(await rest.endpoint_costs())
             # The machine's time, on a tape too: it numbers the starts, and no order id may come twice.
-            setup = setup_of(
-                config, _model_ref(config, model), time.time_ns() // MILLISECOND, is_backfilled=True
-            )
+            epoch = next_epoch(folder, time.time_ns() // MILLISECOND)
+            setup = setup_of(config, _model_ref(config, model), epoch, is_backfilled=True)
             engine = build_engine(setup, model.scorer, self._config_name)
             journal = self._open_journal(folder, setup, lock, stack)
             pacer = self._pacer(limits.write)

@@ -335,6 +335,15 @@ def latest(folder: Path) -> Path | None:
     return next(iter(newest_first(folder)), None)
 
 
+def next_epoch(folder: Path, now_ms: int) -> int:
+    """Return the number of a new start: Unix ms, or more where the clock was set back since the last one.
+
+    Order ids are made of it, and the next start takes the highest for the last: it has to grow.
+    """
+    last = latest(folder)
+    return now_ms if last is None else max(now_ms, int(last.stem) + 1)
+
+
 def newest_first(folder: Path) -> list[Path]:
     """Return a folder's journals, the one of the highest epoch first; none if there is no such folder."""
     if not folder.is_dir():

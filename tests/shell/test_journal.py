@@ -26,6 +26,7 @@ from daemon.shell.journal import (
     Record,
     cut_torn,
     latest,
+    next_epoch,
     read_journal,
 )
 from daemon.shell.lock import FolderLock, FolderTaken
@@ -189,6 +190,14 @@ def test_the_latest_journal_is_of_the_highest_epoch(tmp_path: Path) -> None:
     for name in ("9.journal", "10.journal", "11.fresh", "x.journal", "12.journal.txt"):
         (tmp_path / name).touch()
     assert tmp_path / "10.journal" == latest(tmp_path)
+
+
+def test_starts_are_numbered_upwards_though_the_clock_goes_back(tmp_path: Path) -> None:
+    """Else the next start would recover from the wrong journal, and an order id could come twice."""
+    assert 5 == next_epoch(tmp_path / "absent", 5)
+    for name in ("9.journal", "10.journal"):
+        (tmp_path / name).touch()
+    assert [11, 11, 12] == [next_epoch(tmp_path, now_ms) for now_ms in (3, 10, 12)]
 
 
 def test_a_second_journal_on_a_folder_is_refused(tmp_path: Path) -> None:
