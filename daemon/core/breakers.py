@@ -349,19 +349,22 @@ class Breakers:
         tripped, self._tripped = self._tripped, []
         return tripped
 
-    def against(self, keys: Keys, *, is_reducing: bool, trials: tuple[Keys, ...]) -> Opened | None:
+    def against(
+        self, keys: Keys, *, is_reducing: bool, trials: tuple[Keys, ...], is_flattening: bool = False
+    ) -> Opened | None:
         """Return the breaker that keeps an order from leaving; None when none does.
 
         Args:
             keys: what the order belongs to.
             is_reducing: whether it only gives up a part of a position.
-            trials: those of the new orders without an answer: half open, only one goes out.
+            trials: those of the orders without an answer: half open, only one goes out.
+            is_flattening: whether a person has asked for it, to be out: what waits for a person lets it go.
         """
         for (_, key), breaker in self._breakers.items():
             state, rule = breaker.state, breaker.rule
             if state == "closed" or key != keys.of(rule.scope):
                 continue
-            if is_reducing and rule.means == "reduce_only":
+            if is_reducing and (rule.means == "reduce_only" or (is_flattening and rule.heals == "person")):
                 continue
             if state == "open" or any(trial.of(rule.scope) == key for trial in trials):
                 return Opened(rule, key, state, breaker.why)

@@ -33,6 +33,7 @@ from daemon.core.orders import Proposal, ProposeCancel, ProposePlace, ProposeWit
 from daemon.core.risk import Approved, Refusal, Refused, Risk, vouch_market
 from daemon.core.scorer import FeatureSchema, Scorer
 from daemon.core.second_line import SecondLine
+from daemon.core.sending import Sending
 from daemon.core.state import State
 from daemon.core.strategy import FeatureRow, MarketView, Strategy, Wanted
 from daemon.core.units import Ns
@@ -100,6 +101,7 @@ class Engine:
         )
         self._house = Housekeeping(config, self.state, self.breakers, self.risk, self._issuer)
         self._second_line = SecondLine(config, self.state, self.breakers, self.risk, self._issuer)
+        self._sending = Sending(self.state, config.limits, self.breakers, self.risk, self.gathering)
         self._guards = Guards(self.state, self.breakers, config.limits, id_prefix)
         self._flattening = Flattening(config.limits.order_qty_max, config.limits.price_away_max)
         assert all(slot.strategy.name != FLATTEN for slot in self.slots), f"no strategy is named {FLATTEN}"
@@ -217,14 +219,16 @@ class Engine:
                 self._note(now, ticker, name, "idle", wanted.reason, self.scores.get(ticker))
             for proposal in proposals:
                 self._carry_out(proposal, market, now, commands)
-        if leaving is not None and leaving.target is not None and not orders:
-            # What rests goes first, so that the exit gives up no more than what is held.
+        if leaving is None or leaving.target is None or state.open_orders(ticker):
+            return
+        # What rests goes first, and what has traded is booked: the exit gives up no more than is held.
+        if self.gathering.exits.is_turn(ticker, now):
             exit_order = ProposePlace(ticker, EXIT, leaving.target)
             self._carry_out(exit_order, market, now, commands)
 
     def _stop_of(self, market: Market, now: Ns) -> Refusal | None:
         """Return what stops every strategy in a market, so that what rests goes; None when nothing does."""
-        if (stop := self._stop_reason()) is not None:
+        if (stop := self._sending.stop_reason()) is not None:
             return stop
         if not self.breakers.is_answered:
             return "breaker_open"
@@ -253,15 +257,6 @@ class Engine:
                 self._note(now, ticker, FLATTEN, "refused", target, None)
             else:
                 self._carry_out(ProposePlace(ticker, FLATTEN, target), market, now, commands)
-
-    def _stop_reason(self, strategy: str = "") -> Refusal | None:
-        """Return what stops everything new of a strategy, except what closes positions at a person's word."""
-        state = self.state
-        if state.stop_reason is not None:
-            return "stopping"
-        if state.halt_reason is not None and (strategy != FLATTEN or state.flatten is None):
-            return "halted"
-        return None if state.account.is_reconciled else "not_reconciled"
 
     def _view(self, market: Market, now: Ns) -> MarketView:
         """Score the market and return what its strategies may read."""
@@ -305,6 +300,7 @@ class Engine:
         if isinstance(proposal, ProposeCancel):
             verdict = self.risk.approve_cancel(proposal)
         else:
+            self.gathering.mark(now)
             verdict = self.risk.approve(
                 proposal,
                 self.gathering.of_market(
@@ -314,7 +310,13 @@ class Engine:
                     close_guard=self._close_guard(proposal.strategy),
                     score=self.scores.get(ticker),
                 ),
-                self.gathering.of_account(market, strategy, self._stop_reason(strategy), now),
+                self.gathering.of_account(
+                    market,
+                    strategy,
+                    self._sending.stop_reason(strategy),
+                    now,
+                    is_flattening=self._sending.is_flattening(strategy),
+                ),
                 now,
             )
         score = self.scores.get(ticker)
@@ -347,29 +349,7 @@ class Engine:
 
     def vouch(self, command: PlaceOrder | AmendOrder, now: Ns) -> Refusal | None:
         """Return why this order must not leave at this instant; the queue asks at the moment of sending."""
-        market = self.state.markets.get(command.ticker)
-        if market is None:
-            return "market_not_open"
-        for order in self.state.orders.values():
-            # Another one became so while this one waited in the queue.
-            if order.state == "unknown" and order.ticker == command.ticker:
-                return "order_unknown"
-        keys = self.state.keys_of(command.ticker, command.strategy)
-        if self.breakers.against(keys, is_reducing=command.purpose == "reduce", trials=()) is not None:
-            return self._stop_reason(command.strategy) or "breaker_open"
-        return (
-            self._stop_reason(command.strategy)
-            or self.state.vouch(market, self.config.limits, now)
-            or vouch_market(
-                market.spec,
-                market.book,
-                command.book_changed_max,
-                self.config.limits,
-                now,
-                self._close_guard(command.strategy),
-            )
-            or (self.gathering.entry_refusal(market, now) if command.purpose == "enter" else None)
-        )
+        return self._sending.vouch(command, self._close_guard(command.strategy), now)
 
     def _note(
         self,

@@ -15,10 +15,12 @@ from daemon.core.ledger import Position
 from daemon.core.market import Market
 from daemon.core.risk import Limits
 from daemon.core.strategy import Target
-from daemon.core.units import PRICE_ONE, Money, Price, Qty
+from daemon.core.units import PRICE_ONE, SECOND, Money, Ns, Price, Qty
 
 EXIT = "exit"
 """The name under which exits are ordered, as a strategy's."""
+APART: Ns = SECOND
+"""Between two exits of one market."""
 
 
 class Leaving(msgspec.Struct, frozen=True):
@@ -35,6 +37,7 @@ class Exits:
         self._limits = limits
         self._reasons: dict[str, str] = {}
         self._stopped: dict[str, None] = {}
+        self._tried_at: dict[str, Ns] = {}
 
     def is_stopped_out(self, ticker: str) -> bool:
         """Whether a stop-loss closed a position in this market, or is about to."""
@@ -56,11 +59,20 @@ class Exits:
             self._stopped[ticker] = None
         return Leaving(reason, self._target(market, position.qty, reason))
 
+    def is_turn(self, ticker: str, now: Ns) -> bool:
+        """Whether an exit may be sent now, which is noted: a book that is not as it shows is not hammered."""
+        if now - self._tried_at.get(ticker, now - APART) < APART:
+            return False
+        self._tried_at[ticker] = now
+        return True
+
     def forget_gone(self, markets: dict[str, Market]) -> None:
         """Forget markets that are no more."""
-        if len(self._stopped) > len(markets) or len(self._reasons) > len(markets):
+        notes = (self._stopped, self._reasons, self._tried_at)
+        if any(len(note) > len(markets) for note in notes):
             self._stopped = {ticker: None for ticker in self._stopped if ticker in markets}
             self._reasons = {ticker: why for ticker, why in self._reasons.items() if ticker in markets}
+            self._tried_at = {ticker: at for ticker, at in self._tried_at.items() if ticker in markets}
 
     def _breach(self, market: Market, qty: Qty, cost: Money) -> str | None:
         """Return which of the two limits the position has reached, in words; None for neither."""

@@ -55,9 +55,13 @@ class Gathering:
             return
         self.record.look_for_results()
         if self.record.is_look_due(now):
-            equity = marked_equity(self._state)
-            if equity is not None:
-                self.record.tell_equity(equity, now)
+            self.mark(now)
+
+    def mark(self, now: Ns) -> None:
+        """Mark the equity as of now, for the limits on losses; not while the account is not believed."""
+        equity = marked_equity(self._state)
+        if equity is not None and self._state.account.is_reconciled:
+            self.record.tell_equity(equity, now)
 
     @property
     def equity_at_start(self) -> Money | None:
@@ -122,26 +126,31 @@ class Gathering:
             recent_orders=self._issuer.pace.recent(ticker, now),
         )
 
-    def of_account(self, market: Market, strategy: str, stop: Refusal | None, now: Ns) -> AccountRisk:
+    def of_account(
+        self, market: Market, strategy: str, stop: Refusal | None, now: Ns, *, is_flattening: bool = False
+    ) -> AccountRisk:
         """Return what a strategy's proposal for a market is checked against across all of them.
 
-        `stop` is what stops everything new now, None when nothing does.
+        `stop` is what stops everything new now, None when nothing does; `is_flattening` says that the order
+        is of a person's wish to be out.
         """
         state = self._state
-        equity = marked_equity(state)
-        if equity is not None and state.account.is_reconciled:
-            self.record.tell_equity(equity, now)
         others = beyond(state, market)
         keys = state.keys_of(market.spec.ticker, strategy)
         trials = tuple(
             state.keys_of(order.ticker, order.strategy)
             for order in state.orders.values()
-            if order.state == "placing"
+            if order.state in ("placing", "amending")
         )
         return AccountRisk(
             refusal=stop,
             breaker=self._breakers.against(keys, is_reducing=False, trials=trials),
-            breaker_of_reducing=self._breakers.against(keys, is_reducing=True, trials=trials),
+            breaker_of_reducing=self._breakers.against(
+                keys,
+                is_reducing=True,
+                trials=trials,
+                is_flattening=is_flattening,
+            ),
             private_feed=state.connections.private,
             cash_free=cash_free(state, market.spec.exchange_index),
             loss_elsewhere=others.other_events_loss,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from itertools import takewhile
 
 from daemon.core.orders import Order
 from daemon.core.units import MINUTE, Ns
@@ -27,20 +28,23 @@ class Pace:
 
     def requests(self, now: Ns) -> int:
         """Return how many order requests were made within a minute."""
-        self._forget(now)
-        return len(self._requests)
+        return sum(1 for _ in takewhile(lambda at: at > now - MINUTE, reversed(self._requests)))
 
     def placed(self, now: Ns) -> int:
         """Return how many orders were placed within a minute."""
-        self._forget(now)
-        return len(self._placed)
+        return sum(1 for _ in takewhile(lambda one: one[0] > now - MINUTE, reversed(self._placed)))
 
     def recent(self, ticker: str, now: Ns) -> tuple[tuple[Ns, Order], ...]:
         """Return the orders that were placed in a market within a minute, and when."""
-        self._forget(now)
-        return tuple((placed_at, order) for placed_at, order in self._placed if order.ticker == ticker)
+        since = now - MINUTE
+        return tuple(
+            (placed_at, order)
+            for placed_at, order in self._placed
+            if placed_at > since and order.ticker == ticker
+        )
 
     def _forget(self, now: Ns) -> None:
+        # Only what is noted makes forget: the same is asked at the moment of sending, which no replay knows.
         while self._requests and self._requests[0] <= now - MINUTE:
             self._requests.popleft()
         while self._placed and self._placed[0][0] <= now - MINUTE:

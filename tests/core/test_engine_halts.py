@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from daemon.core import events as e
+from daemon.core.breakers import ACCOUNT
 from daemon.core.commands import (
     CancelOrder,
     Command,
@@ -295,6 +296,29 @@ def test_flatten_says_of_a_position_in_a_market_that_nobody_watches_that_it_stay
     subject.decide(NOW)
     (said,) = subject.decisions.last
     assert (said.ticker, said.strategy, said.reason) == ("ELSEWHERE", FLATTEN, "not_watched")
+
+
+def test_flatten_closes_what_is_held_after_a_breaker_has_halted() -> None:
+    """A loss halts; the person who then wants out is let out, at the decision and at sending."""
+    subject, _ = holding(HELD)
+    subject.decide(NOW)
+    subject.breakers.fail("daily_loss", ACCOUNT, NOW, "a loss")
+    subject.breakers.fail("finding", ACCOUNT, NOW, "a finding")
+    (latch,) = latches(subject.decide(NOW + 1))
+    assert latch.by == "breaker daily_loss"
+    subject.handle(msgspec.structs.replace(WISH, received_at=NOW + 2))
+    order = placed(subject, NOW + 2)
+    assert (order.strategy, order.purpose, subject.vouch(order, NOW + 2)) == (FLATTEN, "reduce", None)
+
+
+def test_flatten_waits_while_the_venue_does_not_answer() -> None:
+    """A person's wish changes nothing about that."""
+    subject, _ = holding(HELD)
+    for _ in range(CONFIG.failures_max):
+        subject.handle(e.VenueFailed("place", "HTTP 503", NOW))
+    subject.handle(WISH)
+    assert [one for one in subject.decide(NOW) if isinstance(one, PlaceOrder)] == []
+    assert subject.decisions.last[-1].reason.startswith("breaker_open")
 
 
 def test_a_resume_ends_the_wish_to_flatten() -> None:

@@ -158,3 +158,40 @@ def test_an_exit_waits_for_a_book() -> None:
     assert orders(subject.decide(NOW + 2)) == []
     subject.handle(snapshot(NOW + SECOND))
     assert [type(c) for c in orders(subject.decide(NOW + SECOND))] == [PlaceOrder]
+
+
+def profitable() -> Engine:
+    """An engine without orders, whose five contracts have won seven cents each."""
+    subject = trading(Scripted(), msgspec.structs.replace(CONFIG, limits=STOPS))
+    subject.handle(e.OrderFilled("t", "old", None, TICKER, "bid", 3_300, 500, 0, True, NOW, None))
+    return subject
+
+
+def test_an_exit_that_has_traded_is_not_sent_again_before_its_fills_are_booked() -> None:
+    """The answer is often faster than the fill: what is believed held is not to be sold twice."""
+    subject = profitable()
+    (sold,) = orders(subject.decide(NOW))
+    assert isinstance(sold, PlaceOrder)
+    subject.handle(e.OrderAccepted("place", sold.client_order_id, "id-2", 500, 0, NOW, NOW))
+    subject.handle(snapshot(NOW + 2 * SECOND))
+    assert orders(subject.decide(NOW + 2 * SECOND)) == []
+
+
+def test_exits_that_nobody_takes_are_a_second_apart() -> None:
+    """A book that does not do what it shows is not hammered, whatever its prices."""
+    subject = profitable()
+    sent = []
+    for step in range(40):
+        at = NOW + step * SECOND // 10
+        subject.handle(snapshot(at, yes=((3_900, 50_000), (4_000 + step % 2 * 100, 40_000))))
+        for command in orders(subject.decide(at)):
+            assert isinstance(command, PlaceOrder)
+            sent.append(at)
+            subject.handle(e.OrderAccepted("place", command.client_order_id, f"id-{step}", 0, 0, at, at))
+            subject.handle(
+                e.OrderUpdated(
+                    f"id-{step}", command.client_order_id, TICKER, "ask", command.price, "canceled", 0, 0,
+                    None, at, None,
+                )
+            )  # fmt: skip
+    assert sent == [NOW, NOW + SECOND, NOW + 2 * SECOND, NOW + 3 * SECOND]

@@ -75,6 +75,8 @@ def test_an_entry_is_vouched_for_again_at_the_moment_of_sending() -> None:
         LIMITS, hours=msgspec.structs.replace(NEW_YORK, days=())
     )
     assert subject.vouch(placed, NOW) == "outside_hours"
+    short = e.OrderFilled("t", "old", None, TICKER, "ask", 4_000, placed.qty, 0, True, NOW, None)
+    subject.handle(short)
     assert subject.vouch(msgspec.structs.replace(placed, purpose="reduce"), NOW) is None
 
 

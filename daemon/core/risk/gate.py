@@ -78,6 +78,22 @@ class Risk:
         assert terms == (proposal.client_order_id, target.side, target.price, target.qty), "it changes terms"
         return Approved(proposal, "keep")
 
+    def objection_at_sending(
+        self, proposal: Entry, market: MarketRisk, account: AccountRisk, client_order_id: str
+    ) -> Refused | None:
+        """Return which limit an order that enters would break if it left now; None when it breaks none.
+
+        `client_order_id` is its own: it is among the open orders, and counts once.
+        """
+        if not isinstance(proposal, ProposeAmend):
+            others = [order for order in market.open_orders if order.client_order_id != client_order_id]
+            market = msgspec.structs.replace(market, open_orders=tuple(others))
+        weight = Weight(proposal, market)
+        found = chain(
+            check_exposure(weight, market, account, self.limits), check_losses(account, self.limits)
+        )
+        return next(found, None)
+
     def _objections(
         self, proposal: Entry, weight: Weight, market: MarketRisk, account: AccountRisk, now: Ns
     ) -> Iterator[Refused]:
