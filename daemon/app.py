@@ -22,7 +22,7 @@ import structlog
 from rich.console import Console
 
 from daemon import exits
-from daemon.assembly import ORDER_ID_PREFIX, ModelRef, Setup, build_engine, setup_of
+from daemon.assembly import ModelRef, Setup, build_engine, setup_of
 from daemon.config import PRODUCTION_HOSTS, Config, ConfigError
 from daemon.core.pacer import Pacer
 from daemon.core.units import MILLISECOND, Ns
@@ -139,7 +139,7 @@ class App:
             rest = await stack.enter_async_context(self._rest(address, signer))
             if not address.is_lockstep:
                 # Called while the client and a sandbox of ours still live.
-                prefix = f"{ORDER_ID_PREFIX}-"
+                prefix = f"{config.orders.id_prefix}-"
                 stack.push_async_exit(partial(end_unrecorded, switch, rest, prefix))
             limits, costs = await rest.account_limits(), Costs(await rest.endpoint_costs())
             # The machine's time, on a tape too: it numbers the starts, and no order id may come twice.

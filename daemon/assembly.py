@@ -16,7 +16,6 @@ from daemon.core.strategy import Strategy
 from daemon.core.units import HOUR, MILLISECOND, QTY_ONE, SECOND, Ns
 from strategies import SHIPPED
 
-ORDER_ID_PREFIX = "kd"
 SLOW_CLOSE_GUARD: Ns = 4 * HOUR
 """Of a strategy that asks no fresh book, unless its table says otherwise: it trades on what changes slowly,
 and in a market's last hours the others know more."""
@@ -51,7 +50,7 @@ def setup_of(config: Config, model: ModelRef, epoch: int, *, is_backfilled: bool
     """
     return Setup(
         engine=EngineConfig(
-            order_id_prefix=ORDER_ID_PREFIX,
+            order_id_prefix=config.orders.id_prefix,
             epoch=epoch,
             limits=config.limits(),
             order_ttl=config.orders.ttl_ms * MILLISECOND,

@@ -124,6 +124,7 @@ class Orders(Table, frozen=True):
     batch_max: Annotated[int, msgspec.Meta(ge=1, le=100)] = 10
     expire_s: Annotated[int, msgspec.Meta(ge=10, le=86_400)] = 60
     group_contracts_max: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 2_000
+    id_prefix: Annotated[str, msgspec.Meta(pattern="^[a-z0-9]{1,12}$")] = "kd"
 
 
 class RiskLimits(Table, frozen=True):

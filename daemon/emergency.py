@@ -130,12 +130,13 @@ async def end_unrecorded(
     Called with what ended the run, while the client still lives; other ends are none of its business.
     """
     failure = next((one for one in leaves(error) if isinstance(one, JournalFailed)), None)
-    if failure is None or not isinstance(rest, Rest):  # what can only read has sent nothing that could rest
+    if failure is None:
         return
     log.critical("journal.failed", reason=str(failure))
     switch.hold(f"the journal failed: {failure}", "journal")
-    rest.gate = None  # nobody opens it any more
-    await cancel_ours(rest, prefix, UNRECORDED_WITHIN_S)
+    if isinstance(rest, Rest):  # what can only read has sent nothing that could rest
+        rest.gate = None  # nobody opens it any more
+        await cancel_ours(rest, prefix, UNRECORDED_WITHIN_S)
 
 
 def leaves(error: BaseException | None) -> list[BaseException]:

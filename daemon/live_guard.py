@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from daemon.config import PRODUCTION_HOSTS, PRODUCTION_URLS, Config
 from daemon.config_tables import RiskLimits
-from daemon.core.units import DAY, HOUR, Ns
+from daemon.core.units import DAY, HOUR, Ns, format_money
 from daemon.kalshi.auth import load_private_key
 from daemon.kalshi.errors import BadKey
 from daemon.shell.golive import (
@@ -143,6 +143,38 @@ def evidence_refusals(config: Config, model_sha256: str) -> list[str]:
     return [f"{reason}, {remedy}" for reason in _report_refusals(config, report, model_sha256)]
 
 
+def _mistakes(report: GoLiveReport) -> list[str]:
+    """Return what went wrong on paper: what our books, our fee rule or the trades themselves got wrong."""
+    reasons = []
+    if report.findings_halting:
+        reasons.append(
+            f"the evidence has {report.findings_halting} findings that halted: our books were wrong; find out"
+            " why, and go on with paper until the report's days are without"
+        )
+    if report.fees_predicted is None:
+        reasons.append("the evidence has fills whose fees could not be predicted: they say nothing of costs")
+    elif report.fees_paid != report.fees_predicted:
+        paid, told = format_money(report.fees_paid), format_money(report.fees_predicted)
+        reasons.append(
+            f"the evidence has fees of ${paid} where our rule says ${told}: each edge is wrong by that"
+        )
+    if report.pnl < 0:
+        reasons.append(f"the evidence is a loss of ${format_money(-report.pnl)}")
+    return reasons
+
+
+def evidence_warnings(config: Config) -> list[str]:
+    """Return what in the go-live report speaks against real money, and refuses nothing."""
+    try:
+        report = read_report(config.path(config.state_dir))
+    except EvidenceUnreadable:
+        return []
+    worse = report.pnl_worse_queue
+    if report.pnl >= 0 and worse is not None and worse < 0:
+        return [f"last in the queue, the evidence would be a loss of ${format_money(-worse)}"]
+    return []
+
+
 def _report_refusals(config: Config, report: GoLiveReport, model_sha256: str) -> list[str]:
     reasons = []
     if report.days < DAYS_MIN:
@@ -151,6 +183,7 @@ def _report_refusals(config: Config, report: GoLiveReport, model_sha256: str) ->
         )
     if not report.fills:
         reasons.append("the evidence has no fill: it says nothing")
+    reasons += _mistakes(report)
     known = {run.name: run.sha256 for run in report.strategies}
     for run in strategy_runs(config.strategies):
         if run.name not in known:

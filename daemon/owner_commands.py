@@ -18,7 +18,6 @@ import click
 import structlog
 
 from daemon import exits
-from daemon.assembly import ORDER_ID_PREFIX
 from daemon.command_line import CONFIG_OPTION, die, load_or_die
 from daemon.config import Config, ConfigError, load_config, state_folder
 from daemon.emergency import Sweep, cancel_ours
@@ -199,7 +198,7 @@ async def _sweep(config: Config) -> Sweep | None:
     async with Rest(
         address.rest_url, signer, SystemClock().now, read_timeout_s=timeout_s, write_timeout_s=timeout_s
     ) as rest:
-        return await cancel_ours(rest, f"{ORDER_ID_PREFIX}-", SWEEP_WITHIN_S)
+        return await cancel_ours(rest, f"{config.orders.id_prefix}-", SWEEP_WITHIN_S)
 
 
 async def _until(folder: Path, is_so: Callable[[Status], bool], within_s: float) -> Status:

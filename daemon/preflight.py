@@ -22,7 +22,7 @@ from daemon.kalshi.auth import Signer, load_private_key
 from daemon.kalshi.bodies import ApiKeysReply
 from daemon.kalshi.errors import BadKey, Refused, VenueError
 from daemon.kalshi.rest import ReadingRest
-from daemon.live_guard import config_refusals, evidence_refusals
+from daemon.live_guard import config_refusals, evidence_refusals, evidence_warnings
 from daemon.scoring.registry import MODEL_FILE, ModelRefused, load_model
 from daemon.shell.golive import CheckPassed, config_sha256, forget_check, write_check
 
@@ -61,23 +61,34 @@ async def check(config: Config, config_path: Path, now: Callable[[], Ns]) -> lis
         refusals = config_refusals(config, config_path)
         findings += [Finding("live", "FAIL", reason) for reason in refusals]
         if model_sha256 is not None and not config.live.override_reason.strip():
-            findings += [Finding("evidence", "warn", x) for x in evidence_refusals(config, model_sha256)]
+            against = evidence_refusals(config, model_sha256) + evidence_warnings(config)
+            findings += [Finding("evidence", "warn", reason) for reason in against]
+    has_failed = any(one.outcome == "FAIL" for one in findings)
+    return findings + _written(config, None if has_failed else model_sha256, now())
+
+
+def _written(config: Config, model_sha256: str | None, now: Ns) -> list[Finding]:
+    """Write down that a check passed, or without a model's fingerprint that none did any more."""
     folder = config.path(config.state_dir)
-    if model_sha256 is None or any(one.outcome == "FAIL" for one in findings):
-        forget_check(folder)
-    elif config.mode != "sandbox":
+    try:
+        if model_sha256 is None:
+            forget_check(folder)
+            return []
+        if config.mode == "sandbox":
+            return []
         path = write_check(
             folder,
             CheckPassed(
-                checked_at=now(),
+                checked_at=now,
                 kalshid_version=installed_version("kalshid"),
                 mode=config.mode,
                 config_sha256=config_sha256(config),
                 model_sha256=model_sha256,
             ),
         )
-        findings.append(Finding("written", "ok", str(path)))
-    return findings
+    except OSError as error:
+        return [Finding("written", "FAIL", f"the state folder {folder}: {error}", exits.UNRECORDED)]
+    return [Finding("written", "ok", str(path))]
 
 
 def _model(config: Config) -> tuple[Finding, str | None]:

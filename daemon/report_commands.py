@@ -52,7 +52,10 @@ def golive(config_path: Path, days: int, is_json: bool) -> None:
         )
     except NoEvidence as error:
         die(f"no evidence: {error}", exits.BAD_INPUT)
-    path = write_report(folder, found)
+    try:
+        path = write_report(folder, found)
+    except OSError as error:
+        die(f"the report can't be written: {error}", exits.UNRECORDED)
     if is_json:
         click.echo(msgspec.json.format(msgspec.json.encode(found), indent=2))
         return
@@ -71,7 +74,8 @@ def report_table(found: GoLiveReport) -> Table:
     table.add_row("days missing", ", ".join(found.days_missing) or "none")
     table.add_row("fills", f"{found.fills:,}")
     findings = ", ".join(f"{kind} {count}" for kind, count in found.findings.items())
-    table.add_row("findings", findings or "none")
+    halting = f"; {found.findings_halting} halted" if found.findings_halting else ""
+    table.add_row("findings", f"{findings}{halting}" if findings else "none")
     table.add_row("fees paid", _dollars(found.fees_paid))
     table.add_row("fees predicted", "unknown" if found.fees_predicted is None else _predicted(found))
     for after, gained in found.markouts.items():

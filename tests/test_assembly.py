@@ -8,7 +8,6 @@ import msgspec
 import pytest
 
 from daemon.assembly import (
-    ORDER_ID_PREFIX,
     SLOW_CLOSE_GUARD,
     ModelRef,
     Setup,
@@ -33,6 +32,7 @@ TEXT = """
 ttl_ms = 1500
 expire_s = 45
 group_contracts_max = 700
+id_prefix = "kd2"
 [breaker]
 failures_max = 5
 probe_every_s = 7
@@ -62,7 +62,7 @@ def test_the_setup_is_the_configuration_in_exact_units() -> None:
     """Seconds and milliseconds become Ns; the epoch is the caller's."""
     setup = setup_of(config(), MODEL, 4_711)
     expected = EngineConfig(
-        order_id_prefix=ORDER_ID_PREFIX,
+        order_id_prefix="kd2",
         epoch=4_711,
         limits=config().limits(),
         order_ttl=1_500 * MILLISECOND,

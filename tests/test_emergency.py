@@ -13,7 +13,7 @@ from daemon.core.commands import PlaceOrder
 from daemon.core.units import SECOND
 from daemon.emergency import BATCH_MAX, cancel_ours, end_unrecorded
 from daemon.kalshi.auth import Signer, load_private_key
-from daemon.kalshi.rest import Rest
+from daemon.kalshi.rest import ReadingRest, Rest
 from daemon.sandbox.flows.still import StillFlow
 from daemon.shell.journal import JournalFailed
 from daemon.shell.kill_switch import KillSwitch
@@ -144,6 +144,20 @@ async def test_a_run_that_ends_by_its_journal_sweeps_and_latches(tmp_path: Path)
         rest.gate = Shut()
         await end_unrecorded(switch, rest, "kd-", type(error), error, None)
         assert set() == await resting(rest)
+    halt = switch.latch.read()
+    assert halt is not None
+    assert ("the journal failed: no space", "journal") == (halt.reason, halt.by)
+
+
+async def test_paper_that_may_not_be_recorded_is_latched_too(tmp_path: Path) -> None:
+    """In shadow nothing of ours can rest at the venue, and it isn't asked: but a person has to look."""
+    switch = KillSwitch(Latch(tmp_path / "state"), now=lambda: 0, emit=lambda _event: None)
+    error = JournalFailed("no space")
+    async with (
+        asyncio.timeout(TEST_WITHIN_S),
+        ReadingRest("http://127.0.0.1:9/trade-api/v2", None, lambda: 0) as rest,
+    ):
+        await end_unrecorded(switch, rest, "kd-", type(error), error, None)
     halt = switch.latch.read()
     assert halt is not None
     assert ("the journal failed: no space", "journal") == (halt.reason, halt.by)

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from daemon.config import Config, load_config
 from daemon.core.units import HOUR, SECOND, Ns
-from daemon.live_guard import LiveRefused, check_start, confirmation, money_limits
+from daemon.live_guard import LiveRefused, check_start, confirmation, evidence_warnings, money_limits
 from daemon.shell.golive import (
     CheckPassed,
     GoLiveReport,
@@ -78,8 +78,8 @@ class Ready:
                 written_at=NOW - HOUR, kalshid_version=_version(), mode="shadow",
                 strategies=strategy_runs(config.strategies), model_sha256=MODEL,
                 limits_sha256=limits_sha256(config.limits()), from_day="2026-11-01", to_day="2026-11-14",
-                days=14, fills=100, findings={}, fees_paid=1, fees_predicted=1, markouts={}, pnl=1,
-                pnl_worse_queue=None,
+                days=14, fills=100, findings={}, findings_halting=0, fees_paid=1, fees_predicted=1,
+                markouts={}, pnl=1, pnl_worse_queue=None,
             ),
         )  # fmt: skip
 
@@ -144,6 +144,13 @@ def test_what_has_everything_starts(ready: Ready) -> None:
         (lambda ready: (ready.state / "golive.json").write_text("{}"), "no evidence"),
         (lambda ready: ready.change_report(days=13), "the evidence is of 13 days; 14 are needed"),
         (lambda ready: ready.change_report(fills=0), "the evidence has no fill"),
+        (lambda ready: ready.change_report(findings_halting=2), "2 findings that halted"),
+        (lambda ready: ready.change_report(fees_predicted=None), "fees could not be predicted"),
+        (
+            lambda ready: ready.change_report(fees_paid=1_500_000),
+            "fees of $1.500000 where our rule says $0.000001",
+        ),
+        (lambda ready: ready.change_report(pnl=-2_500_000), "the evidence is a loss of $2.500000"),
         (lambda ready: ready.change_report(strategies=()), "not of strategy fair_value"),
         (lambda ready: ready.change_report(model_sha256="0"), "evidence is of another model"),
         (lambda ready: ready.change_report(limits_sha256="0"), "evidence is of other limits"),
@@ -224,3 +231,11 @@ def test_all_reasons_are_told_at_once(ready: Ready) -> None:
     reasons = ready.start(is_asked=False)
     assert 1 + 1 + len(money_limits()) + 1 + 1 + 1 == len(reasons)
     assert all(reasons)
+
+
+@pytest.mark.parametrize(("worse", "count"), [(None, 0), (0, 0), (-1_000_000, 1)])
+def test_a_loss_behind_everybody_else_warns(ready: Ready, worse: int | None, count: int) -> None:
+    """The worse queue rule is a bound, not what was earned: it is said, and refuses nothing."""
+    ready.change_report(pnl_worse_queue=worse)
+    assert [] == ready.start()
+    assert count == len(evidence_warnings(ready.config))

@@ -136,6 +136,19 @@ async def test_what_failed_is_named_and_revokes_the_check_before(
         read_check(tmp_path / "var")
 
 
+async def test_a_state_folder_that_takes_nothing_is_named(tmp_path: Path) -> None:
+    """Whether the check would be written down or revoked; its code is that of what can't be recorded."""
+    async with venue() as (answers, url):
+        config, path = config_in(tmp_path, url)
+        (tmp_path / "var").touch()
+        for status, expected in ((200, 1), (503, 2)):
+            answers.status = status
+            failed = [one for one in await check(config, path, time.time_ns) if one.outcome == "FAIL"]
+            assert expected == len(failed)
+            assert ("written", exits.UNRECORDED) == (failed[-1].subject, failed[-1].code)
+            assert str(tmp_path / "var") in failed[-1].text
+
+
 async def test_shadow_wants_a_key_that_only_reads(tmp_path: Path) -> None:
     """One that may trade is a warning: nothing is sent with it, and still it could."""
     async with venue() as (answers, url):

@@ -58,6 +58,7 @@ class GoLiveReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         days: UTC days on which it traded with all of this in force; a day without a fill is none.
         fills: how many.
         findings: reconciliation findings, by kind.
+        findings_halting: how many of them were of a kind of mistake that halts.
         fees_paid: what the venue charged.
         fees_predicted: what our fee rule says of the same fills.
         markouts: profit per contract in dollars some time after the fill, by that time ("10s", "60s", ...).
@@ -79,6 +80,7 @@ class GoLiveReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     days: int
     fills: int
     findings: dict[str, int]
+    findings_halting: int
     fees_paid: Money
     fees_predicted: Money | None
     markouts: dict[str, float | None]
@@ -154,6 +156,7 @@ def _read(path: Path, kind: type[_T]) -> _T:
 def _write(path: Path, content: CheckPassed | GoLiveReport) -> Path:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     fresh = path.with_suffix(".fresh")
+    fresh.touch(mode=0o600)  # what paper came to is its owner's business
     fresh.write_bytes(msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n")
     fresh.replace(path)
     return path

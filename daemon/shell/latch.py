@@ -96,7 +96,7 @@ class Latch:
         # Two processes may do this at one time: each has a file of its own until it is renamed.
         fresh = self.path.with_name(f"{self.path.name}.{os.getpid()}")
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
             try:
                 with os.fdopen(fd, "wb") as file:
@@ -148,9 +148,12 @@ def _read(path: Path) -> bytes | None:
 
 def _is_there(path: Path) -> bool:
     try:
-        return path.exists()
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
     except OSError:
         return True
+    return True
 
 
 def _sync_folder(folder: Path) -> None:

@@ -60,7 +60,7 @@ def page_token(folder: Path) -> str:
     """
     path = folder / TOKEN_FILE
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         if path.exists() and not path.stat().st_mode & 0o077:
             token = path.read_text(encoding="ascii").strip()
             if len(token) >= _TOKEN_CHARS_MIN:

@@ -40,6 +40,7 @@ REPORT = GoLiveReport(
     days=14,
     fills=321,
     findings={"cash_drift": 0},
+    findings_halting=0,
     fees_paid=1_234_567,
     fees_predicted=None,
     markouts={"10s": 0.002, "60s": None},

@@ -143,6 +143,11 @@ def _gather(store: sqlite3.Connection, wanted: Wanted, days: int, now: Ns, versi
             asked,
         )
     )
+    (halting,) = store.execute(
+        "SELECT count(*) FROM findings WHERE epoch IN (SELECT value FROM json_each(?)) AND at >= ?"
+        " AND rule = 'halt'",
+        asked,
+    ).fetchone()
     return GoLiveReport(
         written_at=now,
         kalshid_version=version,
@@ -155,6 +160,7 @@ def _gather(store: sqlite3.Connection, wanted: Wanted, days: int, now: Ns, versi
         days=len(counted),
         fills=len(fills),
         findings=found,
+        findings_halting=halting,
         fees_paid=sum(fill.fee for fill in fills),
         fees_predicted=sum(predicted) if len(predicted) == len(fills) else None,
         markouts={name: out for name, (out, _) in outs.items()},

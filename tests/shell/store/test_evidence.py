@@ -178,7 +178,12 @@ def test_findings_are_counted_by_kind(tmp_path: Path) -> None:
     """Evidence with ghosts in it says so."""
     found = [r.Finding(DAY_0, kind, "x", None, 1, "correct") for kind in ("ghost", "orphan", "ghost")]
     keep(tmp_path, run(), *hours(0), *fill("a", DAY_0), *found)
-    assert {"ghost": 2, "orphan": 1} == report(tmp_path).findings
+    assert ({"ghost": 2, "orphan": 1}, 0) == (report(tmp_path).findings, report(tmp_path).findings_halting)
+    keep(tmp_path, run(), r.Finding(DAY_0, "cash_drift", "cash", 2, 1, "halt"))
+    assert ({"cash_drift": 1, "ghost": 2, "orphan": 1}, 1) == (
+        report(tmp_path).findings,
+        report(tmp_path).findings_halting,
+    )
 
 
 def test_nothing_that_counts_is_said(tmp_path: Path) -> None:
