@@ -3,6 +3,7 @@
 #
 #   PYTHON=python3.12 make run     another interpreter (3.11 or newer)
 #   ARGS="--for 30s" make run      more words for `kalshid run`
+#   make sim SEEDS=17              live through one seed of the simulation again
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -20,7 +21,7 @@ READY_VENV := $(VENV)/.ready-venv
 READY_RUN := $(VENV)/.ready-run
 READY_TEST := $(VENV)/.ready-test
 
-.PHONY: help run test full bench lint fmt lock clean
+.PHONY: help run test full sim bench lint fmt lock clean
 
 help:  ## say what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -68,6 +69,11 @@ full: lint  ## the gate with the long runs (tests marked `full`)
 	PYTHONHASHSEED=0 $(BIN)/pytest --quiet tests/golden
 	PYTHONHASHSEED=1 $(BIN)/pytest --quiet tests/golden
 	$(BIN)/pytest -m ""
+
+SEEDS ?= 0-299
+MODE ?= both
+sim: $(READY_TEST)  ## live through SEEDS=0-9999 of the simulation, MODE=safety, liveness or both
+	$(BIN)/python -m tests.sim --seeds $(SEEDS) --mode $(MODE)
 
 bench: $(READY_TEST)  ## measure, print, and write bench.json
 	$(BIN)/python -m tests.bench bench.json

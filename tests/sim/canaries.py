@@ -18,6 +18,7 @@ from daemon.core import events as e
 from daemon.core.commands import CancelOrder, PlaceOrder
 from daemon.core.engine import Engine
 from daemon.core.ledger import Ledger
+from daemon.core.order_groups import OrderGroups
 from daemon.core.orders import Order
 from daemon.core.own_orders import OrderBeliefs
 from daemon.core.reconcile import Reconciliation
@@ -83,10 +84,12 @@ def _no_gap_check() -> Sequence[Patch]:
 
 
 def _fill_booked_twice() -> Sequence[Patch]:
-    see = Ledger._see  # noqa: SLF001
+    see = Ledger._see
 
     def seen(self: Ledger, fill: e.OrderFilled) -> bool:
-        return see(self, fill) or True
+        is_streamed = fill.client_order_id is not None
+        name = fill.trade_id if is_streamed else f"listed {fill.trade_id}"
+        return see(self, msgspec.structs.replace(fill, trade_id=name))
 
     return [(Ledger, "_see", seen)]
 
@@ -148,7 +151,7 @@ def _settled_twice() -> Sequence[Patch]:
 
 
 def _404_is_canceled() -> Sequence[Patch]:
-    rejection = OrderBeliefs._rejection  # noqa: SLF001
+    rejection = OrderBeliefs._rejection
 
     def read(event: e.OrderRejected) -> str:
         is_gone = event.action == "cancel" and event.code == "not_found"
@@ -190,6 +193,13 @@ def _reading_believed_at_once() -> Sequence[Patch]:
     ]
 
 
+def _group_forgotten() -> Sequence[Patch]:
+    def id_of(self: OrderGroups, shard: int) -> str | None:
+        return None if self.is_doubted(shard) or self.is_triggered(shard) else self.id_of(shard)
+
+    return [(OrderGroups, "open_id", id_of), (OrderGroups, "refusal", lambda _self, _shard: None)]
+
+
 def _late_word_believed() -> Sequence[Patch]:
     return [(OrderBeliefs, "_is_late", lambda *_: False)]
 
@@ -227,7 +237,7 @@ CANARIES = (
     ),
     Canary(
         "budget-released-early",
-        "What an order may lose is given back when its cancel is sent, or when nobody knows what became of it.",
+        "What an order may lose is given back when its cancel is sent, or its outcome is unknown.",
         ("loss_within_limits",),
         _budget_released_early,
     ),
@@ -279,6 +289,12 @@ CANARIES = (
         "The kill switch holds as long as the process lives.",
         ("halt_holds",),
         _halt_not_latched,
+    ),
+    Canary(
+        "order-group-forgotten",
+        "After a reconnect orders are sent before the order group is known again, and outside of it.",
+        ("rests_behind_second_line",),
+        _group_forgotten,
     ),
     Canary(
         "reading-believed-at-once",

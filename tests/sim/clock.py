@@ -40,7 +40,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         self._jumping = _Jumping()
         super().__init__(self._jumping)
         self._start_at = start_at
-        # Timers that are nearer than this are due: what a float loses in adding up must not make it turn idly.
+        # What a float loses in adding up must not make it turn idly.
         self._clock_resolution = 1e-9
 
     def time(self) -> float:

@@ -14,7 +14,6 @@ import msgspec
 
 from daemon.core import events as e
 from daemon.core.commands import (
-    AmendOrder,
     CancelOrder,
     Command,
     Decided,

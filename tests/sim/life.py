@@ -285,7 +285,7 @@ def _rest(http: SimHttp) -> Rest:
     """Return the real calls over a simulated wire."""
     rest = Rest("http://sim", None, http.clock)
     # Each group of calls keeps the way to the venue under this name; there is no other door.
-    rest._http = http  # noqa: SLF001
+    rest._http = http
     return rest
 
 

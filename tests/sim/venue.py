@@ -133,7 +133,7 @@ class SimVenue:
         self._over: set[str] = set()
         self._made = 0
         for number, (event, closes_in) in enumerate(
-            (("KXSIM-A", HOUR), ("KXSIM-A", HOUR), ("KXSIM-B", self._rng.randint(25, 70) * SECOND))
+            (("KXSIM-A", HOUR), ("KXSIM-A", HOUR), ("KXSIM-B", self._rng.randint(12, 40) * SECOND))
         ):
             self.list_market(event, T0 + closes_in, 84_000 + 500 * number)
 
@@ -219,7 +219,7 @@ class SimVenue:
                 self.tell(self.exchange.settle(ticker, now))
         open_count = sum(market.is_open(now) for market in self.exchange.markets.values())
         if open_count < 3:
-            closes_at = now + self._rng.randint(30, 80) * SECOND
+            closes_at = now + self._rng.randint(15, 60) * SECOND
             self.list_market(f"KXSIM-{'BCDEFGHIJKLMNOPQRSTUVWXYZ'[self._made % 25]}", closes_at, 85_000)
 
     def suspend(self, rng: random.Random) -> None:

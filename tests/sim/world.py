@@ -169,9 +169,10 @@ class World:
         until = self.loop.time() + TROUBLE_S[self.mode]
         rng, faults = self._rng, self.faults
         while (left := until - self.loop.time()) > 0:
-            faults.writes = rng.choice((0.0, 0.05, 0.2, 0.6))
-            faults.reads = rng.choice((0.0, 0.0, 0.1, 0.4))
-            faults.frames = rng.choice((0.0, 0.002, 0.01, 0.05))
+            is_calm = rng.random() < 0.3
+            faults.writes = 0.0 if is_calm else rng.choice((0.02, 0.05, 0.2, 0.6))
+            faults.reads = 0.0 if is_calm else rng.choice((0.0, 0.0, 0.1, 0.4))
+            faults.frames = 0.0 if is_calm else rng.choice((0.0, 0.002, 0.01, 0.05))
             self.venue.venue.reads.lag = round(rng.choice((0.0, 0.3, 1.0, 1.8)) * SECOND)
             await asyncio.sleep(min(left, rng.uniform(1.0, 6.0)))
             kind = rng.random()
@@ -185,8 +186,11 @@ class World:
                 self.venue.suspend(rng)
             elif kind < 0.45:
                 self.venue.go_on()
-            elif kind < 0.52:
+            elif kind < 0.54:
                 self._halt()
+                if self.life is not None and rng.random() < 0.4:
+                    await asyncio.sleep(rng.uniform(0.0, 0.5))
+                    await self._crash()
         faults.writes = faults.reads = faults.frames = 0.0
         self.venue.venue.reads.lag = 360 * SECOND // 1000
         self.venue.go_on()
