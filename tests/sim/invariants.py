@@ -6,57 +6,24 @@ The numbers are those of `daemon/decisions/0006-orders-that-never-lie.md`.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from daemon.core import events as e
-from daemon.core.commands import (
-    CancelOrder,
-    Command,
-    Decided,
-    PlaceOrder,
-    ProbeOrder,
-)
+from daemon.core.commands import CancelOrder, Command, Decided, PlaceOrder, ProbeOrder
 from daemon.core.orders import Order
-from daemon.core.units import PRICE_ONE, QTY_ONE, SECOND, BookSide, Money, Ns, Price, Qty
+from daemon.core.units import SECOND, Ns
 from daemon.exchange.matching import Order as VenueOrder
+from tests.sim.exposures import Exposures
 from tests.sim.life import EXPIRY
 from tests.sim.venue import decoded
+from tests.sim.violations import Violation
 
 if TYPE_CHECKING:
     from tests.sim.world import World
-
-NAMES: Final = {
-    "one_order_per_intent": "1: an order at the exchange carries the id of one recorded intent, and no other does",
-    "live_orders_are_known": "2: an order that lives at the exchange is never believed to be over",
-    "ends_are_true": "2: an order that is believed to be over ended so at the exchange, having traded as much",
-    "nothing_new_past_unknown": "2: nothing new is sent on a market with an unknown order",
-    "account_is_exact": "3: cash, positions and fees equal the exchange's whenever nothing is in flight",
-    "fills_are_booked_once": "3: no more is booked of an order than has traded",
-    "loss_within_limits": "4: the worst case, with all that rests or is in flight, exceeds no limit",
-    "sent_only_when_vouched": "5: nothing is sent that is not vouched for at that moment",
-    "synced_books_are_true": "5: a book that is vouched for is the exchange's",
-    "orders_within_intents": "6: no more orders go out than there are intents",
-    "recorded_before_sent": "6: what is sent is on the disk before",
-    "cancels_go_first": "a new order does not pass a cancel that was decided before it",
-    "halt_holds": "7: after a halt nothing is sent that could make exposure grow",
-    "rests_behind_second_line": "what rests expires by itself, and what enters is in an order group",
-    "comes_to_rest": "8: once faults stop, every intent ends, and all beliefs are true, within a bounded time",
-    "trades_again": "8: once faults stop it trades again, unless it is halted for a stated reason",
-    "no_part_fails": "no part of the daemon ends by an error of its own",
-}
-
-
-class Violation(AssertionError):
-    """An invariant does not hold. `name` is one of `NAMES`."""
-
-    def __init__(self, name: str, detail: str) -> None:
-        assert name in NAMES, f"no such invariant: {name}"
-        super().__init__(f"{name} ({NAMES[name]}): {detail}")
-        self.name = name
 
 
 class Intent(msgspec.Struct):
@@ -71,17 +38,6 @@ class Intent(msgspec.Struct):
     probes_sent: int = 0
 
 
-Ends: TypeAlias = tuple[Money, Money]
-
-
-class Stake(msgspec.Struct, frozen=True):
-    """What may still trade: at the worst price, and so much."""
-
-    side: BookSide
-    price: Price
-    qty: Qty
-
-
 class Checks:
     """Judges a world, step by step."""
 
@@ -89,12 +45,12 @@ class Checks:
         self._world = world
         self.intents: dict[str, Intent] = {}
         self._known: dict[str, Order] = {}
-        """Orders that this life's engine held and whose end has not been judged; they outlive their places."""
+        """Orders that this life's engine held and whose end has not been judged; they outlive their place."""
         self._fills_judged = 0
         """How many fills had been booked when they were judged last."""
         self._cancels: dict[str, Ns] = {}
         """Cancels decided in this life and not sent, by the venue's order id, with when."""
-        self.floor_at_halt: Money | None = None
+        self._exposures = Exposures(world)
         self.counts: Counter[str] = Counter()
         """How often each thing was looked at: a check that never runs proves nothing."""
 
@@ -208,7 +164,8 @@ class Checks:
     def step(self) -> None:
         """Judge the world as it is at this instant."""
         self._orders()
-        self._exposure()
+        self._exposures.judge()
+        self.counts["exposures judged"] += 1
         if self._world.life is not None:
             self._account()
             self._books()
@@ -259,89 +216,6 @@ class Checks:
         word = f'"{client_order_id}"'.encode()
         flights = self._world.flights.values()
         return any(one.will_arrive and word in one.body and one.method == "POST" for one in flights)
-
-    def _exposure(self) -> None:
-        """Judge the worst case of what is held, rests, and may still arrive."""
-        venue, limits = self._world.venue, self._world.limits
-        stakes = self._stakes()
-        ends: dict[str, dict[str, Ends]] = defaultdict(dict)
-        realized: Counter[str] = Counter()
-        floor = venue.cash
-        for ticker in sorted({*stakes, *venue.account.holdings}):
-            holding = venue.account.holdings.get(ticker)
-            qty, cost = (0, 0) if holding is None else (holding.qty, holding.cost)
-            event = venue.exchange.markets[ticker].spec.event_ticker
-            ends[event][ticker] = end = worst_ends(qty, stakes.get(ticker, ()))
-            if holding is not None:
-                realized[event] += holding.realized
-                floor += holding.fees
-            floor += min(end)
-            if cost - min(end) > limits.market_loss_max:
-                detail = f"{ticker} may lose {cost - min(end)} of {limits.market_loss_max}"
-                raise Violation("loss_within_limits", detail)
-            for side, sign in (("bid", 1), ("ask", -1)):
-                more = sum(stake.qty for stake in stakes.get(ticker, ()) if stake.side == side)
-                reach = sign * qty + more
-                if more and reach > limits.position_qty_max:
-                    detail = f"{ticker}: {qty} and {more} more of {side} pass {limits.position_qty_max}"
-                    raise Violation("loss_within_limits", detail)
-        held = venue.account.holdings
-        total = 0
-        for event, theirs in ends.items():
-            if not any(ticker in stakes or (ticker in held and held[ticker].qty) for ticker in theirs):
-                continue  # what it has cost is not at stake any more
-            cost = sum(held[ticker].cost for ticker in theirs if ticker in held)
-            total += max(0, cost - realized[event] - sum(map(min, theirs.values())))
-        if total > limits.total_loss_max:
-            raise Violation("loss_within_limits", f"all may lose {total} of {limits.total_loss_max}")
-        self.counts["exposures judged"] += 1
-        self._judge_halt(floor)
-
-    def _stakes(self) -> dict[str, list[Stake]]:
-        """Return what rests, at the worst of the terms that may be in force, and what may still arrive."""
-        stakes: dict[str, list[Stake]] = defaultdict(list)
-        amends: dict[str, list[tuple[Price, Qty]]] = defaultdict(list)
-        new: dict[str, tuple[str, Stake]] = {}
-        for flight in self._world.flights.values():
-            if not flight.will_arrive or flight.method != "POST" or not flight.orders:
-                continue
-            for one in flight.orders:
-                price, qty = round(float(one["price"]) * PRICE_ONE), round(float(one["count"]) * QTY_ONE)
-                if flight.path.endswith("/amend"):
-                    amends[flight.path.split("/")[-2]].append((price, qty))
-                elif self._is_takable(one):
-                    # Of those that bear one id only the first to arrive is taken: what asks after it is tiny.
-                    known = new.get(one["client_order_id"])
-                    if known is None or known[1].qty < qty:
-                        new[one["client_order_id"]] = one["ticker"], Stake(one["side"], price, qty)
-        for ticker, stake in new.values():
-            stakes[ticker].append(stake)
-        for order in self._world.venue.resting():
-            terms = [(order.price, order.remaining)]
-            terms += [(price, qty - order.filled) for price, qty in amends.get(order.order_id, ())]
-            prices = [price for price, _ in terms]
-            price = max(prices) if order.side == "bid" else min(prices)
-            stakes[order.ticker].append(Stake(order.side, price, max(qty for _, qty in terms)))
-        return stakes
-
-    def _is_takable(self, one: dict[str, str]) -> bool:
-        """Whether a new order could be taken at all: its id is not used up, and its market is not over."""
-        venue, now = self._world.venue, self._world.now()
-        is_open = now < venue.exchange.markets[one["ticker"]].spec.close_at
-        return is_open and venue.order(one["client_order_id"]) is None
-
-    def _judge_halt(self, floor: Money) -> None:
-        """After a halt, the least that all may be worth in the end, fees apart, does not fall."""
-        halted_at = self._world.halted_at
-        if halted_at is None:
-            self.floor_at_halt = None
-            return
-        if halted_at == self._world.now():
-            return  # what races with the halt in this instant is let go
-        if self.floor_at_halt is not None and floor < self.floor_at_halt:
-            detail = f"at worst {floor} is left in the end, and it was {self.floor_at_halt}"
-            raise Violation("halt_holds", detail)
-        self.floor_at_halt = floor
 
     def _account(self) -> None:
         """Judge cash, positions and fills: exact whenever nothing is in flight."""
@@ -425,17 +299,6 @@ class Checks:
         if not state.account.is_reconciled:
             return "the account is not reconciled"
         return None if self.is_quiet() else "something is in flight"
-
-
-def worst_ends(qty: Qty, stakes: Iterable[Stake]) -> Ends:
-    """Return the least that a market may bring if it ends YES, and if NO: computed apart from `core.risk`."""
-    ends = []
-    for value in (PRICE_ONE, 0):
-        end = qty * value if qty >= 0 else -qty * (PRICE_ONE - value)
-        for stake in stakes:
-            end += min(0, (value - stake.price) * (stake.qty if stake.side == "bid" else -stake.qty))
-        ends.append(end)
-    return ends[0], ends[1]
 
 
 QUIET_AFTER: Ns = 120 * SECOND

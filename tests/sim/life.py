@@ -68,6 +68,7 @@ class Restless:
     """Wants something else every 600 ms, in every market: quotes of one or both sides, to take, nothing."""
 
     name = "restless"
+    features: tuple[str, ...] = ()
     book_changed_max: Ns | None = None
 
     def __init__(self, seed: int) -> None:
@@ -118,18 +119,7 @@ class Life:
         self._venue, self._faults, self._now = venue, faults, now
         self._on_turn = on_turn
         self.strategy = Restless(seed)
-        config = EngineConfig(
-            order_id_prefix="kd",
-            epoch=now() // MILLISECOND,
-            limits=LIMITS,
-            order_ttl=SECOND,
-            heartbeat=250 * MILLISECOND,
-            reconcile_every=5 * SECOND,
-            failures_max=3,
-            probe_every=SECOND,
-            order_expiry=EXPIRY,
-            order_group_limit=GROUP_LIMIT,
-        )
+        config = _engine_config(now())
         self.engine = Engine(
             config, [Slot(self.strategy, frozenset({"KXSIM"}))], None, FeatureSchema(("mid", "spread"))
         )
@@ -279,6 +269,22 @@ class Life:
             if self.session.frames != frames:
                 self._take([e.FeedHeard(self.session.feed, self._now())])
             frames = self.session.frames
+
+
+def _engine_config(now: Ns) -> EngineConfig:
+    """Return what the engine of a life that begins at `now` is set up with."""
+    return EngineConfig(
+        order_id_prefix="kd",
+        epoch=now // MILLISECOND,
+        limits=LIMITS,
+        order_ttl=SECOND,
+        heartbeat=250 * MILLISECOND,
+        reconcile_every=5 * SECOND,
+        failures_max=3,
+        probe_every=SECOND,
+        order_expiry=EXPIRY,
+        order_group_limit=GROUP_LIMIT,
+    )
 
 
 def _rest(http: SimHttp) -> Rest:

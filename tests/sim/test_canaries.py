@@ -8,8 +8,8 @@ import pytest
 
 from tests.sim.__main__ import quiet
 from tests.sim.canaries import CANARIES, Canary, planted
-from tests.sim.invariants import NAMES
 from tests.sim.test_simulation import SEEDS
+from tests.sim.violations import NAMES
 from tests.sim.world import MODES, live
 
 PAGE = Path(__file__).parents[2] / "daemon" / "CANARIES.md"

@@ -10,8 +10,9 @@ import pytest
 from daemon.core.units import SECOND
 from tests.sim.__main__ import pace, quiet, report, seeds_of
 from tests.sim.clock import StoodStill, VirtualLoop
-from tests.sim.invariants import NAMES, Stake, Violation, worst_ends
+from tests.sim.exposures import Stake, worst_ends
 from tests.sim.venue import T0
+from tests.sim.violations import NAMES, Violation
 from tests.sim.world import MODES, Outcome, live
 
 SEEDS = 300

@@ -91,7 +91,7 @@ class SimHttp(Http):
         self.waiting = 0
         """Requests without an answer."""
 
-    async def _send(self, method: str, path: str, url: URL, body: bytes | None) -> Reply:
+    async def _send(self, method: str, _path: str, url: URL, body: bytes | None) -> Reply:
         is_write = method != "GET"
         if is_write:
             self._on_send(method, url.path, body)

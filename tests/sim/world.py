@@ -21,10 +21,11 @@ from daemon.core import events as e
 from daemon.core.commands import Command
 from daemon.core.units import SECOND, Ns
 from tests.sim.clock import StoodStill, VirtualLoop
-from tests.sim.invariants import QUIET_AFTER, Checks, Violation
+from tests.sim.invariants import QUIET_AFTER, Checks
 from tests.sim.life import LIMITS, Life
 from tests.sim.transport import Faults, Flight
 from tests.sim.venue import T0, SimVenue
+from tests.sim.violations import Violation
 
 Mode: TypeAlias = Literal["safety", "liveness"]
 MODES: tuple[Mode, ...] = ("safety", "liveness")
