@@ -52,6 +52,7 @@ class FairValue:
     """See the module's head."""
 
     name = "fair_value"
+    features: tuple[str, ...] = ()
 
     def __init__(self, params: Params) -> None:
         self.params = params

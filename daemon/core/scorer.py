@@ -5,9 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Literal, Protocol, TypeAlias
 
 import msgspec
+
+Output: TypeAlias = Literal["probability", "change"]
+"""What a score means: P(the market settles YES), or the expected change of its price in dollars."""
 
 
 class FeatureSchema(msgspec.Struct, frozen=True):
@@ -29,7 +32,8 @@ class Scorer(Protocol):
     schema: FeatureSchema
     required: frozenset[str]
     """Features without which there is no score; the others may be missing."""
+    output: Output
 
     def score(self, row: Sequence[float | None]) -> float:
-        """Return P(the market settles YES), 0 .. 1, from one row in schema order; None is missing."""
+        """Return what `output` says of one row in schema order; None is missing. A probability is 0 .. 1."""
         ...

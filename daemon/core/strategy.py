@@ -35,6 +35,44 @@ class FeatureRow(Mapping[str, "float | None"]):
         return len(self._places)
 
 
+class Peer(msgspec.Struct, frozen=True, gc=False):
+    """Another market of the same event or series, as it is at the instant of the view."""
+
+    spec: MarketSpec
+    bid: Price | None
+    ask: Price | None
+    bid_size: Qty | None
+    ask_size: Qty | None
+    position: Qty
+    """Signed contracts of the account."""
+    score: float | None
+    """Its last score by this strategy's model; None before the first one, or when it can't be scored now."""
+
+
+class Peers(Protocol):
+    """The markets that belong together with the view's one. Nothing is computed that isn't asked for."""
+
+    def of_event(self) -> tuple[Peer, ...]:
+        """Return the other watched markets of the event, by ticker; not the view's own."""
+        ...
+
+    def of_series(self) -> tuple[Peer, ...]:
+        """Return the other watched markets of all series that this strategy trades, by ticker."""
+        ...
+
+
+class Alone:
+    """The peers of a market that has none: what tests and single markets say."""
+
+    def of_event(self) -> tuple[Peer, ...]:
+        """Return none."""
+        return ()
+
+    def of_series(self) -> tuple[Peer, ...]:
+        """Return none."""
+        return ()
+
+
 class MarketView(msgspec.Struct, frozen=True):
     """What a strategy may read of one market at one instant. Valid only during the call."""
 
@@ -52,6 +90,11 @@ class MarketView(msgspec.Struct, frozen=True):
     """Signed contracts: YES positive, NO negative."""
     equity: Money
     """Cash plus positions at cost: the bankroll that sizes are a fraction of."""
+    own_position: Qty = 0
+    """Of `position`, what the fills of this strategy's own orders hold."""
+    capital: Money | None = None
+    """The most that this strategy may have at stake, in all markets; None for the account's own limits."""
+    peers: Peers = Alone()
 
     @property
     def time_to_close(self) -> Ns:
@@ -86,6 +129,8 @@ class Strategy(Protocol):
     """The protocol. A strategy's file also has its `Params` struct, and says its idea, source and risks."""
 
     name: str
+    features: tuple[str, ...]
+    """The features that it reads, besides its model's; the engine keeps them up to date."""
     book_changed_max: Ns | None
     """Limit on the time since the book last changed; None for slow markets."""
 

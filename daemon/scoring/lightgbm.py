@@ -19,7 +19,7 @@ from functools import cache
 from math import nan
 from pathlib import Path
 
-from daemon.core.scorer import FeatureSchema
+from daemon.core.scorer import FeatureSchema, Output
 
 _FLOAT64 = 1
 _PREDICT_NORMAL = 0
@@ -113,6 +113,7 @@ class LightGBMScorer:
         self.version = version
         self.schema = schema
         self.required = required
+        self.output: Output = "probability"
         library = _library()
         booster, fast, number = ctypes.c_void_p(), ctypes.c_void_p(), ctypes.c_int()
         _check(

@@ -10,7 +10,7 @@ from daemon.core.commands import PlaceOrder
 from daemon.core.engine import Engine, Slot
 from daemon.core.features import CATALOGUE
 from daemon.core.risk import Refusal
-from daemon.core.scorer import FeatureSchema
+from daemon.core.scorer import FeatureSchema, Output
 from daemon.core.strategy import Target
 from daemon.core.units import DAY, HOUR, MONEY_ONE, SECOND
 from tests.core.risk.test_limits import NEW_YORK
@@ -40,6 +40,7 @@ class Model:
     version = "1"
     schema = FeatureSchema((*SCHEMA.names, REFERENCE))
     required = frozenset({REFERENCE})
+    output: Output = "probability"
 
     def score(self, row: object) -> float:  # noqa: ARG002
         """Return an even chance."""

@@ -30,6 +30,7 @@ class Patient:
     """Bids one contract at 1 cent in the first ten minutes of a market."""
 
     name = "patient"
+    features: tuple[str, ...] = ()
     book_changed_max: Ns | None = None
 
     def wants(self, view: MarketView) -> Wanted:

@@ -90,6 +90,7 @@ class Scripted:
     """A strategy that wants what the test says."""
 
     name = "scripted"
+    features: tuple[str, ...] = ()
 
     def __init__(self, book_changed_max: Ns | None = None) -> None:
         self.book_changed_max: Ns | None = book_changed_max

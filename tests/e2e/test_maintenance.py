@@ -49,6 +49,7 @@ class Bidder:
     """Wants one order to rest, always."""
 
     name = "bidder"
+    features: tuple[str, ...] = ()
     book_changed_max: Ns | None = None
 
     def wants(self, _view: MarketView) -> Wanted:

@@ -112,6 +112,7 @@ class Requoter:
     """Wants something else every 300 ms: two orders, the same elsewhere, nothing. So orders never rest."""
 
     name = "requoter"
+    features: tuple[str, ...] = ()
     book_changed_max: int | None = None
 
     def __init__(self) -> None:

@@ -36,6 +36,7 @@ class AtBid:
     """A strategy that rests ten contracts at the best bid: a pure function of the view."""
 
     name = "at_bid"
+    features: tuple[str, ...] = ()
     book_changed_max: Ns | None = None
 
     def __init__(self, qty: int = 1_000) -> None:

@@ -68,6 +68,7 @@ ENDS: dict[str, tuple[dict[str, bool], ...]] = {
 class Wanting:
     """A strategy that wants in each market what the test says."""
 
+    features: tuple[str, ...] = ()
     book_changed_max: Ns | None = None
 
     def __init__(self, name: str) -> None:
