@@ -1,7 +1,7 @@
 """Stop-loss and take-profit: a position that has lost or won enough is given up, whatever a strategy wants.
 
-They are exits and no entries. A position is held against its mark, the mid of a book with both sides, per
-contract and fees apart. Once one of the two is reached the market's strategies want nothing there any more:
+They are exits and no entries. A position is held against its mark (`Position.marked`) by a book with both
+sides, per contract and fees apart. Once one of the two is reached the market's strategies want nothing there any more:
 what rests is taken out first, then one reducing order at a time takes what the book offers within the price
 collar, until the position is flat. After a stop-loss nothing is entered in that market again in this run; a
 strategy that saw an edge at a price would else see the same one a moment later, and a worse one each time.
@@ -51,13 +51,13 @@ class Exits:
         if not position.qty:
             self._reasons.pop(ticker, None)
             return None
-        reason = self._reasons.get(ticker) or self._breach(market, position.qty, position.cost)
+        reason = self._reasons.get(ticker) or self._breach(market, position)
         if reason is None:
             return None
         self._reasons[ticker] = reason
         if reason.startswith("stop-loss"):
             self._stopped[ticker] = None
-        return Leaving(reason, self._target(market, position.qty, reason))
+        return Leaving(reason, self._target(market, position, reason))
 
     def is_turn(self, ticker: str, now: Ns) -> bool:
         """Whether an exit may be sent now, which is noted: a book that is not as it shows is not hammered."""
@@ -74,29 +74,33 @@ class Exits:
             self._reasons = {ticker: why for ticker, why in self._reasons.items() if ticker in markets}
             self._tried_at = {ticker: at for ticker, at in self._tried_at.items() if ticker in markets}
 
-    def _breach(self, market: Market, qty: Qty, cost: Money) -> str | None:
+    def _breach(self, market: Market, position: Position) -> str | None:
         """Return which of the two limits the position has reached, in words; None for neither."""
-        limits, bid, ask = self._limits, market.book.bid, market.book.ask
+        limits, bid, ask, qty = self._limits, market.book.bid, market.book.ask, abs(position.qty)
         if bid is None or ask is None:
             return None
-        # Doubled, the mid is exact: gain = 2 x (worth - cost), over all contracts.
-        double_worth = qty * (bid + ask) if qty > 0 else -qty * (2 * PRICE_ONE - bid - ask)
-        gain = double_worth - 2 * cost
-        if limits.stop_loss is not None and gain <= -2 * abs(qty) * limits.stop_loss:
+        gain = position.marked(bid, ask) - position.cost
+        if limits.stop_loss is not None and gain <= -qty * limits.stop_loss:
             return f"stop-loss: {_per_contract(-gain, qty)} of {limits.stop_loss / 100:g} cents lost"
-        if limits.take_profit is not None and gain >= 2 * abs(qty) * limits.take_profit:
+        if limits.take_profit is not None and gain >= qty * limits.take_profit:
             return f"take-profit: {_per_contract(gain, qty)} of {limits.take_profit / 100:g} cents won"
         return None
 
-    def _target(self, market: Market, qty: Qty, reason: str) -> Target | None:
+    def _target(self, market: Market, position: Position, reason: str) -> Target | None:
         """Return an order for what the book offers within the price collar; None when that is nothing."""
-        book = market.book
+        book, qty = market.book, position.qty
+        # Nor further below what it is worth than the widest spread in which the owner would enter: a bid of
+        # one cent that is left alone in an empty book is no way out.
+        spread_max = PRICE_ONE if self._limits.spread_max is None else self._limits.spread_max
+        value_min = position.marked(book.bid, book.ask) - spread_max * abs(qty)
         ladder = book.yes if qty > 0 else book.no
         wanted = min(abs(qty), self._limits.order_qty_max)
         found, worst = 0, None
         # Both ladders are bids on their own scale: what we hold of an outcome is sold to its bidders.
         for price in reversed(ladder.prices):
             if ladder.prices[-1] - price > self._limits.price_away_max or found >= wanted:
+                break
+            if price * abs(qty) < value_min:
                 break
             found += ladder.sizes[price]
             worst = price
@@ -106,5 +110,5 @@ class Exits:
         return Target("ask" if qty > 0 else "bid", price_yes, min(found, wanted), "take", reason)
 
 
-def _per_contract(double_gain: int, qty: Qty) -> str:
-    return f"{double_gain / (2 * abs(qty)) / 100:.1f}"
+def _per_contract(gain: Money, qty: Qty) -> str:
+    return f"{gain / qty / 100:.1f}"

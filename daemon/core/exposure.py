@@ -146,12 +146,22 @@ def mark(state: State, ticker: str) -> Price | None:
 
 
 def marked_equity(state: State) -> Money | None:
-    """Return cash plus positions at their mark, at cost where none is; None before the first reading."""
+    """Return cash plus what positions are worth; None before the first reading.
+
+    A determined market's is its settlement price, else as `Position.marked` by its book: cost where neither
+    is known.
+    """
     if state.ledger.cash is None:
         return None
     total = state.ledger.cash
     for ticker, position in state.ledger.positions.items():
-        if position.qty:
-            price = mark(state, ticker)
-            total += position.cost if price is None else position.value(price)
+        if not position.qty:
+            continue
+        market = state.markets.get(ticker)
+        if market is None:
+            total += position.cost
+        elif market.settlement_price is not None:
+            total += position.value(market.settlement_price)
+        else:
+            total += position.marked(market.book.bid, market.book.ask)
     return total

@@ -17,12 +17,14 @@ import msgspec
 
 from daemon.core.events import AccountReconciled, OrderFilled
 from daemon.core.findings import Drift
-from daemon.core.units import HOUR, MINUTE, PRICE_ONE, Money, Ns, Price, Qty
+from daemon.core.units import HOUR, MINUTE, PRICE_CENT, PRICE_ONE, Money, Ns, Price, Qty
 
 START_OVERLAP: Ns = 4 * MINUTE
 """The first reading's list of fills goes back further than this: what is older is in its positions."""
 FILLS_KEPT: Ns = HOUR
 """So long the fills of orders that are over are remembered, to be booked once."""
+SPREAD_TRUSTED: Price = 10 * PRICE_CENT
+"""Best prices that are no further apart than this say what a contract is worth: their mid."""
 PAID_MAX = 10_000
 """Payouts that are remembered, for corrections."""
 
@@ -68,6 +70,21 @@ class Position:
         """Return what the open part, or another quantity, is worth at a YES price."""
         qty = self.qty if qty is None else qty
         return qty * price if qty >= 0 else -qty * (PRICE_ONE - price)
+
+    def marked(self, bid: Price | None, ask: Price | None) -> Money:
+        """Return what the open part is taken to be worth by a book's best prices; its cost if there are none.
+
+        That is the mid, where the two are `SPREAD_TRUSTED` apart or less. Further apart they leave the more
+        room the wider they are, and within that nothing is gained or lost: else one cancelled quote in a thin
+        book would be a loss that halts us. A side that is empty stands at its end of the scale: what nobody
+        bids for and all the world offers at a cent has not kept its cost.
+        """
+        if bid is None and ask is None:
+            return self.cost
+        low, high = bid or 0, PRICE_ONE if ask is None else ask
+        mid, room = (low + high) // 2, max(0, high - low - SPREAD_TRUSTED) // 2
+        ends = (self.value(mid - room), self.value(mid + room))
+        return min(max(self.cost, min(ends)), max(ends))
 
 
 class Paid(msgspec.Struct, frozen=True):

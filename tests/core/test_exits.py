@@ -195,3 +195,32 @@ def test_exits_that_nobody_takes_are_a_second_apart() -> None:
                 )
             )  # fmt: skip
     assert sent == [NOW, NOW + SECOND, NOW + 2 * SECOND, NOW + 3 * SECOND]
+
+
+THIN = msgspec.structs.replace(STOPS, spread_max=2_000)
+
+
+def test_a_quote_that_is_gone_is_no_loss() -> None:
+    """Bought at 46; the bid of 40 is cancelled, one cent is left, and the offer at 60 says nothing yet."""
+    assert Exits(THIN).look(market(yes=((100, 10_000),), no=((4_000, 300),)), held(100, 4_600)) is None
+
+
+def test_a_lonely_bid_far_below_is_no_way_out() -> None:
+    """Nobody gives more than 42: a loss; but one cent is a price at which nobody would have entered."""
+    subject = Exits(THIN)
+    leaving = subject.look(market(yes=((100, 10_000),)), held(100, 9_000))
+    assert leaving is not None
+    assert leaving.reason.startswith("stop-loss")
+    assert leaving.target is None
+    leaving = subject.look(market(yes=((100, 10_000), (3_000, 50))), held(100, 9_000))
+    assert leaving is not None
+    assert leaving.target is not None
+    assert (leaving.target.price, leaving.target.qty) == (3_000, 50)
+
+
+def test_a_book_that_collapsed_is_sold_into() -> None:
+    """One cent bid, three asked: that is what it is worth."""
+    leaving = Exits(THIN).look(market(yes=((100, 10_000),), no=((9_700, 300),)), held(100, 9_000))
+    assert leaving is not None
+    assert leaving.target is not None
+    assert (leaving.target.price, leaving.target.qty) == (100, 100)

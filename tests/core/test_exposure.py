@@ -68,6 +68,16 @@ def test_equity_is_marked_at_the_mid_and_at_cost_without_a_book() -> None:
     assert mark(state, "never heard of") is None
 
 
+def test_a_thin_book_makes_no_loss_and_an_empty_side_hides_none() -> None:
+    """100 contracts bought at 42: the bids go, one cent is left; then nobody bids and all offer at a cent."""
+    state = trading(Scripted()).state
+    state.apply(e.OrderFilled("t", "o", None, TICKER, "bid", 4_200, 10_000, 0, True, NOW, None))
+    state.apply(snapshot(NOW, yes=((100, 50_000),), no=((100, 50_000),)))
+    assert marked_equity(state) == CASH
+    state.apply(snapshot(NOW, yes=(), no=((9_900, 50_000),)))
+    assert marked_equity(state) == CASH - 41_500_000
+
+
 def test_a_position_elsewhere_is_a_loss_and_a_cost_elsewhere() -> None:
     """One that we know nothing of counts in no event, series or settlement of ours, but in all totals."""
     state = trading(Scripted()).state

@@ -9,7 +9,15 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from daemon.core.events import AccountReconciled, OrderFilled, PositionSnapshot
 from daemon.core.findings import Drift
-from daemon.core.ledger import FILLS_KEPT, PAID_MAX, START_OVERLAP, Ledger, Paid, Position
+from daemon.core.ledger import (
+    FILLS_KEPT,
+    PAID_MAX,
+    SPREAD_TRUSTED,
+    START_OVERLAP,
+    Ledger,
+    Paid,
+    Position,
+)
 from daemon.core.units import MONEY_ONE, PRICE_ONE, BookSide
 
 CASH = 10_000 * MONEY_ONE
@@ -321,3 +329,44 @@ def test_a_transfer_between_shards_is_told_and_changes_no_sum() -> None:
     ledger.adopt(first)
     assert [True, False, False] == [ledger.adopt_shards(event) for event in others]
     assert 5 == ledger.cash_of(2)
+
+
+@pytest.mark.parametrize(
+    ("qty", "paid", "bid", "ask", "expected"),
+    [
+        (100, 8_000, 3_000, 4_000, 3_500),  # ten cents apart: the mid
+        (100, 8_000, 100, 9_900, 8_000),  # one quote is gone: no loss that the book doesn't show
+        (100, 8_000, 1_000, 4_000, 3_500),  # nobody gives more than 40: that is a loss, surely
+        (100, 8_000, None, 100, 50),  # nobody bids, all offer
+        (100, 2_000, 1_000, 9_000, 2_000),
+        (100, 8_000, None, None, 8_000),
+        (-100, 2_000, 6_000, 9_000, 6_500),  # NO, bought at 80
+        (-100, 2_000, 100, 9_900, 2_000),
+        (-100, 2_000, 9_900, None, 9_950),
+    ],
+)
+def test_a_position_is_worth_what_its_book_proves(
+    qty: int, paid: int, bid: int | None, ask: int | None, expected: int
+) -> None:
+    """Expected is the YES price at which it is marked."""
+    position = Position()
+    position.trade(qty, paid)
+    assert position.marked(bid, ask) == position.value(expected)
+
+
+@given(
+    qty=st.integers(-500, 500).filter(bool),
+    paid=st.integers(1, 9_999),
+    prices=st.tuples(st.integers(0, 10_000), st.integers(0, 10_000)).map(sorted),
+)
+def test_a_mark_lies_within_the_spread_and_wider_ones_claim_less(
+    qty: int, paid: int, prices: list[int]
+) -> None:
+    """Never beyond the best prices, nor further from the cost than the mid is."""
+    position, (bid, ask) = Position(), prices
+    position.trade(qty, paid)
+    marked, mid = position.marked(bid, ask), position.value((bid + ask) // 2)
+    ends = sorted((position.value(bid), position.value(ask)))
+    assert ends[0] <= marked <= ends[1]
+    assert abs(marked - position.cost) <= abs(mid - position.cost)
+    assert marked == mid or ask - bid > SPREAD_TRUSTED
