@@ -1,10 +1,11 @@
 """Stop-loss and take-profit: a position that has lost or won enough is given up, whatever a strategy wants.
 
 They are exits and no entries. A position is held against its mark (`Position.marked`) by a book with both
-sides, per contract and fees apart. Once one of the two is reached the market's strategies want nothing there any more:
-what rests is taken out first, then one reducing order at a time takes what the book offers within the price
-collar, until the position is flat. After a stop-loss nothing is entered in that market again in this run; a
-strategy that saw an edge at a price would else see the same one a moment later, and a worse one each time.
+sides, per contract and fees apart. Once one of the two is reached the market's strategies want nothing there
+any more: what rests is taken out first, then one reducing order at a time takes what the book offers within
+the price collar, until the position is flat. After a stop-loss nothing is entered in that market again in
+this run; a strategy that saw an edge at a price would else see the same one a moment later, and a worse one
+each time.
 """
 
 from __future__ import annotations

@@ -184,13 +184,13 @@ RULES: dict[Refusal, Rule] = {
         "Positions closed or settled at a loss, one after the other, since midnight UTC.",
         "risk.losing_streak_max", "count", True,
     ),
-    "cash_short": Rule("The order may take more cash than is free.", "", "dollars"),
+    "cash_short": Rule("The order may take more cash than is free.", "", "dollars", True),
     "cash_reserve": Rule(
         "It would take of the cash that is to stay free.", "risk.cash_reserve_dollars", "dollars", True
     ),
-    "market_orders_limit": Rule("Open orders in the market.", "risk.orders_per_market_max", "count"),
-    "open_orders_limit": Rule("Open orders in all markets.", "risk.open_orders_max", "count"),
-    "order_rate_limit": Rule("New orders within a minute.", "risk.orders_per_minute_max", "count"),
+    "market_orders_limit": Rule("Open orders in the market.", "risk.orders_per_market_max", "count", True),
+    "open_orders_limit": Rule("Open orders in all markets.", "risk.open_orders_max", "count", True),
+    "order_rate_limit": Rule("New orders within a minute.", "risk.orders_per_minute_max", "count", True),
     "message_budget": Rule(
         "Order requests of all kinds within a minute; cancels count, and pass.",
         "risk.requests_per_minute_max", "count",

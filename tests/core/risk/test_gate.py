@@ -65,6 +65,20 @@ def test_what_reduces_passes_exactly_where_the_table_says_so() -> None:
             assert verdict.name == refusal
 
 
+def test_the_way_out_needs_neither_free_cash_nor_a_free_place() -> None:
+    """All cash is in the position, and the strategies have used up their pace: it can be left nevertheless.
+
+    What it fetches pays its fee. That runaways end is seen to by the budget of requests.
+    """
+    wish = ProposePlace(TICKER, "s", Target("ask", 4_000, 1_000, "take", "out"))
+    held = market(position=Position(1_000, 40 * MONEY_ONE))
+    full = account(cash_free=-1, orders_last_minute=10_000, open_orders=10_000)
+    tight = msgspec.structs.replace(LIMITS, open_orders_max=1, requests_per_minute_max=300)
+    assert judge(wish, held, full, limits=tight) == Approved(wish, "reduce")
+    refused = judge(wish, held, msgspec.structs.replace(full, requests_last_minute=300), limits=tight)
+    assert refused == Refused("message_budget", 300, 300)
+
+
 def test_the_way_out_of_a_loss_is_open() -> None:
     """An order that only gives up a part of the position is not refused for losses; one contract more is."""
     wish = ProposePlace(TICKER, "s", Target("ask", 4_000, 1_000, "take", "out"))
