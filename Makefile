@@ -93,7 +93,7 @@ lock:  ## resolve the dependencies anew into requirements*.lock
 	echo 'setuptools>=77' | $(LOCK) --python-version 3.11 \
 		--extra lab --output-file requirements.lock - pyproject.toml
 	echo 'setuptools>=77' | $(LOCK) --python-version 3.11 --constraints requirements.lock \
-		--extra lab --extra dev --output-file requirements-dev.lock - pyproject.toml
+		--extra lab --extra onnx --extra dev --output-file requirements-dev.lock - pyproject.toml
 	echo 'kalshi-python-async==3.34.0' | $(LOCK) --python-version 3.13 --constraints requirements-dev.lock \
 		--output-file requirements-sdk.lock -
 	rm -rf $(VENV)-lock
