@@ -59,9 +59,14 @@ class Gathering:
 
     def mark(self, now: Ns) -> None:
         """Mark the equity as of now, for the limits on losses; not while the account is not believed."""
-        equity = marked_equity(self._state)
+        equity = self._traded_equity()
         if equity is not None and self._state.account.is_reconciled:
             self.record.tell_equity(equity, now)
+
+    def _traded_equity(self) -> Money | None:
+        """Return the equity as if the owner had moved no cash: a deposit makes no room for another loss."""
+        equity = marked_equity(self._state)
+        return None if equity is None else equity - self._state.ledger.transferred
 
     @property
     def equity_at_start(self) -> Money | None:
@@ -70,7 +75,7 @@ class Gathering:
 
     def pnl(self) -> Money | None:
         """Return marked profit and loss since this life began; None before the account is reconciled."""
-        equity, start = marked_equity(self._state), self.record.equity_at_start
+        equity, start = self._traded_equity(), self.record.equity_at_start
         return None if equity is None or start is None else equity - start
 
     def pnl_today(self) -> Money:

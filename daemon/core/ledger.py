@@ -120,6 +120,8 @@ class Ledger:
         """Paid in this life of the daemon."""
         self.realized: Money = 0
         """Realised P&L of this life, fees apart."""
+        self.transferred: Money = 0
+        """Cash that came (above 0) or went in this life without any trade: the owner's, no profit or loss."""
         self.fills_total = 0
         self.paid: dict[str, Paid] = {}
         """What settled markets paid, the last ones."""

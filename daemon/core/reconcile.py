@@ -244,11 +244,16 @@ class Reconciliation:
             if drift.kind == "position_drift"
         }
         for drift in drifts:
+            moved = (drift.told or 0) - (drift.believed or 0)
             if drift.kind == "position_drift":
                 case = "foreign" if is_foreign[drift.subject] else "own"
-            elif (drift.told or 0) > (drift.believed or 0):
+            elif moved > 0:
                 case = "up"
-            elif self.flows.explain(drift) or (is_foreign and all(is_foreign.values())):
+                state.ledger.transferred += 0 if is_foreign else moved
+            elif self.flows.explain(drift):
+                case = "explained"
+                state.ledger.transferred += moved
+            elif is_foreign and all(is_foreign.values()):
                 case = "explained"
             else:
                 case = "down"

@@ -149,6 +149,22 @@ def test_a_loss_today_and_a_drawdown_are_of_the_marked_equity() -> None:
     assert (gathering.pnl_today(), gathering.drawdown()) == (-9 * MONEY_ONE, 9 * MONEY_ONE)
 
 
+@pytest.mark.parametrize("moved", [1_000 * MONEY_ONE, -1_000 * MONEY_ONE])
+def test_cash_that_the_owner_moves_is_no_profit_and_no_loss(moved: int) -> None:
+    """A deposit raises no limit on losses, and a withdrawal halts nobody."""
+    subject = trading(Scripted())
+    subject.decide(NOW)
+    at = NOW + 10 * SECOND
+    subject.handle(e.CashFlowsRead(at, at, (e.CashFlow("w", moved, 0, at),)))
+    for _ in range(2):
+        subject.handle(reconciled(at, CASH + moved))
+        at += 3 * SECOND
+    subject.decide(at)
+    assert (subject.state.ledger.cash, subject.state.halt_reason) == (CASH + moved, None)
+    gathering = subject.gathering
+    assert (gathering.pnl(), gathering.pnl_today(), gathering.drawdown()) == (0, 0, 0)
+
+
 @pytest.mark.parametrize(("guard", "expected"), [(None, 1), (HOUR, 0)])
 def test_a_strategys_own_close_guard_holds(guard: int | None, expected: int) -> None:
     """A quarter of an hour is too near for a slow one."""

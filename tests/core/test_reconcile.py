@@ -222,6 +222,7 @@ def test_more_cash_is_a_deposit(state: State) -> None:
     """Reported, and trading goes on."""
     believed(state)
     assert [("cash_drift", "cash", "correct")] == found(state, cash=CASH + 5)
+    assert (state.ledger.cash, state.ledger.transferred) == (CASH + 5, 5)
 
 
 def test_less_cash_that_nothing_explains_halts(state: State) -> None:
@@ -238,6 +239,7 @@ def test_less_cash_that_was_withdrawn_is_the_owners(state: State) -> None:
     state.apply(e.CashFlowsRead(LATER, LATER, (e.CashFlow("w", -5, 0, LATER),)))
     assert [("cash_drift", "cash", "correct")] == found(state, cash=CASH - 5)
     assert state.account.flows.missing_at is None
+    assert state.ledger.transferred == -5
 
 
 def test_a_position_that_differs_where_only_we_trade_halts(state: State) -> None:
@@ -253,6 +255,7 @@ def test_a_position_that_differs_where_others_trade_is_theirs(state: State) -> N
     assert [("cash_drift", "cash", "correct"), ("position_drift", TICKER, "correct")] == found(
         state, cash=CASH - 2_000_000, positions=HELD
     )
+    assert state.ledger.transferred == 0
 
 
 def test_a_position_that_differs_where_we_never_traded_is_somebody_elses(state: State) -> None:
