@@ -11,7 +11,7 @@ Deterministic: the same events and the same `now`s give the same commands and th
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -22,13 +22,13 @@ from daemon.core.commands import AmendOrder, Command, PlaceOrder
 from daemon.core.decisions import Decision, Decisions, Outcome
 from daemon.core.engine_config import EngineConfig
 from daemon.core.exits import EXIT
-from daemon.core.features import CATALOGUE
 from daemon.core.flatten import FLATTEN, Flattening
 from daemon.core.gathering import Gathering
 from daemon.core.guards import Guards
 from daemon.core.housekeeping import Housekeeping
 from daemon.core.issuing import Issuer, base36
 from daemon.core.market import Market
+from daemon.core.models import DEFAULT, Model, ScorerSource, models_of
 from daemon.core.orders import Proposal, ProposeCancel, ProposePlace, ProposeWithdraw, plan
 from daemon.core.risk import Approved, Refusal, Refused, Risk, vouch_market
 from daemon.core.scorer import FeatureSchema, Scorer
@@ -50,24 +50,42 @@ class Slot(msgspec.Struct, frozen=True):
     series: frozenset[str]
     close_guard: Ns | None = None
     """So long before a market's close this strategy leaves it; None for the one of the limits."""
+    model: str = DEFAULT
+    """The slot of the model whose scores it reads."""
 
 
 class Engine:
     """The core: state, strategies, model and limits, joined. Knows no clock and does no I/O."""
 
     def __init__(
-        self, config: EngineConfig, slots: Sequence[Slot], scorer: Scorer | None, schema: FeatureSchema
+        self,
+        config: EngineConfig,
+        slots: Sequence[Slot],
+        scorer: Scorer | Mapping[str, Model] | None,
+        schema: FeatureSchema,
+        source: ScorerSource | None = None,
     ) -> None:
+        """Build.
+
+        Args:
+            config: the limits and intervals.
+            slots: the strategies.
+            scorer: the default model, or all models by slot.
+            schema: the columns that every market's row begins with.
+            source: where swapped models come from; None where nothing is ever swapped.
+        """
         self.config = config
         self.slots = tuple(slots)
-        self.scorer = scorer
-        self.schema = schema
-        required = () if scorer is None else scorer.required
-        self._places = {name: place for place, name in enumerate(schema.names)}
-        self._required = tuple((name, place) for name, place in self._places.items() if name in required)
-        self._required_places = tuple(place for _, place in self._required)
+        self.models = models_of(
+            scorer,
+            (*schema.names, *(name for slot in self.slots for name in slot.strategy.features)),
+            readers={slot.strategy.name: slot.model for slot in self.slots},
+            source=source,
+            expires_at=config.model_expires_at,
+        )
+        self.schema = self.models.schema
         self.state = State(
-            schema,
+            self.schema,
             f"{config.order_id_prefix}-",
             private_feed=config.private_feed,
             reference=config.reference,
@@ -80,8 +98,8 @@ class Engine:
         )
         self.decisions = Decisions()
         self.refusals: Counter[str] = Counter()
-        self.scores: dict[str, float | None] = {}
-        """The last score per watched market."""
+        self.scores = self.models.default.scores
+        """The default model's last score per watched market."""
         self.decisions_total = 0
         self.orders_total = 0
         self.phase: Phase = "starting"
@@ -93,10 +111,7 @@ class Engine:
             config.limits,
             self.breakers,
             self._issuer,
-            needs_reference=any(
-                name in CATALOGUE and CATALOGUE[name].source == "reference" for name, _ in self._required
-            ),
-            model_expires_at=config.model_expires_at,
+            self.models,
             is_grouped=config.order_group_limit > 0,
         )
         self._house = Housekeeping(config, self.state, self.breakers, self.risk, self._issuer)
@@ -113,6 +128,7 @@ class Engine:
         if type(event) is e.BookDeltaReceived:
             self.state.apply_delta(event)  # the most frequent by far takes the short way
             return
+        self.models.apply(event)
         self._guards.apply(event)
 
     def wake_at(self) -> Ns | None:
@@ -157,8 +173,7 @@ class Engine:
     def _forget_gone(self) -> None:
         """Markets come and go for as long as we live: what is kept for people of those that went goes too."""
         markets = self.state.markets
-        if len(self.scores) > len(markets):
-            self.scores = {ticker: score for ticker, score in self.scores.items() if ticker in markets}
+        self.models.forget_gone(markets)
         self.gathering.exits.forget_gone(markets)
         self.decisions.forget_gone(markets, len(markets) * len(self.slots))
 
@@ -183,7 +198,7 @@ class Engine:
         orders = [order for order in state.orders.values() if order.ticker == ticker and order.is_open]
         is_held = state.exchange.is_paused_somewhere and state.is_exchange_paused(ticker, now)
         stop: Refusal | None = "exchange_paused" if is_held else self._stop_of(market, now)
-        view: MarketView | None = None
+        views: dict[str, MarketView] = {}
         position = state.ledger.positions.get(ticker)
         leaving = None if stop or position is None else self.gathering.exits.look(market, position)
         for slot in self.slots:
@@ -210,13 +225,14 @@ class Engine:
             elif leaving is not None:
                 wanted = Wanted((), leaving.reason)
             else:
+                view = views.get(slot.model)
                 if view is None:
-                    view = self._view(market, now)
-                wanted = slot.strategy.wants(view)
+                    view = views[slot.model] = self._view(market, slot, views, now)
+                wanted = self.models.vet(slot.strategy.wants(view), name, view, self.refusals)
                 self.decisions_total += 1
             proposals = plan(ticker, name, wanted.targets, mine, wanted.reason)
             if not proposals:
-                self._note(now, ticker, name, "idle", wanted.reason, self.scores.get(ticker))
+                self._note(now, ticker, name, "idle", wanted.reason, self._score(name, ticker))
             for proposal in proposals:
                 self._carry_out(proposal, market, now, commands)
         if leaving is None or leaving.target is None or state.open_orders(ticker):
@@ -258,20 +274,20 @@ class Engine:
             else:
                 self._carry_out(ProposePlace(ticker, FLATTEN, target), market, now, commands)
 
-    def _view(self, market: Market, now: Ns) -> MarketView:
-        """Score the market and return what its strategies may read."""
-        row = market.features.row(now)
-        scorer, score = self.scorer, None
-        missing: tuple[str, ...] = ()
-        if scorer is not None:
-            for place in self._required_places:
-                if row[place] is None:
-                    missing = tuple([name for name, place in self._required if row[place] is None])
-                    break
-            else:
-                score = scorer.score(row)
-        ticker = market.spec.ticker
-        self.scores[ticker] = score
+    def _view(self, market: Market, slot: Slot, others: Mapping[str, MarketView], now: Ns) -> MarketView:
+        """Score the market by a strategy's model and return what may be read of it.
+
+        `others` are the views of this decision by model: all are of one row.
+        """
+        ticker, models = market.spec.ticker, self.models
+        features = next((view.features for view in others.values()), None)
+        if features is None:
+            features = FeatureRow(models.places, market.features.row(now))
+        assert isinstance(features, FeatureRow), "it is one of ours"
+        row, model = features.row, models.slots[slot.model]
+        score = model.score(ticker, row, now)
+        if model is models.default:
+            models.compare(ticker, row, market.book, now)
         equity = self.state.ledger.equity
         assert equity is not None, "a view is made only of a reconciled account"
         # By place: names cost as much again, for every market and tick.
@@ -280,9 +296,9 @@ class Engine:
             market.spec,
             market.grid,
             market.book,
-            FeatureRow(self._places, row),
-            score,
-            missing,
+            features,
+            score.value,
+            model.missing(row) if score.doubt == "unknown_features" else (),
             self.state.ledger.position_qty(ticker),
             equity,
         )
@@ -298,6 +314,9 @@ class Engine:
         ticker, strategy = market.spec.ticker, proposal.strategy
         verdict: Approved | Refused
         if isinstance(proposal, ProposeCancel):
+            if not self.state.orders[proposal.client_order_id].may_ask_out(now):
+                self._note(now, ticker, strategy, "idle", "cancel_refused", self._score(strategy, ticker))
+                return
             verdict = self.risk.approve_cancel(proposal)
         else:
             self.gathering.mark(now)
@@ -308,7 +327,8 @@ class Engine:
                     self._book_changed_max(proposal.strategy),
                     now,
                     close_guard=self._close_guard(proposal.strategy),
-                    score=self.scores.get(ticker),
+                    score=self.models.probability(strategy, ticker),
+                    strategy=strategy,
                 ),
                 self.gathering.of_account(
                     market,
@@ -319,7 +339,7 @@ class Engine:
                 ),
                 now,
             )
-        score = self.scores.get(ticker)
+        score = self._score(strategy, ticker)
         if not isinstance(verdict, Approved):
             self.refusals[verdict.name] += 1
             self._note(now, ticker, proposal.strategy, "refused", verdict.text, score)
@@ -349,7 +369,11 @@ class Engine:
 
     def vouch(self, command: PlaceOrder | AmendOrder, now: Ns) -> Refusal | None:
         """Return why this order must not leave at this instant; the queue asks at the moment of sending."""
-        return self._sending.vouch(command, self._close_guard(command.strategy), now)
+        score = self.models.probability(command.strategy, command.ticker)
+        return self._sending.vouch(command, self._close_guard(command.strategy), score, now)
+
+    def _score(self, strategy: str, ticker: str) -> float | None:
+        return self.models.slot_of(strategy).scores.get(ticker)
 
     def _note(
         self,

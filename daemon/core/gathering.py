@@ -7,6 +7,7 @@ from daemon.core.exits import Exits
 from daemon.core.exposure import beyond, cash_free, is_ladder, marked_equity
 from daemon.core.issuing import Issuer
 from daemon.core.market import Market
+from daemon.core.models import Models
 from daemon.core.risk import AccountRisk, Limits, MarketRisk, Refusal, vouch_entry
 from daemon.core.state import State
 from daemon.core.track_record import TrackRecord
@@ -22,9 +23,8 @@ class Gathering:
         limits: Limits,
         breakers: Breakers,
         issuer: Issuer,
+        models: Models,
         *,
-        needs_reference: bool = False,
-        model_expires_at: Ns | None = None,
         is_grouped: bool = False,
     ) -> None:
         """Build for one run.
@@ -34,16 +34,14 @@ class Gathering:
             limits: the limits.
             breakers: what stops a scope for a while.
             issuer: what makes the commands, and so knows the pace.
-            needs_reference: whether the model has no score without the underlying's price.
-            model_expires_at: from when on the model is not to be used; None for never.
+            models: what the strategies' scores come from.
             is_grouped: whether what we rest is in an order group, which must be known first.
         """
         self._state = state
         self._limits = limits
         self._breakers = breakers
         self._issuer = issuer
-        self._needs_reference = needs_reference
-        self._model_expires_at = model_expires_at
+        self._models = models
         self._is_grouped = is_grouped
         self.record = TrackRecord(state.ledger)
         self.exits = Exits(limits)
@@ -89,17 +87,21 @@ class Gathering:
         """
         return 0 if self.record.equity is None else self.record.drawdown(self.record.equity)
 
-    def entry_refusal(self, market: Market, now: Ns) -> Refusal | None:
-        """Return why no position may be entered in a market though one may be left; None when it may.
+    def entry_refusal(self, market: Market, now: Ns, strategy: str = "") -> Refusal | None:
+        """Return why a strategy may enter no position in a market though it may leave one; None when it may.
 
         Asked at the decision, and again at the moment of sending.
         """
         if self.exits.is_stopped_out(market.spec.ticker):
             return "stopped_out"
-        if self._is_grouped and (refusal := self._state.order_groups.refusal(market.spec.exchange_index)):
-            return refusal
-        is_stale = self._needs_reference and market.spot.is_known and market.spot.source(now) is None
-        return vouch_entry(self._limits, self._model_expires_at, is_reference_stale=is_stale, now=now)
+        if self._is_grouped and (closed := self._state.order_groups.refusal(market.spec.exchange_index)):
+            return closed
+        slot = self._models.slot_of(strategy)
+        is_stale = slot.needs_reference and market.spot.is_known and market.spot.source(now) is None
+        refusal = vouch_entry(self._limits, slot.expires_at, is_reference_stale=is_stale, now=now)
+        if refusal is None and (refused := self._models.entry_refusal(strategy, market.spec.ticker, now)):
+            return refused.name
+        return refusal
 
     def of_market(
         self,
@@ -109,12 +111,15 @@ class Gathering:
         *,
         close_guard: Ns | None = None,
         score: float | None = None,
+        strategy: str = "",
     ) -> MarketRisk:
-        """Return what a proposal for this market is checked against.
+        """Return what a strategy's proposal for this market is checked against.
 
-        `book_changed_max` and `close_guard` are the strategy's own limits; `score` is the model's P(YES).
+        `book_changed_max` and `close_guard` are the strategy's own limits; `score` is its model's P(YES).
         """
         ticker = market.spec.ticker
+        entry_refusal = self.entry_refusal(market, now, strategy)
+        words = self._models.words(strategy, ticker) if entry_refusal == "score_out_of_range" else None
         return MarketRisk(
             spec=market.spec,
             grid=market.grid,
@@ -125,7 +130,8 @@ class Gathering:
             feed=market.feed,
             refusal=self._state.refusal(market, self._limits, now),
             close_guard=close_guard,
-            entry_refusal=self.entry_refusal(market, now),
+            entry_refusal=entry_refusal,
+            entry_words=words,
             is_ladder=is_ladder(market),
             score=score,
             recent_orders=self._issuer.pace.recent(ticker, now),

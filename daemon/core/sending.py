@@ -47,10 +47,12 @@ class Sending:
             return "halted"
         return None if state.account.is_reconciled else "not_reconciled"
 
-    def vouch(self, command: PlaceOrder | AmendOrder, close_guard: Ns | None, now: Ns) -> Refusal | None:
+    def vouch(
+        self, command: PlaceOrder | AmendOrder, close_guard: Ns | None, score: float | None, now: Ns
+    ) -> Refusal | None:
         """Return why an order must not leave at this instant; None when it may.
 
-        `close_guard` is its strategy's own; None for the one of the limits.
+        `close_guard` is its strategy's own; None for the one of the limits. `score` is the model's last P(YES).
         """
         state = self._state
         market = state.markets.get(command.ticker)
@@ -76,7 +78,7 @@ class Sending:
                 market.spec, market.book, command.book_changed_max, self._limits, now, close_guard
             )
             or self._group_refusal(command, market)
-            or (self._entry_refusal(command, market, now) if purpose == "enter" else None)
+            or (self._entry_refusal(command, market, score, now) if purpose == "enter" else None)
         )
 
     def _purpose(self, command: PlaceOrder | AmendOrder) -> Purpose:
@@ -97,8 +99,10 @@ class Sending:
             return None
         return groups.refusal(shard) or "no_order_group"
 
-    def _entry_refusal(self, command: PlaceOrder | AmendOrder, market: Market, now: Ns) -> Refusal | None:
-        refusal = self._gathering.entry_refusal(market, now)
+    def _entry_refusal(
+        self, command: PlaceOrder | AmendOrder, market: Market, score: float | None, now: Ns
+    ) -> Refusal | None:
+        refusal = self._gathering.entry_refusal(market, now, command.strategy)
         order = self._state.orders.get(command.client_order_id)
         if refusal is not None or order is None:
             return refusal
@@ -111,8 +115,9 @@ class Sending:
             proposal = ProposePlace(command.ticker, command.strategy, target)
         refused = self._risk.objection_at_sending(
             proposal,
-            self._gathering.of_market(market, None, now),
+            self._gathering.of_market(market, None, now, score=score, strategy=command.strategy),
             self._gathering.of_account(market, command.strategy, None, now),
             command.client_order_id,
+            now,
         )
         return None if refused is None else refused.name

@@ -171,6 +171,8 @@ class State(AccountBeliefs):
                 self.apply_account(event)
             case e.VenueFailed() | e.VenueAnswered():
                 pass  # the breakers', which the engine keeps
+            case e.ModelSwapped():
+                self.touch_all()  # what another model says may change every decision
             case e.ExchangeStatusTold() | e.MaintenancePlanned():
                 self._apply_exchange(event)
             case e.HaltRequested() | e.ResumeRequested() | e.StopRequested() | e.FlattenRequested():
@@ -313,6 +315,7 @@ class State(AccountBeliefs):
             spot.tickers[spec.ticker] = None
             feed = self.connections.of_market(spec.ticker)
             market = self.markets[spec.ticker] = Market(spec, self._schema, spot, feed)
+            self.listings_changed += 1
         else:
             was = market.spec.status
             market.relist(spec)

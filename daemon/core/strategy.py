@@ -25,6 +25,11 @@ class FeatureRow(Mapping[str, "float | None"]):
         self._places = places
         self._row = row
 
+    @property
+    def row(self) -> Sequence[float | None]:
+        """The values in the row's own order."""
+        return self._row
+
     def __getitem__(self, name: str) -> float | None:
         return self._row[self._places[name]]
 

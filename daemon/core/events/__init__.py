@@ -51,6 +51,7 @@ from daemon.core.events.fact import (
     OrderAction,
     OrderStatus,
 )
+from daemon.core.events.models import ModelSwapped
 from daemon.core.events.quotes import (
     BookAudited,
     BookDeltaReceived,
@@ -128,6 +129,7 @@ Event: TypeAlias = (
     | SettlementsRead
     | SettlementCorrected
     | CashFlowsRead
+    | ModelSwapped
 )
 
 __all__ = [
@@ -165,6 +167,7 @@ __all__ = [
     "MarketSettled",
     "MarketStatusChanged",
     "MarketStrikeSet",
+    "ModelSwapped",
     "OrderAccepted",
     "OrderAction",
     "OrderDropped",

@@ -30,7 +30,7 @@ from daemon.core.risk.checks import (
     check_order,
     check_pace,
 )
-from daemon.core.risk.grounds import AccountRisk, Entry, MarketRisk, Weight
+from daemon.core.risk.grounds import AccountRisk, Entry, MarketRisk, Weight, stake_cost
 from daemon.core.risk.limits import Limits
 from daemon.core.risk.refusals import RULES, Refusal, Refused
 from daemon.core.risk.vouching import vouch_market
@@ -79,18 +79,26 @@ class Risk:
         return Approved(proposal, "keep")
 
     def objection_at_sending(
-        self, proposal: Entry, market: MarketRisk, account: AccountRisk, client_order_id: str
+        self, proposal: Entry, market: MarketRisk, account: AccountRisk, client_order_id: str, now: Ns
     ) -> Refused | None:
         """Return which limit an order that enters would break if it left now; None when it breaks none.
 
-        `client_order_id` is its own: it is among the open orders, and counts once.
+        `client_order_id` is its own: it is among the open orders, and counts once. All is asked but the pace,
+        in which it is counted already.
         """
+        limits = self.limits
         if not isinstance(proposal, ProposeAmend):
             others = [order for order in market.open_orders if order.client_order_id != client_order_id]
-            market = msgspec.structs.replace(market, open_orders=tuple(others))
+            own = sum(stake_cost(o.stake) for o in market.open_orders if o.client_order_id == client_order_id)
+            market = msgspec.structs.replace(market, open_orders=tuple(others), recent_orders=())
+            account = msgspec.structs.replace(account, cash_free=account.cash_free + own)
         weight = Weight(proposal, market)
         found = chain(
-            check_exposure(weight, market, account, self.limits), check_losses(account, self.limits)
+            check_order(proposal, market, limits, now),
+            check_market(market, limits, now),
+            check_exposure(weight, market, account, limits),
+            check_losses(account, limits),
+            check_cash(proposal, weight, market, account, limits),
         )
         return next(found, None)
 
@@ -106,7 +114,7 @@ class Risk:
         if opened is not None:
             yield Refused("breaker_open", value=opened.words)
         if market.entry_refusal is not None:
-            yield Refused(market.entry_refusal)
+            yield Refused(market.entry_refusal, value=market.entry_words)
         yield from chain(
             check_order(proposal, market, limits, now),
             check_market(market, limits, now),

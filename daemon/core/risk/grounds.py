@@ -44,6 +44,8 @@ class MarketRisk(msgspec.Struct, frozen=True):
     """The strategy's own; None for the one of the limits."""
     entry_refusal: Refusal | None = None
     """A reason that stops what enters a position and not what reduces one; None when none does."""
+    entry_words: str | None = None
+    """That reason's particulars, where it has any."""
     is_ladder: bool = False
     """Whether its strike is of the number that all markets of its event are about."""
     score: float | None = None

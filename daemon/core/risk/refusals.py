@@ -35,6 +35,7 @@ Refusal: TypeAlias = Literal[
     "order_unknown",
     "outside_hours",
     "model_expired",
+    "score_out_of_range",
     "reference_stale",
     "stopped_out",
     "no_order_group",
@@ -112,6 +113,10 @@ RULES: dict[Refusal, Rule] = {
     "order_unknown": Rule("The fate of one of our orders in this market is not known."),
     "outside_hours": Rule("It is none of the trading hours.", "risk.trading_hours", "words", True),
     "model_expired": Rule("The model's metadata says that it has expired.", "", "words", True),
+    "score_out_of_range": Rule(
+        "A feature that the model needs is beyond what it was trained on, by its metadata's quantiles.",
+        "", "words", True,
+    ),
     "reference_stale": Rule(
         "The model needs the underlying's price, and no source of it is well.",
         "reference.stale_max_ms", "words", True,

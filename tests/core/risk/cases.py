@@ -143,6 +143,7 @@ def traded(volume: int | None, open_for: int = DAY) -> MarketRisk:
 ENTRY_REFUSALS: tuple[Refusal, ...] = (
     "outside_hours",
     "model_expired",
+    "score_out_of_range",
     "reference_stale",
     "stopped_out",
     "no_order_group",
