@@ -104,6 +104,8 @@ class OrderBeliefs:
                 happening = self._rejection(event)
             case e.OrderUnknown():
                 self.counts["unknown_outcomes"] += 1
+                if event.action == "place" and order.state in ("amending", "canceling"):
+                    return  # the stream had told that it rests: in doubt is nothing, and that answer is to come
                 happening = "outcome_unknown"
             case e.OrderDropped():
                 self.counts["queue_drops"] += 1

@@ -43,6 +43,25 @@ def test_a_reply_may_come_after_we_have_asked_for_more(state: State) -> None:
     assert state.counts["illegal_order_events"] == 0
 
 
+@pytest.mark.parametrize("asked", ["amend", "cancel"])
+def test_a_place_without_an_answer_leaves_what_was_asked_since_in_flight(state: State, asked: str) -> None:
+    """The stream told that it rests: the next word on it is the answer to the request after its place.
+
+    Found by the simulation (seed 68): the first amend's answer was taken for that of a second one.
+    """
+    order = placed(state)
+    state.apply(updated("resting", 0, 1_000))
+    if asked == "amend":
+        order.request_amend(4_100, 300, T0)
+    else:
+        order.apply("cancel_requested", T0)
+    state.apply(e.OrderUnknown("place", "kd-1-1", "timeout", T0 + SECOND))
+    assert ("amending" if asked == "amend" else "canceling", 0) == (
+        order.state,
+        state.counts["illegal_order_events"],
+    )
+
+
 def test_an_ioc_that_finds_nothing_is_canceled(state: State) -> None:
     """201 with nothing filled and nothing remaining."""
     order = placed(state)
