@@ -105,7 +105,7 @@ class OrderBeliefs:
             case e.OrderUnknown():
                 self.counts["unknown_outcomes"] += 1
                 if event.action == "place" and order.state in ("amending", "canceling"):
-                    return  # the stream had told that it rests: in doubt is nothing, and that answer is to come
+                    return  # the stream had told that it rests: it is not in doubt
                 happening = "outcome_unknown"
             case e.OrderDropped():
                 self.counts["queue_drops"] += 1
