@@ -19,7 +19,7 @@ import msgspec
 import numpy as np
 
 from daemon.core.events import Event
-from daemon.core.features import CATALOGUE
+from daemon.core.features import definition_of
 from daemon.core.scorer import FeatureSchema
 from daemon.core.units import MINUTE, SECOND, Ns
 from daemon.lab.judge import Judged, figures, normal_cdf
@@ -44,13 +44,16 @@ NAME = "btc15m-demo"
 VERSION = "1"
 MARKETS = 384
 """Four days of quarter-hours."""
-_LATER = frozenset({"reference_return_5m", "reference_return_15m", "reference_volatility_15m"})
-"""Features that came after the shipped model; the simulated index has no candles to compute them from."""
 # The time of day is left out: the simulation has none, and with hundreds of markets a tree would
-# remember by it which market it was.
+# remember by it which market it was. Nor does the simulated index have candles.
 SCHEMA = FeatureSchema(
-    tuple(name for name in CATALOGUE if not name.startswith("tod_") and name not in _LATER)
-)
+    (
+        "spread", "mid", "weighted_mid", "top_imbalance", "depth_imbalance_5", "ofi_1s", "ofi_10s", "ofi_60s",
+        "trade_flow_60s", "mid_momentum_5s", "mid_momentum_60s", "mid_momentum_300s", "realised_vol_300s",
+        "reference_return_1s", "reference_return_5s", "reference_return_30s", "reference_vol_300s",
+        "strike_distance", "strike_distance_sigma", "seconds_to_close",
+    )
+)  # fmt: skip
 REQUIRED = frozenset({"mid", "strike_distance", "strike_distance_sigma", "seconds_to_close"})
 SAMPLE_EVERY: Ns = 7 * SECOND
 SHARES = (0.7, 0.15)
@@ -194,7 +197,7 @@ def train_on(
             ),
             horizon="from the row's instant to the close",
         ),
-        feature_schema=tuple(feature_entry(CATALOGUE[name]) for name in SCHEMA.names),
+        feature_schema=tuple(feature_entry(definition_of(name)) for name in SCHEMA.names),
         feature_schema_sha256=SCHEMA.sha256,
         required=tuple(sorted(REQUIRED)),
         files={MODEL_FILE: file_sha256(text)},

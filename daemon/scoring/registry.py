@@ -17,7 +17,7 @@ from typing import Annotated, Final, Literal
 
 import msgspec
 
-from daemon.core.features import CATALOGUE, FeatureDefinition
+from daemon.core.features import FeatureDefinition, definition_of
 from daemon.core.features.definition import FeatureSource, FillRule
 from daemon.core.scorer import FeatureSchema
 from daemon.core.units import SECOND, Ns, parse_instant
@@ -187,9 +187,12 @@ def _checked_schema(path: Path, metadata: ModelMetadata) -> FeatureSchema:
     if not schema.names or len(set(schema.names)) != len(schema.names):
         raise ModelRefused(f"{path}: feature_schema is empty or names a feature twice")
     for entry in metadata.feature_schema:
-        definition = CATALOGUE.get(entry.name)
-        if definition is None:
-            raise ModelRefused(f"{path}: feature {entry.name!r} is none that this daemon computes")
+        try:
+            definition = definition_of(entry.name)
+        except ValueError as error:
+            raise ModelRefused(
+                f"{path}: feature {entry.name!r} is none that this daemon computes: {error}"
+            ) from error
         expected = feature_entry(definition)
         if entry != expected:
             raise ModelRefused(f"{path}: feature {entry.name!r} is {entry}, expected {expected}")

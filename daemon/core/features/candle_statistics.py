@@ -8,9 +8,9 @@ They are those of the source in force, never of two sources, and change once a m
 
 from __future__ import annotations
 
-from daemon.core.features.definition import FeatureDefinition
+from daemon.core.features.definition import Family, FeatureDefinition
 from daemon.core.features.inputs import MarketInputs
-from daemon.core.features.statistics import Statistic
+from daemon.core.features.statistic import Statistic
 from daemon.core.units import MINUTE, Ns
 
 _WARM_UP = "closed one-minute candles of the source in force for the whole window, without a hole"
@@ -20,13 +20,14 @@ class CandleReturn(Statistic):
     """Log return of the reference price between closed one-minute candles."""
 
     __slots__ = ("_minutes",)
-    definitions = tuple(
-        FeatureDefinition(
+    families = tuple(
+        Family(
             name=f"reference_return_{minutes}m",
             unit="1",
             window=minutes * MINUTE,
             source="reference",
             warm_up=_WARM_UP,
+            is_exact=False,
         )
         for minutes in (5, 15)
     )
@@ -43,8 +44,8 @@ class CandleReturn(Statistic):
 class CandleVolatility(Statistic):
     """Root mean square of the reference's last fifteen one-minute changes, relative to the last close."""
 
-    definitions = (
-        FeatureDefinition(
+    families = (
+        Family(
             name="reference_volatility_15m",
             unit="per sqrt(minute)",
             window=15 * MINUTE,

@@ -1,4 +1,4 @@
-"""The catalogue of features, and the set of them that one market keeps up to date.
+"""The set of features that one market keeps up to date.
 
 Rules: time is told and never goes back; unknown is None; the loss of the book ends all windows of the
 book, and they warm up again from nothing; those of trades live by the trade stream's own continuity.
@@ -6,35 +6,14 @@ book, and they warm up again from nothing; those of trades live by the trade str
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from daemon.core.book import Book
 from daemon.core.events import CandleBackfilled, TradePrinted, TradesBackfilled
-from daemon.core.features import candle_statistics as _candle_statistics  # noqa: F401 - found by inspection
-from daemon.core.features.definition import FeatureDefinition
+from daemon.core.features.catalogue import statistic_of
 from daemon.core.features.inputs import MarketInputs, Reference
-from daemon.core.features.statistics import Statistic
+from daemon.core.features.statistic import Statistic
 from daemon.core.markets import MarketSpec
 from daemon.core.scorer import FeatureSchema
 from daemon.core.units import Ns
-
-
-def _statistics(base: type[Statistic]) -> Iterator[type[Statistic]]:
-    """All statistic classes, in the order in which they are written."""
-    for subclass in base.__subclasses__():
-        yield subclass
-        yield from _statistics(subclass)
-
-
-_CLASSES: dict[str, type[Statistic]] = {
-    definition.name: statistic for statistic in _statistics(Statistic) for definition in statistic.definitions
-}
-CATALOGUE: dict[str, FeatureDefinition] = {
-    definition.name: definition
-    for statistic in _statistics(Statistic)
-    for definition in statistic.definitions
-}
-"""Every feature that exists, by name, in a stable order."""
 
 
 class FeatureSet:
@@ -44,14 +23,12 @@ class FeatureSet:
         """Build cold.
 
         Raises:
-            ValueError: the schema names a feature that isn't in the catalogue.
+            ValueError: the schema names a feature that doesn't exist.
         """
-        unknown = [name for name in schema.names if name not in CATALOGUE]
-        if unknown:
-            raise ValueError(f"no such features: {', '.join(unknown)}; there are: {', '.join(CATALOGUE)}")
         self.schema = schema
         self._inputs = MarketInputs(spec, reference)
-        statistics = [_CLASSES[name](self._inputs, CATALOGUE[name]) for name in schema.names]
+        found = [statistic_of(name) for name in schema.names]
+        statistics = [statistic(self._inputs, definition) for definition, statistic in found]
         self._get = [statistic.get for statistic in statistics]
         # Hooks are looked up once: a change of the book must not call what nobody defined.
         self._on_begin = [s.on_begin for s in statistics if type(s).on_begin is not Statistic.on_begin]

@@ -6,18 +6,10 @@ import math
 
 import pytest
 
-from daemon.core.features import CATALOGUE
 from daemon.core.units import MINUTE
 from tests.core.features.told import Told
 
 NAMES = ("reference_return_5m", "reference_return_15m", "reference_volatility_15m")
-
-
-def test_they_join_the_catalogue_at_its_end() -> None:
-    """The order of those that models know already is what it was."""
-    assert tuple(CATALOGUE)[-3:] == NAMES
-    assert tuple(CATALOGUE)[-4] == "tod_cos"
-    assert [CATALOGUE[name].window for name in NAMES] == [5 * MINUTE, 15 * MINUTE, 15 * MINUTE]
 
 
 def test_they_are_known_from_backfilled_candles_at_once() -> None:

@@ -1,0 +1,114 @@
+"""The features of the reference price's stream, alone and against the strike."""
+
+# `Statistic` documents the hooks once for all overrides.
+# ruff: noqa: ARG002, D102
+
+from __future__ import annotations
+
+from math import log1p, sqrt
+
+from daemon.core.features.definition import Family, FeatureDefinition
+from daemon.core.features.inputs import MarketInputs
+from daemon.core.features.reference import RETURN_WINDOWS
+from daemon.core.features.statistic import Statistic
+from daemon.core.units import SECOND, Ns
+
+_STRIKES_BELOW_YES = frozenset({"greater", "greater_or_equal"})
+"""Strike types whose YES is a price above the strike. For any other one the distance is unknown."""
+
+
+class ReferenceReturn(Statistic):
+    """Log return of the reference price over a window."""
+
+    __slots__ = ("_window",)
+    families = tuple(
+        Family(
+            name=f"reference_return_{window // SECOND}s",
+            unit="1",
+            window=window,
+            source="reference",
+            warm_up="a reference price at least a window old",
+            is_exact=False,
+        )
+        for window in RETURN_WINDOWS
+    )
+
+    def __init__(self, inputs: MarketInputs, definition: FeatureDefinition) -> None:
+        super().__init__(inputs, definition)
+        assert definition.window is not None
+        self._window = definition.window
+
+    def get(self, now: Ns) -> float | None:
+        return self._inputs.spot.log_return(self._window, now)
+
+
+class ReferenceVolatility(Statistic):
+    """Root mean square of one-second relative changes of the reference price over up to five minutes."""
+
+    families = (
+        Family(
+            name="reference_vol_300s",
+            unit="per sqrt(second)",
+            window=300 * SECOND,
+            source="reference",
+            warm_up="ten one-second changes; the window grows from there to 300",
+        ),
+    )
+
+    def get(self, now: Ns) -> float | None:
+        return self._inputs.spot.volatility(now)
+
+
+def _strike_distance(inputs: MarketInputs) -> float | None:
+    spec = inputs.spec
+    strike, price = spec.strike, inputs.spot.price
+    if strike is None or strike <= 0 or price is None or spec.strike_type not in _STRIKES_BELOW_YES:
+        return None
+    return log1p((price - strike) / strike)
+
+
+class StrikeDistance(Statistic):
+    """ln(reference price / strike): positive when the market would settle YES now.
+
+    None unless the strike is known and YES means a price above it.
+    """
+
+    families = (
+        Family(
+            name="strike_distance",
+            unit="1",
+            source="reference",
+            warm_up="none: known with the strike and the first reference price",
+            is_exact=False,
+        ),
+    )
+
+    def get(self, now: Ns) -> float | None:
+        return _strike_distance(self._inputs)
+
+
+class StrikeDistanceSigma(Statistic):
+    """The strike distance in standard deviations of the time that is left, by `reference_vol_300s`."""
+
+    families = (
+        Family(
+            name="strike_distance_sigma",
+            unit="1",
+            window=300 * SECOND,
+            source="reference",
+            warm_up="as reference_vol_300s; None at and after the close, and while nothing moves",
+            citation="Black, Scholes 1973 (d2 without drift)",
+            is_exact=False,
+        ),
+    )
+
+    def get(self, now: Ns) -> float | None:
+        inputs = self._inputs
+        left = inputs.spec.close_at - now
+        if left <= 0:
+            return None
+        distance = _strike_distance(inputs)
+        volatility = inputs.spot.volatility(now)
+        if distance is None or not volatility:
+            return None
+        return distance / (volatility * sqrt(left / SECOND))

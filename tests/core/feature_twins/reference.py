@@ -1,0 +1,81 @@
+"""The features of the reference price, from the history alone."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from fractions import Fraction
+
+from tests.core.feature_twins.history import MINUTE, SECOND, History, in_force
+
+
+def reference_return(history: History, now: int, window: int) -> float | None:
+    prices: list[tuple[int, int | None]] = [*history.prices]
+    then = in_force(prices, now - window)
+    if then is None:
+        return None
+    return math.log(Fraction(history.prices[-1][1], then)) if then else None
+
+
+def reference_vol(history: History, now: int) -> float | None:
+    if not history.prices:
+        return None
+    first = -(-history.prices[0][0] // SECOND)
+    last = (now - 1) // SECOND
+    seconds = range(max(first, last - 300), last + 1)
+    prices: list[tuple[int, int | None]] = [*history.prices]
+    samples = [in_force(prices, second * SECOND) for second in seconds]
+    changes = [b - a for a, b in itertools.pairwise(samples) if a is not None and b is not None]
+    if len(changes) < 10:
+        return None
+    return math.sqrt(sum(change * change for change in changes) / len(changes)) / history.prices[-1][1]
+
+
+def reference_close(history: History, minute: int) -> int | None:
+    """The close in force at a whole minute: of the last candle before it, at most six minutes old."""
+    known = history.reference_candles
+    if history.has_reference_hole or not known or minute <= known[0][0]:
+        return None
+    began, close = [candle for candle in known if candle[0] < minute][-1]
+    return close if began >= minute - 6 else None
+
+
+def candle_return(history: History, now: int, minutes: int) -> float | None:
+    last = (now - 5 * SECOND) // MINUTE
+    close, then = reference_close(history, last), reference_close(history, last - minutes)
+    return None if close is None or then is None else math.log(Fraction(close, then))
+
+
+def candle_volatility(history: History, now: int) -> float | None:
+    last = (now - 5 * SECOND) // MINUTE
+    closes = [reference_close(history, minute) for minute in range(last - 15, last + 1)]
+    known = [close for close in closes if close is not None]
+    if len(known) < 16:
+        return None
+    return math.sqrt(sum((b - a) ** 2 for a, b in itertools.pairwise(known)) / 15) / known[-1]
+
+
+def strike_distance(history: History) -> float | None:
+    if history.strike is None or not history.prices:
+        return None
+    return math.log(Fraction(history.prices[-1][1], history.strike))
+
+
+def strike_distance_sigma(history: History, now: int) -> float | None:
+    distance, sigma = strike_distance(history), reference_vol(history, now)
+    if distance is None or not sigma or now >= history.close_at:
+        return None
+    return distance / (sigma * math.sqrt((history.close_at - now) / SECOND))
+
+
+def reference_row(history: History, now: int) -> dict[str, float | None]:
+    row: dict[str, float | None] = {}
+    for window_s in (1, 5, 30):
+        row[f"reference_return_{window_s}s"] = reference_return(history, now, window_s * SECOND)
+    row["reference_vol_300s"] = reference_vol(history, now)
+    row["strike_distance"] = strike_distance(history)
+    row["strike_distance_sigma"] = strike_distance_sigma(history, now)
+    for minutes in (5, 15):
+        row[f"reference_return_{minutes}m"] = candle_return(history, now, minutes)
+    row["reference_volatility_15m"] = candle_volatility(history, now)
+    return row
