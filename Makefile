@@ -59,16 +59,18 @@ lint: $(READY_TEST)  ## format check, lint, types, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Two workers, for the two cores that the gate may count on (tests/conftest.py says who gets what).
+WORKERS := --numprocesses 2 --dist loadgroup
 # pytest's own closing line is the last thing that the gate prints.
 test: lint bench  ## the gate: lint, figures, the golden replay under two hash seeds, all tests
 	PYTHONHASHSEED=0 $(BIN)/pytest --quiet tests/golden
 	PYTHONHASHSEED=1 $(BIN)/pytest --quiet tests/golden
-	$(BIN)/pytest
+	$(BIN)/pytest $(WORKERS)
 
 full: lint  ## the gate with the long runs (tests marked `full`)
 	PYTHONHASHSEED=0 $(BIN)/pytest --quiet tests/golden
 	PYTHONHASHSEED=1 $(BIN)/pytest --quiet tests/golden
-	$(BIN)/pytest -m ""
+	$(BIN)/pytest -m "" $(WORKERS)
 
 SEEDS ?= 0-299
 MODE ?= both
@@ -100,5 +102,5 @@ lock:  ## resolve the dependencies anew into requirements*.lock
 
 clean:  ## remove what the other targets made; never the state in var/
 	rm -rf $(VENV) $(VENV)-lock build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \
-		.import_linter_cache .benchmarks bench.json
+		.import_linter_cache bench.json
 	find daemon strategies tests -name __pycache__ -type d -prune -exec rm -rf {} +
