@@ -258,7 +258,7 @@ class Breakers:
         Args:
             event: any; most say nothing here.
             keys: what the order that it is about belongs to; None where none is.
-            asked_at: when the request that it answers was decided; None where that is not known.
+            asked_at: when the request that it answers left us; None where that is not known.
         """
         match event:
             case e.VenueFailed():
@@ -303,15 +303,13 @@ class Breakers:
             self.of("rate_limited").succeed(event.received_at)
 
     def _observe_ack(self, keys: Keys, asked_at: Ns | None, at: Ns) -> None:
-        """An answer came: the order had left, and took so long from the decision on, our queue included."""
+        """An answer came: the order had left."""
         self.of("stale_sends", keys.strategy).succeed(at)
         if asked_at is None:
             return
         took = at - asked_at
         if took > self._ack_max:
-            self.fail(
-                "ack_latency", ACCOUNT, at, f"an order was answered {took // 1_000_000} ms after its decision"
-            )
+            self.fail("ack_latency", ACCOUNT, at, f"an order was answered after {took // 1_000_000} ms")
         else:
             self.of("ack_latency").succeed(at)
 

@@ -37,14 +37,21 @@ class Guards:
             self._halting.resume(event)
 
     def _asked(self, event: e.Event) -> tuple[Keys | None, Ns | None]:
-        """Return whose order an answer is about, and when what it answers was asked; None where not known."""
+        """Return whose order an answer is about, and when what it answers was asked; None where not known.
+
+        Asked is when it left our queue: that we are out of tokens says nothing of how fast the venue answers.
+        An old journal doesn't have that, then it is the decision.
+        """
         if not isinstance(event, e.OrderAccepted | e.OrderRejected | e.OrderUnknown | e.OrderDropped):
             return None, None
         order = self._state.orders.get(event.client_order_id)
         if order is None:
             return None, None
         is_first = (event.action, order.state) in (("place", "placing"), ("amend", "amending"))
-        return self._state.keys_of(order.ticker, order.strategy), order.touched_at if is_first else None
+        keys, asked_at = self._state.keys_of(order.ticker, order.strategy), order.touched_at
+        if isinstance(event, e.OrderAccepted | e.OrderRejected) and event.asked_at is not None:
+            asked_at = event.asked_at
+        return keys, asked_at if is_first else None
 
     def decide(self, now: Ns, *, loss_today: Money, drawdown: Money) -> list[Command]:
         """Trip what no single event tells, and return what the disk must know before anything is sent.

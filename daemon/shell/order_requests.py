@@ -12,6 +12,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeAlias, assert_never
 
+import msgspec
 import structlog
 
 from daemon.core import events as e
@@ -108,6 +109,7 @@ class OrderRequests:
         reply: Awaitable[Sequence[BatchOutcome]],
     ) -> None:
         names = [command.client_order_id for command in commands]
+        asked_at = self._now()
         try:
             outcomes = await reply
         except Refused as error:
@@ -130,17 +132,17 @@ class OrderRequests:
             return
         failure: str | None = None
         for name, outcome in zip(names, outcomes, strict=True):
-            failure = self._tell(action, name, outcome) or failure
+            failure = self._tell(action, name, outcome, asked_at) or failure
         if failure is None:
             self._emit(e.VenueAnswered(action, self._now()))
         else:
             self._emit(e.VenueFailed(action, failure, self._now()))
 
-    def _tell(self, action: e.OrderAction, name: str, outcome: BatchOutcome) -> str | None:
+    def _tell(self, action: e.OrderAction, name: str, outcome: BatchOutcome, asked_at: Ns) -> str | None:
         """Tell of one order; return why the venue counts as failed, None when it answered."""
         match outcome:
             case e.OrderAccepted():
-                self._emit(outcome)
+                self._emit(msgspec.structs.replace(outcome, asked_at=asked_at))
                 return None
             case Unknown():
                 self._emit(e.OrderUnknown(action, name, repr(outcome), self._now()))
@@ -151,7 +153,8 @@ class OrderRequests:
                 self._emit(e.OrderDropped(action, name, str(outcome), self._now()))
                 return str(outcome)
             case Refused():
-                self._emit(e.OrderRejected(action, name, outcome.code, outcome.details, self._now()))
+                now = self._now()
+                self._emit(e.OrderRejected(action, name, outcome.code, outcome.details, now, asked_at))
                 return None
             case _:
                 assert_never(outcome)

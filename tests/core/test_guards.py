@@ -74,6 +74,24 @@ def test_how_long_an_answer_took_counts_from_the_decision_and_only_for_the_first
     assert [opened.rule.name for opened in breakers.not_closed()] == ["ack_latency"]
 
 
+def test_waiting_in_our_own_queue_is_no_slow_answer() -> None:
+    """An empty bucket keeps orders waiting; the venue answers as fast as ever."""
+    guards, state, breakers = guarded()
+    late = NOW + ACK_MAX + 1
+    for number in range(20):
+        name = f"kd-1-{number}"
+        guards.intents.ask(name, "s")
+        placing(state, name)
+        guards.apply(e.OrderAccepted("place", name, name, 0, 100, late, late, None, late - SECOND))
+    assert breakers.not_closed() == ()
+    for number in (21, 22):
+        name = f"kd-1-{number}"
+        guards.intents.ask(name, "s")
+        placing(state, name)
+        guards.apply(e.OrderRejected("place", name, "no", "", late, late - ACK_MAX - 1))
+    assert [opened.rule.name for opened in breakers.not_closed()] == ["ack_latency"]
+
+
 def test_an_order_that_nobody_decided_is_a_breach() -> None:
     """And halts at the next decision."""
     guards, state, _ = guarded()

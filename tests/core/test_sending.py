@@ -53,6 +53,44 @@ def test_a_limit_holds_at_the_instant_of_sending(
     assert subject.vouch(command, NOW) == expected
 
 
+@pytest.mark.parametrize(
+    ("limits", "yes", "no", "expected"),
+    [
+        # The bid of 40 waits; the best offer goes from 42 to 50, and a hundredth of a cent beyond.
+        ({"price_away_max": 1_000}, 3_900, 5_000, None),
+        ({"price_away_max": 990}, 3_900, 5_000, "price_too_far"),
+        ({"spread_max": 1_100}, 3_900, 5_000, None),
+        ({"spread_max": 1_000}, 3_900, 5_000, "spread_too_wide"),
+        ({"depth_min": 100}, 3_900, 5_800, None),
+        ({"depth_min": 101}, 3_900, 5_800, "depth_too_thin"),
+    ],
+)
+def test_the_books_collar_holds_at_the_instant_of_sending(
+    limits: dict[str, int], yes: Price, no: Price, expected: Refusal | None
+) -> None:
+    """A book that has changed within the order's time to live is asked again."""
+    subject, command = waiting(msgspec.structs.replace(LIMITS, **limits))
+    subject.handle(snapshot(NOW, yes=((yes, 100),), no=((no, 100),)))
+    assert subject.vouch(command, NOW) == expected
+
+
+def test_the_models_value_and_the_cash_are_asked_again_too() -> None:
+    """A score that went elsewhere, and cash that is no longer free; the order's own cash counts once."""
+    subject, command = waiting(msgspec.structs.replace(LIMITS, fair_away_max=1_000))
+    subject.scores[TICKER] = 0.5
+    assert subject.vouch(command, NOW) is None
+    subject.scores[TICKER] = 0.51
+    assert subject.vouch(command, NOW) == "fair_value_too_far"
+    strategy = Scripted()
+    strategy.targets = (BUY,)
+    poor = trading(strategy, cash=4 * MONEY_ONE)
+    (bid,) = orders(poor.decide(NOW))
+    assert isinstance(bid, PlaceOrder)
+    assert poor.vouch(bid, NOW) is None
+    poor.handle(by_hand("bid", 4_000, 1))
+    assert poor.vouch(bid, NOW) == "cash_short"
+
+
 def test_an_amend_that_waits_is_held_against_the_limits_too() -> None:
     """At the worse of its two terms."""
     strategy = Scripted()

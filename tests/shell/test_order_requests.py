@@ -192,10 +192,10 @@ async def test_an_order_that_waits_is_withdrawn_and_one_that_left_is_not() -> No
 @pytest.mark.parametrize(
     ("answer", "expected"),
     [
-        (Answer(), e.OrderAccepted("probe", "kd-1", "v-kd-1", 0, 1_000, T0, MILLISECOND)),
+        (Answer(), e.OrderAccepted("probe", "kd-1", "v-kd-1", 0, 1_000, T0, MILLISECOND, None, T0)),
         (
             error(409, "order_already_exists"),
-            e.OrderRejected("probe", "kd-1", "order_already_exists", "no", T0),
+            e.OrderRejected("probe", "kd-1", "order_already_exists", "no", T0, T0),
         ),
         (Answer(429, '{"error":"too many requests"}'), e.OrderDropped),
         (Answer(502, ""), e.OrderUnknown),

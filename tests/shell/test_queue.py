@@ -30,9 +30,9 @@ async def test_a_yes_is_told_with_the_venues_id() -> None:
             await subject.idle()
         accepted = subject.told(e.OrderAccepted)
         assert [
-            e.OrderAccepted("place", "kd-1", "v-kd-1", 0, 1_000, T0, MILLISECOND),
-            e.OrderAccepted("amend", "kd-1", "v-kd-1", 0, 1_000, T0, MILLISECOND),
-            e.OrderAccepted("cancel", "kd-1", "v-1", None, 0, T0, MILLISECOND, 1_000),
+            e.OrderAccepted("place", "kd-1", "v-kd-1", 0, 1_000, T0, MILLISECOND, None, T0),
+            e.OrderAccepted("amend", "kd-1", "v-kd-1", 0, 1_000, T0, MILLISECOND, None, T0),
+            e.OrderAccepted("cancel", "kd-1", "v-1", None, 0, T0, MILLISECOND, 1_000, T0),
         ] == accepted
         answered = [e.VenueAnswered(name, T0) for name in ("place", "amend", "cancel")]
         assert answered == subject.told(e.VenueAnswered)
@@ -57,7 +57,7 @@ async def test_a_no_is_a_rejection(action: e.OrderAction, status: int, code: str
         subject.put(command)
         await subject.idle()
         assert [
-            e.OrderRejected(action, "kd-1", code, "no", T0),
+            e.OrderRejected(action, "kd-1", code, "no", T0, T0),
             e.VenueAnswered(action, T0),
         ] == subject.events
 

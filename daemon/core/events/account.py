@@ -14,7 +14,8 @@ class OrderAccepted(Fact, frozen=True):
     """The venue answered yes to one request.
 
     place: `filled` and `remaining` are the order's; amend: likewise, `price` and `qty` (the total)
-    are in force; cancel: `remaining` is 0 and `filled` is None, for the answer doesn't say it.
+    are in force; cancel: `remaining` is 0 and `filled` is None, for the answer doesn't say it. `asked_at` is
+    when the request left our queue; None where that was not noted.
     """
 
     action: OrderAction
@@ -25,16 +26,21 @@ class OrderAccepted(Fact, frozen=True):
     received_at: Ns
     sent_at: Ns | None
     reduced_by: Qty | None = None
+    asked_at: Ns | None = None
 
 
 class OrderRejected(Fact, frozen=True):
-    """The venue answered no to one request. A cancel's `not_found` tells cancelled and filled not apart."""
+    """The venue answered no to one request. A cancel's `not_found` tells cancelled and filled not apart.
+
+    `asked_at` is when the request left our queue; None where that was not noted.
+    """
 
     action: OrderAction
     client_order_id: str
     code: str
     details: str
     received_at: Ns
+    asked_at: Ns | None = None
 
 
 class OrderUnknown(Fact, frozen=True):

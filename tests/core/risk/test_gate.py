@@ -169,7 +169,7 @@ def test_no_approval_exceeds_a_limit(
         assert reducing or worst_loss(position, everything) + elsewhere <= LIMITS.total_loss_max
         assert reducing or abs(held + (same if side == "bid" else -same)) <= LIMITS.position_qty_max
         wish = ProposePlace(TICKER, "s", target)
-        assert cash_needed(wish, Weight(wish, m), m) <= cash
+        assert reducing or cash_needed(wish, Weight(wish, m), m) <= cash
         assert not any(
             o.side != side and (o.price <= target.price) == (side == "bid")
             for o in mine
