@@ -52,7 +52,7 @@ class Sending:
     ) -> Refusal | None:
         """Return why an order must not leave at this instant; None when it may.
 
-        `close_guard` is its strategy's own; None for the one of the limits. `score` is its model's last P(YES).
+        `close_guard` is its strategy's own; None for the one of the limits. `score` is its model's P(YES).
         """
         state = self._state
         market = state.markets.get(command.ticker)
