@@ -24,7 +24,7 @@ import msgspec
 
 from daemon.core.book import Book
 from daemon.core.events import Event, MarketDetermined, ModelSwapped
-from daemon.core.features import CATALOGUE
+from daemon.core.features import definition_of
 from daemon.core.model_record import ModelRecord
 from daemon.core.risk import Refused
 from daemon.core.scorer import FeatureSchema, Scorer
@@ -109,9 +109,7 @@ class ModelSlot:
         names = scorer.schema.names
         self.model, self.expires_at = model, model.expires_at
         self.required = tuple((name, place) for name, place in places.items() if name in scorer.required)
-        self.needs_reference = any(
-            name in CATALOGUE and CATALOGUE[name].source == "reference" for name, _ in self.required
-        )
+        self.needs_reference = any(definition_of(name).source == "reference" for name, _ in self.required)
         self._ranges = tuple((one, places[one.name]) for one in model.ranges if one.name in scorer.required)
         self._columns = _columns([places[name] for name in names], len(places))
         self.scores.clear()
