@@ -44,26 +44,31 @@ class Exposures:
         stakes, held = self._stakes(), venue.account.holdings
         ends: dict[str, dict[str, Ends]] = defaultdict(dict)
         floor = venue.cash
-        for ticker in sorted({*stakes, *held}):
+        for ticker in dict.fromkeys((*held, *stakes)):
             holding = held.get(ticker)
             qty, cost = (0, 0) if holding is None else (holding.qty, holding.cost)
             event = venue.exchange.markets[ticker].spec.event_ticker
-            ends[event][ticker] = end = worst_ends(qty, stakes.get(ticker, ()))
-            floor += min(end) + (0 if holding is None else holding.fees)
+            floor += 0 if holding is None else holding.fees
+            theirs = stakes.get(ticker, ())
+            if not qty and not theirs:
+                ends[event][ticker] = (0, 0)
+                continue
+            ends[event][ticker] = end = worst_ends(qty, theirs)
+            floor += min(end)
             if cost - min(end) > limits.market_loss_max:
                 detail = f"{ticker} may lose {cost - min(end)} of {limits.market_loss_max}"
                 raise Violation("loss_within_limits", detail)
             for side, sign in SIDES:
-                more = sum(stake.qty for stake in stakes.get(ticker, ()) if stake.side == side)
+                more = sum(stake.qty for stake in theirs if stake.side == side)
                 if more and sign * qty + more > limits.position_qty_max:
                     detail = f"{ticker}: {qty} and {more} more of {side} pass {limits.position_qty_max}"
                     raise Violation("loss_within_limits", detail)
         total = 0
-        for theirs in ends.values():
-            if not any(ticker in stakes or (ticker in held and held[ticker].qty) for ticker in theirs):
+        for markets in ends.values():
+            if not any(ticker in stakes or (ticker in held and held[ticker].qty) for ticker in markets):
                 continue  # what it has cost is not at stake any more
-            spent = sum(held[ticker].cost - held[ticker].realized for ticker in theirs if ticker in held)
-            total += max(0, spent - sum(map(min, theirs.values())))
+            spent = sum(held[ticker].cost - held[ticker].realized for ticker in markets if ticker in held)
+            total += max(0, spent - sum(map(min, markets.values())))
         if total > limits.total_loss_max:
             raise Violation("loss_within_limits", f"all may lose {total} of {limits.total_loss_max}")
         self._judge_halt(floor)

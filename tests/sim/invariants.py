@@ -187,6 +187,11 @@ class Checks:
             if held is None or not held.is_open:
                 detail = "not known of" if held is None else f"believed to be {held.state}"
                 raise Violation("live_orders_are_known", f"{order.client_order_id} rests and is {detail}")
+            terms = order.price, order.filled + order.remaining
+            # Of an amend without an answer both terms are believed until it can't arrive any more.
+            if held.state == "resting" and held.pending is None and terms != (held.price, held.qty):
+                detail = f"{order.client_order_id}: {held.price, held.qty} is believed, {terms} is true"
+                raise Violation("terms_are_true", detail)
         for client_order_id in [id_ for id_, one in self._known.items() if not one.is_open]:
             self._ended(self._known[client_order_id], venue.order(client_order_id))
             if client_order_id not in state.orders:

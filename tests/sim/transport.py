@@ -39,6 +39,7 @@ _TELLING = re.compile(rb'\{"type":"(orderbook_delta|orderbook_snapshot|market_li
 """Numbered frames that change what is believed of books and positions."""
 _PRIVATE = re.compile(rb'\{"type":"(fill|user_order|order_group_updates)"')
 TIMEOUT_S = 2.0
+FRAME_GAP_S = 0.002
 SIGNATURE_S = 30.0
 """How long after it was signed a request may still arrive; the venue takes none that is older."""
 
@@ -222,7 +223,8 @@ class Line:
             else:
                 self.is_silent = True
         loop = asyncio.get_running_loop()
-        self._arrives_s = max(self._arrives_s, loop.time() + delay_s)
+        # What was held up comes in a row, so that every step of it is judged.
+        self._arrives_s = max(self._arrives_s + FRAME_GAP_S, loop.time() + delay_s)
         self._queue.extend(frames)
         if not self.is_silent and frames:
             loop.call_at(self._arrives_s, self._arrive, len(frames))

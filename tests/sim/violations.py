@@ -8,6 +8,7 @@ NAMES: Final = {
     "one_order_per_intent": "1: an order at the exchange has the id of one recorded intent, and no other has",
     "live_orders_are_known": "2: an order that lives at the exchange is never believed to be over",
     "ends_are_true": "2: an order that is believed over ended so at the exchange, having traded as much",
+    "terms_are_true": "2: a resting order has the price and count that it is believed to have",
     "nothing_new_past_unknown": "2: nothing new is sent on a market with an unknown order",
     "account_is_exact": "3: cash, positions and fees equal the exchange's whenever nothing is in flight",
     "fills_are_booked_once": "3: no more is booked of an order than has traded",

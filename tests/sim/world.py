@@ -29,7 +29,7 @@ from tests.sim.violations import Violation
 
 Mode: TypeAlias = Literal["safety", "liveness"]
 MODES: tuple[Mode, ...] = ("safety", "liveness")
-TROUBLE_S: dict[Mode, float] = {"safety": 60.0, "liveness": 35.0}
+TROUBLE_S: dict[Mode, float] = {"safety": 40.0, "liveness": 22.0}
 """How long the trouble lasts."""
 LAST_EVENTS = 40
 
@@ -175,7 +175,7 @@ class World:
             faults.reads = 0.0 if is_calm else rng.choice((0.0, 0.0, 0.1, 0.4))
             faults.frames = 0.0 if is_calm else rng.choice((0.0, 0.002, 0.01, 0.05))
             self.venue.venue.reads.lag = round(rng.choice((0.0, 0.3, 1.0, 1.8)) * SECOND)
-            await asyncio.sleep(min(left, rng.uniform(1.0, 6.0)))
+            await asyncio.sleep(min(left, rng.uniform(0.7, 4.5)))
             kind = rng.random()
             if kind < 0.12:
                 if self.life is not None:
