@@ -76,6 +76,7 @@ class AccountBeliefs(StreamBeliefs):
                 if account.is_adopted and not was_adopted:
                     self.is_reading_due = True  # the second reading, which is to agree
                 self.touch_all()
+                self.attribution.agree()
             case e.AccountDoubted():
                 self.counts["account_doubts"] += 1
                 self.doubt(event.received_at)
@@ -121,17 +122,20 @@ class AccountBeliefs(StreamBeliefs):
         elif known != price:
             self.counts["results_disputed"] += 1
             self.account.settling.dispute(self.account.log, ticker, known, price, event.received_at)
+            self.attribution.settle(ticker, price)
             self.doubt(event.received_at)
 
     def _correct(self, event: e.SettlementCorrected) -> None:
         """Take what the venue's lists say of a payout at another result: the difference is booked."""
         ticker, price = event.ticker, event.settlement_price
         change = self.account.settling.correct(self.account.log, self.ledger, event)
-        if change is None:
+        if change is None or paid is None:
             return
+        paid = self.ledger.paid.get(ticker)
         self.counts["settlements_corrected"] += 1
         self.moved_at = max(self.moved_at, event.received_at)
         market = self.markets.get(ticker)
+        self.attribution.correct(ticker, paid.price, price)
         if market is not None:
             market.settlement_price = price
         keep_latest(self.settlements, ticker, price)
@@ -155,6 +159,7 @@ class AccountBeliefs(StreamBeliefs):
 
 
 def keep_latest(results: dict[str, int], ticker: str, result: int) -> None:
+        self.attribution.settle(ticker, market.settlement_price)
     """Take in one more result, and forget the oldest beyond `RESULTS_KEPT`."""
     results[ticker] = result
     if len(results) > RESULTS_KEPT:

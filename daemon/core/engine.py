@@ -14,44 +14,33 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Literal, TypeAlias
 
-import msgspec
-
 from daemon.core import events as e
+from daemon.core.asking import Asking, Slot
 from daemon.core.breakers import Breakers, rules_of
 from daemon.core.commands import AmendOrder, Command, PlaceOrder
 from daemon.core.decisions import Decision, Decisions, Outcome
 from daemon.core.engine_config import EngineConfig
-from daemon.core.exits import EXIT
+from daemon.core.exits import EXIT, Leaving
 from daemon.core.flatten import FLATTEN, Flattening
 from daemon.core.gathering import Gathering
 from daemon.core.guards import Guards
 from daemon.core.housekeeping import Housekeeping
 from daemon.core.issuing import Issuer, base36
 from daemon.core.market import Market
-from daemon.core.models import DEFAULT, Model, ScorerSource, models_of
-from daemon.core.orders import Proposal, ProposeCancel, ProposePlace, ProposeWithdraw, plan
+from daemon.core.models import Model, ScorerSource, models_of
+from daemon.core.netting import netted
+from daemon.core.orders import Order, Proposal, ProposeCancel, ProposePlace, ProposeWithdraw, plan
 from daemon.core.risk import Approved, Refusal, Refused, Risk, vouch_market
 from daemon.core.scorer import FeatureSchema, Scorer
 from daemon.core.second_line import SecondLine
 from daemon.core.sending import Sending
 from daemon.core.state import State
-from daemon.core.strategy import FeatureRow, MarketView, Strategy, Wanted
+from daemon.core.strategy import FeatureRow, MarketView, Wanted
 from daemon.core.units import Ns
 
 __all__ = ["Decision", "Engine", "EngineConfig", "Phase", "Slot"]
 
 Phase: TypeAlias = Literal["starting", "trading", "halted", "stopping", "stopped"]
-
-
-class Slot(msgspec.Struct, frozen=True):
-    """One strategy with the series that it trades."""
-
-    strategy: Strategy
-    series: frozenset[str]
-    close_guard: Ns | None = None
-    """So long before a market's close this strategy leaves it; None for the one of the limits."""
-    model: str = DEFAULT
-    """The slot of the model whose scores it reads."""
 
 
 class Engine:
@@ -117,6 +106,7 @@ class Engine:
         self._house = Housekeeping(config, self.state, self.breakers, self.risk, self._issuer)
         self._second_line = SecondLine(config, self.state, self.breakers, self.risk, self._issuer)
         self._sending = Sending(self.state, config.limits, self.breakers, self.risk, self.gathering)
+        self._asking = Asking(self.state, self.slots, self._score)
         self._guards = Guards(self.state, self.breakers, config.limits, id_prefix)
         self._flattening = Flattening(config.limits.order_qty_max, config.limits.price_away_max)
         assert all(slot.strategy.name != FLATTEN for slot in self.slots), f"no strategy is named {FLATTEN}"
@@ -135,7 +125,9 @@ class Engine:
         """Return when to decide next if nothing happens; None once stopped."""
         if self.phase == "stopped":
             return None
-        return 0 if self._swept_at is None else self._swept_at + self.config.heartbeat
+        if self._swept_at is None or self._asking.has_switched:
+            return 0
+        return self._swept_at + self.config.heartbeat
 
     # --- decisions -----------------------------------------------------------------------------
 
@@ -149,6 +141,7 @@ class Engine:
             self._forget_gone()
             state.touched.update(dict.fromkeys(state.markets))
         touched, state.touched = state.touched, {}
+        self._asking.has_switched = False
         self.gathering.look(now)
         gathering = self.gathering
         self._second_line.watch()
@@ -199,19 +192,18 @@ class Engine:
         is_held = state.exchange.is_paused_somewhere and state.is_exchange_paused(ticker, now)
         stop: Refusal | None = "exchange_paused" if is_held else self._stop_of(market, now)
         views: dict[str, MarketView] = {}
+        asked: list[tuple[str, list[Order], Wanted]] = []
         position = state.ledger.positions.get(ticker)
         leaving = None if stop or position is None else self.gathering.exits.look(market, position)
         for slot in self.slots:
             name = slot.strategy.name
             if market.spec.series_ticker not in slot.series:
                 continue
-            reason = stop or vouch_market(
-                market.spec,
-                market.book,
-                slot.strategy.book_changed_max,
-                self.config.limits,
-                now,
-                slot.close_guard,
+            spec, book, changed_max = market.spec, market.book, slot.strategy.book_changed_max
+            reason = (
+                stop
+                or self._asking.refusal(name)
+                or vouch_market(spec, book, changed_max, self.config.limits, now, slot.close_guard)
             )
             mine = [order for order in orders if order.strategy == name] if orders else orders
             if reason is not None:
@@ -228,19 +220,29 @@ class Engine:
                 view = views.get(slot.model)
                 if view is None:
                     view = views[slot.model] = self._view(market, slot, views, now)
-                wanted = self.models.vet(slot.strategy.wants(view), name, view, self.refusals)
+                wanted = self.models.vet(self._asking.wants(slot, view), name, view, self.refusals)
                 self.decisions_total += 1
+            asked.append((name, mine, wanted))
+        wishes = netted([wanted for _, _, wanted in asked])
+        for (name, mine, _), wanted in zip(asked, wishes, strict=True):
             proposals = plan(ticker, name, wanted.targets, mine, wanted.reason)
             if not proposals:
                 self._note(now, ticker, name, "idle", wanted.reason, self._score(name, ticker))
             for proposal in proposals:
                 self._carry_out(proposal, market, now, commands)
-        if leaving is None or leaving.target is None or state.open_orders(ticker):
+        if leaving is not None:
+            self._leave(market, leaving, now, commands)
+
+    def _leave(self, market: Market, leaving: Leaving, now: Ns, commands: list[Command]) -> None:
+        """Give a position up by one order at a time.
+
+        What rests goes first, and what has traded is booked: the exit gives up no more than is held.
+        """
+        ticker = market.spec.ticker
+        if leaving.target is None or self.state.open_orders(ticker):
             return
-        # What rests goes first, and what has traded is booked: the exit gives up no more than is held.
         if self.gathering.exits.is_turn(ticker, now):
-            exit_order = ProposePlace(ticker, EXIT, leaving.target)
-            self._carry_out(exit_order, market, now, commands)
+            self._carry_out(ProposePlace(ticker, EXIT, leaving.target), market, now, commands)
 
     def _stop_of(self, market: Market, now: Ns) -> Refusal | None:
         """Return what stops every strategy in a market, so that what rests goes; None when nothing does."""
@@ -370,6 +372,8 @@ class Engine:
     def vouch(self, command: PlaceOrder | AmendOrder, now: Ns) -> Refusal | None:
         """Return why this order must not leave at this instant; the queue asks at the moment of sending."""
         score = self.models.probability(command.strategy, command.ticker)
+        if (refusal := self._asking.refusal(command.strategy)) is not None:
+            return refusal
         return self._sending.vouch(command, self._close_guard(command.strategy), score, now)
 
     def _score(self, strategy: str, ticker: str) -> float | None:

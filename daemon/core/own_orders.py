@@ -11,6 +11,7 @@ from collections import Counter
 from typing import assert_never
 
 from daemon.core import events as e
+from daemon.core.attribution import Attribution
 from daemon.core.ledger import Ledger
 from daemon.core.lifecycle import Happening, IllegalHappening
 from daemon.core.orders import Order
@@ -46,6 +47,8 @@ class OrderBeliefs:
         self._told_at: dict[str, Ns] = {}
         """When the newest word on an order in `orders` was said, by the venue's clock."""
         self.ledger = Ledger()
+        self.attribution = Attribution(self.ledger)
+        """Which strategy holds what of the ledger's positions."""
         self.moved_at: Ns = 0
         """When a fill or a payout last changed cash or a position."""
         self.unpaid: dict[str, Ns] = {}
@@ -75,6 +78,7 @@ class OrderBeliefs:
     def _forget_order(self, order: Order, at: Ns) -> None:
         """Drop an order that is closed and whose fills are all booked."""
         self.orders.pop(order.client_order_id, None)
+        self.attribution.remember(order.client_order_id, order.order_id, order.strategy)
         self._told_at.pop(order.client_order_id, None)
         closed = self._closed
         closed[order.client_order_id] = (at, order.is_presumed)
@@ -173,6 +177,7 @@ class OrderBeliefs:
         order.order_id = order_id
         known = self.ledger.booked_of(order_id)
         order.booked = max(order.booked, known)
+        self.attribution.claim(order_id, order.strategy)
         order.tell_filled(known)
 
     def _apply_accepted(self, order: Order, event: e.OrderAccepted) -> None:
@@ -321,6 +326,11 @@ class OrderBeliefs:
             order.booked += event.qty
             if order.order_id is None:
                 self.learn_id(order, event.order_id)  # its answer was lost, or is on its way
+        self.attribution.apply_fill(
+            event,
+            None if order is None else order.strategy,
+            may_be_ours=order is None and self._has_nameless(event.ticker),
+        )
             # Of an order that was taken over, some of what is booked may be told as a fill a second time.
             order.tell_filled(self.ledger.booked_of(event.order_id))
             if order.traded >= order.whole_qty and order.is_open:
@@ -332,6 +342,10 @@ class OrderBeliefs:
         """Tell recovered orders of fills that the cash and positions of the first readings hold already.
 
         Lists that are read from here on have them only after they have ceased to lag: until then none is
+    def _has_nameless(self, ticker: str) -> bool:
+        """Whether an order of ours in a market has no id yet, so that a fill may be its."""
+        return any(order.ticker == ticker and order.order_id is None for order in self.orders.values())
+
         adopted.
         """
         for fill in event.fills:

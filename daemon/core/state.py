@@ -17,6 +17,7 @@ from daemon.core.order_groups import OrderGroups
 from daemon.core.reference import ReferenceConfig, References
 from daemon.core.risk import FeedHealth, Limits, Refusal
 from daemon.core.scorer import FeatureSchema
+from daemon.core.switches import Switches
 from daemon.core.units import Money, Ns
 
 DIFFERENCES_MAX = 2
@@ -63,6 +64,8 @@ class State(AccountBeliefs):
         """The wish to close all positions, until a person resumes."""
         self.order_groups = OrderGroups()
         """The venue's second line by shard: what rests there is put into it."""
+        self.switches = Switches()
+        """Which strategies are off."""
 
     # --- what is asked of it -------------------------------------------------------------------
 
@@ -173,6 +176,9 @@ class State(AccountBeliefs):
                 pass  # the breakers', which the engine keeps
             case e.ModelSwapped():
                 self.touch_all()  # what another model says may change every decision
+            case e.StrategySwitched():
+                self.switches.apply(event)
+                self.touch_all()
             case e.ExchangeStatusTold() | e.MaintenancePlanned():
                 self._apply_exchange(event)
             case e.HaltRequested() | e.ResumeRequested() | e.StopRequested() | e.FlattenRequested():

@@ -28,6 +28,8 @@ class StreamBeliefs(OrderBeliefs):
     ) -> None:
         super().__init__(client_order_id_prefix)
         self.markets: dict[str, Market] = {}
+        self.listings_changed = 0
+        """How often a market came or went: who keeps an index of them looks here."""
         self.connections = connections
         self.references = references
         self._audit_differences_max = audit_differences_max
@@ -43,6 +45,7 @@ class StreamBeliefs(OrderBeliefs):
         for ticker, market in list(self.markets.items()):
             if market.is_unwatched and ticker not in engaged and not self.ledger.position_qty(ticker):
                 del self.markets[ticker]
+                self.listings_changed += 1
                 self.touched.pop(ticker, None)
                 market.spot.tickers.pop(ticker, None)
 

@@ -33,6 +33,7 @@ from daemon.core.events.account import (
     SettlementsRead,
     SettlementTold,
     StopRequested,
+    StrategySwitched,
     VenueAnswered,
     VenueFailed,
 )
@@ -130,6 +131,7 @@ Event: TypeAlias = (
     | SettlementCorrected
     | CashFlowsRead
     | ModelSwapped
+    | StrategySwitched
 )
 
 __all__ = [
@@ -189,6 +191,7 @@ __all__ = [
     "SettlementsRead",
     "ShardStatus",
     "StopRequested",
+    "StrategySwitched",
     "TradePrinted",
     "TradesBackfilled",
     "TradesLost",

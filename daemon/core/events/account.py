@@ -299,3 +299,17 @@ class StopRequested(Fact, frozen=True):
 
     reason: str
     received_at: Ns
+
+
+class StrategySwitched(Fact, frozen=True):
+    """A strategy was switched off, or on again, and why. Off, it wants nothing, and its orders are taken out.
+
+    `by` says who: "cli", or "too slow" where the shell measured its calls. One that raises is switched off by
+    the core itself, at that decision.
+    """
+
+    strategy: str
+    is_on: bool
+    reason: str
+    received_at: Ns
+    by: str = "cli"

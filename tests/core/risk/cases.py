@@ -178,6 +178,7 @@ CASES: list[tuple[Refusal, dict[str, typing.Any], dict[str, typing.Any]]] = [
     ("not_reconciled", {"a": account(refusal="not_reconciled")}, {}),
     ("halted", {"a": account(refusal="halted")}, {}),
     ("stopping", {"a": account(refusal="stopping")}, {}),
+    ("strategy_off", {"a": account(refusal="strategy_off")}, {}),
     (
         "breaker_open",
         {"a": account(breaker=OPENED, breaker_of_reducing=OPENED)},

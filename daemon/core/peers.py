@@ -1,0 +1,103 @@
+"""The markets that belong together with the one that is decided: the event's, and the strategy's series'.
+
+Nothing is built that no strategy asks for. The index of the watched markets is made anew only when one came
+or went; what a strategy asks twice of one view is made once. The order is the tickers', so that a replay sees
+the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from daemon.core.market import Market
+from daemon.core.markets import MarketSpec
+from daemon.core.state import State
+from daemon.core.strategy import Peer
+from daemon.core.units import Qty
+
+
+class PeerIndex:
+    """The watched markets by event and by series, ascending."""
+
+    def __init__(self, state: State, score_of: Callable[[str, str], float | None]) -> None:
+        """Build.
+
+        Args:
+            state: the beliefs.
+            score_of: the last score that a strategy's model gave a market, by both names; None for none.
+        """
+        self._state = state
+        self.score_of = score_of
+        self._listed_total = -1
+        self._events: dict[str, list[str]] = {}
+        self._series: dict[str, list[str]] = {}
+
+    def of_event(self, event_ticker: str) -> list[str]:
+        """Return the watched markets of an event."""
+        self._refresh()
+        return self._events.get(event_ticker, [])
+
+    def of_series(self, series_ticker: str) -> list[str]:
+        """Return the watched markets of a series."""
+        self._refresh()
+        return self._series.get(series_ticker, [])
+
+    def market(self, ticker: str) -> Market | None:
+        """Return a market; None where it is watched no longer."""
+        market = self._state.markets.get(ticker)
+        return None if market is None or market.is_unwatched else market
+
+    def position(self, ticker: str) -> Qty:
+        """Return the account's signed contracts in a market."""
+        return self._state.ledger.position_qty(ticker)
+
+    def _refresh(self) -> None:
+        if self._listed_total == self._state.listings_changed:
+            return
+        self._listed_total = self._state.listings_changed
+        self._events, self._series = {}, {}
+        for ticker in sorted(self._state.markets):
+            spec = self._state.markets[ticker].spec
+            self._events.setdefault(spec.event_ticker, []).append(ticker)
+            self._series.setdefault(spec.series_ticker, []).append(ticker)
+
+
+class WatchedPeers:
+    """The `Peers` of one view of one strategy. Valid only during the call."""
+
+    __slots__ = ("_index", "_series", "_spec", "_strategy")
+
+    def __init__(self, index: PeerIndex, strategy: str, series: tuple[str, ...], spec: MarketSpec) -> None:
+        self._index = index
+        self._strategy = strategy
+        self._series = series
+        self._spec = spec
+
+    def of_event(self) -> tuple[Peer, ...]:
+        """Return the other watched markets of the event, by ticker; not the view's own."""
+        return self._peers(self._index.of_event(self._spec.event_ticker))
+
+    def of_series(self) -> tuple[Peer, ...]:
+        """Return the other watched markets of all series that this strategy trades, by ticker."""
+        return self._peers(
+            sorted(ticker for series in self._series for ticker in self._index.of_series(series))
+        )
+
+    def _peers(self, tickers: list[str]) -> tuple[Peer, ...]:
+        own = self._spec.ticker
+        return tuple([peer for name in tickers if name != own and (peer := self._peer(name)) is not None])
+
+    def _peer(self, ticker: str) -> Peer | None:
+        market = self._index.market(ticker)
+        if market is None:
+            return None
+        book = market.book
+        return Peer(
+            market.spec,
+            book.bid,
+            book.ask,
+            book.bid_size,
+            book.ask_size,
+            self._index.position(ticker),
+            self._index.score_of(self._strategy, ticker),
+        )
