@@ -57,9 +57,14 @@ def report(outcome: Outcome) -> str:
 
 
 def pace(outcomes: list[Outcome], wall_s: float) -> str:
-    """Return how fast that was."""
+    """Return how much was lived through, and how fast."""
     hours = sum(outcome.simulated_s for outcome in outcomes) / 3600
-    return f"{hours:.2f} simulated hours in {wall_s:.1f} s: {hours / wall_s * 60:.1f} simulated hours/min"
+    lives = sum(outcome.lives for outcome in outcomes)
+    orders = sum(outcome.counts.get("orders sent", 0) for outcome in outcomes)
+    return (
+        f"{hours:.2f} simulated hours, {lives} lives, {orders} orders and amends sent in {wall_s:.1f} s: "
+        f"{hours / wall_s * 60:.1f} simulated hours/min"
+    )
 
 
 def _one(asked: tuple[int, Mode, str | None]) -> Outcome:
