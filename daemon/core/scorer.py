@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias, runtime_checkable
 
 import msgspec
+
+from daemon.core.units import Ns
 
 Output: TypeAlias = Literal["probability", "change"]
 """What a score means: P(the market settles YES), or the expected change of its price in dollars."""
@@ -35,5 +37,20 @@ class Scorer(Protocol):
     output: Output
 
     def score(self, row: Sequence[float | None]) -> float:
-        """Return what `output` says of one row in schema order; None is missing. A probability is 0 .. 1."""
+        """Return what `output` says of one row in schema order; None is missing. A probability is 0 .. 1.
+
+        What it raises means that there is no score of this row.
+        """
+        ...
+
+
+@runtime_checkable
+class MemberScorer(Scorer, Protocol):
+    """A scorer of several members, which does without those that it has not got."""
+
+    members_absent: int
+    """How many took no part in the last score."""
+
+    def expire(self, now: Ns) -> None:
+        """Do without the members that are expired by now. To be called before a score."""
         ...

@@ -228,7 +228,7 @@ def train_on(
         frozen_rows=_frozen_rows(parts.test, scorer),
     )
     _write(folder, text, metadata)
-    load_model(folder).scorer.close()
+    load_model(folder)
     return folder
 
 

@@ -93,7 +93,13 @@ class LightGBMScorer:
     """
 
     def __init__(
-        self, model_text: bytes, name: str, version: str, schema: FeatureSchema, required: frozenset[str]
+        self,
+        model_text: bytes,
+        name: str,
+        version: str,
+        schema: FeatureSchema,
+        required: frozenset[str],
+        output: Output = "probability",
     ) -> None:
         """Load.
 
@@ -104,16 +110,17 @@ class LightGBMScorer:
             version: the model's version.
             schema: the features in the model's order.
             required: features without which the caller shall not ask for a score.
+            output: what the value means; the caller has seen the objective.
 
         Raises:
-            LightGBMError: the library can't read the text, or the model isn't one of one probability
+            LightGBMError: the library can't read the text, or the model isn't one of one value
                 over as many features as the schema has.
         """
         self.name = name
         self.version = version
         self.schema = schema
         self.required = required
-        self.output: Output = "probability"
+        self.output: Output = output
         library = _library()
         booster, fast, number = ctypes.c_void_p(), ctypes.c_void_p(), ctypes.c_int()
         _check(
@@ -126,7 +133,7 @@ class LightGBMScorer:
                 raise LightGBMError(f"the model has {number.value} features, the schema {columns}")
             _check(library.LGBM_BoosterGetNumClasses(booster, ctypes.byref(number)))
             if number.value != 1:
-                raise LightGBMError(f"the model gives {number.value} values per row, not one probability")
+                raise LightGBMError(f"the model gives {number.value} values per row, not one")
             _check(
                 library.LGBM_BoosterPredictForMatSingleRowFastInit(
                     booster,
@@ -147,7 +154,7 @@ class LightGBMScorer:
         self._finalizer = weakref.finalize(self, _release, booster.value, fast.value)
 
     def score(self, row: Sequence[float | None]) -> float:
-        """Return P(the market settles YES), 0 .. 1, from one row in schema order; None is missing.
+        """Return what `output` says of one row in schema order; None is missing.
 
         Raises:
             ValueError: the row has another length than the schema.

@@ -1,184 +1,127 @@
 """The model registry: a folder that vouches for itself, and the one way to load a model from it.
 
-    <root>/<name>/<version>/model.txt       LightGBM's text
-    <root>/<name>/<version>/metadata.json   what it is: `ModelMetadata`
+    <root>/<name>/<version>/metadata.json     what it is: `ModelMetadata`
+    <root>/<name>/<version>/model.txt         LightGBM's text; other kinds have another file, see `FILE_OF`
+    <root>/<name>/<version>/calibrator.json   where it has one
 
 Loading checks everything that could be wrong silently, before the model says anything: the sha256 of
-every file before LightGBM reads it, the feature schema against the catalogue of features that this
-daemon computes, and sixteen frozen rows against the outputs that the trainer saw, exactly. A mismatch
+every file before it is read, the feature schema against the catalogue of features that this daemon computes,
+what a library would trust, and sixteen frozen rows against the outputs that the trainer saw. A mismatch
 refuses, naming the file or the feature and what is expected.
+
+What comes from elsewhere is looked at by another process first: `vetting`.
 """
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
-from typing import Annotated, Final, Literal
 
 import msgspec
 
-from daemon.core.features import FeatureDefinition, definition_of
-from daemon.core.features.definition import FeatureSource, FillRule
-from daemon.core.scorer import FeatureSchema
-from daemon.core.units import SECOND, Ns, parse_instant
+from daemon.core.features import definition_of
+from daemon.core.scorer import FeatureSchema, Scorer
+from daemon.scoring.calibrators import CalibratedScorer, read_calibrator
+from daemon.scoring.ensemble import EnsembleScorer, Member, read_stacking, union_schema
 from daemon.scoring.lightgbm import LightGBMError, LightGBMScorer
+from daemon.scoring.lightgbm_text import BadModelText, check_model_text
+from daemon.scoring.metadata import (
+    CALIBRATOR_FILE,
+    FILE_OF,
+    FORMAT,
+    FROZEN_ROWS,
+    METADATA_FILE,
+    MODEL_FILE,
+    ExtraMissing,
+    FrozenRow,
+    Kind,
+    Label,
+    ModelMetadata,
+    ModelRefused,
+    Training,
+    TrainingRange,
+    feature_entry,
+    file_sha256,
+    read_file,
+)
+from daemon.scoring.structural import StructuralScorer, read_form
 
-METADATA_FILE = "metadata.json"
-MODEL_FILE = "model.txt"
-FROZEN_ROWS = 16
-FORMAT: Final = 1
-MODEL_BYTES_MAX = 64 * 1024 * 1024
+__all__ = [
+    "CALIBRATOR_FILE", "FILE_OF", "FORMAT", "FROZEN_ROWS", "METADATA_FILE", "MODEL_FILE", "FrozenRow",
+    "Label", "LoadedModel", "ModelMetadata", "ModelRefused", "Training", "TrainingRange", "feature_entry",
+    "file_sha256", "load_model",
+]  # fmt: skip
 
-_Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
-_Instant = Annotated[str, msgspec.Meta(pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z$")]
-_Name = Annotated[str, msgspec.Meta(pattern="^[a-z0-9][a-z0-9._-]*$")]
-
-
-class ModelRefused(Exception):
-    """A model folder isn't what it says, or not what this daemon can feed."""
-
-
-class _Strict(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An unknown key in a model's metadata is an error: it may have meant something."""
-
-
-class FeatureEntry(_Strict, frozen=True):
-    """One feature as the model was trained on it. `window_s` is None where it is of one instant."""
-
-    name: str
-    unit: str
-    window_s: int | None
-    source: FeatureSource
-    fill: FillRule
-
-
-class Label(_Strict, frozen=True):
-    """What the model predicts, and how far ahead."""
-
-    definition: str
-    horizon: str
-
-
-class FrozenRow(_Strict, frozen=True):
-    """An input in schema order (null is missing) and the exact output of the trained model."""
-
-    row: tuple[float | None, ...]
-    expected: float
-
-
-class Training(_Strict, frozen=True):
-    """Where the model comes from, so that it can be made again."""
-
-    source: str
-    seed: int
-    split: str
-    markets_by_part: dict[str, int]
-    rows_by_part: dict[str, int]
-    trees: int
-    parameters: dict[str, str | int | float | bool]
-
-
-class ModelMetadata(_Strict, frozen=True):
-    """`metadata.json`, whole."""
-
-    format: Literal[1]
-    name: _Name
-    version: _Name
-    status: Literal["demo", "challenger", "champion", "retired"]
-    label: Label
-    feature_schema: tuple[FeatureEntry, ...]
-    feature_schema_sha256: _Sha256
-    """Hash of the ordered names: `FeatureSchema.sha256`."""
-    required: tuple[str, ...]
-    """Features without which there is no score; all others may be missing."""
-    files: dict[str, _Sha256]
-    training: Training
-    metrics: dict[str, float]
-    """Held-out figures, by name. What they mean is said in `notes`."""
-    notes: str
-    libraries: dict[str, str]
-    frozen_rows: tuple[FrozenRow, ...]
-    expires_at: _Instant | None = None
-    """From when on it is not to be used, such as "2027-01-01T00:00:00Z"; None for never."""
-
-    @property
-    def expiry(self) -> Ns | None:
-        """`expires_at` as an instant. Raises ValueError when the calendar has no such day."""
-        return None if self.expires_at is None else parse_instant(self.expires_at)
+_TOLERANCE: dict[Kind, float] = {"lightgbm": 0.0, "structural": 1e-9, "onnx": 1e-6, "ensemble": 1e-6}
+"""How far a frozen row's output may be off. The same trees give the same bits; logarithms differ between
+libraries in the last digit, networks between processors."""
+_TOLERANCE_CALIBRATED = 1e-9
 
 
 class LoadedModel(msgspec.Struct, frozen=True):
-    """A model that passed every check. `scorer` is the core's Scorer."""
+    """A model that passed every check. `scorer` is calibrated if it has a calibrator."""
 
     folder: Path
     metadata: ModelMetadata
-    scorer: LightGBMScorer
+    scorer: Scorer
+    metadata_sha256: str
+    """Of `metadata.json` as it was read: it pins all else."""
+    absent: tuple[str, ...] = ()
+    """Of an ensemble: why members are not here, one sentence each."""
 
 
-def feature_entry(definition: FeatureDefinition) -> FeatureEntry:
-    """Return what a model's metadata says of a feature of the catalogue."""
-    return FeatureEntry(
-        name=definition.name,
-        unit=definition.unit,
-        window_s=None if definition.window is None else definition.window // SECOND,
-        source=definition.source,
-        fill=definition.fill,
-    )
-
-
-def file_sha256(content: bytes) -> str:
-    """Return the hex digest under which a file stands in `files`."""
-    return hashlib.sha256(content).hexdigest()
-
-
-def load_model(folder: Path) -> LoadedModel:
+def load_model(folder: Path, metadata_sha256: str | None = None) -> LoadedModel:
     """Return the model of a registry folder, every part of it checked.
+
+    Args:
+        folder: `<root>/<name>/<version>`.
+        metadata_sha256: of the metadata that is expected there; None for any.
 
     Raises:
         ModelRefused: a file is missing, unlisted, unreadable or changed; the metadata has an unknown
             key or a wrong value; a feature isn't the one that this daemon computes; an output differs.
+        ExtraMissing: what it runs on is not installed.
     """
-    metadata = _read_metadata(folder)
+    path = folder / METADATA_FILE
+    content = read_file(path)
+    found_sha256 = file_sha256(content)
+    if metadata_sha256 not in (None, found_sha256):
+        raise ModelRefused(f"{path}: sha256 is {found_sha256}, expected {metadata_sha256}")
+    metadata = _decoded_metadata(path, content)
+    if (metadata.name, metadata.version) != (folder.parent.name, folder.name):
+        raise ModelRefused(
+            f"{path}: is of model {metadata.name}/{metadata.version},"
+            f" but lies in {folder.parent.name}/{folder.name}"
+        )
+    schema = _checked_schema(path, metadata)
+    _check_terms(path, metadata)
+    contents = _checked_files(folder, metadata)
+    scorer: Scorer
+    absent: tuple[str, ...] = ()
+    if metadata.kind == "ensemble":
+        scorer, absent = _ensemble(folder, metadata, schema, contents)
+    else:
+        scorer = _single(folder, metadata, schema, contents)
+    if scorer.required != frozenset(metadata.required):
+        raise ModelRefused(f"{path}: required must be all features: a {metadata.kind} model needs each")
+    if CALIBRATOR_FILE in contents:
+        scorer = CalibratedScorer(
+            scorer, read_calibrator(contents[CALIBRATOR_FILE], folder / CALIBRATOR_FILE)
+        )
+    if not absent:  # without all its members an ensemble says something else; each has frozen rows of its own
+        _check_frozen_rows(path, metadata, scorer)
+    return LoadedModel(folder, metadata, scorer, found_sha256, absent)
+
+
+def _decoded_metadata(path: Path, content: bytes) -> ModelMetadata:
+    try:
+        metadata = msgspec.json.decode(content, type=ModelMetadata)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise ModelRefused(f"{path}: {error}") from error
     try:
         _ = metadata.expiry
     except ValueError as error:
-        raise ModelRefused(f"{folder / METADATA_FILE}: expires_at: {error}") from None
-    if (metadata.name, metadata.version) != (folder.parent.name, folder.name):
-        raise ModelRefused(
-            f"{folder / METADATA_FILE}: is of model {metadata.name}/{metadata.version},"
-            f" but lies in {folder.parent.name}/{folder.name}"
-        )
-    schema = _checked_schema(folder / METADATA_FILE, metadata)
-    contents = _checked_files(folder, metadata)
-    _check_header(folder / MODEL_FILE, contents[MODEL_FILE], schema)
-    try:
-        scorer = LightGBMScorer(
-            contents[MODEL_FILE], metadata.name, metadata.version, schema, frozenset(metadata.required)
-        )
-    except LightGBMError as error:
-        raise ModelRefused(f"{folder / MODEL_FILE}: LightGBM refuses it: {error}") from error
-    _check_frozen_rows(folder / METADATA_FILE, metadata, scorer)
-    return LoadedModel(folder, metadata, scorer)
-
-
-def _read(path: Path) -> bytes:
-    try:
-        # One byte more than allowed is enough to know; a model must not fill the memory.
-        with path.open("rb") as file:
-            content = file.read(MODEL_BYTES_MAX + 1)
-    except OSError as error:
-        raise ModelRefused(f"{path}: can't be read: {error.strerror}") from error
-    if len(content) > MODEL_BYTES_MAX:
-        raise ModelRefused(f"{path}: larger than {MODEL_BYTES_MAX} bytes")
-    return content
-
-
-def _read_metadata(folder: Path) -> ModelMetadata:
-    path = folder / METADATA_FILE
-    try:
-        return msgspec.json.decode(_read(path), type=ModelMetadata)
-    except msgspec.DecodeError as error:
-        raise ModelRefused(f"{path}: {error}") from error
+        raise ModelRefused(f"{path}: expires_at: {error}") from None
+    return metadata
 
 
 def _checked_schema(path: Path, metadata: ModelMetadata) -> FeatureSchema:
@@ -204,55 +147,143 @@ def _checked_schema(path: Path, metadata: ModelMetadata) -> FeatureSchema:
     for name in metadata.required:
         if name not in schema.names:
             raise ModelRefused(f"{path}: required feature {name!r} is not in feature_schema")
+    for name, known in metadata.ranges.items():
+        if name not in schema.names:
+            raise ModelRefused(f"{path}: ranges names {name!r}, which is not in feature_schema")
+        if not known.q001 <= known.q999:
+            raise ModelRefused(f"{path}: ranges of {name!r}: q001 {known.q001} is above q999 {known.q999}")
     return schema
+
+
+def _check_terms(path: Path, metadata: ModelMetadata) -> None:
+    """Refuse what doesn't go together: kind, output, files."""
+    kind, files = metadata.kind, metadata.files
+    if FILE_OF[kind] not in files:
+        raise ModelRefused(f"{path}: files does not list {FILE_OF[kind]}")
+    if metadata.output == "change" and kind in ("structural", "ensemble"):
+        raise ModelRefused(f"{path}: output is 'change', but a {kind} model says a probability")
+    if CALIBRATOR_FILE in files and metadata.output != "probability":
+        raise ModelRefused(f"{path}: files lists {CALIBRATOR_FILE}: only a probability has one")
+    if CALIBRATOR_FILE in files and kind == "ensemble":
+        raise ModelRefused(f"{path}: files lists {CALIBRATOR_FILE}: an ensemble's weights are its own")
+    if metadata.sequence_length is not None and kind != "onnx":
+        raise ModelRefused(f"{path}: sequence_length is of onnx models only, not of {kind}")
 
 
 def _checked_files(folder: Path, metadata: ModelMetadata) -> dict[str, bytes]:
     """Return the contents of the listed files: the bytes that were hashed are the bytes that are used."""
-    if MODEL_FILE not in metadata.files:
-        raise ModelRefused(f"{folder / METADATA_FILE}: files does not list {MODEL_FILE}")
+    allowed = (FILE_OF[metadata.kind], CALIBRATOR_FILE)
     for path in sorted(folder.iterdir()):
         if path.name != METADATA_FILE and path.name not in metadata.files:
             raise ModelRefused(f"{path}: not listed in {METADATA_FILE}")
     contents = {}
     for name, expected in metadata.files.items():
+        if name not in allowed:
+            raise ModelRefused(
+                f"{folder / METADATA_FILE}: files names {name!r};"
+                f" a {metadata.kind} model has {' and '.join(allowed)}"
+            )
         path = folder / name
-        if Path(name).name != name:
-            raise ModelRefused(f"{folder / METADATA_FILE}: files names {name!r}, which is not in this folder")
-        contents[name] = _read(path)
+        contents[name] = read_file(path)
         actual = file_sha256(contents[name])
         if actual != expected:
             raise ModelRefused(f"{path}: sha256 is {actual}, expected {expected}")
     return contents
 
 
-def _check_header(path: Path, content: bytes, schema: FeatureSchema) -> None:
-    """Refuse a model text whose own feature names or objective aren't the metadata's."""
-    lines = content.partition(b"\nTree=")[0].decode(errors="replace").splitlines()
-    header = dict(line.split("=", 1) for line in lines if "=" in line)
-    names = tuple(header.get("feature_names", "").split(" "))
-    if len(names) != len(schema.names):
-        raise ModelRefused(f"{path}: has {len(names)} features, expected {len(schema.names)}")
-    for position, (actual, expected) in enumerate(zip(names, schema.names, strict=True)):
-        if actual != expected:
-            raise ModelRefused(f"{path}: feature {position} is {actual!r}, expected {expected!r}")
-    objective = header.get("objective", "")
-    if objective != "binary sigmoid:1":
-        raise ModelRefused(f"{path}: objective is {objective!r}, expected 'binary sigmoid:1', a probability")
+def _single(
+    folder: Path, metadata: ModelMetadata, schema: FeatureSchema, contents: dict[str, bytes]
+) -> Scorer:
+    """Return the scorer of a model that is no ensemble."""
+    path = folder / FILE_OF[metadata.kind]
+    content = contents[path.name]
+    if metadata.kind == "structural":
+        try:
+            return StructuralScorer(read_form(content, path), metadata.name, metadata.version, schema)
+        except ValueError as error:
+            raise ModelRefused(f"{path}: {error}") from error
+    if metadata.kind == "onnx":
+        from daemon.scoring.onnx import OnnxScorer  # noqa: PLC0415 - the only kind that needs numpy
+
+        return OnnxScorer(
+            content, path, name=metadata.name, version=metadata.version, schema=schema,
+            output=metadata.output, sequence_length=metadata.sequence_length,
+        )  # fmt: skip
+    try:
+        check_model_text(content, schema, metadata.output)
+    except BadModelText as error:
+        raise ModelRefused(f"{path}: {error}") from error
+    try:
+        return LightGBMScorer(
+            content, metadata.name, metadata.version, schema, frozenset(metadata.required), metadata.output
+        )
+    except LightGBMError as error:
+        raise ModelRefused(f"{path}: LightGBM refuses it: {error}") from error
 
 
-def _check_frozen_rows(path: Path, metadata: ModelMetadata, scorer: LightGBMScorer) -> None:
+def _ensemble(
+    folder: Path, metadata: ModelMetadata, schema: FeatureSchema, contents: dict[str, bytes]
+) -> tuple[EnsembleScorer, tuple[str, ...]]:
+    """Return the ensemble of the members that are here, and why others are not."""
+    path = folder / FILE_OF["ensemble"]
+    stacking = read_stacking(contents[path.name], path)
+    members: list[Member | None] = []
+    absent: list[str] = []
+    for entry in stacking.members:
+        place = folder.parent.parent / entry.name / entry.version
+        if not place.exists():
+            absent.append(f"{place}: is not there")
+            members.append(None)
+            continue
+        try:
+            loaded = _member(place, entry.metadata_sha256)
+        except ExtraMissing as error:
+            absent.append(str(error))
+            members.append(None)
+            continue
+        members.append(Member(loaded.scorer, entry.weight, loaded.metadata.expiry))
+    try:
+        scorer = EnsembleScorer(
+            stacking, members, name=metadata.name, version=metadata.version, schema=schema,
+            required=frozenset(metadata.required),
+        )  # fmt: skip
+    except ValueError as error:
+        raise ModelRefused(f"{path}: {'; '.join([str(error), *absent])}") from error
+    union = union_schema(member.scorer.schema for member in members if member is not None)
+    if not absent and union != schema:
+        raise ModelRefused(
+            f"{folder / METADATA_FILE}: feature_schema is {', '.join(schema.names)},"
+            f" expected the members', in their order: {', '.join(union.names)}"
+        )
+    return scorer, tuple(absent)
+
+
+def _member(folder: Path, metadata_sha256: str) -> LoadedModel:
+    # Looked at before it is loaded: ensembles of ensembles might never end.
+    path = folder / METADATA_FILE
+    if _decoded_metadata(path, read_file(path)).kind == "ensemble":
+        raise ModelRefused(f"{path}: is an ensemble; a member must be a model of its own")
+    return load_model(folder, metadata_sha256)
+
+
+def _check_frozen_rows(path: Path, metadata: ModelMetadata, scorer: Scorer) -> None:
     if len(metadata.frozen_rows) != FROZEN_ROWS:
         raise ModelRefused(f"{path}: has {len(metadata.frozen_rows)} frozen rows, expected {FROZEN_ROWS}")
     columns = len(scorer.schema.names)
+    tolerance = _TOLERANCE[metadata.kind]
+    if CALIBRATOR_FILE in metadata.files:
+        tolerance = max(tolerance, _TOLERANCE_CALIBRATED)
     for number, frozen in enumerate(metadata.frozen_rows):
         if len(frozen.row) != columns:
             raise ModelRefused(
                 f"{path}: frozen row {number} has {len(frozen.row)} values, expected {columns}"
             )
-        actual = scorer.score(frozen.row)
-        # Exactly: the same text and the same input give the same bits, or something else is loaded.
-        if actual != frozen.expected:
+        try:
+            actual = scorer.score(frozen.row)
+        except Exception as error:  # the libraries' errors have no common base
+            raise ModelRefused(f"{path}: frozen row {number} has no score: {error}") from error
+        # The same model and the same input give the same, or something else is loaded.
+        if not abs(actual - frozen.expected) <= tolerance:
             raise ModelRefused(
                 f"{path}: frozen row {number} gives {actual!r} here, expected {frozen.expected!r}"
                 f" (trained with {metadata.libraries})"
