@@ -33,6 +33,7 @@ class Answers:
     def __init__(self) -> None:
         self.status = 200
         self.scopes = ["read", "write"]
+        self.subaccount: int | None = None
         self.clock_off_s = 0.0
         self.methods: list[str] = []
 
@@ -41,7 +42,16 @@ class Answers:
         self.methods.append(request.method)
         bodies: dict[str, object] = {
             "limits": {"usage_tier": "basic", "read": BUCKET, "write": BUCKET},
-            "api_keys": {"api_keys": [{"api_key_id": KEY_ID, "name": "n", "scopes": self.scopes}]},
+            "api_keys": {
+                "api_keys": [
+                    {
+                        "api_key_id": KEY_ID,
+                        "name": "n",
+                        "scopes": self.scopes,
+                        "subaccount": self.subaccount,
+                    }
+                ]
+            },
         }
         body = bodies[request.path.rpartition("/")[2]] if self.status == 200 else {"error": {"code": "down"}}
         headers = {"Date": formatdate(time.time() + self.clock_off_s, usegmt=True)}
@@ -119,6 +129,7 @@ async def test_the_sandbox_is_not_asked_and_nothing_is_written(tmp_path: Path) -
         (lambda answers: setattr(answers, "clock_off_s", 35.0), "clock", "-3", exits.CONFIG),
         (lambda answers: setattr(answers, "clock_off_s", -35.0), "clock", "+3", exits.CONFIG),
         (lambda answers: setattr(answers, "scopes", ["read"]), "scopes", "may not trade", exits.CONFIG),
+        (lambda answers: setattr(answers, "subaccount", 3), "scopes", "subaccount 3", exits.CONFIG),
     ],
 )
 async def test_what_failed_is_named_and_revokes_the_check_before(

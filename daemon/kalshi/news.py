@@ -10,6 +10,7 @@ from typing import TypeAlias
 from daemon.core import events as e
 from daemon.core.units import Ns
 from daemon.kalshi import wire
+from daemon.kalshi.bodies import PRIMARY
 from daemon.kalshi.book_sync import BookSync
 from daemon.kalshi.channels import INDEX, LIFECYCLE, ORDER_GROUPS, TRADES
 from daemon.kalshi.control import Control
@@ -134,10 +135,11 @@ class News:
             return self._refusals.refuse(error.shape, now)
 
     def _private(self, message: PrivateFrame, now: Ns) -> list[e.Event]:
+        # What happens in another subaccount is in none of the lists that we hold our books against.
         try:
             if isinstance(message, wire.FillFrame):
-                return [decode_fill(message, now)]
-            return [decode_order(message, now)]
+                return [decode_fill(message, now)] if message.msg.subaccount in PRIMARY else []
+            return [decode_order(message, now)] if message.msg.subaccount_number in PRIMARY else []
         except BadFrame as error:
             refused = self._refusals.refuse(error.shape, now)
             return [*refused, e.AccountDoubted(f"refused {error}", now)]

@@ -111,6 +111,7 @@ class Fill(msgspec.Struct, frozen=True, gc=False):
     is_taker: bool
     client_order_id: str | None = None
     ts_ms: Millis | None = None
+    subaccount: int | None = None
 
 
 class FillFrame(msgspec.Struct, frozen=True, tag="fill", tag_field="type", gc=False):
@@ -135,6 +136,7 @@ class UserOrder(msgspec.Struct, frozen=True, gc=False):
     remaining_count_fp: str
     last_update_reason: str | None = None
     last_updated_ts_ms: Millis | None = None
+    subaccount_number: int | None = None
 
 
 class UserOrderFrame(msgspec.Struct, frozen=True, tag="user_order", tag_field="type", gc=False):

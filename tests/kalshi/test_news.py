@@ -112,6 +112,31 @@ def test_a_trade_that_can_not_be_read_is_a_hole() -> None:
     assert [e.FrameRefused, e.TradesLost] == [type(event) for event in events]
 
 
+def test_what_happens_in_another_subaccount_is_none_of_ours() -> None:
+    """Cash and positions are the primary one's: a fill of another would be a drift that halts."""
+    session = opened("A")
+    fill = {
+        "trade_id": "t", "order_id": "o", "market_ticker": "A", "is_taker": True, "book_side": "ask",
+        "yes_price_dollars": "0.7500", "count_fp": "278.00", "fee_cost": "3.648750",
+    }  # fmt: skip
+    order = {
+        "order_id": "o", "client_order_id": "c", "ticker": "A", "status": "resting", "book_side": "bid",
+        "yes_price_dollars": "0.3500", "fill_count_fp": "0.00", "remaining_count_fp": "1.00",
+    }  # fmt: skip
+    for number, expected in (
+        (None, [e.OrderFilled, e.OrderUpdated]),
+        (0, [e.OrderFilled, e.OrderUpdated]),
+        (3, []),
+    ):
+        whose = {} if number is None else {"subaccount": number, "subaccount_number": number}
+        told = [
+            event
+            for kind, msg in (("fill", fill), ("user_order", order))
+            for event in session.receive(frame(kind, {**msg, **whose}, sid=13), 0)
+        ]
+        assert [type(event) for event in told if not isinstance(event, e.FeedHeard)] == expected
+
+
 def test_a_tickers_series_stands_before_its_first_dash() -> None:
     """Also when it has none."""
     assert ["KXBTCD", "KXBTCD", "X"] == [series_of(one) for one in ("KXBTCD-26NOV2117", "KXBTCD-1-2", "X")]

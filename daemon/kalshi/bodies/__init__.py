@@ -48,6 +48,7 @@ from daemon.kalshi.bodies.markets import (
     market_spec,
 )
 from daemon.kalshi.bodies.orders import (
+    PRIMARY,
     BatchReply,
     CancelReply,
     DecreaseReply,
@@ -102,6 +103,7 @@ from daemon.kalshi.bodies.venue import (
 )
 
 __all__ = [
+    "PRIMARY",
     "AccountLimits",
     "ApiKey",
     "ApiKeysReply",

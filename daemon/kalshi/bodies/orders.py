@@ -14,8 +14,12 @@ from daemon.kalshi.wire import Millis, Seconds
 RestOrderStatus: TypeAlias = Literal["resting", "canceled", "executed"]
 
 
+PRIMARY = (None, 0)
+"""The subaccount that we trade: the primary one, also where the venue names none."""
+
+
 class Order(msgspec.Struct, frozen=True):
-    """One of our orders in the list."""
+    """One of the account's orders in the list, of whatever subaccount."""
 
     order_id: str
     client_order_id: str
@@ -25,6 +29,7 @@ class Order(msgspec.Struct, frozen=True):
     fill_count_fp: str
     remaining_count_fp: str
     status: RestOrderStatus
+    subaccount_number: int | None = None
 
 
 class WholeOrder(Order, frozen=True, kw_only=True):
@@ -49,7 +54,7 @@ class SingleOrderReply(msgspec.Struct, frozen=True):
 
 
 class Fill(msgspec.Struct, frozen=True):
-    """One of our fills in the list. It carries no client_order_id."""
+    """One of the account's fills in the list, of whatever subaccount. It carries no client_order_id."""
 
     trade_id: str
     order_id: str
@@ -61,6 +66,7 @@ class Fill(msgspec.Struct, frozen=True):
     fee_cost: str
     created_time: str | None = None
     ts: Seconds | None = None
+    subaccount_number: int | None = None
 
 
 class OrderReply(msgspec.Struct, frozen=True):

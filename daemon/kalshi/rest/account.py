@@ -61,16 +61,21 @@ class AccountCalls(Calls):
     # --- orders and fills -----------------------------------------------------------------------
 
     async def orders(self, status: str = "resting") -> tuple[OrderSnapshot, ...]:
-        """Return our orders with this status (resting, canceled, executed), newest first."""
+        """Return our orders with this status (resting, canceled, executed), newest first.
+
+        Those of other subaccounts than the primary one are none of ours; nor are their fills.
+        """
         path = "/portfolio/orders"
         listed = await self._http.pages(path, {"status": status}, "orders", bodies.Order)
+        # Left out, `subaccount` means all of them here, and the primary for cash and positions (sheet 4.7).
+        listed = [one for one in listed if one.subaccount_number in bodies.PRIMARY]
         return tuple(self._convert(path, listed, bodies.order_snapshot))
 
     async def ended_orders(self, ticker: str) -> tuple[EndedOrder, ...]:
         """Return our orders in this market that rest no more, newest first, and how much of each traded."""
         path = "/portfolio/orders"
         listed = await self._http.pages(path, {"ticker": ticker}, "orders", bodies.Order)
-        ended = [one for one in listed if one.status != "resting"]
+        ended = [one for one in listed if one.status != "resting" and one.subaccount_number in bodies.PRIMARY]
         return tuple(self._convert(path, ended, bodies.ended_order))
 
     async def order_records(
@@ -125,6 +130,7 @@ class AccountCalls(Calls):
         assert not (is_historical and order_id), "the historical tier has no filter by order"
         params = query(min_ts=min_ts, max_ts=max_ts, ticker=ticker, order_id=order_id)
         listed = await self._http.pages(path, params, "fills", bodies.Fill)
+        listed = [one for one in listed if one.subaccount_number in bodies.PRIMARY]
         now = self._clock()
         return tuple(self._convert(path, reversed(listed), lambda one: bodies.order_filled(one, now)))
 

@@ -72,6 +72,19 @@ async def test_the_account_is_read_exactly_or_not_at_all() -> None:
             await rest.orders()
 
 
+async def test_lists_are_of_the_primary_subaccount() -> None:
+    """Orders and fills come of all subaccounts, cash and positions of the primary one (sheet 4.7)."""
+    async with calling() as (venue, rest):
+        rows = ({}, {"subaccount_number": None}, {"subaccount_number": 0}, {"subaccount_number": 3})
+        tell(venue, "/portfolio/orders", {"orders": [{**ORDER, **row} for row in rows], "cursor": ""})
+        assert len(await rest.orders()) == 3
+        ended = [{**ORDER, "status": "canceled", **row} for row in rows]
+        tell(venue, "/portfolio/orders", {"orders": ended, "cursor": ""})
+        assert len(await rest.ended_orders("A")) == 3
+        tell(venue, "/portfolio/fills", {"fills": [{**FILL, **row} for row in rows], "cursor": ""})
+        assert len(await rest.fills(1)) == 3
+
+
 async def test_an_order_in_any_state_with_what_it_cost() -> None:
     """By id and in lists of both tiers; an unknown status refuses, saying which are known."""
     async with calling() as (venue, rest):
