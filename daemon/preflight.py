@@ -152,6 +152,9 @@ def _scopes(reply: ApiKeysReply, key_id: str, mode: str) -> Finding:
     ours = next((key for key in reply.api_keys if key.api_key_id == key_id), None)
     if ours is None:
         return Finding("scopes", "warn", "the venue doesn't list our key")
+    if ours.subaccount:
+        words = f"the key is bound to subaccount {ours.subaccount}: the primary one is traded"
+        return Finding("scopes", "FAIL", words)
     may_trade = ours.may("write::trade")
     if mode == "shadow" and may_trade:
         return Finding("scopes", "warn", "the key may trade; shadow needs a read-only one")
