@@ -117,7 +117,7 @@ class Feed(Table, frozen=True):
 class Orders(Table, frozen=True):
     """`[orders]`: the order queue."""
 
-    ttl_ms: Millis = 1_000
+    ttl_ms: Annotated[int, msgspec.Meta(ge=1, le=60_000)] = 1_000
     requests_per_s_max: Annotated[int, msgspec.Meta(ge=1, le=1_000)] = 10
     in_flight_max: Annotated[int, msgspec.Meta(ge=1, le=64)] = 4
     reserve_tokens: Annotated[int, msgspec.Meta(ge=10, le=10_000)] = 20

@@ -148,6 +148,7 @@ def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
         ("[orders]\nttl_ms = 5.0", ":2: orders.ttl_ms: 5.0 is not allowed: Expected `int`"),
         ("[orders]\nttl_ms = true", ":2: orders.ttl_ms: True is not allowed: Expected `int`"),
         ("[orders]\nttl_ms = 0", ":2: orders.ttl_ms: 0 is not allowed: Expected `int` >= 1"),
+        ("[orders]\nttl_ms = 60001", ":2: orders.ttl_ms: 60001 is not allowed: Expected `int` <= 60000"),
         ("[feed]\nsilent_max_s = 86401", ":2: feed.silent_max_s: 86401 is not allowed: Expected `int` <= "),
         ('mode = "paper"', ":1: mode: 'paper' is not allowed: expected one of 'sandbox', 'demo', 'shadow'"),
         ('[log]\nlevel = "loud"', ":2: log.level: 'loud' is not allowed: expected one of 'debug'"),

@@ -65,7 +65,10 @@ class AccountBeliefs(StreamBeliefs):
             case e.OrderUpdated():
                 self.connections.private.heard_at = event.received_at
                 account.hear_order(self, event)
+                is_known = event.client_order_id in self.orders
                 self.apply_update(event)
+                if not is_known:
+                    account.meet(self, event.client_order_id, event.received_at)
             case e.OrderFilled():
                 account.take_fill(self, event, is_streamed=True)
             case e.OrderRecovered():
@@ -73,10 +76,10 @@ class AccountBeliefs(StreamBeliefs):
             case e.AccountReconciled():
                 was_adopted = account.is_adopted
                 account.apply(self, event)
+                self.attribution.agree()
                 if account.is_adopted and not was_adopted:
                     self.is_reading_due = True  # the second reading, which is to agree
                 self.touch_all()
-                self.attribution.agree()
             case e.AccountDoubted():
                 self.counts["account_doubts"] += 1
                 self.doubt(event.received_at)
@@ -119,23 +122,23 @@ class AccountBeliefs(StreamBeliefs):
             market.settlement_price = price
             keep_latest(self.settlements, ticker, price)
             self.ledger.settle(ticker, price)
+            self.attribution.settle(ticker, price)
         elif known != price:
             self.counts["results_disputed"] += 1
             self.account.settling.dispute(self.account.log, ticker, known, price, event.received_at)
-            self.attribution.settle(ticker, price)
             self.doubt(event.received_at)
 
     def _correct(self, event: e.SettlementCorrected) -> None:
         """Take what the venue's lists say of a payout at another result: the difference is booked."""
         ticker, price = event.ticker, event.settlement_price
+        paid = self.ledger.paid.get(ticker)
         change = self.account.settling.correct(self.account.log, self.ledger, event)
         if change is None or paid is None:
             return
-        paid = self.ledger.paid.get(ticker)
+        self.attribution.correct(ticker, paid.price, price)
         self.counts["settlements_corrected"] += 1
         self.moved_at = max(self.moved_at, event.received_at)
         market = self.markets.get(ticker)
-        self.attribution.correct(ticker, paid.price, price)
         if market is not None:
             market.settlement_price = price
         keep_latest(self.settlements, ticker, price)
@@ -156,10 +159,10 @@ class AccountBeliefs(StreamBeliefs):
         if self.ledger.position_qty(ticker):
             self.counts["settled_positions"] += 1
         self.ledger.settle(ticker, market.settlement_price)
+        self.attribution.settle(ticker, market.settlement_price)
 
 
 def keep_latest(results: dict[str, int], ticker: str, result: int) -> None:
-        self.attribution.settle(ticker, market.settlement_price)
     """Take in one more result, and forget the oldest beyond `RESULTS_KEPT`."""
     results[ticker] = result
     if len(results) > RESULTS_KEPT:

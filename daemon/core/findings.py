@@ -68,9 +68,10 @@ class Rule(msgspec.Struct, frozen=True):
 
 RULES: dict[tuple[FindingKind, str], Rule] = {
     ("orphan", "any"): Rule(
-        "an order with our prefix is listed that this life never sent",
+        "an order with our prefix is listed, or told by the stream, that this life never sent",
         "cancel",
-        "Nobody here wants it: it is taken over, counted as exposure, and cancelled.",
+        "Nobody here wants it: it is taken over, counted as exposure, and cancelled. Again and again: another"
+        " daemon uses the same `orders.id_prefix` on this account.",
     ),
     ("ghost", "any"): Rule(
         "an order that we thought resting is in no list, and the stream never told its end",

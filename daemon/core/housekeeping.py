@@ -21,6 +21,8 @@ from daemon.core.units import SECOND, Ns
 PROBE_AFTER: tuple[Ns, ...] = (SECOND, 2 * SECOND, 4 * SECOND, 8 * SECOND)
 """How long after the last thing that was sent with its id an order is probed for, first to last probe. The
 first is longer than an answer on the stream is likely to take."""
+FILLS_WITHIN: Ns = 5 * SECOND
+"""Stream and lists tell the fills of an order that is over in less: later its end is read anew."""
 DOUBTFUL_MAX = 10
 """Markets whose orders are read in one reconciliation, one request each; more take turns."""
 
@@ -67,13 +69,16 @@ class Housekeeping:
         doubtful: dict[str, None] = {}
         for order in tuple(state.orders.values()):
             is_unsettled = is_unsettled or order.state == "unknown" or not order.is_open
+            if not order.is_open and now - order.touched_at >= FILLS_WITHIN:
+                doubtful[order.ticker] = None
             if order.state == "unknown":
                 doubtful[order.ticker] = None
                 if self._is_probe_due(order, now) and (command := self._issuer.probe(order, now)) is not None:
                     commands.append(command)
             # Nobody else would take these out: their strategy is a previous life's, or their market is gone.
             is_orphan = order.strategy == ADOPTED or order.ticker not in state.markets
-            if is_orphan and order.state == "resting" and not state.is_exchange_paused(order.ticker, now):
+            is_due = order.state == "resting" and order.may_ask_out(now)
+            if is_orphan and is_due and not state.is_exchange_paused(order.ticker, now):
                 wish = ProposeCancel(order.ticker, order.strategy, order.client_order_id, "adopted")
                 commands.append(self._issuer.issue(self._risk.approve_cancel(wish), None, now))
         since = None if self._asked_at is None else now - self._asked_at

@@ -20,8 +20,14 @@ def compare_orders(beliefs: OrderBeliefs, event: e.AccountReconciled) -> bool:
     """Take in the lists of orders; True while they lack one of ours that may rest all the same."""
     for ended in event.ended:
         order = beliefs.orders.get(ended.client_order_id)
-        if order is not None and order.is_open:
+        if order is None or ended.status == "resting":
+            continue  # such a list holds none that rests; if it does, the list of what rests tells its terms
+        if order.is_open:
             _end(beliefs, order, ended, event)
+        elif event.asked_at >= order.touched_at + READ_LAG:
+            # How much it traded may only have been concluded, from terms that others had changed.
+            order.filled = max(order.traded, ended.filled)
+            beliefs.forget_done(order, event.received_at)
     listed = {told.client_order_id: told for told in event.orders}
     for client_order_id, told in listed.items():
         order = beliefs.orders.get(client_order_id)
@@ -51,8 +57,6 @@ def _rest(beliefs: OrderBeliefs, order: Order, told: e.OrderSnapshot, event: e.A
 
 def _end(beliefs: OrderBeliefs, order: Order, ended: e.EndedOrder, event: e.AccountReconciled) -> None:
     """Close an order as the list of ended ones says; fills that it names and we lack are waited for."""
-    if ended.status == "resting":
-        return  # such a list holds none; if it does, the list of what rests tells its terms
     _take_filled(beliefs, order, ended.order_id, ended.filled)
     beliefs.happen(order, TOLD[ended.status], event.received_at)
 

@@ -13,12 +13,16 @@ import msgspec
 from daemon.core.commands import Purpose
 from daemon.core.lifecycle import IN_FLIGHT, OPEN, Happening, OrderState, following
 from daemon.core.strategy import Target
-from daemon.core.units import BookSide, Ns, Price, Qty
+from daemon.core.units import SECOND, BookSide, Ns, Price, Qty
 
 BOOK_SIDES: tuple[BookSide, ...] = ("bid", "ask")
 
 Stake: TypeAlias = tuple[BookSide, Price, Qty]
 """What may still come into a position: a side, the worst YES price for us, and contracts."""
+
+
+CANCEL_AGAIN: Ns = SECOND // 4
+"""How long after a cancel that was refused, or not sent, it is asked for again."""
 
 
 class Order:
@@ -30,9 +34,9 @@ class Order:
     """
 
     __slots__ = (
-        "booked", "client_order_id", "expires_at", "filled", "has_arrived", "is_presumed", "is_probing",
-        "is_withdrawn", "order_id", "pending", "pending_expiry", "price", "probes", "purpose", "qty",
-        "sent_at_latest", "side", "state", "strategy", "style", "ticker", "touched_at",
+        "booked", "cancel_failed_at", "client_order_id", "expires_at", "filled", "has_arrived", "is_presumed",
+        "is_probing", "is_withdrawn", "order_id", "pending", "pending_expiry", "price", "probes", "purpose",
+        "qty", "sent_at_latest", "side", "state", "strategy", "style", "ticker", "touched_at",
     )  # fmt: skip
 
     def __init__(
@@ -72,6 +76,8 @@ class Order:
         """What an amend without an answer asked to move that on to."""
         self.touched_at = at
         """When its state last changed, on our clock."""
+        self.cancel_failed_at: Ns | None = None
+        """When a cancel was last refused, or not sent: the next one waits for a moment."""
         self.is_presumed = False
         """Whether its end was concluded from a list that lacks it, not told."""
         self.is_withdrawn = False
@@ -138,6 +144,13 @@ class Order:
             self.touched_at = at
             if state == "unknown":
                 self.sent_at_latest = max(self.sent_at_latest, at)
+
+    def may_ask_out(self, now: Ns) -> bool:
+        """Whether it may be asked out now: not at once when the venue has just refused that.
+
+        After a market's close it refuses every cancel, and takes its orders out by itself a moment later.
+        """
+        return self.cancel_failed_at is None or now - self.cancel_failed_at >= CANCEL_AGAIN
 
     def request_amend(self, price: Price, qty: Qty, at: Ns, expires_at: Ns | None = None) -> None:
         """Go into flight with new terms. Raises IllegalHappening as `apply`."""

@@ -123,6 +123,8 @@ class OrderBeliefs:
                 assert_never(event)
         if happening == "amend_settled":
             order.settle_amend(is_accepted=False)
+        elif happening == "cancel_dropped":
+            order.cancel_failed_at = event.received_at
         self.happen(order, happening, event.received_at)
         if order.state == "resting" and order.traded >= order.qty:
             # It traded whole while we asked to enlarge it.
@@ -175,9 +177,9 @@ class OrderBeliefs:
     def learn_id(self, order: Order, order_id: str) -> None:
         """Take in the venue's id of an order: fills that were booked under it before are its own."""
         order.order_id = order_id
+        self.attribution.claim(order_id, order.strategy)
         known = self.ledger.booked_of(order_id)
         order.booked = max(order.booked, known)
-        self.attribution.claim(order_id, order.strategy)
         order.tell_filled(known)
 
     def _apply_accepted(self, order: Order, event: e.OrderAccepted) -> None:
@@ -250,12 +252,14 @@ class OrderBeliefs:
     def take_terms(self, order: Order, price: Price, qty: Qty, status: e.OrderStatus, at: Ns) -> None:
         """The venue's terms of a resting order are the truth, unless an amend of ours is on its way.
 
-        An amend of unknown outcome may be: until its signature has expired its terms stay possible.
+        An amend of unknown outcome may be: until its signature has expired its terms stay possible. That
+        they are in force shows that it has arrived, unless they were before it: it may only move the expiry.
         """
         if status != "resting" or order.state in ("amending", "canceling"):
             return
+        has_arrived = order.pending == (price, qty) != (order.price, order.qty)
         order.price, order.qty = price, qty
-        if order.pending == (price, qty) or at >= order.sent_at_latest + ABSENT_AFTER:
+        if has_arrived or at >= order.sent_at_latest + ABSENT_AFTER:
             order.pending = None
 
     def adopt_order(self, told: e.OrderSnapshot, at: Ns, *, is_listed: bool) -> None:
@@ -322,15 +326,15 @@ class OrderBeliefs:
         self.moved_at = max(self.moved_at, event.received_at)
         self.touched[event.ticker] = None
         order = self._order_of(event)
-        if order is not None:
-            order.booked += event.qty
-            if order.order_id is None:
-                self.learn_id(order, event.order_id)  # its answer was lost, or is on its way
         self.attribution.apply_fill(
             event,
             None if order is None else order.strategy,
             may_be_ours=order is None and self._has_nameless(event.ticker),
         )
+        if order is not None:
+            order.booked += event.qty
+            if order.order_id is None:
+                self.learn_id(order, event.order_id)  # its answer was lost, or is on its way
             # Of an order that was taken over, some of what is booked may be told as a fill a second time.
             order.tell_filled(self.ledger.booked_of(event.order_id))
             if order.traded >= order.whole_qty and order.is_open:
@@ -338,14 +342,14 @@ class OrderBeliefs:
             elif order.is_done:
                 self._forget_order(order, event.received_at)
 
-    def note_past_fills(self, event: e.AccountReconciled) -> None:
-        """Tell recovered orders of fills that the cash and positions of the first readings hold already.
-
-        Lists that are read from here on have them only after they have ceased to lag: until then none is
     def _has_nameless(self, ticker: str) -> bool:
         """Whether an order of ours in a market has no id yet, so that a fill may be its."""
         return any(order.ticker == ticker and order.order_id is None for order in self.orders.values())
 
+    def note_past_fills(self, event: e.AccountReconciled) -> None:
+        """Tell recovered orders of fills that the cash and positions of the first readings hold already.
+
+        Lists that are read from here on have them only after they have ceased to lag: until then none is
         adopted.
         """
         for fill in event.fills:

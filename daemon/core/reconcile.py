@@ -202,10 +202,17 @@ class Reconciliation:
                 self._unheard.expect(("order", name), Drift("ghost", name, qty, order.filled), at)
             elif (order.price, order.qty) != (price, qty):
                 self._unheard.expect(("order", name), Drift("quantity", name, qty, order.qty), at)
-        for name, order in state.orders.items():
-            if name not in known and order.strategy == ADOPTED and not self._is_legacy(event.asked_at):
-                self.log.add(Drift("orphan", name, None, order.qty), "any", at)
+        for name in state.orders:
+            if name not in known:
+                self.meet(state, name, event.asked_at)
         return is_disputed
+
+    def meet(self, state: OrderBeliefs, name: str, at: Ns) -> None:
+        """An order that we did not know was taken over, if it is in our name; that was so at `at`."""
+        order = state.orders.get(name)
+        is_ours_to_find = self.is_reconciled and not self._is_legacy(at)
+        if order is not None and order.strategy == ADOPTED and is_ours_to_find:
+            self.log.add(Drift("orphan", name, None, order.qty), "any", at)
 
     def _compare_account(self, state: OrderBeliefs, event: e.AccountReconciled, *, is_disputed: bool) -> None:
         """Adopt cash and positions, or hold them against ours."""

@@ -210,6 +210,8 @@ class OrdersLeft:
 
     def __init__(self) -> None:
         self._orders: dict[str, e.OrderRecovered] = {}
+        self._amended: dict[str, None] = {}
+        """Those of which only an amend without an answer is known."""
         self._groups: dict[int, e.OrderGroupTold] = {}
         self._decided_at: Ns | None = None
         """When that life last decided anything, as far as told."""
@@ -261,7 +263,8 @@ class OrdersLeft:
         since = None if self._decided_at is None else self._decided_at - TAIL
         orders = [order for order in self._orders.values() if since is None or order.decided_at >= since]
         return Recovered(
-            tuple(replace(order, received_at=now) for order in orders),
+            # The clock may have been set back between the lives: nothing was sent later than now.
+            tuple(replace(order, received_at=now, decided_at=min(order.decided_at, now)) for order in orders),
             tuple(replace(group, received_at=now, is_recovered=True) for group in self._groups.values()),
         )
 
@@ -269,16 +272,26 @@ class OrdersLeft:
         """Something more with an order's id was sent: at its worst terms it may be in force."""
         order = self._orders.get(command.client_order_id)
         if order is None:
-            return  # acknowledged before the tail: the lists show it, and on which terms
+            if isinstance(command, AmendOrder):
+                # Placed before the tail, and acknowledged then: only the amend may still arrive.
+                self._orders[command.client_order_id] = _amended(command)
+                self._amended[command.client_order_id] = None
+            return
         price, qty = order.price, order.qty
+        at = command.decided_at
         if isinstance(command, AmendOrder):
+            at = command.deadline
             price = max(price, command.price) if order.side == "bid" else min(price, command.price)
             qty = max(qty, command.qty)
         self._orders[order.client_order_id] = msgspec.structs.replace(
-            order, price=price, qty=qty, decided_at=max(order.decided_at, command.decided_at)
+            order, price=price, qty=qty, decided_at=max(order.decided_at, at)
         )
 
     def _answer(self, event: e.OrderAccepted | e.OrderRejected | e.OrderDropped) -> None:
+        if event.action == "amend" and event.client_order_id in self._amended:
+            # What it rests on, if it does, stands in the lists.
+            del self._amended[event.client_order_id]
+            self._orders.pop(event.client_order_id, None)
         match event:
             case e.OrderAccepted():
                 is_over = event.action in ("cancel", "probe") or event.remaining == 0
@@ -311,6 +324,20 @@ def _placed(command: PlaceOrder) -> e.OrderRecovered:
         qty=command.qty,
         style="take" if command.time_in_force != "good_till_canceled" else "rest",
         order_id=None,
-        decided_at=command.decided_at,
+        decided_at=command.deadline,  # it may have waited in the queue for so long
+        received_at=command.decided_at,
+    )
+
+
+def _amended(command: AmendOrder) -> e.OrderRecovered:
+    return e.OrderRecovered(
+        client_order_id=command.client_order_id,
+        ticker=command.ticker,
+        side=command.side,
+        price=command.price,
+        qty=command.qty,
+        style="rest",
+        order_id=command.order_id,
+        decided_at=command.deadline,
         received_at=command.decided_at,
     )

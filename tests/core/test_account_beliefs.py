@@ -116,3 +116,17 @@ def test_the_cash_of_a_correction_is_waited_for(state: State) -> None:
         state.apply(reconciled(AT + (70 + step) * SECOND, cash=cash))
     assert (1, after, True) == (state.account.log.total, state.ledger.cash, state.account.is_reconciled)
     assert "settlement" == state.account.findings[0].kind
+
+
+@pytest.mark.parametrize(("after", "count"), [(30 * SECOND, 0), (120 * SECOND, 1)], ids=["legacy", "later"])
+def test_an_order_in_our_name_that_the_stream_tells_is_an_orphan_once(
+    state: State, after: int, count: int
+) -> None:
+    """Two daemons of one prefix on one account: each cancels the other's orders, and says so."""
+    at = T0 + after
+    told = e.OrderUpdated("id-kd-9-1", "kd-9-1", TICKER, "bid", 4_000, "resting", 0, 500, None, at, at)
+    listed = e.OrderSnapshot("id-kd-9-1", "kd-9-1", TICKER, "bid", 4_000, 0, 500)
+    for event in (told, told, reconciled(at + 5 * SECOND, orders=(listed,))):
+        state.apply(event)
+    assert [Finding("orphan", "kd-9-1", None, 500, at, "cancel")] * count == state.account.findings
+    assert ["adopted"] == [order.strategy for order in state.orders.values()]

@@ -17,6 +17,7 @@ from daemon.core.commands import (
     WithdrawOrder,
 )
 from daemon.core.engine import Engine
+from daemon.core.orders import CANCEL_AGAIN
 from daemon.core.risk import Refusal
 from daemon.core.strategy import Target
 from daemon.core.units import HOUR, MINUTE, SECOND, Ns, PriceBand
@@ -117,6 +118,21 @@ def test_no_cancel_is_sent_into_an_exchange_pause_and_it_is_when_it_is_over() ->
     assert subject.phase == "stopping"
     subject.handle(status(True, True))
     (cancelled,) = orders(subject.decide(NOW + 4))
+    assert isinstance(cancelled, CancelOrder)
+
+
+def test_a_refused_cancel_is_not_sent_again_at_once() -> None:
+    """After a close the venue refuses them all: each decision would send another one."""
+    subject, strategy = wanting(BUY)
+    resting(subject)
+    strategy.targets = ()
+    (cancelled,) = orders(subject.decide(NOW + 1))
+    assert isinstance(cancelled, CancelOrder)
+    refused = e.OrderRejected("cancel", cancelled.client_order_id, "market_inactive", "", NOW + 2)
+    subject.handle(refused)
+    assert orders(subject.decide(NOW + 3)) == []
+    subject.handle(snapshot(NOW + 2 + CANCEL_AGAIN))
+    (cancelled,) = orders(subject.decide(NOW + 2 + CANCEL_AGAIN))
     assert isinstance(cancelled, CancelOrder)
 
 

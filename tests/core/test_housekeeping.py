@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from daemon.core import events as e
 from daemon.core.commands import CancelOrder, Command, PlaceOrder, ProbeOrder, Reconcile
 from daemon.core.engine import Engine
-from daemon.core.housekeeping import DOUBTFUL_MAX, PROBE_AFTER
+from daemon.core.housekeeping import DOUBTFUL_MAX, FILLS_WITHIN, PROBE_AFTER
 from daemon.core.orders import Order
 from daemon.core.own_orders import ABSENT_AFTER
 from daemon.core.strategy import Target
@@ -130,3 +131,40 @@ def test_an_order_of_a_previous_life_is_cancelled_once_it_is_known_to_rest() -> 
     commands = engine.decide(NOW + 3 * SECOND)
     cancel = CancelOrder("kd-0-1", "id-1", TICKER, spec().exchange_index, "adopted", NOW + 3 * SECOND)
     assert [cancel] == [command for command in commands if isinstance(command, CancelOrder)]
+
+
+def test_an_order_that_waits_for_fills_has_its_end_read_again(subject: Engine) -> None:
+    """What it is said to have traded may be wrong, and it would wait for ever."""
+    order = order_of(subject)
+    subject.handle(
+        e.OrderUpdated(
+            "id-1", order.client_order_id, TICKER, "bid", 4_000, "canceled", 500, 0, None, NOW, NOW
+        )
+    )
+    asked = []
+    for at in (NOW + SECOND, NOW + FILLS_WITHIN):
+        asked += [command.doubtful for command in subject.decide(at) if isinstance(command, Reconcile)]
+    assert [(), (TICKER,)] == asked
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        e.OrderRejected("cancel", "kd-0-1", "market_inactive", "", NOW),
+        e.OrderDropped("cancel", "kd-0-1", "connection refused", NOW),
+    ],
+    ids=["refused", "not sent"],
+)
+def test_a_cancel_that_failed_is_asked_for_again_after_a_moment(answer: e.Event) -> None:
+    """After a close every cancel is refused: asked at once again and again, they would eat all tokens."""
+    engine = trading(Scripted())
+    listed = e.OrderSnapshot("id-1", "kd-0-1", TICKER, "bid", 4_000, 0, 500)
+    engine.handle(reconciled(NOW, orders=(listed,)))
+    sent = 0
+    for step in range(100):
+        now = NOW + step * SECOND // 100
+        for command in engine.decide(now):
+            if isinstance(command, CancelOrder):
+                sent += 1
+                engine.handle(msgspec.structs.replace(answer, received_at=now))
+    assert 4 == sent

@@ -162,6 +162,31 @@ def test_an_order_that_ended_before_anything_was_believed_blocks_no_start() -> N
     assert ({}, True) == (state.orders, state.account.is_reconciled)
 
 
+def test_an_amend_that_only_moves_the_expiry_is_not_shown_to_have_arrived_by_the_terms(state: State) -> None:
+    """They were so before: it may still arrive, and would undo another amend that we sent meanwhile."""
+    order = doubted(state, T0, "id-kd-1-1", "resting")
+    order.request_amend(order.price, order.qty, T0, T0 + 100 * SECOND)
+    state.apply(e.OrderUnknown("amend", "kd-1-1", "timeout", T0))
+    state.apply(reconciled(T0 + 3 * SECOND, orders=(LISTED,)))
+    assert ("resting", (4_000, 1_000)) == (order.state, order.pending)
+    state.apply(reconciled(T0 + ABSENT_AFTER, orders=(LISTED,)))
+    assert order.pending is None
+
+
+def test_a_total_that_only_a_cancel_let_us_conclude_gives_way_to_the_list_of_ends(state: State) -> None:
+    """A person had made the order smaller: what the cancel took out less had not traded."""
+    state.apply(reconciled(T0 - 10 * SECOND))
+    order = doubted(state, T0, "id-kd-1-1", "canceling")
+    state.apply(e.OrderAccepted("cancel", "kd-1-1", "id-kd-1-1", None, 0, T0, T0, reduced_by=400))
+    assert ("canceled", 600, 600) == (order.state, order.filled, order.exposed)
+    state.apply(reconciled(T0 + READ_LAG - 1, doubtful=DOUBTFUL, ended=ended("canceled", 0)))
+    assert 600 == order.exposed
+    state.apply(reconciled(T0 + READ_LAG, doubtful=DOUBTFUL, ended=ended("canceled", 100)))
+    assert 100 == order.exposed
+    state.apply(reconciled(T0 + READ_LAG + SECOND, doubtful=DOUBTFUL, ended=ended("canceled", 0)))
+    assert {} == state.orders
+
+
 def test_an_amend_of_unknown_outcome_stays_possible_until_it_can_no_longer_arrive(state: State) -> None:
     """The list shows the old terms, which are in force; the new ones are still counted at their worst."""
     order = doubted(state, T0, "id-kd-1-1", "resting")

@@ -45,7 +45,7 @@ def write(
 
 def placed(number: int) -> list[Record]:
     """The decision of one order."""
-    return [Decided(T0), place(number)]
+    return [Decided(T0), place(number, T0)]
 
 
 def recovered(number: int, order_id: str | None = None) -> e.OrderRecovered:
@@ -116,11 +116,49 @@ def test_an_order_whose_end_is_not_recorded_is_recovered(tmp_path: Path, last: s
 
 def test_an_order_is_recovered_at_the_worst_terms_that_may_be_in_force(tmp_path: Path) -> None:
     """Amends count from their decision on; a later probe puts off when nothing can arrive any more."""
-    moved = msgspec.structs.replace(amend(1), price=4_300, qty=1_500, decided_at=T0 + SECOND)
+    moved = msgspec.structs.replace(amend(1, T0 + SECOND), price=4_300, qty=1_500, decided_at=T0 + SECOND)
     probe = ProbeOrder("kd-1", TICKER, "bid", 10, 1, 2, T0 + 9 * SECOND)
     write(tmp_path, [placed(1), [Decided(T0 + SECOND), moved], [Decided(T0 + 9 * SECOND), probe]])
     (order,) = recover(tmp_path, "sandbox", NOW).orders
     assert (4_300, 1_500, T0 + 9 * SECOND) == (order.price, order.qty, order.decided_at)
+
+
+def test_an_order_may_have_been_sent_as_late_as_its_time_to_live_allows(tmp_path: Path) -> None:
+    """It waits in the queue: its absence proves nothing before a request of then has expired."""
+    write(tmp_path, [[Decided(T0), place(1, T0 + 20 * SECOND)]])
+    (order,) = recover(tmp_path, "sandbox", NOW).orders
+    assert T0 + 20 * SECOND == order.decided_at
+
+
+def test_a_clock_that_was_set_back_between_two_lives_keeps_no_order_unknown_for_longer(
+    tmp_path: Path,
+) -> None:
+    """Nothing was sent later than the next life's start."""
+    write(tmp_path, [placed(1)])
+    (order,) = recover(tmp_path, "sandbox", T0 - MINUTE).orders
+    assert T0 - MINUTE == order.decided_at
+
+
+@pytest.mark.parametrize(
+    ("last", "is_recovered"),
+    [
+        (e.FeedHeard("kalshi", T0), True),
+        (e.OrderUnknown("amend", "kd-1", "timeout", T0), True),
+        (updated("resting"), True),
+        (accepted("amend"), False),
+        (rejected("amend", "invalid_price"), False),
+        (e.OrderDropped("amend", "kd-1", "deadline_passed", T0), False),
+        (updated("canceled"), False),
+    ],
+    ids=["nothing", "unknown", "told resting", "accepted", "rejected", "dropped", "canceled"],
+)
+def test_an_amend_that_may_still_arrive_is_recovered_without_its_order_s_beginning(
+    tmp_path: Path, last: Record, is_recovered: bool
+) -> None:
+    """The order was placed hours ago: the lists show it, and maybe not yet the terms that come into force."""
+    write(tmp_path, [[Decided(T0), amend(1, T0)], [last]])
+    expected = e.OrderRecovered("kd-1", TICKER, "bid", 4_100, 1_000, "rest", "v-1", T0, NOW)
+    assert ((expected,) if is_recovered else ()) == recover(tmp_path, "sandbox", NOW).orders
 
 
 def test_only_the_last_journal_of_the_same_account_is_read(tmp_path: Path) -> None:
@@ -152,7 +190,7 @@ def test_lives_that_follow_each_other_fast_collect_no_orders(tmp_path: Path) -> 
     handed_on: tuple[e.OrderRecovered, ...] = ()
     for number in range(360):
         at = T0 + number * 10 * SECOND
-        order = msgspec.structs.replace(place(number), decided_at=at)
+        order = msgspec.structs.replace(place(number, at), decided_at=at)
         write(tmp_path, [[*handed_on, e.FeedHeard("kalshi", at)], [Decided(at), order]], epoch=number)
         handed_on = recover(tmp_path, "sandbox", at + SECOND).orders
         assert at == handed_on[-1].decided_at
@@ -283,7 +321,9 @@ def test_orders_of_the_end_are_found_and_old_ones_left_to_the_lists(tmp_path: Pa
     count = 100_000
     life = long_life(count)
     at = T0 + count * SPACING - MINUTE
-    life.insert(count - MINUTE // SPACING, [Decided(at), msgspec.structs.replace(place(2), decided_at=at)])
+    life.insert(
+        count - MINUTE // SPACING, [Decided(at), msgspec.structs.replace(place(2, at), decided_at=at)]
+    )
     write(tmp_path, [placed(1), *life])
-    found = recover(tmp_path, "sandbox", NOW).orders
+    found = recover(tmp_path, "sandbox", at + MINUTE).orders
     assert [("kd-2", at)] == [(order.client_order_id, order.decided_at) for order in found]

@@ -64,8 +64,8 @@ class OrderDropped(Fact, frozen=True):
 class OrderRecovered(Fact, frozen=True):
     """The journal of a life before this one has this order, and not how it ended: it may rest at the venue.
 
-    `order_id` is None where no answer was recorded; `decided_at` is when it was decided. Told before
-    anything else of a life.
+    `order_id` is None where no answer was recorded; `decided_at` is when that life may have sent something
+    with its id, at the latest. Told before anything else of a life.
     """
 
     client_order_id: str
