@@ -1,4 +1,4 @@
-"""How the suite is shared among two workers: whole files, and all that waits for real processes in one of them.
+"""How the suite is shared by two workers: whole files, and all that waits for real processes in one.
 
 The end-to-end tests mostly wait; what computes has the other core meanwhile. Two of them at one time
 would fight for both cores.
