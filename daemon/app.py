@@ -22,7 +22,7 @@ import structlog
 from rich.console import Console
 
 from daemon import exits
-from daemon.assembly import ModelRef, Setup, build_engine, setup_of
+from daemon.assembly import Setup, build_engine, setup_of
 from daemon.config import PRODUCTION_HOSTS, Config, ConfigError
 from daemon.core.pacer import Pacer
 from daemon.core.units import MILLISECOND, Ns
@@ -35,8 +35,10 @@ from daemon.kalshi.errors import BadKey, KeyRefused, VenueError
 from daemon.kalshi.rest import ReadingRest, Rest
 from daemon.kraken.rest import KrakenRest
 from daemon.live_guard import LiveRefused, check_start
+from daemon.model_slots import load_models, traded_sha256
 from daemon.parts import Outside, Parts, open_shadow, open_store
-from daemon.scoring.registry import MODEL_FILE, LoadedModel, ModelRefused, load_model
+from daemon.scoring.registry import ModelRefused
+from daemon.scoring.source import HandedModels
 from daemon.shell.child import SandboxFailed
 from daemon.shell.clock import FollowedClock, SystemClock
 from daemon.shell.control import ControlFailed, serve_control, status_of
@@ -47,6 +49,7 @@ from daemon.shell.latch import Latch, LatchFailed
 from daemon.shell.lock import FolderLock, FolderTaken
 from daemon.shell.loop import Inbox
 from daemon.shell.metrics import Metrics
+from daemon.shell.model_swaps import ModelSwaps, SwapTerms
 from daemon.shell.notes import notes_of
 from daemon.shell.read_gate import gate_for
 from daemon.shell.recovery import recover
@@ -113,11 +116,12 @@ class App:
 
     async def _run(self) -> int:
         config = self._config
-        model = load_model(config.path(config.model.path))
+        slotted = load_models(config)
+        models_sha256 = traded_sha256(config, slotted.refs)
         check_start(
             config,
             Path(self._config_name),
-            model.metadata.files[MODEL_FILE],
+            models_sha256,
             is_asked=self._options.is_live,
             now=time.time_ns(),
             hosts=self._live_hosts,
@@ -144,8 +148,9 @@ class App:
             limits, costs = await rest.account_limits(), Costs(await rest.endpoint_costs())
             # The machine's time, on a tape too: it numbers the starts, and no order id may come twice.
             epoch = next_epoch(folder, time.time_ns() // MILLISECOND)
-            setup = setup_of(config, _model_ref(config, model), epoch, is_backfilled=True)
-            engine = build_engine(setup, model.scorer, self._config_name)
+            setup = setup_of(config, slotted.default, epoch, is_backfilled=True, others=slotted.others)
+            handed = HandedModels()
+            engine = build_engine(setup, slotted.models, self._config_name, handed)
             journal = self._open_journal(folder, setup, lock, stack)
             pacer = self._pacer(limits.write)
             gate = None if address.is_lockstep else gate_for(limits, costs, now=self._clock.now)
@@ -154,7 +159,7 @@ class App:
             kraken = await stack.enter_async_context(KrakenRest(address.reference_rest_url))
             self._engine, self._journal = engine, journal
             if self._options.tape is None:
-                self._recorder = open_store(config, engine, setup.model, costs, self._clock)
+                self._recorder = open_store(config, engine, models_sha256, costs, self._clock)
             shadow = open_shadow(config, rest, self._clock, self._inbox, stack)
             self._parts = Parts(
                 config, engine, journal, Outside(rest, pacer, gate, kraken, costs.writes(), shadow),
@@ -162,7 +167,7 @@ class App:
                 recorder=self._recorder,
             )  # fmt: skip
             self._ending = Ending(engine, self._parts.pump, now=self._clock.now, emit=self._inbox.put)
-            await self._listen(switch, stack)
+            await self._listen(switch, ModelSwaps(engine.models, handed, self._swap_terms()), stack)
             return await self._work(address, signer)
 
     def _rest(self, address: Address, signer: Signer) -> ReadingRest:
@@ -194,7 +199,15 @@ class App:
             raise ConfigError([f"{self._config_name}: orders.reserve_tokens: {problem}"])
         return Pacer(capacity, bucket.refill_rate, reserve)
 
-    async def _listen(self, switch: KillSwitch, stack: AsyncExitStack) -> None:
+    def _swap_terms(self) -> SwapTerms:
+        return SwapTerms(
+            root=self._config.root,
+            is_bound=self._config.mode == "live" and not self._override_reason,
+            now=self._clock.now,
+            emit=self._inbox.put,
+        )
+
+    async def _listen(self, switch: KillSwitch, swaps: ModelSwaps, stack: AsyncExitStack) -> None:
         """Open the pages and the control socket; both end with the stack."""
         sampler = Sampler(self._parts.sources)
         self._metrics.serve(lambda: sampler.read(self._clock.now()))
@@ -205,7 +218,9 @@ class App:
             readiness=self._why_not_ready, halt_page=page,
         )  # fmt: skip
         stack.push_async_callback(runner.cleanup)
-        control = await serve_control(state_dir, switch, lambda: status_of(self._engine, switch, self._mode))
+        control = await serve_control(
+            state_dir, switch, lambda: status_of(self._engine, switch, self._mode), swaps.swap
+        )
         stack.push_async_callback(control.cleanup)
 
     async def _work(self, address: Address, signer: Signer) -> int:
@@ -371,12 +386,6 @@ async def _followed(clock_ws_url: str) -> FollowedClock:
         return FollowedClock(await first_tick(clock_ws_url))
     except OSError as error:
         raise SandboxFailed(f"its clock can't be followed: {error}") from error
-
-
-def _model_ref(config: Config, model: LoadedModel) -> ModelRef:
-    metadata = model.metadata
-    sha256 = metadata.files[MODEL_FILE]
-    return ModelRef(config.model.path, metadata.name, metadata.version, sha256, metadata.expiry)
 
 
 def _header(setup: Setup, instance: str, override_reason: str) -> JournalHeader:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -10,8 +10,9 @@ from daemon.config import Config, ConfigError, convert_params
 from daemon.config_tables import StrategyTable
 from daemon.core.connections import FIRST_FEED
 from daemon.core.engine import Engine, EngineConfig, Slot
+from daemon.core.models import DEFAULT, Model, ScorerSource
 from daemon.core.reference import ReferenceConfig, Underlying
-from daemon.core.scorer import Scorer
+from daemon.core.scorer import FeatureSchema, Scorer
 from daemon.core.strategy import Strategy
 from daemon.core.units import HOUR, MILLISECOND, QTY_ONE, SECOND, Ns
 from strategies import SHIPPED
@@ -33,6 +34,8 @@ class ModelRef(msgspec.Struct, frozen=True):
     sha256: str
     expires_at: Ns | None = None
     """From when on it is not to be used, by its metadata; None for never."""
+    slot: str = DEFAULT
+    """Where it scores: "default", a name of `[model.named]`, "challenger"."""
 
 
 class Setup(msgspec.Struct, frozen=True):
@@ -41,9 +44,18 @@ class Setup(msgspec.Struct, frozen=True):
     engine: EngineConfig
     strategies: tuple[StrategyTable, ...]
     model: ModelRef
+    others: tuple[ModelRef, ...] = ()
+    """The models besides the default one, by slot."""
 
 
-def setup_of(config: Config, model: ModelRef, epoch: int, *, is_backfilled: bool = False) -> Setup:
+def setup_of(
+    config: Config,
+    model: ModelRef,
+    epoch: int,
+    *,
+    is_backfilled: bool = False,
+    others: tuple[ModelRef, ...] = (),
+) -> Setup:
     """Return the setup that a configuration asks for. `epoch` is the start in Unix ms.
 
     `is_backfilled` says that a task reads what was missed of each market: trading there waits for it.
@@ -79,6 +91,7 @@ def setup_of(config: Config, model: ModelRef, epoch: int, *, is_backfilled: bool
         ),
         strategies=tuple(table for table in config.strategies if table.enabled),
         model=model,
+        others=others,
     )
 
 
@@ -101,13 +114,29 @@ def _slot(config_name: str, table: StrategyTable) -> Slot:
     guard = None if table.close_guard_s is None else table.close_guard_s * SECOND
     if guard is None and strategy.book_changed_max is None:
         guard = SLOW_CLOSE_GUARD
-    return Slot(strategy, frozenset(table.series), guard)
+    return Slot(strategy, frozenset(table.series), guard, model=table.model or DEFAULT)
 
 
-def build_engine(setup: Setup, scorer: Scorer, config_name: str = "config.toml") -> Engine:
-    """Return a fresh engine. Raises ConfigError as `build_strategy` does."""
+def build_engine(
+    setup: Setup,
+    scorer: Scorer | Mapping[str, Model],
+    config_name: str = "config.toml",
+    source: ScorerSource | None = None,
+) -> Engine:
+    """Return a fresh engine.
+
+    Args:
+        setup: what decisions depend on.
+        scorer: the default model, or all of them by slot.
+        config_name: the configuration's name, for messages.
+        source: where swapped models come from; None where nothing is ever swapped.
+
+    Raises:
+        ConfigError: as `build_strategy`.
+    """
     slots = [_slot(config_name, table) for table in setup.strategies]
-    return Engine(setup.engine, slots, scorer, scorer.schema)
+    schema = FeatureSchema(()) if isinstance(scorer, Mapping) else scorer.schema
+    return Engine(setup.engine, slots, scorer, schema, source)
 
 
 def check_strategies(config_name: str, tables: Iterable[StrategyTable]) -> list[str]:

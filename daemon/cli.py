@@ -17,13 +17,15 @@ from rich.text import Text
 
 from daemon import exits, preflight
 from daemon.app import App
-from daemon.assembly import ModelRef, Setup, build_engine, check_strategies
+from daemon.assembly import Setup, build_engine, check_strategies
 from daemon.command_line import CONFIG_OPTION, die, load_or_die
 from daemon.config import Config, ConfigError
+from daemon.model_commands import model
+from daemon.model_slots import models_of_setup
 from daemon.owner_commands import flatten, halt, resume
 from daemon.report_commands import report
-from daemon.scoring.lightgbm import LightGBMScorer
-from daemon.scoring.registry import MODEL_FILE, ModelRefused, load_model
+from daemon.scoring.registry import ModelRefused
+from daemon.scoring.source import RegistrySource
 from daemon.shell import log
 from daemon.shell.journal import JournalUnreadable, read_journal
 from daemon.shell.replay import replay as replay_journal
@@ -90,7 +92,7 @@ def main() -> None:
     """
 
 
-for command in (halt, resume, flatten, report):
+for command in (halt, resume, flatten, report, model):
     main.add_command(command)
 
 
@@ -196,20 +198,22 @@ def check(config_path: Path) -> None:
 
 @main.command()
 @click.argument("journal", type=click.Path(path_type=Path, exists=True, dir_okay=False))
-@click.option("--model", "model_path", type=click.Path(path_type=Path), help="Model folder, if it has moved.")
-def replay(journal: Path, model_path: Path | None) -> None:
+@click.option("--model", "moved", type=click.Path(path_type=Path), multiple=True,
+              help="Model folder, if it has moved; may be repeated.")  # fmt: skip
+def replay(journal: Path, moved: tuple[Path, ...]) -> None:
     """Run a JOURNAL through the core again and say whether every command is identical.
 
-    The model is looked for where the configuration of that run named it, from this folder. Exits 0 when
-    it is, 65 when it is not or can't be read.
+    Models are looked for where that run had them, from this folder, and known by their sha256; those that
+    were swapped in too. Exits 0 when it is, 65 when it is not or can't be read.
     """
     import msgspec  # noqa: PLC0415 - for this command alone
 
     try:
         file = read_journal(journal)
         setup = msgspec.msgpack.decode(file.header.engine, type=Setup)
-        scorer = _scorer(setup.model, model_path)
-        result = replay_journal(build_engine(setup, scorer), file)
+        source = RegistrySource(moved)
+        models = models_of_setup(setup, source)
+        result = replay_journal(build_engine(setup, models, source=source), file)
     except (JournalUnreadable, ModelRefused, ConfigError, msgspec.DecodeError) as error:
         die(f"{journal}: {error}", exits.BAD_INPUT)
     torn = ", its last record is torn" if file.is_torn else ""
@@ -222,13 +226,6 @@ def replay(journal: Path, model_path: Path | None) -> None:
     for difference in result.differences:
         click.echo(difference, err=True)
     die(f"DIFFERENT: {result.different} of {result.decisions} decisions", exits.BAD_INPUT)
-
-
-def _scorer(ref: ModelRef, moved_to: Path | None) -> LightGBMScorer:
-    model = load_model(moved_to or Path(ref.path))
-    if model.metadata.files[MODEL_FILE] != ref.sha256:
-        raise ModelRefused(f"the journal was scored by {ref.name}/{ref.version} with sha256 {ref.sha256}")
-    return model.scorer
 
 
 @main.command()

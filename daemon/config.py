@@ -169,12 +169,15 @@ def _strategies(reader: TomlTables, found: object) -> tuple[StrategyTable, ...]:
                 reader.complain(path, f"{key} is missing")
         reader.field((*path, "enabled"), table.get("enabled", True), bool)
         series = reader.field((*path, "series"), table.get("series", ["X"]), Tickers)
-        own = ("enabled", "series", "close_guard_s")
+        own = ("enabled", "series", "close_guard_s", "model")
         params = {key: value for key, value in table.items() if key not in own}
         guard = reader.field((*path, "close_guard_s"), table.get("close_guard_s"), CloseGuard | None)
         known = series if isinstance(series, list) else []
         close_guard_s = guard if isinstance(guard, int) else None
-        tables.append(StrategyTable(name, table.get("enabled") is True, known, params, close_guard_s))
+        model = reader.field((*path, "model"), table.get("model", ""), str)
+        tables.append(
+            StrategyTable(name, table.get("enabled") is True, known, params, close_guard_s, str(model))
+        )
     return tuple(tables)
 
 
@@ -207,6 +210,7 @@ def parse_config(name: str, text: str, root: Path) -> Config:
     if int(config.metrics.listen.rpartition(":")[2]) > PORT_MAX:
         reader.complain(("metrics", "listen"), f"{config.metrics.listen!r}: ports end at {PORT_MAX}")
     _check_markets(reader, config)
+    _check_models(reader, config)
     try:
         parse_trading_hours(config.risk.trading_hours)
     except ValueError as error:
@@ -232,6 +236,18 @@ def _check_venue(reader: TomlTables, config: Config) -> None:
             reader.complain(("venue", key), f'{mode} needs Kalshi\'s own: "{should}"')
         elif is_production and url.scheme not in ("https", "wss"):
             reader.complain(("venue", key), f'{mode} needs an encrypted connection: "{should}"')
+
+
+def _check_models(reader: TomlTables, config: Config) -> None:
+    """Complain of strategies that read the scores of a model that is none."""
+    named = config.model.named
+    for table in config.strategies:
+        if table.model and table.model not in named:
+            there_are = ", ".join(sorted(named)) or "none"
+            reader.complain(
+                ("strategies", table.name, "model"),
+                f"{table.model!r} is not in [model.named]; there are: {there_are}",
+            )
 
 
 def _check_markets(reader: TomlTables, config: Config) -> None:

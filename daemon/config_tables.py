@@ -98,10 +98,16 @@ class ReferenceTable(Table, frozen=True):
     kraken_rest_url: Url = "https://api.kraken.com/0/public"
 
 
-class Model(Table, frozen=True):
-    """`[model]`: the model folder."""
+ModelName = Annotated[str, msgspec.Meta(pattern="^(?!(default|challenger)$)[a-z][a-z0-9_]*$")]
+ModelPath = Annotated[str, msgspec.Meta(min_length=1)]
 
-    path: Annotated[str, msgspec.Meta(min_length=1)] = "strategies/models/btc15m-demo/1"
+
+class Model(Table, frozen=True):
+    """`[model]`: the model folders. `named` are those that strategies name; `challenger` is only measured."""
+
+    path: ModelPath = "strategies/models/btc15m-demo/1"
+    challenger: str = ""
+    named: dict[ModelName, ModelPath] = {}
 
 
 class Feed(Table, frozen=True):
@@ -195,6 +201,8 @@ class StrategyTable(msgspec.Struct, frozen=True):
     params: dict[str, Any]
     close_guard_s: int | None = None
     """So long before the close it leaves a market; None for the one of `[risk]`, or of slow strategies."""
+    model: str = ""
+    """Whose scores it reads: a name of `[model.named]`; empty for the default's."""
 
 
 class StoreTable(Table, frozen=True):

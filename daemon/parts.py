@@ -13,7 +13,7 @@ from importlib.metadata import version as installed_version
 
 import msgspec
 
-from daemon.assembly import PRIVATE_FEED, ModelRef
+from daemon.assembly import PRIVATE_FEED
 from daemon.config import Config
 from daemon.core import events as e
 from daemon.core.backoff import Backoff
@@ -276,12 +276,15 @@ def open_shadow(
 
 
 def open_store(
-    config: Config, engine: Engine, model: ModelRef, costs: Costs, clock: SystemClock | FollowedClock
+    config: Config, engine: Engine, models_sha256: str, costs: Costs, clock: SystemClock | FollowedClock
 ) -> Recorder:
-    """Return what feeds the store of a run, its beginning written. Whoever opens it closes it."""
+    """Return what feeds the store of a run, its beginning written. Whoever opens it closes it.
+
+    `models_sha256` is the fingerprint of all models that are traded.
+    """
     run = Run(
         clock.now(), config.mode, installed_version("kalshid"),
-        msgspec.json.encode(strategy_runs(config.strategies)).decode(), model.sha256,
+        msgspec.json.encode(strategy_runs(config.strategies)).decode(), models_sha256,
         limits_sha256(engine.config.limits), config_sha256(config),
     )  # fmt: skip
     path, kept = config.path(config.state_dir) / STORE_NAME, config.store.calls_kept_days * DAY

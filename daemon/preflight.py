@@ -17,13 +17,15 @@ import msgspec
 
 from daemon import exits
 from daemon.config import Config
+from daemon.core.models import DEFAULT
 from daemon.core.units import MILLISECOND, SECOND, Ns
 from daemon.kalshi.auth import Signer, load_private_key
 from daemon.kalshi.bodies import ApiKeysReply
 from daemon.kalshi.errors import BadKey, Refused, VenueError
 from daemon.kalshi.rest import ReadingRest
 from daemon.live_guard import config_refusals, evidence_refusals, evidence_warnings
-from daemon.scoring.registry import MODEL_FILE, ModelRefused, load_model
+from daemon.model_slots import load_models, traded_sha256
+from daemon.scoring.registry import ModelRefused
 from daemon.shell.golive import CheckPassed, config_sha256, forget_check, write_check
 
 Outcome: TypeAlias = Literal["ok", "warn", "FAIL"]
@@ -51,8 +53,8 @@ async def check(config: Config, config_path: Path, now: Callable[[], Ns]) -> lis
         Finding("config", "ok", f"{config_path}: mode {config.mode}"),
         Finding("strategies", "ok", ", ".join(enabled) or "none enabled"),
     ]
-    model, model_sha256 = _model(config)
-    findings.append(model)
+    models, model_sha256 = _models(config)
+    findings += models
     if config.mode == "sandbox":
         findings.append(Finding("key", "ok", "the sandbox makes its own"))
     else:
@@ -91,14 +93,18 @@ def _written(config: Config, model_sha256: str | None, now: Ns) -> list[Finding]
     return [Finding("written", "ok", str(path))]
 
 
-def _model(config: Config) -> tuple[Finding, str | None]:
+def _models(config: Config) -> tuple[list[Finding], str | None]:
+    """Return a line per model, and the fingerprint of those that are traded; None when one is refused."""
     try:
-        model = load_model(config.path(config.model.path))
+        slotted = load_models(config)
     except ModelRefused as error:
-        return Finding("model", "FAIL", str(error)), None
-    scorer = model.scorer
-    text = f"{scorer.name}/{scorer.version}: {len(scorer.schema.names)} features, frozen rows agree"
-    return Finding("model", "ok", text), model.metadata.files[MODEL_FILE]
+        return [Finding("model", "FAIL", str(error))], None
+    findings = []
+    for slot, model in slotted.models.items():
+        scorer = model.scorer
+        text = f"{scorer.name}/{scorer.version}: {len(scorer.schema.names)} features, frozen rows agree"
+        findings.append(Finding("model", "ok", text if slot == DEFAULT else f"{slot}: {text}"))
+    return findings, traded_sha256(config, slotted.refs)
 
 
 async def _venue(config: Config, now: Callable[[], Ns]) -> list[Finding]:

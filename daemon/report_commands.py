@@ -15,7 +15,8 @@ from daemon import exits
 from daemon.command_line import CONFIG_OPTION, die, load_or_die
 from daemon.core.units import MONEY_ONE, Money
 from daemon.live_guard import DAYS_MIN
-from daemon.scoring.registry import MODEL_FILE, ModelRefused, load_model
+from daemon.model_slots import load_models, traded_sha256
+from daemon.scoring.registry import ModelRefused
 from daemon.shell.golive import GoLiveReport, limits_sha256, strategy_runs, write_report
 from daemon.shell.store import STORE_NAME
 from daemon.shell.store.evidence import DAY_RULE, NoEvidence, Wanted, gather
@@ -39,12 +40,10 @@ def golive(config_path: Path, days: int, is_json: bool) -> None:
     """
     config = load_or_die(config_path)
     try:
-        model = load_model(config.path(config.model.path))
+        models_sha256 = traded_sha256(config, load_models(config).refs)
     except ModelRefused as error:
         die(str(error), exits.CONFIG)
-    wanted = Wanted(
-        strategy_runs(config.strategies), model.metadata.files[MODEL_FILE], limits_sha256(config.limits())
-    )
+    wanted = Wanted(strategy_runs(config.strategies), models_sha256, limits_sha256(config.limits()))
     folder = config.path(config.state_dir)
     try:
         found = gather(

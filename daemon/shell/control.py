@@ -4,12 +4,14 @@ A Unix socket in the state folder, for its owner and his group (0660). Over it H
 
     GET /status     how it stands                         POST /halt      {"reason"}
     POST /resume    {"reason"}, which is not empty        POST /flatten   {"slippage_cents", "reason"}
+    POST /model     {"folder", "slot"}
 
 What gives leave to trade expires (`expires_at`, Unix ns): a daemon that wakes up after its owner was told
 that it does not answer must not resume, or sell, by itself. A halt never comes too late.
 
 Every order is logged with the process and the user that the kernel names (SO_PEERCRED). Each call is answered
-by the status after it, at the latest after TURN_WITHIN_S: whether it has come to the core stands there.
+by the status after it, at the latest after TURN_WITHIN_S: whether it has come to the core stands there. But
+/model is answered by what was exchanged, once it is (`model_swaps`), or 409 with the reason why it is not.
 """
 
 from __future__ import annotations
@@ -19,10 +21,11 @@ import os
 import socket
 import struct
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, TypeAlias, TypeVar
 
 import aiohttp
 import msgspec
@@ -30,9 +33,11 @@ import structlog
 from aiohttp import web
 
 from daemon.core.engine import Engine
+from daemon.core.models import DEFAULT
 from daemon.core.units import PRICE_CENT, SECOND, format_qty
 from daemon.shell.kill_switch import KillSwitch
 from daemon.shell.latch import REASON_CHARS_MAX, one_line
+from daemon.shell.model_swaps import Swapped, SwapRefused
 from daemon.shell.open_orders import OrderLine, open_orders
 
 log = structlog.get_logger(__name__)
@@ -103,7 +108,18 @@ class FlattenOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     expires_at: int | None = None
 
 
-_Order = TypeVar("_Order", HaltOrder, ResumeOrder, FlattenOrder)
+class SwapOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of POST /model: the folder of a model, and the slot that it is to score in."""
+
+    folder: Annotated[str, msgspec.Meta(min_length=1, max_length=4096)]
+    slot: str = DEFAULT
+    expires_at: int | None = None
+
+
+_Order = TypeVar("_Order", HaltOrder, ResumeOrder, FlattenOrder, SwapOrder)
+_Answer = TypeVar("_Answer", Status, Swapped)
+Swap: TypeAlias = Callable[[str, str], Awaitable[Swapped]]
+"""Exchanges the model of a slot for that of a folder; raises SwapRefused."""
 
 
 def status_of(engine: Engine, switch: KillSwitch, mode: str) -> Status:
@@ -129,8 +145,16 @@ def status_of(engine: Engine, switch: KillSwitch, mode: str) -> Status:
 # --- the daemon's end ----------------------------------------------------------------------------
 
 
-async def serve_control(folder: Path, switch: KillSwitch, status: Callable[[], Status]) -> web.AppRunner:
+async def serve_control(
+    folder: Path, switch: KillSwitch, status: Callable[[], Status], swap: Swap | None = None
+) -> web.AppRunner:
     """Listen in a state folder that is ours, and return the runner whose `cleanup()` stops it.
+
+    Args:
+        folder: the state folder.
+        switch: what halts, resumes and flattens.
+        status: how the daemon stands now.
+        swap: exchanges models; None where there is no such call.
 
     Raises:
         ControlFailed: the socket can't be made.
@@ -172,6 +196,8 @@ async def serve_control(folder: Path, switch: KillSwitch, status: Callable[[], S
     app.router.add_post("/halt", halt)
     app.router.add_post("/resume", resume)
     app.router.add_post("/flatten", flatten)
+    if swap is not None:
+        app.router.add_post("/model", partial(_exchange, swap))
     app.on_cleanup.append(forget)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
     await runner.setup()
@@ -181,6 +207,16 @@ async def serve_control(folder: Path, switch: KillSwitch, status: Callable[[], S
         await runner.cleanup()
         raise ControlFailed(f"{folder / SOCKET_FILE}: {error}") from error
     return runner
+
+
+async def _exchange(swap: Swap, request: web.Request) -> web.Response:
+    """Answer POST /model."""
+    order = await _read_order(request, SwapOrder)
+    try:
+        swapped = await swap(order.folder, order.slot)
+    except SwapRefused as error:
+        raise web.HTTPConflict(text=str(error)) from None
+    return web.Response(body=msgspec.json.encode(swapped), content_type="application/json")
 
 
 def _listen(folder: Path) -> socket.socket:
@@ -245,7 +281,22 @@ async def ask(
         NoAnswer: no whole answer came in time, or none that can be read.
         Declined: the daemon said no.
     """
-    if isinstance(order, ResumeOrder | FlattenOrder):
+    return await _ask(folder, call, order, within_s, Status)
+
+
+async def ask_swap(folder: Path, order: SwapOrder, within_s: float) -> Swapped:
+    """Have a model exchanged by the daemon of a state folder, and return what was. Raises as `ask`."""
+    return await _ask(folder, "/model", order, within_s, Swapped)
+
+
+async def _ask(
+    folder: Path,
+    call: str,
+    order: HaltOrder | ResumeOrder | FlattenOrder | SwapOrder | None,
+    within_s: float,
+    answer: type[_Answer],
+) -> _Answer:
+    if isinstance(order, ResumeOrder | FlattenOrder | SwapOrder):
         # Taken in at half the time at the latest: it is answered within it, or it never happens.
         order = msgspec.structs.replace(order, expires_at=time.time_ns() + int(within_s * SECOND) // 2)
     method, body = ("GET", None) if order is None else ("POST", msgspec.json.encode(order))
@@ -259,7 +310,7 @@ async def ask(
                 text = await reply.read()
                 if reply.status != 200:
                     raise Declined(text.decode("utf-8", "replace").strip() or f"HTTP {reply.status}")
-                return msgspec.json.decode(text, type=Status)
+                return msgspec.json.decode(text, type=answer)
     except (FileNotFoundError, ConnectionRefusedError, aiohttp.ClientConnectorError) as error:
         raise NoDaemon(f"no daemon listens on {folder / SOCKET_FILE}: {error}") from error
     except (TimeoutError, aiohttp.ClientError, OSError, msgspec.MsgspecError) as error:

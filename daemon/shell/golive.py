@@ -101,8 +101,9 @@ def config_sha256(config: Config) -> str:
 
 
 def strategy_sha256(table: StrategyTable) -> str:
-    """Return the fingerprint of a strategy's series and parameters, as they are written."""
-    return _sha256((table.name, table.series, table.params))
+    """Return the fingerprint of a strategy's series, parameters and model, as they are written."""
+    written = (table.name, table.series, table.params)
+    return _sha256((*written, table.model) if table.model else written)
 
 
 def limits_sha256(limits: Limits) -> str:

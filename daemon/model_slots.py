@@ -1,0 +1,73 @@
+"""The models that `[model]` names, loaded; what scores in which slot, and the fingerprint of it."""
+
+from __future__ import annotations
+
+import hashlib
+
+import msgspec
+
+from daemon.assembly import ModelRef, Setup
+from daemon.config import Config
+from daemon.core.models import CHALLENGER, DEFAULT, Model
+from daemon.scoring.registry import load_model
+from daemon.scoring.source import RegistrySource, core_model
+
+
+class SlottedModels(msgspec.Struct, frozen=True):
+    """All models of a run, by slot: how the journal names them, and loaded."""
+
+    refs: dict[str, ModelRef]
+    models: dict[str, Model]
+
+    @property
+    def default(self) -> ModelRef:
+        """The default one."""
+        return self.refs[DEFAULT]
+
+    @property
+    def others(self) -> tuple[ModelRef, ...]:
+        """All but the default one."""
+        return tuple(ref for slot, ref in self.refs.items() if slot != DEFAULT)
+
+
+def load_models(config: Config) -> SlottedModels:
+    """Return the models that a configuration names.
+
+    Raises:
+        ModelRefused: one of the folders isn't what it says; the message names it.
+    """
+    paths = {DEFAULT: config.model.path, **dict(sorted(config.model.named.items()))}
+    if config.model.challenger:
+        paths[CHALLENGER] = config.model.challenger
+    refs, models = {}, {}
+    for slot, path in paths.items():
+        loaded = load_model(config.path(path))
+        model = models[slot] = core_model(loaded)
+        name, version = loaded.metadata.name, loaded.metadata.version
+        refs[slot] = ModelRef(path, name, version, model.sha256, model.expires_at, slot)
+    return SlottedModels(refs, models)
+
+
+def models_of_setup(setup: Setup, source: RegistrySource) -> dict[str, Model]:
+    """Return the models that a journal's header names, with the expiry that they had then.
+
+    Raises:
+        ModelRefused: one is not found, or is not what scored.
+    """
+    models = {}
+    for ref in (setup.model, *setup.others):
+        model = source.find(ref.path, ref.name, ref.version, ref.sha256)
+        models[ref.slot] = msgspec.structs.replace(model, expires_at=ref.expires_at)
+    return models
+
+
+def traded_sha256(config: Config, refs: dict[str, ModelRef]) -> str:
+    """Return the fingerprint of all models that may move money: what evidence and checks are about.
+
+    That of the default alone where no enabled strategy reads another one; the challenger never counts.
+    """
+    named = sorted({table.model for table in config.strategies if table.enabled and table.model})
+    if not named:
+        return refs[DEFAULT].sha256
+    lines = "".join(f"{slot}:{refs[slot].sha256}\n" for slot in (DEFAULT, *named))
+    return hashlib.sha256(lines.encode()).hexdigest()

@@ -1,0 +1,136 @@
+"""A model is exchanged while the daemon runs: looked at by a child process, loaded, and told the core.
+
+The event is told only when the model is loaded and the core has nothing against it: what the journal says has
+happened. Everything slow is off the loop that trades. A start reads the configuration again: whoever means to
+keep the new model writes it there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import structlog
+
+from daemon.core import events as e
+from daemon.core.models import CHALLENGER, DEFAULT, Model, Models
+from daemon.core.units import Ns
+from daemon.scoring.registry import LoadedModel, ModelRefused, load_model
+from daemon.scoring.source import HandedModels, core_model
+
+log = structlog.get_logger(__name__)
+
+TAKEN_WITHIN_S = 2.0
+"""How long the core may take to have the model: a turn of the pump."""
+
+
+class SwapRefused(Exception):
+    """The model is not exchanged; the message says why."""
+
+
+class Swapped(msgspec.Struct, frozen=True):
+    """What was exchanged, as name/version; `old` is None where the slot was empty."""
+
+    slot: str
+    old: str | None
+    new: str
+    sha256: str
+
+
+class SwapTerms(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run gives and asks.
+
+    Attributes:
+        root: the configuration's folder: a model below it is named from there in the journal.
+        is_bound: whether what is traded is tied to evidence (mode "live" without a written reason): then only
+            the challenger may be exchanged.
+        now: our clock.
+        emit: takes the event.
+        load: loads a folder; raises ModelRefused.
+    """
+
+    root: Path
+    is_bound: bool
+    now: Callable[[], Ns]
+    emit: Callable[[e.Event], None]
+    load: Callable[[Path], LoadedModel] = load_model
+
+
+class ModelSwaps:
+    """Exchanges models of one run, one at a time."""
+
+    def __init__(self, models: Models, handed: HandedModels, terms: SwapTerms) -> None:
+        self._models = models
+        self._handed = handed
+        self._terms = terms
+        self._lock = asyncio.Lock()
+
+    async def swap(self, folder: str, slot: str = DEFAULT) -> Swapped:
+        """Put the model of a folder into a slot; return when the core scores with it.
+
+        Raises:
+            SwapRefused: it may not, or can't, be exchanged; the old one goes on scoring.
+        """
+        async with self._lock:
+            try:
+                return await self._swap(Path(folder), slot)
+            except SwapRefused as error:
+                log.warning("model.swap_refused", slot=slot, folder=folder, reason=str(error))
+                raise
+
+    async def _swap(self, folder: Path, slot: str) -> Swapped:
+        terms, models = self._terms, self._models
+        if terms.is_bound and slot != CHALLENGER:
+            raise SwapRefused(
+                "real money is traded on the evidence of its models: only the challenger is exchanged;"
+                " trade the new one on paper first, or say in live.override_reason why not"
+            )
+        if slot not in models.slots:
+            raise SwapRefused(f"no slot {slot!r}; there are: {', '.join(models.slots)}")
+        path = terms.root / folder
+        try:
+            # In a thread: the loop that trades does not wait for it.
+            loaded = await asyncio.to_thread(terms.load, path)
+        except ModelRefused as error:
+            raise SwapRefused(str(error)) from error
+        model, at = core_model(loaded), terms.now()
+        self._check(slot, model, at)
+        holder = models.slots[slot]
+        old = None if holder.model is None else named(holder.model)
+        told = str(path.relative_to(terms.root)) if path.is_relative_to(terms.root) else str(path)
+        metadata = loaded.metadata
+        self._handed.hand(model)
+        terms.emit(
+            e.ModelSwapped(slot, told, metadata.name, metadata.version, model.sha256, at, model.expires_at)
+        )
+        await self._taken(slot, model)
+        log.warning("model.swapped", slot=slot, old=old, new=named(model), sha256=model.sha256, path=told)
+        return Swapped(slot, old, named(model), model.sha256)
+
+    def _check(self, slot: str, model: Model, at: Ns) -> None:
+        if model.expires_at is not None and at >= model.expires_at:
+            raise SwapRefused(f"{named(model)}: its metadata says that it has expired")
+        if (objection := self._models.objection(slot, model)) is not None:
+            raise SwapRefused(f"{named(model)}: {objection}")
+
+    async def _taken(self, slot: str, model: Model) -> None:
+        """Wait until the core has it. Raises SwapRefused when it does not come to that in time."""
+        try:
+            async with asyncio.timeout(TAKEN_WITHIN_S):
+                while not self._has(slot, model):  # noqa: ASYNC110 - a turn of the pump, now and then
+                    await asyncio.sleep(0.01)
+        except TimeoutError:
+            raise SwapRefused(
+                "the core has not taken it in yet, and may still: the log tells, by model.swapped"
+            ) from None
+
+    def _has(self, slot: str, model: Model) -> bool:
+        found = self._models.slots[slot].model
+        return found is not None and found.scorer is model.scorer
+
+
+def named(model: Model) -> str:
+    """Return a model as name/version."""
+    return f"{model.scorer.name}/{model.scorer.version}"
