@@ -263,7 +263,7 @@ CANARIES = (
         "What a decision rested on is not looked at again when the order leaves.",
         ("sent_only_when_vouched", "nothing_new_past_unknown"),
         _stale_check_only_at_decision,
-        first=38,
+        first=64,
     ),
     Canary("settled-twice", "A payout is booked twice.", ("account_is_exact",), _settled_twice, first=25),
     Canary(
