@@ -8,9 +8,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from daemon.core.book import Book
+from daemon.core.events import BookSnapshotReceived
 from daemon.core.markets import Fees
-from daemon.core.sizing import edge, kelly_fraction, kelly_qty
-from daemon.core.units import MONEY_ONE, PRICE_ONE, BookSide
+from daemon.core.sizing import (
+    Room,
+    Sized,
+    edge,
+    kelly_fraction,
+    kelly_qty,
+    kelly_through_book,
+    offers_of,
+    price_for_edge,
+    shrinkage,
+)
+from daemon.core.units import MONEY_ONE, PRICE_ONE, BookSide, PriceBand, PriceGrid
 
 FEES = Fees("quadratic", 1_000_000)
 EQUITY = 10_000 * MONEY_ONE
@@ -121,3 +133,113 @@ def test_nonsense_is_refused(q: float, price: int, fraction: float, message: str
     """A sizer that is fed nonsense says so; it never bets on it."""
     with pytest.raises(ValueError, match=message):
         kelly_qty(q, price, "bid", FEES, True, EQUITY, fraction, 100)
+
+
+# --- through the book, with errors, caps and prices ----------------------------------------------
+
+DEEP = 10**9
+
+
+@given(
+    price=st.integers(500, 9_500),
+    q=st.floats(0.01, 0.99),
+    side=st.sampled_from(["bid", "ask"]),
+    fraction=st.floats(0.01, 1),
+    held=st.integers(-50_000, 50_000),
+)
+def test_one_deep_level_is_kellys_closed_form(
+    price: int, q: float, side: BookSide, fraction: float, held: int
+) -> None:
+    """Formula 4 on a book of one level is formula 3."""
+    found = kelly_through_book(q, ((price, DEEP),), side, FEES, EQUITY, fraction, 10**7, held)
+    expected = kelly_qty(q, price, side, FEES, True, EQUITY, fraction, 10**7, held)
+    assert abs(expected - found.qty) <= 1
+    assert found.price == (price if found.qty else None)
+
+
+def test_through_the_book_is_the_numeric_optimum() -> None:
+    """Two levels: the first is bought whole, the second until its cost is worth it; growth is the highest."""
+    offers = ((5_000, 20_000), (5_100, 30_000), (5_900, DEEP))
+    found = kelly_through_book(0.58, offers, "bid", FEES, 2_000 * MONEY_ONE, 1.0, DEEP)
+    assert (5_100, 20_000 < found.qty < 50_000) == (found.price, True)
+
+    def growth_of(qty: float) -> float:
+        spent = 0.0
+        left = qty
+        for price, size in offers:
+            taken = min(left, size / 100)
+            own = price / PRICE_ONE
+            spent += taken * (own + 0.07 * own * (1 - own))
+            left -= taken
+        return 0.58 * math.log(2_000 - spent + qty) + 0.42 * math.log(2_000 - spent)
+
+    best = growth_of(found.qty / 100)
+    assert all(growth_of(found.qty / 100 + other) <= best + 1e-9 for other in (-50, -1, -0.1, 0.1, 1, 50))
+
+
+def test_a_book_bounds_what_is_bought_and_the_last_level_names_the_price() -> None:
+    """No more than is offered where it is worth it; of NO the YES bids are the offers, highest first."""
+    book = Book("T")
+    book.apply_snapshot(BookSnapshotReceived("T", ((4_000, 700), (3_900, 900)), ((5_700, 300),), 1, 1))
+    assert (((4_300, 300),), ((4_000, 700), (3_900, 900))) == (
+        offers_of(book, "bid", 5),
+        offers_of(book, "ask", 5),
+    )
+    assert ((4_000, 700),) == offers_of(book, "ask", 1)
+    assert Sized(1_600, 3_900) == kelly_through_book(
+        0.1, offers_of(book, "ask", 5), "ask", FEES, EQUITY, 0.25, DEEP
+    )
+    assert Sized(0, None) == kelly_through_book(0.5, (), "bid", FEES, EQUITY, 0.25, DEEP)
+    assert Sized(250, 4_300) == kelly_through_book(
+        0.9, offers_of(book, "bid", 5), "bid", FEES, EQUITY, 0.25, 250
+    )
+
+
+@pytest.mark.parametrize(
+    ("error", "kept"), [(0.0, 1.0), (0.02, 0.81), (0.04, 0.51), (0.08, 0.20)], ids=["0", "2", "4", "8"]
+)
+def test_the_published_shrinkage(error: float, kept: float) -> None:
+    """Formula 6: an edge of 4 points with a standard error of 2, 4 and 8, of the contract's own variance."""
+    variance = (0.52 * 0.48) / (0.56 * 0.44)
+    assert kept == pytest.approx(shrinkage(0.04, error) * (variance if error else 1), abs=0.011)
+
+
+def test_an_error_shrinks_the_stake_and_no_edge_keeps_none() -> None:
+    """Half of the edge in doubt keeps its share of the contracts."""
+    known = kelly_through_book(0.6, ((5_000, DEEP),), "bid", FEES, EQUITY, 0.25, DEEP)
+    doubted = kelly_through_book(0.6, ((5_000, DEEP),), "bid", FEES, EQUITY, 0.25, DEEP, error=0.0825)
+    assert doubted.qty == pytest.approx(known.qty / 2, abs=1)
+    assert (0.0, 0.0) == (shrinkage(0.0, 0.1), shrinkage(-0.1, 0.0))
+
+
+def test_room_is_the_least_of_the_caps() -> None:
+    """Dollars of event, settlement, strategy and total, contracts of the market; None is no cap."""
+    assert (None, None) == (Room().stake, Room().qty_max(5_000, "bid", FEES, is_taker=True))
+    room = Room(
+        event=30 * MONEY_ONE, settlement=20 * MONEY_ONE, strategy=25 * MONEY_ONE, total=MONEY_ONE * 99
+    )
+    assert 20 * MONEY_ONE == room.stake
+    assert math.floor(20 / 0.5175 * 100) == room.qty_max(5_000, "bid", FEES, is_taker=True)
+    assert 4_000 == room.qty_max(5_000, "ask", FEES, is_taker=False)
+    assert 100 == Room(market=100, total=99 * MONEY_ONE).qty_max(5_000, "bid", FEES, is_taker=True)
+    assert 0 == Room(total=-5).stake
+    assert 0 == Room(market=-5).qty_max(5_000, "bid", FEES, is_taker=True)
+
+
+GRID = PriceGrid((PriceBand(0, 10_000, 100),))
+
+
+@given(
+    q=st.floats(0, 1),
+    gain=st.floats(0, 0.3),
+    side=st.sampled_from(["bid", "ask"]),
+    is_taker=st.booleans(),
+)
+def test_the_price_for_an_edge_has_it_and_the_next_one_has_not(
+    q: float, gain: float, side: BookSide, is_taker: bool
+) -> None:
+    """On the grid; one tick worse for us would leave too little."""
+    fees = Fees("quadratic_with_maker_fees", 1_000_000)
+    price = price_for_edge(q, side, fees, gain, GRID, is_taker=is_taker)
+    worst = [at for at in range(100, 10_000, 100) if edge(q, at, side, fees, is_taker) >= gain - 1e-9]
+    assert price == ((max(worst) if side == "bid" else min(worst)) if worst else None)
