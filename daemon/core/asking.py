@@ -15,6 +15,7 @@ from daemon.core.peers import PeerIndex, WatchedPeers
 from daemon.core.risk import Refusal
 from daemon.core.state import State
 from daemon.core.strategy import MarketView, Strategy, Wanted
+from daemon.core.strategy_record import StrategyLimits
 from daemon.core.units import Money, Ns
 
 RAISED = "the strategy raised"
@@ -36,6 +37,11 @@ class Slot(msgspec.Struct, frozen=True):
     """The most that it may have at stake in all markets; None for the account's limits alone."""
     daily_loss_max: Money | None = None
     """The marked loss since midnight UTC at which it enters nothing more; None for the account's alone."""
+
+
+def strategy_limits(slots: Iterable[Slot]) -> dict[str, StrategyLimits]:
+    """Return the strategies' own limits by name."""
+    return {slot.strategy.name: StrategyLimits(slot.capital, slot.daily_loss_max) for slot in slots}
 
 
 class Asking:

@@ -124,10 +124,16 @@ class Attribution:
         for fill in self._unclaimed.pop(order_id, ()):
             if strategy in NO_STRATEGIES:
                 continue
-            self._add(NOBODY, fill.ticker, -_delta(fill), fill.price, -fill.fee)
-            self._add(strategy, fill.ticker, _delta(fill), fill.price, fill.fee)
             self._result(strategy).fills += 1
-            self._settle_if_paid(fill.ticker)
+            for owner, sign in ((NOBODY, -1), (strategy, 1)):
+                if (paid := self._ledger.paid.get(fill.ticker)) is None:
+                    self._add(owner, fill.ticker, sign * _delta(fill), fill.price, sign * fill.fee)
+                    continue
+                # It was in the payout: only whose it was has changed.
+                self._add(owner, fill.ticker, 0, fill.price, sign * fill.fee)
+                share = self._of(owner, fill.ticker)
+                share.paid_qty += sign * _delta(fill)
+                self._earn(owner, share, sign * _delta(fill) * (paid.price - fill.price))
 
     def remember(self, client_order_id: str, order_id: str | None, strategy: str) -> None:
         """Remember whose an order was that is over: a fill of it may still come."""
@@ -201,15 +207,14 @@ class Attribution:
                 self._follow(ticker, Position())
 
     def _follow(self, ticker: str, position: Position) -> None:
-        self._of(NOBODY, ticker)
-        shares = self._shares[ticker]
+        shares = self._shares.setdefault(ticker, {})
         _follow_gone(position, shares)
         whole = _sum(shares.values())
         if whole == (position.qty, position.gone_qty, position.fees, flow(position)):
             self._index_all(ticker)
             return
         left = position.qty - whole[0]
-        rest = shares.pop(NOBODY)
+        rest = shares.pop(NOBODY, None) or Share()
         if rest.qty * left < 0:
             left += rest.qty if abs(rest.qty) < abs(left) else -left
         for share in shares.values():

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal, TypeAlias
 
 from daemon.core import events as e
-from daemon.core.asking import Asking, Slot
+from daemon.core.asking import Asking, Slot, strategy_limits
 from daemon.core.breakers import Breakers, rules_of
 from daemon.core.commands import AmendOrder, Command, PlaceOrder
 from daemon.core.decisions import Decision, Decisions, Outcome
@@ -102,6 +102,7 @@ class Engine:
             self._issuer,
             self.models,
             is_grouped=config.order_group_limit > 0,
+            strategy_limits=strategy_limits(self.slots),
         )
         self._house = Housekeeping(config, self.state, self.breakers, self.risk, self._issuer)
         self._second_line = SecondLine(config, self.state, self.breakers, self.risk, self._issuer)

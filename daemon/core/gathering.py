@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from daemon.core.breakers import Breakers
 from daemon.core.exits import Exits
 from daemon.core.exposure import beyond, cash_free, is_ladder, marked_equity
@@ -10,6 +13,7 @@ from daemon.core.market import Market
 from daemon.core.models import Models
 from daemon.core.risk import AccountRisk, Limits, MarketRisk, Refusal, vouch_entry
 from daemon.core.state import State
+from daemon.core.strategy_record import StrategyLimits, StrategyRecord
 from daemon.core.track_record import TrackRecord
 from daemon.core.units import Money, Ns
 
@@ -26,6 +30,7 @@ class Gathering:
         models: Models,
         *,
         is_grouped: bool = False,
+        strategy_limits: Mapping[str, StrategyLimits] = MappingProxyType({}),
     ) -> None:
         """Build for one run.
 
@@ -36,6 +41,7 @@ class Gathering:
             issuer: what makes the commands, and so knows the pace.
             models: what the strategies' scores come from.
             is_grouped: whether what we rest is in an order group, which must be known first.
+            strategy_limits: the strategies' own, by name.
         """
         self._state = state
         self._limits = limits
@@ -44,6 +50,7 @@ class Gathering:
         self._models = models
         self._is_grouped = is_grouped
         self.record = TrackRecord(state.ledger)
+        self.strategies = StrategyRecord(state, strategy_limits)
         self.exits = Exits(limits)
 
     def look(self, now: Ns) -> None:
@@ -52,6 +59,7 @@ class Gathering:
             self.record.forget_results()
             return
         self.record.look_for_results()
+        self.strategies.look(now)
         if self.record.is_look_due(now):
             self.mark(now)
 
@@ -178,4 +186,5 @@ class Gathering:
             requests_last_minute=self._issuer.pace.requests(now),
             drawdown=self.drawdown(),
             losing_streak=self.record.losing_streak,
+            strategy=self.strategies.of_market(strategy, market.spec.ticker),
         )

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from daemon.core.fees import trade_fee
 from daemon.core.orders import ProposePlace
-from daemon.core.risk.grounds import AccountRisk, Entry, MarketRisk, Weight, stake_cost
+from daemon.core.risk.grounds import AccountRisk, Entry, MarketRisk, Weight, exposure, stake_cost
 from daemon.core.risk.limits import Limits
 from daemon.core.risk.refusals import Refused
 from daemon.core.units import DAY, PRICE_ONE, Money, Ns
@@ -109,6 +109,19 @@ def check_exposure(
         assert isinstance(refused.value, int), "these are all amounts"
         if refused.limit is not None and refused.value > refused.limit:
             yield refused
+
+
+def check_strategy(weight: Weight, account: AccountRisk) -> Iterator[Refused]:
+    """Yield what speaks against the order by its strategy's own limits."""
+    strategy = account.strategy
+    if strategy is None:
+        return
+    if strategy.capital is not None:
+        staked = strategy.staked_elsewhere + exposure(strategy.share, weight.strategy_stakes)
+        if staked > strategy.capital:
+            yield Refused("strategy_capital", strategy.capital, staked)
+    if strategy.daily_loss_max is not None and strategy.loss_today >= strategy.daily_loss_max:
+        yield Refused("strategy_daily_loss", strategy.daily_loss_max, strategy.loss_today)
 
 
 def check_losses(account: AccountRisk, limits: Limits) -> Iterator[Refused]:

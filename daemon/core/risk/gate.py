@@ -29,6 +29,7 @@ from daemon.core.risk.checks import (
     check_market,
     check_order,
     check_pace,
+    check_strategy,
 )
 from daemon.core.risk.grounds import AccountRisk, Entry, MarketRisk, Weight, stake_cost
 from daemon.core.risk.limits import Limits
@@ -98,6 +99,7 @@ class Risk:
             check_market(market, limits, now),
             check_exposure(weight, market, account, limits),
             check_losses(account, limits),
+            check_strategy(weight, account),
             check_cash(proposal, weight, market, account, limits),
         )
         return next(found, None)
@@ -120,6 +122,7 @@ class Risk:
             check_market(market, limits, now),
             check_exposure(weight, market, account, limits),
             check_losses(account, limits),
+            check_strategy(weight, account),
             check_cash(proposal, weight, market, account, limits),
             check_pace(proposal, market, account, limits),
         )

@@ -54,6 +54,20 @@ class MarketRisk(msgspec.Struct, frozen=True):
     """Those of ours here that were placed within the last minute, and when."""
 
 
+class StrategyRisk(msgspec.Struct, frozen=True):
+    """What a strategy's own limits are checked against, gathered by the engine. None is off."""
+
+    capital: Money | None
+    """The most that it may have at stake."""
+    share: Position | None
+    """What it holds in this market."""
+    staked_elsewhere: Money
+    """What its shares of all other markets cost and its orders there may cost."""
+    daily_loss_max: Money | None
+    loss_today: Money
+    """Marked, since the day (UTC) began; a profit is negative."""
+
+
 class AccountRisk(msgspec.Struct, frozen=True):
     """What the limits are checked against across markets, gathered by the engine."""
 
@@ -89,6 +103,8 @@ class AccountRisk(msgspec.Struct, frozen=True):
     drawdown: Money = 0
     """The highest equity of this run less the equity now."""
     losing_streak: int = 0
+    strategy: StrategyRisk | None = None
+    """Its own limits; None where the strategy has none."""
 
 
 def reach(held: Qty, bids: Qty, asks: Qty) -> Qty:
@@ -123,12 +139,14 @@ def exposure(position: Position | None, stakes: Sequence[Stake]) -> Money:
 class Weight:
     """One proposal added to its market: what could come of it. Built once for all checks."""
 
-    __slots__ = ("added", "held", "own_cost", "purpose", "reach", "results", "stakes")
+    __slots__ = ("added", "held", "own_cost", "purpose", "reach", "results", "stakes", "strategy_stakes")
 
     def __init__(self, proposal: Entry, market: MarketRisk) -> None:
         target = proposal.target
         replaced = proposal.client_order_id if isinstance(proposal, ProposeAmend) else None
         self.stakes: list[Stake] = []
+        self.strategy_stakes: list[Stake] = []
+        """Those among them that are the same strategy's."""
         self.added: Stake = (target.side, target.price, target.qty)
         """What is new: the order, or an amended one at the worse of its two terms."""
         self.own_cost: Money = 0
@@ -137,6 +155,8 @@ class Weight:
             stake = order.stake
             if order.client_order_id != replaced:
                 self.stakes.append(stake)
+                if order.strategy == proposal.strategy:
+                    self.strategy_stakes.append(stake)
                 continue
             # Until an amend is answered either terms may be in force. What has traded of it and is not
             # booked yet comes on top of what shall rest.
@@ -145,6 +165,7 @@ class Weight:
             self.added = (target.side, price, max(stake[2], target.qty + unbooked))
             self.own_cost = stake_cost(stake)
         self.stakes.append(self.added)
+        self.strategy_stakes.append(self.added)
         self.held: Qty = market.position.qty if market.position is not None else 0
         bids = sum(qty for side, _, qty in self.stakes if side == "bid")
         asks = sum(qty for side, _, qty in self.stakes if side == "ask")

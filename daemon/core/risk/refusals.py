@@ -62,6 +62,8 @@ Refusal: TypeAlias = Literal[
     "daily_loss_limit",
     "drawdown_limit",
     "losing_streak",
+    "strategy_capital",
+    "strategy_daily_loss",
     "cash_short",
     "cash_reserve",
     "market_orders_limit",
@@ -190,6 +192,14 @@ RULES: dict[Refusal, Rule] = {
     "losing_streak": Rule(
         "Positions closed or settled at a loss, one after the other, since midnight UTC.",
         "risk.losing_streak_max", "count", True,
+    ),
+    "strategy_capital": Rule(
+        "What the strategy's positions cost, and what its orders may cost.",
+        "strategies.<name>.capital_dollars", "dollars", True,
+    ),
+    "strategy_daily_loss": Rule(
+        "The strategy's marked loss since midnight UTC.",
+        "strategies.<name>.daily_loss_max_dollars", "dollars", True,
     ),
     "cash_short": Rule("The order may take more cash than is free.", "", "dollars", True),
     "cash_reserve": Rule(

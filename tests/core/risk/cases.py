@@ -14,6 +14,7 @@ from daemon.core.ledger import Position
 from daemon.core.lifecycle import OrderState
 from daemon.core.orders import Order, Proposal, ProposePlace
 from daemon.core.risk import AccountRisk, Approved, FeedHealth, MarketRisk, Refusal, Refused, Risk
+from daemon.core.risk.grounds import StrategyRisk
 from daemon.core.risk.limits import Limits
 from daemon.core.strategy import Target
 from daemon.core.units import DAY, MILLISECOND, MONEY_ONE, SECOND, BookSide, PriceGrid
@@ -75,6 +76,12 @@ def account(**changes: object) -> AccountRisk:
         pnl_today=0,
         orders_last_minute=0,
     )
+    return msgspec.structs.replace(base, **changes)
+
+
+def strategy(**changes: object) -> StrategyRisk:
+    """A strategy that has nothing at stake, without limits of its own."""
+    base = StrategyRisk(capital=None, share=None, staked_elsewhere=0, daily_loss_max=None, loss_today=0)
     return msgspec.structs.replace(base, **changes)
 
 
@@ -329,6 +336,27 @@ CASES: list[tuple[Refusal, dict[str, typing.Any], dict[str, typing.Any]]] = [
         "losing_streak",
         {"a": account(losing_streak=5), "limits": with_limits(losing_streak_max=5)},
         {"a": account(losing_streak=4), "limits": with_limits(losing_streak_max=5)},
+    ),
+    (
+        "strategy_capital",
+        {"a": account(strategy=strategy(capital=4_100_000, staked_elsewhere=1))},
+        {"a": account(strategy=strategy(capital=4_100_000))},
+    ),
+    (
+        "strategy_capital",
+        {
+            "m": market(open_orders=(resting("bid", 3_900, 100),)),
+            "a": account(strategy=strategy(capital=4_489_999)),
+        },
+        {
+            "m": market(open_orders=(resting("bid", 3_900, 100),)),
+            "a": account(strategy=strategy(capital=4_490_000)),
+        },
+    ),
+    (
+        "strategy_daily_loss",
+        {"a": account(strategy=strategy(daily_loss_max=MONEY_ONE, loss_today=MONEY_ONE))},
+        {"a": account(strategy=strategy(daily_loss_max=MONEY_ONE, loss_today=MONEY_ONE - 1))},
     ),
     (
         "cash_reserve",

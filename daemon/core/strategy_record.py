@@ -1,0 +1,88 @@
+"""What each strategy has at stake and has lost today, against its own limits.
+
+A strategy's result is marked: what its trades realised, less their fees, and what its open shares are worth
+now against what they cost. The record begins anew with every run of the daemon, as the account's own does:
+whose the positions of a life before were is not known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from daemon.core.orders import Stake
+from daemon.core.risk.grounds import StrategyRisk, exposure
+from daemon.core.state import State
+from daemon.core.units import DAY, Money, Ns
+
+
+class StrategyLimits(msgspec.Struct, frozen=True):
+    """A strategy's own limits. None is off."""
+
+    capital: Money | None = None
+    daily_loss_max: Money | None = None
+
+
+class StrategyRecord:
+    """Reads `State` for the limits of strategies."""
+
+    def __init__(self, state: State, limits: Mapping[str, StrategyLimits]) -> None:
+        self._state = state
+        self._limits = limits
+        self._day = -1
+        self._at_day_start: dict[str, Money] = {}
+
+    def look(self, now: Ns) -> None:
+        """Begin a new day at midnight UTC; cheap at all other times."""
+        day = now // DAY
+        if day != self._day:
+            self._day = day
+            self._at_day_start = {name: self.pnl(name) for name in self._limits}
+
+    def pnl(self, strategy: str) -> Money:
+        """Return a strategy's marked profit and loss since this life began, fees taken off."""
+        state = self._state
+        result = state.attribution.results.get(strategy)
+        total = 0 if result is None else result.realized - result.fees
+        for ticker, share in state.attribution.open_of(strategy):
+            market = state.markets.get(ticker)
+            if market is None or not share.qty:
+                continue  # nothing says what it is worth: its cost
+            if market.settlement_price is not None:
+                total += share.value(market.settlement_price) - share.cost
+            else:
+                total += share.marked(market.book.bid, market.book.ask) - share.cost
+        return total
+
+    def loss_today(self, strategy: str) -> Money:
+        """Return a strategy's marked loss since midnight UTC, fees included; a profit is negative."""
+        return self._at_day_start.get(strategy, 0) - self.pnl(strategy)
+
+    def staked(self, strategy: str, without: str = "") -> Money:
+        """Return what a strategy's shares cost and its orders may cost, in all markets but one.
+
+        Orders in flight and of unknown fate count as filled where that costs most.
+        """
+        stakes: dict[str, list[Stake]] = {}
+        for order in self._state.orders.values():
+            if order.strategy == strategy and order.ticker != without and not order.is_done:
+                stakes.setdefault(order.ticker, []).append(order.stake)
+        attribution, total = self._state.attribution, 0
+        for ticker, share in attribution.open_of(strategy):
+            if ticker != without:
+                total += exposure(share, stakes.pop(ticker, ()))
+        return total + sum(exposure(None, theirs) for theirs in stakes.values())
+
+    def of_market(self, strategy: str, ticker: str) -> StrategyRisk | None:
+        """Return what a strategy's proposal for a market is checked against; None where it has no limits."""
+        limits = self._limits.get(strategy)
+        if limits is None or (limits.capital is None and limits.daily_loss_max is None):
+            return None
+        return StrategyRisk(
+            capital=limits.capital,
+            share=self._state.attribution.share(strategy, ticker),
+            staked_elsewhere=0 if limits.capital is None else self.staked(strategy, ticker),
+            daily_loss_max=limits.daily_loss_max,
+            loss_today=0 if limits.daily_loss_max is None else self.loss_today(strategy),
+        )
