@@ -9,8 +9,8 @@ import msgspec
 from daemon.assembly import ModelRef, Setup
 from daemon.config import Config
 from daemon.core.models import CHALLENGER, DEFAULT, Model
-from daemon.scoring.registry import load_model
 from daemon.scoring.source import RegistrySource, core_model
+from daemon.scoring.vetting import load_vetted
 
 
 class SlottedModels(msgspec.Struct, frozen=True):
@@ -31,7 +31,7 @@ class SlottedModels(msgspec.Struct, frozen=True):
 
 
 def load_models(config: Config) -> SlottedModels:
-    """Return the models that a configuration names.
+    """Return the models that a configuration names, each loaded after a child process has looked at it.
 
     Raises:
         ModelRefused: one of the folders isn't what it says; the message names it.
@@ -41,7 +41,7 @@ def load_models(config: Config) -> SlottedModels:
         paths[CHALLENGER] = config.model.challenger
     refs, models = {}, {}
     for slot, path in paths.items():
-        loaded = load_model(config.path(path))
+        loaded = load_vetted(config.path(path))
         model = models[slot] = core_model(loaded)
         name, version = loaded.metadata.name, loaded.metadata.version
         refs[slot] = ModelRef(path, name, version, model.sha256, model.expires_at, slot)

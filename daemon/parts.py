@@ -41,6 +41,7 @@ from daemon.shell.kill_switch import KillSwitch
 from daemon.shell.latch import Latch
 from daemon.shell.loop import Inbox, Pump
 from daemon.shell.metrics import Metrics
+from daemon.shell.model_swaps import Judgements
 from daemon.shell.outcomes import Outcomes
 from daemon.shell.queue import OrderQueue
 from daemon.shell.read_gate import ReadGate
@@ -123,6 +124,7 @@ class Parts:
         self._shadow = outside.shadow
         self._recorder = recorder
         self._books_lost = 0
+        self._judgements = Judgements(engine.models)
         is_followed = isinstance(clock, FollowedClock)
         rest, now, emit = outside.rest, clock.now, inbox.put
         self.feeds = _feeds(config, inbox, clock)
@@ -237,6 +239,7 @@ class Parts:
         self.status.on_batch(events)
         if self._recorder is not None:
             self._recorder.on_batch(events, commands)
+        self._judgements.tell()
         state = self._engine.state
         if state.counts["books_lost"] != self._books_lost:
             self._books_lost = state.counts["books_lost"]

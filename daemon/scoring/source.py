@@ -11,7 +11,8 @@ from pathlib import Path
 
 from daemon.core.events import ModelSwapped
 from daemon.core.models import Model, Range
-from daemon.scoring.registry import LoadedModel, ModelRefused, load_model
+from daemon.scoring.registry import LoadedModel, ModelRefused
+from daemon.scoring.vetting import load_vetted
 
 
 def core_model(loaded: LoadedModel) -> Model:
@@ -39,7 +40,7 @@ class HandedModels:
 class RegistrySource:
     """Loads the models that a journal names, each by its fingerprint."""
 
-    def __init__(self, moved: Sequence[Path] = (), load: Callable[[Path], LoadedModel] = load_model) -> None:
+    def __init__(self, moved: Sequence[Path] = (), load: Callable[[Path], LoadedModel] = load_vetted) -> None:
         """Build.
 
         Args:

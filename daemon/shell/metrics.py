@@ -161,6 +161,17 @@ FAMILIES: dict[str, Family] = {
         "counter", "Things the core counted: losses, fills, unknowns, ….", ("kind",)
     ),
     "kalshid_decisions_total": Family("counter", "Times that a strategy was asked."),
+    "kalshid_model_scores_total": Family(
+        "counter", "Rows that a slot's model was asked to score, by what came of it.", ("slot", "outcome")
+    ),
+    "kalshid_model_scored_timestamp_seconds": Family("gauge", "When a slot last had a score.", ("slot",)),
+    "kalshid_model_challenger_difference": Family(
+        "gauge", "Mean absolute difference of the challenger's scores from the default's."
+    ),
+    "kalshid_model_brier": Family(
+        "gauge", "Mean Brier score over markets that ended: model, challenger, mid.", ("source",)
+    ),
+    "kalshid_model_swaps_total": Family("counter", "Models exchanged while running.", ("outcome",)),
     "kalshid_refusals_total": Family("counter", "Proposals that risk refused, by reason.", ("reason",)),
     "kalshid_orders_total": Family("counter", "Orders approved and sent to the queue."),
     "kalshid_orders_open": Family("gauge", "Our orders that may still trade, by state.", ("state",)),

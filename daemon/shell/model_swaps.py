@@ -17,8 +17,9 @@ import structlog
 from daemon.core import events as e
 from daemon.core.models import CHALLENGER, DEFAULT, Model, Models
 from daemon.core.units import Ns
-from daemon.scoring.registry import LoadedModel, ModelRefused, load_model
+from daemon.scoring.registry import LoadedModel, ModelRefused
 from daemon.scoring.source import HandedModels, core_model
+from daemon.scoring.vetting import load_vetted
 
 log = structlog.get_logger(__name__)
 
@@ -48,14 +49,14 @@ class SwapTerms(msgspec.Struct, frozen=True, kw_only=True):
             the challenger may be exchanged.
         now: our clock.
         emit: takes the event.
-        load: loads a folder; raises ModelRefused.
+        load: loads a folder after a child process has looked at it; raises ModelRefused.
     """
 
     root: Path
     is_bound: bool
     now: Callable[[], Ns]
     emit: Callable[[e.Event], None]
-    load: Callable[[Path], LoadedModel] = load_model
+    load: Callable[[Path], LoadedModel] = load_vetted
 
 
 class ModelSwaps:
@@ -129,6 +130,26 @@ class ModelSwaps:
     def _has(self, slot: str, model: Model) -> bool:
         found = self._models.slots[slot].model
         return found is not None and found.scorer is model.scorer
+
+
+class Judgements:
+    """Logs how the models did in each market that ends."""
+
+    def __init__(self, models: Models) -> None:
+        self._models = models
+        self._record = models.record
+        self._told = 0
+
+    def tell(self) -> None:
+        """Log what was judged since the last call."""
+        record = self._models.record
+        if record is not self._record:
+            self._record, self._told = record, 0
+        if record.judged_total == self._told:
+            return
+        for judged in list(record.last)[self._told - record.judged_total :]:
+            log.info("model.judged", **msgspec.structs.asdict(judged))
+        self._told = record.judged_total
 
 
 def named(model: Model) -> str:

@@ -15,6 +15,7 @@ from daemon.core.engine import Engine, Phase
 from daemon.core.exchange_status import MAINTENANCE_GUARD
 from daemon.core.exposure import marked_equity
 from daemon.core.findings import FindingKind
+from daemon.core.models import Models
 from daemon.core.state import State
 from daemon.core.units import SECOND, Ns
 from daemon.kalshi.rest import ReadingRest
@@ -83,6 +84,7 @@ class Sampler:
             **_of_exchange(sources.engine.state, now),
             **_of_reference(sources, now),
             **_of_orders(sources),
+            **_of_models(sources.engine.models),
             **_of_requests(sources, now),
             **_of_account(sources),
             **_of_store(sources.recorder),
@@ -243,6 +245,26 @@ def _of_orders(sources: Sources) -> Samples:
         "kalshid_queue_wait_seconds": metrics.queue_wait,
         "kalshid_decision_seconds": metrics.decision,
         **_of_breakers(engine),
+    }
+
+
+def _of_models(models: Models) -> Samples:
+    scores: dict[tuple[str, ...], float] = {
+        (name, outcome): float(count)
+        for name, slot in models.slots.items()
+        for outcome, count in slot.counts.items()
+    }
+    return {
+        "kalshid_model_scores_total": scores,
+        "kalshid_model_scored_timestamp_seconds": _known(
+            {name: slot.scored_at for name, slot in models.slots.items()}
+        ),
+        "kalshid_model_challenger_difference": models.record.difference_mean,
+        "kalshid_model_brier": models.record.brier(),
+        "kalshid_model_swaps_total": {
+            "done": float(models.swaps),
+            "refused": float(models.swaps_refused),
+        },
     }
 
 

@@ -172,10 +172,11 @@ def _gather(store: sqlite3.Connection, wanted: Wanted, days: int, now: Ns, versi
 
 
 def _runs(store: sqlite3.Connection, wanted: Wanted) -> list[_Run]:
-    """Return the paper runs that count, oldest first."""
+    """Return the paper runs that count, oldest first; none in which a traded model was exchanged."""
     rows = store.execute(
         "SELECT epoch, mode, strategies, model_sha256, limits_hash FROM runs"
-        " WHERE mode IN ('demo', 'shadow') ORDER BY epoch"
+        " WHERE mode IN ('demo', 'shadow')"
+        " AND epoch NOT IN (SELECT epoch FROM model_swaps WHERE slot != 'challenger') ORDER BY epoch"
     ).fetchall()
     runs = [
         _Run(epoch, mode, Wanted(msgspec.json.decode(names, type=tuple[StrategyRun, ...]), model, limits))

@@ -74,11 +74,12 @@ class Projection:
             e.FillsRead: self._read,
             e.AccountReconciled: self._read,
             e.MarketSettled: self._settle,
-            e.MarketDetermined: self._settle,
+            e.MarketDetermined: self._determine,
             e.SettlementCorrected: self._settle,
             e.HaltRequested: self._ask,
             e.ResumeRequested: self._ask,
             e.FlattenRequested: self._ask,
+            e.ModelSwapped: self._swap,
         }
         """The kinds of facts that concern an order, money or a person; nearly all others are ticks."""
 
@@ -236,6 +237,18 @@ class Projection:
                 self._positions[ticker] = point
                 found.append(r.PositionPoint(at, ticker, *point))
 
+    def _determine(self, event: e.MarketDetermined, found: list[r.Row]) -> None:
+        """Write how the models did in a market that has ended."""
+        found += [
+            r.JudgedMarket(one.at, one.ticker, one.instants, one.outcome, one.model, one.mid, one.challenger)
+            for one in self._engine.models.record.last
+            if one.ticker == event.ticker and one.at == event.received_at
+        ]
+        self._settle(event, found)
+
+    def _swap(self, event: e.ModelSwapped, found: list[r.Row]) -> None:
+        found.append(r.ModelSwap(event.received_at, event.slot, event.name, event.version, event.sha256))
+
     # --- commands ------------------------------------------------------------------------------
 
     def _order(self, command: Command, found: list[r.Row]) -> None:
@@ -262,7 +275,7 @@ class Projection:
             r.Intent(
                 command.decided_at, command.client_order_id, action, command.ticker, command.side,
                 command.price, command.qty, style, command.purpose, command.strategy, command.reason,
-                self._engine.scores.get(command.ticker),
+                self._engine.models.slot_of(command.strategy).scores.get(command.ticker),
             )
         )  # fmt: skip
 

@@ -181,6 +181,32 @@ class RefusalCount(_Row, frozen=True):
     count: int
 
 
+class ModelSwap(_Row, frozen=True):
+    """Another model scored from here on in a slot. The run says which ones scored at its beginning."""
+
+    at: Ns
+    slot: str
+    name: str
+    version: str
+    sha256: str
+
+
+class JudgedMarket(_Row, frozen=True):
+    """How the default model's scores did in a market that has ended, beside its mid and the challenger's.
+
+    `model`, `mid` and `challenger` are mean Brier scores over so many instants, at most one a second;
+    `outcome` is what one YES contract paid, in dollars.
+    """
+
+    at: Ns
+    ticker: str
+    instants: int
+    outcome: float
+    model: float
+    mid: float
+    challenger: float | None
+
+
 class Halt(_Row, frozen=True):
     """A halt asked for, latched or lifted, a resumption, a wish to be flat (`kind`), by whom and why."""
 
@@ -214,6 +240,8 @@ Row: TypeAlias = (
     | Finding
     | RefusalCount
     | Halt
+    | ModelSwap
+    | JudgedMarket
     | BreakerChange
 )
 
@@ -231,6 +259,8 @@ TABLES: dict[type[Row], str] = {
     Finding: "findings",
     RefusalCount: "refusals",
     Halt: "halts",
+    ModelSwap: "model_swaps",
+    JudgedMarket: "judged_markets",
     BreakerChange: "breakers",
 }
 """Which table keeps which row."""

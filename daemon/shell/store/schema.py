@@ -81,7 +81,18 @@ CREATE TABLE breakers (
 ) STRICT;
 """
 
-STEPS: tuple[str, ...] = (_FIRST, _EVIDENCE)
+_MODELS = """
+CREATE TABLE model_swaps (
+  epoch INTEGER NOT NULL, at INTEGER NOT NULL, slot TEXT NOT NULL, name TEXT NOT NULL, version TEXT NOT NULL,
+  sha256 TEXT NOT NULL
+) STRICT;
+CREATE TABLE judged_markets (
+  epoch INTEGER NOT NULL, at INTEGER NOT NULL, ticker TEXT NOT NULL, instants INTEGER NOT NULL,
+  outcome REAL NOT NULL, model REAL NOT NULL, mid REAL NOT NULL, challenger REAL
+) STRICT;
+"""
+
+STEPS: tuple[str, ...] = (_FIRST, _EVIDENCE, _MODELS)
 """Each brings a file from its version to the next."""
 APPLICATION_ID = 0x6B616C73
 """`kals`: so that no other program's file is taken for ours."""
