@@ -9,6 +9,7 @@ the last digits between processors, which is why frozen rows are held to 1e-6 on
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from math import isfinite
 from pathlib import Path
@@ -27,13 +28,14 @@ _EXTERNAL = b"\x0a\x08location\x12"
 
 def _session(content: bytes, path: Path) -> Any:
     """Return a session of one thread that neither spins, nor logs, nor tells anyone."""
+    # Read at import: else it writes an id of this machine into the home folder, and a record of what it does.
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     try:
         import onnxruntime  # noqa: PLC0415 - heavy, and of the extra only
     except ImportError as error:
         raise ExtraMissing(f"{path}: a network needs onnxruntime: pip install kalshid[onnx]") from error
     if _EXTERNAL in content:
         raise ModelRefused(f"{path}: keeps a part of itself in another file; save it as one")
-    onnxruntime.disable_telemetry_events()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL

@@ -39,6 +39,13 @@ def floats(name: str, shape: Sequence[int], values: Sequence[float]) -> bytes:
     return tensor(name, FLOAT, shape, struct.pack(f"<{len(values)}f", *values))
 
 
+def elsewhere(name: str, shape: Sequence[int], file: str) -> bytes:
+    """A constant of floats whose values lie in another file."""
+    dims = b"".join(_integer(1, size) for size in shape)
+    place = _part(13, _part(1, "location") + _part(2, file))
+    return dims + _integer(2, FLOAT) + _part(8, name) + place + _integer(14, 1)
+
+
 def told(name: str, kind: int, shape: Sequence[int]) -> bytes:
     """An input or output."""
     dims = b"".join(_part(1, _integer(1, size)) for size in shape)
