@@ -113,7 +113,7 @@ class StreamBeliefs(OrderBeliefs):
         was_synced = book.is_synced
         book.apply_delta(event)
         if was_synced:
-            market.features.on_book(book, event.received_at)
+            market.features.on_book(book, event.received_at, event.delta)
             self.touched[event.ticker] = None
             if not book.is_synced:
                 self.counts["books_lost"] += 1

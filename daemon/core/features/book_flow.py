@@ -1,26 +1,27 @@
-"""The features of the book's changes over a window."""
+"""The features of the book's changes: over a window, and the time since the last one."""
 
-# `Statistic` documents the hooks once for all overrides, and most features of one instant need no `now`.
+# `Statistic` documents `get` once for all overrides.
 # ruff: noqa: D102
 
 from __future__ import annotations
 
 from daemon.core.features.definition import Bounds, Family, FeatureDefinition
 from daemon.core.features.inputs import MarketInputs
-from daemon.core.features.statistic import WHOLE_WINDOW, Statistic
-from daemon.core.features.windows import WindowSum
+from daemon.core.features.statistic import AT_ONCE, WHOLE_WINDOW, Statistic, window_of
 from daemon.core.units import QTY_ONE, SECOND, Ns
+
+_SECONDS = Bounds("seconds", 1, 3_600)
 
 
 class OrderFlowImbalance(Statistic):
     """Net size that joined the bid or left the ask at the best prices, over a window."""
 
-    __slots__ = ("_sum",)
+    __slots__ = ("_flow",)
     families = (
         Family(
             name="ofi_#s",
             unit="contracts",
-            numbers=(Bounds("seconds", 1, 300),),
+            numbers=(_SECONDS,),
             documented=((1,), (5,), (10,), (60,)),
             window_unit=SECOND,
             source="book",
@@ -31,20 +32,87 @@ class OrderFlowImbalance(Statistic):
 
     def __init__(self, inputs: MarketInputs, definition: FeatureDefinition) -> None:
         super().__init__(inputs, definition)
-        assert definition.window is not None
-        self._sum = WindowSum(definition.window)
-
-    def on_begin(self, at: Ns) -> None:
-        self._sum.begin(at)
-
-    def on_end(self) -> None:
-        self._sum.end()
+        self._flow = inputs.flow.window(window_of(definition))
 
     def get(self, now: Ns) -> float | None:
-        flow = self._sum.get(now)
+        flow = self._flow.get(now)
         return None if flow is None else flow / QTY_ONE
 
-    def on_top(self, at: Ns) -> None:
-        flow = self._inputs.top.flow
-        if flow:
-            self._sum.add(at, flow)
+
+class MessageRate(Statistic):
+    """Deltas and snapshots of this book per second, over a window."""
+
+    __slots__ = ("_messages", "_window")
+    families = (
+        Family(
+            name="message_rate_#s",
+            unit="per second",
+            numbers=(_SECONDS,),
+            documented=((1,), (10,), (60,)),
+            window_unit=SECOND,
+            source="book",
+            warm_up=WHOLE_WINDOW,
+        ),
+    )
+
+    def __init__(self, inputs: MarketInputs, definition: FeatureDefinition) -> None:
+        super().__init__(inputs, definition)
+        (self._window,) = definition.numbers
+        self._messages = inputs.messages.window(window_of(definition))
+
+    def get(self, now: Ns) -> float | None:
+        messages = self._messages.get(now)
+        return None if messages is None else messages / self._window
+
+
+class CancelShare(Statistic):
+    """Of the contracts that deltas took away from the book in a window, the share that no trade explains.
+
+    (removed - traded) / removed, and 0 where more was traded than removed, for the two come over streams of
+    their own. Removed: the sum of all negative deltas, of both sides, at any price. Traded: all public
+    trades. None while nothing was removed.
+    """
+
+    __slots__ = ("_removed", "_traded")
+    families = (
+        Family(
+            name="cancel_share_#s",
+            unit="1",
+            numbers=(_SECONDS,),
+            documented=((10,), (60,)),
+            window_unit=SECOND,
+            source="trades",
+            warm_up="the book has been synced, and every trade is known, for the whole window",
+        ),
+    )
+
+    def __init__(self, inputs: MarketInputs, definition: FeatureDefinition) -> None:
+        super().__init__(inputs, definition)
+        self._removed = inputs.removed.window(window_of(definition))
+        self._traded = inputs.trades.window(inputs.trades.volume, window_of(definition))
+
+    def get(self, now: Ns) -> float | None:
+        removed, traded = self._removed.get(now), self._traded.get(now)
+        if not removed or traded is None:
+            return None
+        return max(0, removed - traded) / removed
+
+
+class TopAge(Statistic):
+    """Seconds since the price or size of a best level last changed."""
+
+    families = (Family(name="top_age", unit="s", source="book", warm_up=AT_ONCE),)
+
+    def get(self, now: Ns) -> float | None:
+        inputs = self._inputs
+        return None if inputs.book is None else (now - inputs.top_changed_at) / SECOND
+
+
+class BookAge(Statistic):
+    """Seconds since the last snapshot or delta of this book came."""
+
+    families = (Family(name="book_age", unit="s", source="book", warm_up=AT_ONCE),)
+
+    def get(self, now: Ns) -> float | None:
+        inputs = self._inputs
+        return None if inputs.book is None else (now - inputs.heard_at) / SECOND

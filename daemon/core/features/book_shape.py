@@ -1,41 +1,69 @@
-"""The features of the book's shape at one instant: prices, sizes and their imbalance."""
+"""The features of the book's shape at one instant: prices, sizes, their imbalance, and what lies behind."""
 
-# `Statistic` documents the hooks once for all overrides, and most features of one instant need no `now`.
+# `Statistic` documents `get` once for all overrides, and a feature of one instant needs no `now`.
 # ruff: noqa: ARG002, D102
 
 from __future__ import annotations
 
-from daemon.core.features.definition import Family
-from daemon.core.features.statistic import AT_ONCE, Statistic
-from daemon.core.units import PRICE_ONE, Ns
+from math import atan2, pi
+from typing import ClassVar
 
-_DEPTH_LEVELS = 5
+from daemon.core.book import Book, Ladder
+from daemon.core.features.definition import Bounds, Family, FeatureDefinition
+from daemon.core.features.inputs import MarketInputs
+from daemon.core.features.statistic import AT_ONCE, Changes, Statistic
+from daemon.core.units import PRICE_ONE, QTY_ONE, Ns
+
+_LEVELS = Bounds("levels", 1, 50)
 
 
-class Spread(Statistic):
+def _family(name: str, unit: str, *, is_exact: bool = True, citation: str | None = None) -> Family:
+    return Family(name=name, unit=unit, source="book", warm_up=AT_ONCE, is_exact=is_exact, citation=citation)
+
+
+def _levels_family(name: str, unit: str, documented: tuple[int, ...], citation: str | None = None) -> Family:
+    return Family(
+        name=name,
+        unit=unit,
+        source="book",
+        warm_up=AT_ONCE,
+        numbers=(_LEVELS,),
+        documented=tuple((levels,) for levels in documented),
+        citation=citation,
+    )
+
+
+class TopStatistic(Statistic):
+    """A feature of the best levels alone."""
+
+    __slots__ = ()
+    changes: ClassVar[Changes] = "top"
+
+
+class Spread(TopStatistic):
     """Best ask minus best bid; negative for the instants in which the venue shows a crossed book."""
 
-    families = (Family(name="spread", unit="$", source="book", warm_up=AT_ONCE),)
+    families = (_family("spread", "$"),)
 
     def get(self, now: Ns) -> float | None:
         top = self._inputs.top
         return None if top.double_mid is None else (top.ask - top.bid) / PRICE_ONE
 
 
-class Mid(Statistic):
+class Mid(TopStatistic):
     """The middle of best bid and best ask."""
 
-    families = (Family(name="mid", unit="$", source="book", warm_up=AT_ONCE),)
+    families = (_family("mid", "$"),)
 
     def get(self, now: Ns) -> float | None:
         double_mid = self._inputs.top.double_mid
         return None if double_mid is None else double_mid / (2 * PRICE_ONE)
 
 
-class WeightedMid(Statistic):
+class WeightedMid(TopStatistic):
     """The mid weighted by the opposite sizes: nearer to the ask when more is bid."""
 
-    families = (Family(name="weighted_mid", unit="$", source="book", warm_up=AT_ONCE),)
+    families = (_family("weighted_mid", "$"),)
 
     def get(self, now: Ns) -> float | None:
         top = self._inputs.top
@@ -45,10 +73,36 @@ class WeightedMid(Statistic):
         return (top.bid * top.ask_size + top.ask * top.bid_size) / (PRICE_ONE * size)
 
 
-class TopImbalance(Statistic):
+class Microprice(TopStatistic):
+    """The expected price after the next best level is gone, if both queues wander alike and apart.
+
+    bid + spread x P(the ask is gone first), where P = 2/pi arctan(bid size / ask size). It needs no
+    fitting, as Stoikov's general micro-price (2018) does, and unlike `weighted_mid` it is not linear in the
+    imbalance.
+    """
+
+    families = (
+        _family(
+            "microprice",
+            "$",
+            is_exact=False,
+            citation="Avellaneda, Reed, Stoikov 2011, Forecasting Prices from Level-I Quotes in the Presence"
+            " of Hidden Liquidity, with independent queues and nothing hidden",
+        ),
+    )
+
+    def get(self, now: Ns) -> float | None:
+        top = self._inputs.top
+        if top.double_mid is None:
+            return None
+        up = atan2(top.bid_size, top.ask_size) * 2 / pi
+        return (top.bid + (top.ask - top.bid) * up) / PRICE_ONE
+
+
+class TopImbalance(TopStatistic):
     """(bid size - ask size) / (bid size + ask size) at the best prices."""
 
-    families = (Family(name="top_imbalance", unit="1", source="book", warm_up=AT_ONCE),)
+    families = (_family("top_imbalance", "1"),)
 
     def get(self, now: Ns) -> float | None:
         top = self._inputs.top
@@ -57,14 +111,135 @@ class TopImbalance(Statistic):
         return (top.bid_size - top.ask_size) / (top.bid_size + top.ask_size)
 
 
-class DepthImbalance(Statistic):
-    """The imbalance of the summed sizes of the best five prices of each side; None if both are empty."""
+class BidSize(TopStatistic):
+    """Contracts at the best bid; 0 when the side is empty, for that is known."""
 
-    families = (Family(name="depth_imbalance_5", unit="1", source="book", warm_up=AT_ONCE),)
+    families = (_family("bid_size", "contracts"),)
+
+    def get(self, now: Ns) -> float | None:
+        top = self._inputs.top
+        return top.bid_size / QTY_ONE if top.is_known else None
+
+
+class AskSize(TopStatistic):
+    """Contracts at the best ask; 0 when the side is empty, for that is known."""
+
+    families = (_family("ask_size", "contracts"),)
+
+    def get(self, now: Ns) -> float | None:
+        top = self._inputs.top
+        return top.ask_size / QTY_ONE if top.is_known else None
+
+
+class DepthImbalance(Statistic):
+    """The imbalance of the summed sizes of the best prices of each side; None if both are empty."""
+
+    __slots__ = ("_levels",)
+    families = (_levels_family("depth_imbalance_#", "1", (5,)),)
+    changes: ClassVar[Changes] = "book"
+
+    def __init__(self, inputs: MarketInputs, definition: FeatureDefinition) -> None:
+        super().__init__(inputs, definition)
+        (self._levels,) = definition.numbers
 
     def get(self, now: Ns) -> float | None:
         book = self._inputs.book
         if book is None:
             return None
-        bids, asks = book.yes.depth(_DEPTH_LEVELS), book.no.depth(_DEPTH_LEVELS)
+        bids, asks = book.yes.depth(self._levels), book.no.depth(self._levels)
         return (bids - asks) / (bids + asks) if bids + asks else None
+
+
+class _OneSide(Statistic):
+    """A feature of one side's ladder."""
+
+    __slots__ = ()
+    changes: ClassVar[Changes] = "book"
+
+    @staticmethod
+    def _ladder(book: Book) -> Ladder:
+        raise NotImplementedError  # the two sides below
+
+
+class _Slope(_OneSide):
+    """A side's size at its best prices over the farthest one's distance from the mid."""
+
+    __slots__ = ("_levels",)
+
+    def __init__(self, inputs: MarketInputs, definition: FeatureDefinition) -> None:
+        super().__init__(inputs, definition)
+        (self._levels,) = definition.numbers
+
+    def get(self, now: Ns) -> float | None:
+        inputs = self._inputs
+        book, double_mid = inputs.book, inputs.top.double_mid
+        if book is None or double_mid is None:
+            return None
+        ladder = self._ladder(book)
+        prices = ladder.prices
+        farthest = prices[-min(self._levels, len(prices))]
+        if ladder is book.no:
+            double_mid = 2 * PRICE_ONE - double_mid
+        distance = double_mid - 2 * farthest
+        # Size in hundredths over twice the distance in 1e-4 dollars.
+        return ladder.depth(self._levels) * (2 * PRICE_ONE // QTY_ONE) / distance if distance > 0 else None
+
+
+_SLOPE_SOURCE = "after Naes, Skjeltorp 2006, Order book characteristics and the volume-volatility relation"
+
+
+class BidSlope(_Slope):
+    """Contracts per dollar: the size at the best bids over the farthest one's distance from the mid.
+
+    With fewer levels than asked for, of those that there are; None without a mid, or when crossed.
+    """
+
+    families = (_levels_family("bid_slope_#", "contracts per $", (5,), _SLOPE_SOURCE),)
+
+    @staticmethod
+    def _ladder(book: Book) -> Ladder:
+        return book.yes
+
+
+class AskSlope(_Slope):
+    """The same of the asks."""
+
+    families = (_levels_family("ask_slope_#", "contracts per $", (5,), _SLOPE_SOURCE),)
+
+    @staticmethod
+    def _ladder(book: Book) -> Ladder:
+        return book.no
+
+
+class _Gap(_OneSide):
+    __slots__ = ()
+
+    def get(self, now: Ns) -> float | None:
+        book = self._inputs.book
+        if book is None:
+            return None
+        prices = self._ladder(book).prices
+        return (prices[-1] - prices[-2]) / PRICE_ONE if len(prices) > 1 else None
+
+
+class BidGap(_Gap):
+    """From the best bid down to the next one: how far the price falls when the best is gone.
+
+    None with less than two levels.
+    """
+
+    families = (_family("bid_gap", "$"),)
+
+    @staticmethod
+    def _ladder(book: Book) -> Ladder:
+        return book.yes
+
+
+class AskGap(_Gap):
+    """From the best ask up to the next one. None with less than two levels."""
+
+    families = (_family("ask_gap", "$"),)
+
+    @staticmethod
+    def _ladder(book: Book) -> Ladder:
+        return book.no

@@ -6,6 +6,7 @@ A new group is a module with `Statistic` classes and a line in `GROUPS`; nothing
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from types import ModuleType
 
 from daemon.core.features import (
@@ -79,6 +80,7 @@ def families() -> tuple[Family, ...]:
     return tuple(family for family, _ in _FAMILIES.values())
 
 
+@cache
 def _found(name: str) -> tuple[FeatureDefinition, type[Statistic]]:
     for family, statistic in _FAMILIES.values():
         numbers = family.numbers_in(name)

@@ -10,10 +10,9 @@ from daemon.core.book import Book
 from daemon.core.events import CandleBackfilled, TradePrinted, TradesBackfilled
 from daemon.core.features.catalogue import statistic_of
 from daemon.core.features.inputs import MarketInputs, Reference
-from daemon.core.features.statistic import Statistic
 from daemon.core.markets import MarketSpec
 from daemon.core.scorer import FeatureSchema
-from daemon.core.units import Ns
+from daemon.core.units import Ns, Qty
 
 
 class FeatureSet:
@@ -29,46 +28,68 @@ class FeatureSet:
         self._inputs = MarketInputs(spec, reference)
         found = [statistic_of(name) for name in schema.names]
         statistics = [statistic(self._inputs, definition) for definition, statistic in found]
-        self._get = [statistic.get for statistic in statistics]
-        # Hooks are looked up once: a change of the book must not call what nobody defined.
-        self._on_begin = [s.on_begin for s in statistics if type(s).on_begin is not Statistic.on_begin]
-        self._on_end = [s.on_end for s in statistics if type(s).on_end is not Statistic.on_end]
-        self._on_top = [s.on_top for s in statistics if type(s).on_top is not Statistic.on_top]
-        self._on_mid = [s.on_mid for s in statistics if type(s).on_mid is not Statistic.on_mid]
+        # A change behind the best levels leaves what is made of them alone as it was.
+        places = list(enumerate(statistics))
+        self._of_top = [(place, one.get) for place, one in places if one.changes == "top"]
+        self._of_book = [(place, one.get) for place, one in places if one.changes == "book"]
+        self._others = [(place, one.get) for place, one in places if one.changes == "always"]
+        self._row: list[float | None] = [None] * len(statistics)
+        self._is_top_stale = self._is_book_stale = True
+        inputs = self._inputs
+        # What nobody reads is not kept: looked up once, for a book changes hundreds of times a second.
+        self._flow = inputs.flow if inputs.flow.is_read else None
+        self._messages = inputs.messages if inputs.messages.is_read else None
+        self._removed = inputs.removed if inputs.removed.is_read else None
+        mids = (inputs.mids, inputs.minutes, inputs.hours, inputs.ranges)
+        self._add_mid = tuple(stream.add for stream in mids if stream.is_read)
         self._now: Ns = 0
 
     def on_spec(self, spec: MarketSpec) -> None:
         """Take the market's listing as it is now (strike, close time)."""
         self._inputs.spec = spec
 
-    def on_book(self, book: Book, now: Ns) -> None:
-        """Take the book after every applied snapshot, delta or loss.
+    def on_book(self, book: Book, now: Ns, delta: Qty = 0) -> None:
+        """Take the book after every applied snapshot, delta or loss; `delta` is what a level changed by.
 
         The book is read again by `row`, so the same object must be kept up to date and every change
         of it be told here.
         """
         now = self._at(now)
         inputs = self._inputs
-        top = inputs.top
+        self._is_book_stale = True
         if not book.is_synced:
+            self._is_top_stale = True
             if inputs.book is not None:
-                self._end()
+                inputs.end()
             return
-        is_new = inputs.book is None
-        inputs.book = book
+        top = inputs.top
         double_mid = top.double_mid
         has_changed = top.update(book)
-        if is_new:
-            inputs.trades.begin(now)  # a market's two subscriptions are made together
-            for on_begin in self._on_begin:
-                on_begin(now)
-        elif has_changed:
-            for on_top in self._on_top:
-                on_top(now)
-        if is_new or top.double_mid != double_mid:
-            inputs.minutes.add(now, top.double_mid)
-            for on_mid in self._on_mid:
-                on_mid(now)
+        if inputs.book is None:
+            self._begin(book, now)
+            return
+        inputs.heard_at = now
+        if self._messages is not None:
+            self._messages.add(now, 1)
+        if delta < 0 and self._removed is not None:
+            self._removed.add(now, -delta)
+        if has_changed:
+            self._is_top_stale = True
+            inputs.top_changed_at = now
+            if self._flow is not None and top.flow:
+                self._flow.add(now, top.flow)
+            if top.double_mid != double_mid:
+                for add in self._add_mid:
+                    add(now, top.double_mid)
+
+    def _begin(self, book: Book, now: Ns) -> None:
+        """The book is there: its windows begin, and nothing of this message lies within them."""
+        inputs = self._inputs
+        inputs.book = book
+        self._is_top_stale = True
+        inputs.begin(now)
+        for add in self._add_mid:
+            add(now, inputs.top.double_mid)
 
     def on_trade(self, trade: TradePrinted) -> None:
         """Take a public trade; one that is known already counts once."""
@@ -98,16 +119,31 @@ class FeatureSet:
     def on_candle(self, candle: CandleBackfilled) -> None:
         """Take a candle of the past, in any order, before or after the book's snapshot.
 
-        Finished one-minute candles that end on a whole minute count; others are ignored. They serve
-        the mid's momentum over a minute and more, and its realised volatility.
+        Finished candles of a minute or an hour that end on a whole one count, if a feature reads so far
+        back; others are ignored.
         """
-        self._inputs.minutes.on_candle(candle)
+        inputs = self._inputs
+        for mids in (inputs.minutes, inputs.hours):
+            if mids.is_read:
+                mids.on_candle(candle)
 
     def row(self, now: Ns) -> list[float | None]:
         """Return the features in schema order; None is unknown or warming up."""
         now = self._at(now)
-        self._inputs.spot = self._inputs.reference.in_force(now)
-        return [get(now) for get in self._get]
+        inputs = self._inputs
+        inputs.spot = inputs.reference.in_force(now)
+        row = self._row
+        if self._is_book_stale:
+            self._is_book_stale = False
+            for place, get in self._of_book:
+                row[place] = get(now)
+            if self._is_top_stale:
+                self._is_top_stale = False
+                for place, get in self._of_top:
+                    row[place] = get(now)
+        for place, get in self._others:
+            row[place] = get(now)
+        return row.copy()
 
     def _at(self, now: Ns) -> Ns:
         # Two feeds' stamps can be handled out of order by some microseconds: time never goes back.
@@ -115,11 +151,3 @@ class FeatureSet:
             return self._now
         self._now = now
         return now
-
-    def _end(self) -> None:
-        inputs = self._inputs
-        inputs.book = None
-        inputs.top.forget()
-        inputs.minutes.end()
-        for on_end in self._on_end:
-            on_end()

@@ -1,22 +1,21 @@
-"""What one market's features share: its top of book, its mids at whole minutes, its listing.
+"""What one market's features share: its top of book, its streams of changes, mids and trades, its listing.
 
-The mid is kept doubled (bid + ask, in half price units), so that it is an exact integer.
+The mid is kept doubled (bid + ask, in half price units), so that it is an exact integer. A statistic asks
+here for what it reads when it is built; what none asked for is not kept.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Protocol
 
 from daemon.core.book import Book
-from daemon.core.events import CandleBackfilled
+from daemon.core.features.period_mids import MinuteRanges, PeriodMids
 from daemon.core.features.reference import ReferenceFeatures
+from daemon.core.features.steps import StepStream
+from daemon.core.features.totals import AmountStream
 from daemon.core.features.trade_tape import TradeTape
 from daemon.core.markets import MarketSpec
-from daemon.core.units import MINUTE, PRICE_ONE, Ns, Price, Qty
-
-MINUTES_KEPT = 7
-"""Whole minutes of the past that are remembered: what five minutes' features can reach back to."""
+from daemon.core.units import HOUR, MINUTE, PRICE_ONE, Ns, Price, Qty
 
 
 class TopOfBook:
@@ -76,72 +75,6 @@ class TopOfBook:
         return True
 
 
-class MinuteMids:
-    """The doubled mid in force at whole minutes: sampled from the live book, or backfilled from candles.
-
-    Live samples win over candles, for they are what the live windows saw. Only candles of one minute
-    that end on a whole minute count, and only finished ones.
-    """
-
-    __slots__ = ("_double_mid", "_known", "_next", "revision")
-
-    def __init__(self) -> None:
-        self._known: dict[int, int | None] = {}
-        self._double_mid: int | None = None
-        self._next: int | None = None
-        self.revision = 0
-        """Grows with every change, so that readers can keep what they computed."""
-
-    @property
-    def known(self) -> Mapping[int, int | None]:
-        """Doubled mids by whole minutes since the epoch; None where the quotes had a side missing."""
-        return self._known
-
-    def end(self) -> None:
-        """Forget everything: the book is lost."""
-        self._known.clear()
-        self._double_mid = None
-        self._next = None
-        self.revision += 1
-
-    def add(self, at: Ns, double_mid: int | None) -> None:
-        """The live mid steps to a value (None: a side is missing) at this instant."""
-        if self._next is None:
-            self._next = -(-at // MINUTE)
-        else:
-            self.sample(at)
-        self._double_mid = double_mid
-
-    def sample(self, now: Ns) -> None:
-        """Take the samples of the whole minutes that lie before `now`."""
-        first = self._next
-        if first is None or now <= first * MINUTE:
-            return
-        last = (now - 1) // MINUTE
-        for minute in range(max(first, last - MINUTES_KEPT + 1), last + 1):
-            self._known[minute] = self._double_mid
-        self._next = last + 1
-        self._prune()
-
-    def on_candle(self, candle: CandleBackfilled) -> None:
-        """Take a past minute's closing quotes, unless the live book knows that minute."""
-        minute, rest = divmod(candle.ended_at, MINUTE)
-        if candle.period != MINUTE or rest or candle.ended_at > candle.received_at:
-            return
-        if minute in self._known or (self._next is not None and minute >= self._next):
-            return
-        bid, ask = candle.bid, candle.ask
-        self._known[minute] = None if bid is None or ask is None else bid + ask
-        self._prune()
-
-    def _prune(self) -> None:
-        oldest = max(self._known) - MINUTES_KEPT
-        if len(self._known) > MINUTES_KEPT:
-            for minute in [minute for minute in self._known if minute <= oldest]:
-                del self._known[minute]
-        self.revision += 1
-
-
 class Reference(Protocol):
     """Where a market's underlying price comes from: of several sources, one is in force at an instant."""
 
@@ -153,7 +86,10 @@ class Reference(Protocol):
 class MarketInputs:
     """Everything that the features of one market read."""
 
-    __slots__ = ("book", "minutes", "reference", "spec", "spot", "top", "trades")
+    __slots__ = (
+        "book", "flow", "heard_at", "hours", "messages", "mids", "minutes", "ranges", "reference", "removed",
+        "spec", "spot", "top", "top_changed_at", "trades",
+    )  # fmt: skip
 
     def __init__(self, spec: MarketSpec, reference: Reference) -> None:
         self.spec = spec
@@ -163,5 +99,34 @@ class MarketInputs:
         self.book: Book | None = None
         """The synced book; None while there is none."""
         self.top = TopOfBook()
-        self.minutes = MinuteMids()
+        self.heard_at: Ns = 0
+        """When the book's last snapshot or delta came; it means something while there is a book."""
+        self.top_changed_at: Ns = 0
+        """When the best levels last changed, likewise."""
+        self.flow = AmountStream()
+        """Order flow at the best levels: see `TopOfBook.flow`."""
+        self.messages = AmountStream()
+        """One for each snapshot and delta."""
+        self.removed = AmountStream()
+        """What deltas took away from levels of either side; a snapshot's difference isn't known to be one."""
+        self.mids = StepStream()
+        self.minutes = PeriodMids(MINUTE)
+        self.hours = PeriodMids(HOUR)
+        self.ranges = MinuteRanges()
         self.trades = TradeTape()
+
+    def begin(self, at: Ns) -> None:
+        """The book is there: its streams are observed from here on."""
+        self.heard_at = self.top_changed_at = at
+        for stream in (self.flow, self.messages, self.removed):
+            stream.begin(at)
+        self.trades.begin(at)  # a market's two subscriptions are made together
+
+    def end(self) -> None:
+        """The book is lost: nothing is known of its past any more."""
+        self.book = None
+        self.top.forget()
+        for stream in (self.flow, self.messages, self.removed, self.mids):
+            stream.end()
+        for sampled in (self.minutes, self.hours, self.ranges):
+            sampled.end()

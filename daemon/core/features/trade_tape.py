@@ -1,4 +1,4 @@
-"""The public trades of one market's last minute: each once, and only where the stream has no hole.
+"""The public trades of one market over the longest window asked for: each once, and only without a hole.
 
 Trades and books come over different subscriptions, so a trade window is valid by its own continuity:
 
@@ -12,13 +12,15 @@ joins the stretches, the window reaches back over it; with less, it stays unknow
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from daemon.core.events import TradePrinted
+from daemon.core.features.totals import AmountStream, SumWindow, grain_of
 from daemon.core.units import MINUTE, Ns, Qty
 
-WINDOW: Ns = MINUTE
+SEEN_FOR: Ns = 2 * MINUTE
+"""A trade's id is known for so long, for the stream may repeat one. While a hole may still be filled they are
+known as far back as a window reaches: REST repeats what was streamed just before the hole and after it."""
 
 
 def signed_qty(trade: TradePrinted) -> Qty:
@@ -26,37 +28,95 @@ def signed_qty(trade: TradePrinted) -> Qty:
     return trade.qty if trade.taker_side == "yes" else -trade.qty
 
 
-class TradeTape:
-    """The signed contracts of the last minute, and since when nothing of them is missing."""
+class PeriodVolumes:
+    """The contracts traded in each of the last whole periods of the clock."""
 
-    __slots__ = ("_entries", "_resume_at", "_seen", "_since", "_stretches", "_sum")
+    __slots__ = ("_count", "_tape", "_volumes", "period", "revision")
+
+    def __init__(self, tape: TradeTape, period: Ns, count: int) -> None:
+        self._tape = tape
+        self.period = period
+        self._count = count
+        self._volumes: dict[int, Qty] = {}
+        self.revision = 0
+        """Grows with every trade."""
+
+    def add(self, at: Ns, qty: Qty) -> None:
+        """Count a trade; late ones only in periods that are still looked at."""
+        index = at // self.period
+        volumes = self._volumes
+        self.revision += 1
+        if index in volumes:
+            volumes[index] += qty
+            return
+        volumes[index] = qty
+        if len(volumes) > self._count + 1:
+            del volumes[min(volumes)]
+
+    def is_whole(self, now: Ns) -> bool:
+        """Whether every trade of the last whole periods is known."""
+        since = self._tape.since
+        return since is not None and since <= (now // self.period - self._count) * self.period
+
+    def last(self, now: Ns) -> list[Qty]:
+        """Return the volumes of the last whole periods, oldest first."""
+        end = now // self.period
+        get = self._volumes.get
+        return [get(index, 0) for index in range(end - self._count, end)]
+
+
+class TradeTape:
+    """The trades' amounts as streams, and since when nothing of them is missing."""
+
+    __slots__ = (
+        "_reach", "_resume_at", "_seen", "_stretches", "count", "notional", "periods", "signed", "since",
+        "volume",
+    )  # fmt: skip
 
     def __init__(self) -> None:
-        self._entries: deque[tuple[Ns, Qty]] = deque()
-        self._sum = 0
+        self.signed = AmountStream()
+        """Contracts that takers bought as YES, minus those that they bought as NO."""
+        self.volume = AmountStream()
+        self.notional = AmountStream()
+        """Contracts times their YES price."""
+        self.count = AmountStream()
+        self.periods: dict[Ns, PeriodVolumes] = {}
+        self._reach: Ns = 0
+        """How far back the longest window looks; 0 while nobody asked for one."""
         self._seen: dict[str, Ns] = {}
-        self._since: Ns | None = None
+        self.since: Ns | None = None
         """The start of the stretch that reaches up to now; None while not observing."""
         self._stretches: list[tuple[Ns, Ns]] = []
         """Whole intervals [start, end) of the past that don't touch the present one; in order."""
         self._resume_at: Ns | None = None
         """From when on the stream is whole again if its next message proves that it flows."""
 
+    def window(self, stream: AmountStream, window: Ns) -> SumWindow:
+        """Return a window over one of the streams here; asked for before the first trade."""
+        self._reach = max(self._reach, window + grain_of(window))
+        return stream.window(window)
+
+    def volumes(self, period: Ns, count: int) -> PeriodVolumes:
+        """Return the volumes of so many periods; asked for before the first trade."""
+        self._reach = max(self._reach, (count + 1) * period)
+        return self.periods.setdefault(period, PeriodVolumes(self, period, count))
+
     def begin(self, at: Ns) -> None:
         """Observe from this instant on, unless that is so already or a gap waits for its proof."""
-        if self._since is None and self._resume_at is None:
-            self._since = at
+        if self.since is None and self._resume_at is None:
+            self.since = at
             self._join()
 
     def end(self, whole_until: Ns) -> None:
         """The connection is gone; before `whole_until` nothing is missing. `begin` begins anew."""
-        if self._since is not None and self._since < whole_until:
-            self._stretches.append((self._since, whole_until))
-        self._since = self._resume_at = None
+        if self.since is not None and self.since < whole_until:
+            self._stretches.append((self.since, whole_until))
+        self.since = self._resume_at = None
+        self._tell_since()
 
     def interrupt(self, at: Ns, whole_until: Ns) -> None:
         """Trades between the two instants are missing. The stream goes on: its next trade proves it."""
-        if self._since is None and self._resume_at is None:
+        if self.since is None and self._resume_at is None:
             return
         self.end(whole_until)
         self._resume_at = at
@@ -64,20 +124,22 @@ class TradeTape:
     def resume(self) -> None:
         """The stream flows: nothing is missing since the interruption."""
         if self._resume_at is not None:
-            self._since, self._resume_at = self._resume_at, None
+            self.since, self._resume_at = self._resume_at, None
             self._join()
 
     def on_trade(self, at: Ns, trade: TradePrinted) -> None:
         """Count a trade that came over the stream, once."""
         self.resume()
         self.begin(at)
-        if trade.trade_id in self._seen:
+        if not self._reach or trade.trade_id in self._seen:
             return
-        self._remember(at, trade)
-        self._evict(at)
-        qty = signed_qty(trade)
-        self._entries.append((at, qty))
-        self._sum += qty
+        self._seen[trade.trade_id] = at
+        self._forget(at)
+        qty = trade.qty
+        for stream, amount in self._amounts(trade):
+            stream.add(at, amount)
+        for volumes in self.periods.values():
+            volumes.add(at, qty)
 
     def fill(self, since: Ns, until: Ns, trades: Iterable[TradePrinted], now: Ns) -> None:
         """Take all trades of [since, until) as REST tells them, in any order; known ones count once.
@@ -85,40 +147,46 @@ class TradeTape:
         They count when the exchange says that they happened, though never after `now`: the stream's count
         when they arrived, so the two differ by the transport and the clocks' skew.
         """
-        fresh = []
+        fresh: list[tuple[Ns, TradePrinted]] = []
         for trade in trades:
             at = min(now, trade.received_at if trade.sent_at is None else trade.sent_at)
-            if at > now - WINDOW and trade.trade_id not in self._seen:
-                self._remember(at, trade)
-                fresh.append((at, signed_qty(trade)))
+            if at > now - self._reach and trade.trade_id not in self._seen:
+                self._seen[trade.trade_id] = at
+                fresh.append((at, trade))
         if fresh:
-            self._entries = deque(sorted([*self._entries, *fresh], key=lambda entry: entry[0]))
-            self._sum += sum(qty for _, qty in fresh)
+            self._insert(fresh)
         if since < until:
             self._stretches.append((since, until))
             self._join()
-        self._evict(now)
+        self._forget(now)
 
-    def flow(self, now: Ns) -> Qty | None:
-        """Return the sum over (now - a minute, now]; None unless every trade of it is known."""
-        if self._since is None or self._since > now - WINDOW:
-            return None
-        if self._entries and self._entries[0][0] <= now - WINDOW:
-            self._evict(now)
-        return self._sum
+    def _insert(self, fresh: Sequence[tuple[Ns, TradePrinted]]) -> None:
+        # Ids are forgotten by their age, oldest first, so they stand in that order.
+        self._seen = dict(sorted(self._seen.items(), key=lambda one: one[1]))
+        rows = [(at, self._amounts(trade)) for at, trade in fresh]
+        for place, (stream, _) in enumerate(rows[0][1]):
+            stream.insert([(at, amounts[place][1]) for at, amounts in rows])
+        for volumes in self.periods.values():
+            for at, trade in sorted(fresh, key=lambda row: row[0]):
+                volumes.add(at, trade.qty)
 
-    def _remember(self, at: Ns, trade: TradePrinted) -> None:
-        # Twice as long as the window: the two clocks may differ by some seconds.
+    def _amounts(self, trade: TradePrinted) -> list[tuple[AmountStream, int]]:
+        """Return what a trade adds to each stream that is read."""
+        amounts = (
+            (self.signed, signed_qty(trade)),
+            (self.volume, trade.qty),
+            (self.notional, trade.qty * trade.price),
+            (self.count, 1),
+        )
+        return [(stream, amount) for stream, amount in amounts if stream.is_read]
+
+    def _forget(self, now: Ns) -> None:
         seen = self._seen
-        seen[trade.trade_id] = at
-        while seen[oldest := next(iter(seen))] <= at - 2 * WINDOW:
+        is_whole = self.since is not None and self.since <= now - self._reach
+        before = now - SEEN_FOR if is_whole else now - SEEN_FOR - self._reach
+        while seen and seen[oldest := next(iter(seen))] <= before:
             del seen[oldest]
-
-    def _evict(self, now: Ns) -> None:
-        entries = self._entries
-        while entries and entries[0][0] <= now - WINDOW:
-            self._sum -= entries.popleft()[1]
-        while self._stretches and self._stretches[0][1] <= now - WINDOW:
+        while self._stretches and self._stretches[0][1] <= now - self._reach:
             del self._stretches[0]
 
     def _join(self) -> None:
@@ -129,6 +197,11 @@ class TradeTape:
                 merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
             else:
                 merged.append((start, end))
-        while self._since is not None and merged and merged[-1][1] >= self._since:
-            self._since = min(self._since, merged.pop()[0])
+        while self.since is not None and merged and merged[-1][1] >= self.since:
+            self.since = min(self.since, merged.pop()[0])
         self._stretches = merged
+        self._tell_since()
+
+    def _tell_since(self) -> None:
+        for stream in (self.signed, self.volume, self.notional, self.count):
+            stream.began_at = self.since

@@ -1,4 +1,4 @@
-"""Windows over time, told the time: exact integer sums, the value a while ago, and sampled changes.
+"""Windows over time, told the time: the value a while ago, and sampled changes.
 
 All of them take integers and keep integers, so that adding and taking away leaves no residue. `now`
 never goes back. A window empties although no event came, so reading it evicts as well as adding to it.
@@ -9,55 +9,6 @@ from __future__ import annotations
 from collections import deque
 
 from daemon.core.units import Ns
-
-
-class WindowSum:
-    """The sum of what happened in (now - window, now].
-
-    None until the stream has been observed for a whole window.
-    """
-
-    __slots__ = ("_began_at", "_entries", "_sum", "_window")
-
-    def __init__(self, window: Ns) -> None:
-        self._window = window
-        self._entries: deque[tuple[Ns, int]] = deque()
-        self._sum = 0
-        self._began_at: Ns | None = None
-
-    def begin(self, at: Ns) -> None:
-        """Start to observe at this instant, with nothing seen before."""
-        self.end()
-        self._began_at = at
-
-    def end(self) -> None:
-        """Forget everything: the stream is lost."""
-        self._entries.clear()
-        self._sum = 0
-        self._began_at = None
-
-    def add(self, at: Ns, value: int) -> None:
-        """Count a value that happened at this instant; ignored while not observing."""
-        if self._began_at is None:
-            return
-        self._evict(at - self._window)
-        self._entries.append((at, value))
-        self._sum += value
-
-    def get(self, now: Ns) -> int | None:
-        """Return the sum; None until observed for a whole window."""
-        since = now - self._window
-        if self._began_at is None or self._began_at > since:
-            return None
-        entries = self._entries
-        if entries and entries[0][0] <= since:
-            self._evict(since)
-        return self._sum
-
-    def _evict(self, since: Ns) -> None:
-        entries = self._entries
-        while entries and entries[0][0] <= since:
-            self._sum -= entries.popleft()[1]
 
 
 class Lag:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+Row = dict[str, float | None]
+
 SECOND = 10**9
 MINUTE = 60 * SECOND
+HOUR = 60 * MINUTE
 DAY = 86_400 * SECOND
 
 
@@ -17,6 +20,8 @@ class Top:
     bids: list[tuple[int, int]] | None
     """Best first."""
     asks: list[tuple[int, int]] | None
+    removed: int = 0
+    """What the change took away from a level."""
 
     @property
     def best(self) -> tuple[int, int, int, int]:
@@ -33,20 +38,34 @@ class Top:
 
 
 @dataclass
+class Trade:
+    """A public trade, at the instant at which it counts."""
+
+    at: int
+    signed: int
+    """The contracts that went to YES."""
+    price: int
+
+    @property
+    def qty(self) -> int:
+        return abs(self.signed)
+
+
+@dataclass
 class History:
     """Everything that one market's features were told, in order."""
 
     close_at: int
     strike: int | None
     books: list[Top] = field(default_factory=list)
-    trades: dict[str, tuple[int, int]] = field(default_factory=dict)
-    """(at, signed qty) by trade id: streamed or backfilled, as they were told first."""
+    trades: dict[str, Trade] = field(default_factory=dict)
+    """By trade id: streamed or backfilled, as they were told first."""
     whole: list[tuple[int, int | None]] = field(default_factory=list)
     """Intervals [start, end) in which every trade is known; the one that is going on has no end."""
     trades_lost_at: int | None = None
     """A gap in the trades after which none came yet."""
-    candles: list[tuple[int, int | None]] = field(default_factory=list)
-    """(ended at, bid + ask), in the order of arrival, since the last loss."""
+    candles: list[tuple[int, int, int | None]] = field(default_factory=list)
+    """(period, ended at, bid + ask), in the order of arrival, since the last loss."""
     prices: list[tuple[int, int]] = field(default_factory=list)
     """Since the last loss of the reference."""
     reference_candles: list[tuple[int, int]] = field(default_factory=list)
@@ -78,8 +97,32 @@ class History:
     def fill(self, since: int, until: int) -> None:
         self.whole.append((since, until))
 
-    def take_trade(self, at: int, trade_id: str, qty: int) -> None:
-        self.trades.setdefault(trade_id, (at, qty))
+    def take_trade(self, at: int, trade_id: str, signed: int, price: int) -> None:
+        self.trades.setdefault(trade_id, Trade(at, signed, price))
+
+    def is_whole(self, since: int, now: int) -> bool:
+        """Whether every instant from then to now lies in an interval of which all trades are known."""
+        if not self.is_observing():
+            return False
+        reached = since
+        for start, end in sorted(self.whole, key=lambda interval: interval[0]):
+            if start <= reached:
+                reached = now if end is None else max(reached, end)
+        return reached >= now
+
+    def trades_in(self, now: int, window: int) -> list[Trade] | None:
+        """The trades of a window; None unless all of them are known."""
+        start = window_start(now, window)
+        if not self.is_whole(start, now):
+            return None
+        first = start if window > 300 * SECOND else start + 1
+        return [trade for trade in self.trades.values() if first <= trade.at <= now]
+
+    def has_candle(self, period: int, ended_at: int) -> bool:
+        return any((period, ended_at) == candle[:2] for candle in self.candles)
+
+    def candle(self, period: int, ended_at: int) -> int | None:
+        return next((mid for *of, mid in self.candles if of == [period, ended_at]), None)
 
     def take_reference_candle(self, minute: int, close: int) -> None:
         known = self.reference_candles
@@ -108,3 +151,10 @@ def in_force(steps: list[tuple[int, int | None]], at: int) -> int | None:
         if step_at <= at:
             value = step
     return value
+
+
+def window_start(now: int, window: int) -> int:
+    """Where a window begins: one over five minutes at a whole multiple of its sixtieth, in whole seconds."""
+    then = now - window
+    step = window // 60 // SECOND * SECOND
+    return then if window <= 300 * SECOND else then // step * step

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daemon.core.events import CandleBackfilled
-from daemon.core.units import MILLISECOND, MINUTE, SECOND, Ns, Side
+from daemon.core.units import HOUR, MILLISECOND, MINUTE, SECOND, Ns, Side
 from tests.core.features.told import SCHEMA, START, STRIKE, Told, market, two_sided
 
 Step = tuple[int, int, int, int]
@@ -37,6 +37,9 @@ def play(told: Told, step: Step) -> None:
     elif what < 85:
         ended_at = (told.now // MINUTE - b % 8) * MINUTE
         told.candle(ended_at, None if a % 7 == 0 else 4_000 + a, 5_000 + b)
+        if b % 3 == 0:
+            for hour in range(1, 30):
+                told.candle((told.now // HOUR - hour) * HOUR, 4_000 + a, 5_000 + b, HOUR)
     elif what < 95:
         told.snapshot(((4_000 - b, a), (4_100, b + 1)), ((4_500, a), (4_000 - a, 7)))
     elif what < 97:
@@ -93,13 +96,17 @@ def test_every_feature_equals_its_twin_over_a_long_stream(seed: int) -> None:
         if back % 7:
             told.reference_candle(back, STRIKE + back * 1_000)
     seen: set[str] = set()
-    for index in range(700):
+    for index in range(850):
         what = 90 if index == 0 else rng.choice((10, 10, 10, 10, 52, 52, 60, 60, 60, 70, 80))
         if index == 500:
             what = 96
         if index == 510:
             what = 90
-        play(told, (what, rng.choice((0, 20, 300, 900, 2_000)), rng.randrange(1, 999), rng.randrange(1, 999)))
+        if index == 520:
+            for hour in range(7 * 24 + 2):
+                told.candle((told.now // HOUR - hour) * HOUR, 4_000 + hour, 5_000, HOUR)
+        pace = (0, 20, 300, 900, 2_000) if index < 700 else (1_000, 30_000, 60_000)
+        play(told, (what, rng.choice(pace), rng.randrange(1, 999), rng.randrange(1, 999)))
         told.compare()
         seen |= {name for name, value in told.row().items() if value is not None}
     assert set(SCHEMA.names) == seen

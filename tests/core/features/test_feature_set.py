@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from daemon.core.features import CATALOGUE, FeatureSet, ReferenceFeatures
+from daemon.core.features import FeatureSet, ReferenceFeatures, definition_of
 from daemon.core.scorer import FeatureSchema
 from daemon.core.units import SECOND
 from tests.core.features.told import SCHEMA, Told, market, two_sided
@@ -24,7 +24,7 @@ def test_windows_end_with_the_book_and_warm_up_again() -> None:
     told.now += 2 * SECOND
     assert told.row()["ofi_1s"] == 0.0
     told.lose()
-    assert all(told.row()[name] is None for name in SCHEMA.names if CATALOGUE[name].source == "book")
+    assert all(told.row()[name] is None for name in SCHEMA.names if definition_of(name).source == "book")
     told.now += 2 * SECOND
     two_sided(told)
     assert told.row()["ofi_1s"] is None

@@ -1,13 +1,12 @@
-"""What features share: the top of the book with its flow, and the mids at whole minutes."""
+"""What features share: the top of the book with its flow."""
 
 from __future__ import annotations
 
 import pytest
 
 from daemon.core.book import Book
-from daemon.core.events import BookDeltaReceived, BookSnapshotReceived, CandleBackfilled, Level
-from daemon.core.features.inputs import MINUTES_KEPT, MinuteMids, TopOfBook
-from daemon.core.units import MINUTE
+from daemon.core.events import BookDeltaReceived, BookSnapshotReceived, Level
+from daemon.core.features.inputs import TopOfBook
 
 
 def book(yes: tuple[Level, ...], no: tuple[Level, ...]) -> Book:
@@ -61,35 +60,3 @@ def test_a_missing_side_has_no_mid() -> None:
     top = TopOfBook()
     top.update(book(((4_000, 100),), ()))
     assert top.double_mid is None
-
-
-def candle(minute: int, bid: int | None) -> CandleBackfilled:
-    return CandleBackfilled("T", MINUTE, minute * MINUTE, bid, 5_000, 0, 10**18)
-
-
-def test_live_samples_win_over_candles() -> None:
-    """A candle fills only minutes that the live book did not see."""
-    minutes = MinuteMids()
-    minutes.add(100 * MINUTE - 1, 9_000)
-    minutes.sample(101 * MINUTE)
-    for minute in (99, 100, 101):
-        minutes.on_candle(candle(minute, 3_000))
-    assert minutes.known == {99: 8_000, 100: 9_000}
-
-
-def test_only_the_last_minutes_are_kept() -> None:
-    """However long the past that is backfilled, and however long the silence, memory is bounded."""
-    minutes = MinuteMids()
-    for minute in range(1, 500):
-        minutes.on_candle(candle(minute, 3_000))
-    assert list(range(500 - MINUTES_KEPT, 500)) == sorted(minutes.known)
-    minutes.add(500 * MINUTE, 9_000)
-    minutes.sample(10**6 * MINUTE)
-    assert len(minutes.known) == MINUTES_KEPT
-
-
-def test_a_one_sided_candle_is_an_unknown_mid() -> None:
-    """A candle without a bid says that the mid was unknown."""
-    minutes = MinuteMids()
-    minutes.on_candle(candle(7, None))
-    assert minutes.known == {7: None}

@@ -5,43 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.core.features.windows import Lag, SampledChanges, WindowSum
+from daemon.core.features.windows import Lag, SampledChanges
 
 EVENTS = st.lists(st.tuples(st.integers(0, 9), st.integers(-50, 50)), max_size=80)
-
-
-@given(events=EVENTS)
-def test_a_window_sum_is_the_sum_of_the_window(events: list[tuple[int, int]]) -> None:
-    """After every event the running sum equals the sum over (now - window, now], exactly."""
-    window = WindowSum(20)
-    window.begin(0)
-    now, seen = 0, []
-    for passed, value in events:
-        now += passed
-        window.add(now, value)
-        seen.append((now, value))
-        expected = sum(v for at, v in seen if now - 20 < at <= now) if now >= 20 else None
-        assert expected == window.get(now)
-
-
-def test_a_window_empties_though_nothing_happens() -> None:
-    """Time alone takes a value out of the window, at the instant when it is a window old."""
-    window = WindowSum(10)
-    window.begin(0)
-    window.add(5, 3)
-    assert window.get(9) is None
-    assert window.get(14) == 3
-    assert window.get(15) == 0
-
-
-def test_a_lost_stream_counts_nothing_until_it_begins_again() -> None:
-    """Values added while the stream is lost are ignored."""
-    window = WindowSum(10)
-    window.add(5, 3)
-    window.begin(6)
-    window.end()
-    window.add(7, 3)
-    assert window.get(100) is None
 
 
 @given(events=EVENTS)
