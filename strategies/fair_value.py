@@ -4,8 +4,13 @@ Idea: the model's P(YES) against the book. Where it exceeds what a contract cost
 `edge_min`, buy at once, up to a Kelly fraction of the equity. Where it doesn't, rest an order `margin`
 away from the model's value: a maker on a fee-free series pays neither spread nor fee.
 
+What the sizes at the best prices say of the next seconds is worth less than the cost of crossing: it is no
+reason to take. It may lean the resting prices (`skew`) and take away the side that is about to be run over
+(`cancel_imbalance`); both are off as shipped, for they were measured on few days of one series.
+
 Source: Kelly sizing with fees for a binary contract (Kelly 1956; Thorp 2006); the structural view of
-15-minute markets as Brownian digital options.
+15-minute markets as Brownian digital options. Short-horizon signals: quantitative notes, section 4 (5 s: R2
+8.8%, top imbalance alone AUC .644; taken both ways -0.09 c net).
 
 Risks: a resting order is filled first by those who know more (adverse selection; measured at -1.1 to
 -1.6 c per fill on recorded books). The signal is shorter than the cost of crossing. The shipped model was
@@ -22,6 +27,7 @@ from daemon.core.sizing import edge, kelly_qty
 from daemon.core.strategy import MarketView, Target, Wanted
 from daemon.core.units import MILLISECOND, PRICE_ONE, QTY_ONE, SECOND, BookSide, Ns, Price, Qty
 
+IMBALANCE = "top_imbalance"
 REST_AWAY_MAX: Price = 900
 """No order rests farther than this from the best opposite price: nothing would come of it soon."""
 
@@ -42,6 +48,10 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Largest order, in contracts."""
     position_contracts_max: Annotated[int, msgspec.Meta(ge=1)] = 200
     """Position at which no more is wanted on that side, in contracts."""
+    skew: Annotated[float, msgspec.Meta(ge=0, le=0.1)] = 0.0
+    """How far resting prices lean towards the heavier side, in dollars at an imbalance of 1; 0 is never."""
+    cancel_imbalance: Fraction | Literal["off"] = "off"
+    """Imbalance of the best sizes, 0 .. 1, from which on the lighter side's order doesn't rest."""
     quiet_before_close_s: Annotated[int, msgspec.Meta(ge=0)] = 20
     """No orders in the last seconds before the close."""
     book_changed_max_ms: Annotated[int, msgspec.Meta(ge=1)] | Literal["off"] = 500
@@ -52,10 +62,11 @@ class FairValue:
     """See the module's head."""
 
     name = "fair_value"
-    features: tuple[str, ...] = ()
 
     def __init__(self, params: Params) -> None:
         self.params = params
+        self._is_leaning = params.skew > 0 or params.cancel_imbalance != "off"
+        self.features: tuple[str, ...] = (IMBALANCE,) if self._is_leaning else ()
         self._margin: Price = round(params.margin * PRICE_ONE)
         self._below_text = f"below {params.edge_min * 100:.1f}c"
         self._order_max: Qty = params.order_contracts_max * QTY_ONE
@@ -111,18 +122,27 @@ class FairValue:
         )
 
     def _resting(self, view: MarketView, score: float, bid: Price, ask: Price) -> tuple[Target, ...]:
-        margin, fair = self._margin, round(score * PRICE_ONE)
+        imbalance = view.features[IMBALANCE] if self._is_leaning else None
+        lean = 0.0 if imbalance is None else self.params.skew * imbalance
+        margin, fair = self._margin, round((score + lean) * PRICE_ONE)
         # Post-only: never across the spread, and never nearer to the model's value than the margin.
         targets = []
-        if room := self._room(view, "bid"):
+        if (room := self._room(view, "bid")) and not self._is_run_over("bid", imbalance):
             buy_at = view.grid.floor(min(fair - margin, ask - 1))
             if buy_at is not None and ask - buy_at <= REST_AWAY_MAX:
                 targets.append(self._rest(view, room, score, "bid", buy_at))
-        if room := self._room(view, "ask"):
+        if (room := self._room(view, "ask")) and not self._is_run_over("ask", imbalance):
             sell_at = view.grid.ceil(max(fair + margin, bid + 1))
             if sell_at is not None and sell_at - bid <= REST_AWAY_MAX:
                 targets.append(self._rest(view, room, score, "ask", sell_at))
         return tuple([target for target in targets if target is not None])
+
+    def _is_run_over(self, side: BookSide, imbalance: float | None) -> bool:
+        """Whether the book's best sizes say that the price is about to go through an order on this side."""
+        limit = self.params.cancel_imbalance
+        if limit == "off" or imbalance is None:
+            return False
+        return (-imbalance if side == "bid" else imbalance) >= limit
 
     def _rest(self, view: MarketView, room: Qty, score: float, side: BookSide, price: Price) -> Target | None:
         qty = self._sized(view, room, score, side, price, is_taker=False)
