@@ -1,0 +1,176 @@
+"""A model is exchanged while a core decides: with a real registry and a child process."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+import structlog.testing
+
+from daemon.assembly import ModelRef, build_engine, setup_of
+from daemon.config import load_config
+from daemon.core import events as e
+from daemon.core.commands import Decided
+from daemon.core.engine import Engine
+from daemon.core.models import CHALLENGER, DEFAULT
+from daemon.core.units import PRICE_ONE, SECOND, Ns
+from daemon.scoring.metadata import MODEL_FILE
+from daemon.scoring.registry import load_model
+from daemon.scoring.source import HandedModels, RegistrySource, core_model
+from daemon.shell.journal import Record
+from daemon.shell.model_swaps import Judgements, ModelSwaps, Swapped, SwapRefused, SwapTerms
+from daemon.shell.replay import replay
+from tests.core.worlds import NOW, T0, TICKER, reconciled, snapshot, spec
+from tests.scoring.model_folder import SCHEMA
+from tests.scoring.model_versions import write_version
+
+ROOT = Path(__file__).parents[2]
+WITHIN_S = 60.0
+
+
+class Daemon:
+    """A core that scores with toy/1, and takes in what it is told at once; what it saw and did is kept."""
+
+    def __init__(self, root: Path, *, is_bound: bool = False, hangs: bool = False) -> None:
+        self.root = root
+        first = write_version(root, 1)
+        self.records: list[Record] = []
+        self.hangs = hangs
+        self.handed = HandedModels()
+        self.model = core_model(load_model(first))
+        config = load_config(ROOT / "config.toml")
+        self.setup = setup_of(config, ModelRef("toy/1", "toy", "1", self.model.sha256), 1)
+        self.engine: Engine = build_engine(self.setup, {DEFAULT: self.model}, source=self.handed)
+        terms = SwapTerms(root=root, is_bound=is_bound, now=lambda: NOW, emit=self.emit)
+        self.swaps = ModelSwaps(self.engine.models, self.handed, terms)
+
+    def emit(self, event: e.Event) -> None:
+        if not self.hangs:
+            self.records.append(event)
+            self.engine.handle(event)
+
+    def live(self, at: Ns) -> None:
+        """Decide at an instant."""
+        self.emit(snapshot(at))
+        self.records += [Decided(at), *self.engine.decide(at)]
+
+    def start(self) -> None:
+        """Come to trade."""
+        for event in (
+            e.MarketListed(spec(), T0),
+            e.FeedConnected("kalshi", T0),
+            snapshot(),
+            reconciled(T0 + 3 * SECOND),
+            reconciled(NOW),
+        ):
+            self.emit(event)
+        self.live(NOW)
+
+
+def version(daemon: Daemon, slot: str = DEFAULT) -> str | None:
+    """Which model scores in a slot."""
+    model = daemon.engine.models.slots[slot].model
+    return None if model is None else model.scorer.version
+
+
+async def test_a_model_is_swapped_and_a_replay_swaps_it_too(tmp_path: Path) -> None:
+    """Answered with the old and the new one; the event names the folder as the configuration would."""
+    daemon = Daemon(tmp_path)
+    daemon.start()
+    folder = write_version(tmp_path, 2)
+    sha256 = load_model(folder).metadata.fingerprint
+    async with asyncio.timeout(WITHIN_S):
+        swapped = await daemon.swaps.swap(str(folder))
+    assert Swapped(DEFAULT, "toy/1", "toy/2", sha256) == swapped
+    assert e.ModelSwapped(DEFAULT, "toy/2", "toy", "2", sha256, NOW) in daemon.records
+    scored = daemon.engine.scores.get(TICKER)
+    assert scored is None, "nothing that the old one said is left"
+    daemon.live(NOW + SECOND)
+    scored = daemon.engine.scores[TICKER]
+
+    source = RegistrySource([folder], load_model)
+    again = build_engine(daemon.setup, {DEFAULT: daemon.model}, source=source)
+    result = replay(again, [daemon.records])
+    assert (True, 2) == (result.is_identical, result.decisions)
+    assert (scored, 1) == (again.scores[TICKER], again.models.swaps)
+
+
+async def test_a_challenger_comes_in_though_evidence_binds_what_is_traded(tmp_path: Path) -> None:
+    """Real money is on the evidence of its models; what is only measured moves none."""
+    daemon = Daemon(tmp_path, is_bound=True)
+    folder = str(write_version(tmp_path, 2))
+    async with asyncio.timeout(WITHIN_S):
+        with pytest.raises(SwapRefused, match="only the challenger is exchanged"):
+            await daemon.swaps.swap(folder)
+        swapped = await daemon.swaps.swap(folder, CHALLENGER)
+    assert (None, "toy/2") == (swapped.old, swapped.new)
+    assert ("1", "2") == (version(daemon), version(daemon, CHALLENGER))
+
+
+def tampered(root: Path) -> Path:
+    """A folder whose file is not what its metadata says."""
+    folder = write_version(root, 2)
+    path = folder / MODEL_FILE
+    path.write_bytes(path.read_bytes().replace(b"0.1", b"0.2", 1))
+    return folder
+
+
+def expired(root: Path) -> Path:
+    """A model whose time is over."""
+    return write_version(root, 2, expires_at="2020-01-01T00:00:00Z")
+
+
+@pytest.mark.parametrize(
+    ("folder", "slot", "reason"),
+    [
+        (tampered, DEFAULT, "sha256"),
+        (expired, DEFAULT, "has expired"),
+        (lambda root: root / "absent", DEFAULT, "absent"),
+        (lambda root: write_version(root, 2), "slow", "no slot 'slow'; there are: default, challenger"),
+        (
+            lambda _root: ROOT / "strategies/models/btc15m-demo/1",
+            DEFAULT,
+            "features that this run does not compute: .*; restart with it",
+        ),
+    ],
+    ids=["tampered", "expired", "absent", "slot", "features"],
+)
+async def test_what_is_refused_changes_nothing(
+    tmp_path: Path, folder: object, slot: str, reason: str
+) -> None:
+    """Said and logged; no event is told, and the old one goes on."""
+    daemon = Daemon(tmp_path)
+    assert callable(folder)
+    path = folder(tmp_path)
+    with structlog.testing.capture_logs() as lines, pytest.raises(SwapRefused, match=reason):
+        async with asyncio.timeout(WITHIN_S):
+            await daemon.swaps.swap(str(path), slot)
+    assert ("1", []) == (version(daemon), daemon.records)
+    assert ["model.swap_refused"] == [line["event"] for line in lines]
+
+
+async def test_a_core_that_does_not_take_it_in_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer says that it may still happen."""
+    monkeypatch.setattr("daemon.shell.model_swaps.TAKEN_WITHIN_S", 0.05)
+    daemon = Daemon(tmp_path, hangs=True)
+    folder = write_version(tmp_path, 2)
+    async with asyncio.timeout(WITHIN_S):
+        with pytest.raises(SwapRefused, match="may still"):
+            await daemon.swaps.swap(str(folder))
+
+
+def test_what_was_judged_is_logged_once(tmp_path: Path) -> None:
+    """A line for each market that ended, with the figures of both and of the mid."""
+    daemon = Daemon(tmp_path)
+    judgements = Judgements(daemon.engine.models)
+    daemon.start()
+    daemon.emit(e.MarketDetermined(TICKER, "yes", PRICE_ONE, NOW + SECOND))
+    with structlog.testing.capture_logs() as lines:
+        judgements.tell()
+        judgements.tell()
+    (line,) = lines
+    assert ("model.judged", TICKER, None) == (line["event"], line["ticker"], line["challenger"])
+    assert SCHEMA.names == daemon.engine.schema.names[: len(SCHEMA.names)]

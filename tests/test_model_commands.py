@@ -1,0 +1,87 @@
+"""`kalshid model`: what it says and how it exits, against a real control socket."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+from click.testing import CliRunner, Result
+
+from daemon import exits
+from daemon.cli import main
+from daemon.shell.control import Status, serve_control
+from daemon.shell.kill_switch import KillSwitch
+from daemon.shell.latch import Latch
+from daemon.shell.model_swaps import Swapped, SwapRefused
+
+WITHIN_S = 30.0
+
+
+def status() -> Status:
+    """How a daemon stands that nobody asks."""
+    return Status(1, "sandbox", "trading", False, None, False, True, [], {})
+
+
+def asked(root: Path, *words: str, swap: Callable[[str, str], Swapped] | None = None) -> Result:
+    """Run `kalshid model swap` in a folder where a daemon with this answer listens; none without."""
+    (root / "config.toml").write_text('state_dir = "state"\n')
+    (root / "m" / "2").mkdir(parents=True, exist_ok=True)
+    state = root / "state"
+    state.mkdir(exist_ok=True)
+
+    def invoke() -> Result:
+        command = ["model", "swap", str(root / "m" / "2"), "--config", str(root / "config.toml"), *words]
+        return CliRunner().invoke(main, command)
+
+    if swap is None:
+        return invoke()
+    answer = swap
+
+    async def exchange(folder: str, slot: str) -> Swapped:
+        return answer(folder, slot)
+
+    async def serving() -> Result:
+        switch = KillSwitch(Latch(state), now=lambda: 1, emit=lambda _event: None)
+        runner = await serve_control(state, switch, status, exchange)
+        try:
+            async with asyncio.timeout(WITHIN_S):
+                return await asyncio.to_thread(invoke)
+        finally:
+            await runner.cleanup()
+
+    return asyncio.run(serving())
+
+
+def test_a_swap_says_old_and_new_and_how_to_keep_it(tmp_path: Path) -> None:
+    """The daemon is given the folder's whole path, and the slot."""
+    calls = []
+
+    def swap(folder: str, slot: str) -> Swapped:
+        calls.append((folder, slot))
+        return Swapped(slot, None, "m/2", "a" * 64)
+
+    result = asked(tmp_path, "--slot", "challenger", swap=swap)
+    assert exits.OK == result.exit_code, result.output
+    assert [(str((tmp_path / "m" / "2").resolve()), "challenger")] == calls
+    assert "challenger: none -> m/2 (sha256 aaaaaaaaaaaa)" in result.stdout
+    assert "model.challenger" in result.stdout
+
+
+def test_a_refusal_is_told_in_words(tmp_path: Path) -> None:
+    """65: the model is bad input, and the old one goes on."""
+
+    def swap(folder: str, slot: str) -> Swapped:
+        raise SwapRefused(f"{folder} in {slot}: model.txt: sha256 is x")
+
+    result = asked(tmp_path, swap=swap)
+    assert exits.BAD_INPUT == result.exit_code
+    assert "not swapped: " in result.stderr
+    assert "in default: model.txt: sha256 is x" in result.stderr
+
+
+def test_without_a_daemon_nothing_is_swapped(tmp_path: Path) -> None:
+    """69."""
+    result = asked(tmp_path)
+    assert exits.UNAVAILABLE == result.exit_code
+    assert "no daemon listens" in result.stderr
