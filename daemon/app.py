@@ -150,7 +150,9 @@ class App:
             epoch = next_epoch(folder, time.time_ns() // MILLISECOND)
             setup = setup_of(config, slotted.default, epoch, is_backfilled=True, others=slotted.others)
             handed = HandedModels()
-            engine = build_engine(setup, slotted.models, self._config_name, handed)
+            engine = build_engine(
+                setup, slotted.models, self._config_name, handed, config.strategy_folder
+            )
             journal = self._open_journal(folder, setup, lock, stack)
             pacer = self._pacer(limits.write)
             gate = None if address.is_lockstep else gate_for(limits, costs, now=self._clock.now)

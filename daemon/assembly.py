@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 import msgspec
 
-from daemon.config import Config, ConfigError, convert_params
+from daemon.config import Config, ConfigError
 from daemon.config_tables import StrategyTable
 from daemon.core.connections import FIRST_FEED
 from daemon.core.engine import Engine, EngineConfig, Slot
 from daemon.core.models import DEFAULT, Model, ScorerSource
 from daemon.core.reference import ReferenceConfig, Underlying
 from daemon.core.scorer import FeatureSchema, Scorer
-from daemon.core.strategy import Strategy
-from daemon.core.units import HOUR, MILLISECOND, QTY_ONE, SECOND, Ns
-from strategies import SHIPPED
+from daemon.core.units import HOUR, MILLISECOND, MONEY_ONE, QTY_ONE, SECOND, Money, Ns
+from daemon.strategy_files import build_strategy
 
 SLOW_CLOSE_GUARD: Ns = 4 * HOUR
 """Of a strategy that asks no fresh book, unless its table says otherwise: it trades on what changes slowly,
@@ -46,6 +46,8 @@ class Setup(msgspec.Struct, frozen=True):
     model: ModelRef
     others: tuple[ModelRef, ...] = ()
     """The models besides the default one, by slot."""
+    strategy_path: str = ""
+    """Where the owner's own strategies are, as configured; each table has its file's fingerprint."""
 
 
 def setup_of(
@@ -92,29 +94,28 @@ def setup_of(
         strategies=tuple(table for table in config.strategies if table.enabled),
         model=model,
         others=others,
+        strategy_path=config.strategy_path,
     )
 
 
-def build_strategy(config_name: str, table: StrategyTable) -> Strategy:
-    """Return the strategy that a `[strategies.<name>]` table describes.
-
-    Raises:
-        ConfigError: no such strategy, or parameters that it doesn't allow.
-    """
-    shipped = SHIPPED.get(table.name)
-    if shipped is None:
-        raise ConfigError(
-            [f"{config_name}: strategies.{table.name}: unknown; there are: {', '.join(SHIPPED)}"]
-        )
-    return shipped.build(convert_params(config_name, table, shipped.params))
-
-
-def _slot(config_name: str, table: StrategyTable) -> Slot:
-    strategy = build_strategy(config_name, table)
+def _slot(config_name: str, table: StrategyTable, folder: Path | None) -> Slot:
+    strategy = build_strategy(config_name, table, folder)
     guard = None if table.close_guard_s is None else table.close_guard_s * SECOND
     if guard is None and strategy.book_changed_max is None:
         guard = SLOW_CLOSE_GUARD
-    return Slot(strategy, frozenset(table.series), guard, model=table.model or DEFAULT)
+    return Slot(
+        strategy,
+        frozenset(table.series),
+        guard,
+        model=table.model or DEFAULT,
+        capital=_money(table.capital_dollars),
+        daily_loss_max=_money(table.daily_loss_max_dollars),
+        categories=frozenset(table.categories),
+    )
+
+
+def _money(dollars: int | None) -> Money | None:
+    return None if dollars is None else dollars * MONEY_ONE
 
 
 def build_engine(
@@ -122,6 +123,7 @@ def build_engine(
     scorer: Scorer | Mapping[str, Model],
     config_name: str = "config.toml",
     source: ScorerSource | None = None,
+    strategy_folder: Path | None = None,
 ) -> Engine:
     """Return a fresh engine.
 
@@ -130,21 +132,26 @@ def build_engine(
         scorer: the default model, or all of them by slot.
         config_name: the configuration's name, for messages.
         source: where swapped models come from; None where nothing is ever swapped.
+        strategy_folder: the owner's own strategies; None looks where the setup says, from this folder.
 
     Raises:
         ConfigError: as `build_strategy`.
     """
-    slots = [_slot(config_name, table) for table in setup.strategies]
+    if strategy_folder is None and setup.strategy_path:
+        strategy_folder = Path(setup.strategy_path).expanduser()
+    slots = [_slot(config_name, table, strategy_folder) for table in setup.strategies]
     schema = FeatureSchema(()) if isinstance(scorer, Mapping) else scorer.schema
     return Engine(setup.engine, slots, scorer, schema, source)
 
 
-def check_strategies(config_name: str, tables: Iterable[StrategyTable]) -> list[str]:
-    """Return what is wrong with any strategy table, enabled or not; empty when nothing is."""
+def check_strategies(
+    config_name: str, tables: Iterable[StrategyTable], folder: Path | None = None
+) -> list[str]:
+    """Return what is wrong with any strategy table, enabled or not; `folder` has the owner's own."""
     problems: list[str] = []
     for table in tables:
         try:
-            build_strategy(config_name, table)
+            build_strategy(config_name, table, folder)
         except ConfigError as error:
             problems += error.problems
     return problems

@@ -77,7 +77,7 @@ class SandboxSpeed(Speed):
 def read_config(path: Path) -> Config:
     """Return the configuration with its strategies checked, or exit saying all that is wrong with it."""
     config = load_or_die(path)
-    problems = check_strategies(str(path), config.strategies)
+    problems = check_strategies(str(path), config.strategies, config.strategy_folder)
     if problems:
         die("\n".join(problems), exits.CONFIG)
     return config

@@ -6,10 +6,11 @@ may be left out and then has the default given here. Unknown keys are errors, wi
 
 from __future__ import annotations
 
+import hashlib
 import re
 import tomllib
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 import msgspec
@@ -17,7 +18,9 @@ import msgspec
 from daemon.config_tables import (
     Audit,
     BreakerLimits,
+    Categories,
     CloseGuard,
+    Dollars,
     Feed,
     Live,
     Log,
@@ -61,6 +64,7 @@ class Config(Table, frozen=True):
     mode: Literal["sandbox", "demo", "shadow", "live"] = "sandbox"
     state_dir: Annotated[str, msgspec.Meta(min_length=1)] = STATE_DIR
     on_exit: Literal["cancel", "leave"] = "cancel"
+    strategy_path: str = ""
     venue: Venue = Venue()
     sandbox: Sandbox = Sandbox()
     shadow: Shadow = Shadow()
@@ -89,6 +93,11 @@ class Config(Table, frozen=True):
         if self.mode == "shadow":
             return "none"
         return "own" if self.venue.private_connection else "first"
+
+    @property
+    def strategy_folder(self) -> Path | None:
+        """Where the owner's own strategies are; None where there are none."""
+        return self.path(self.strategy_path) if self.strategy_path else None
 
     def path(self, text: str) -> Path:
         """Return a path of the file as an absolute one."""
@@ -153,7 +162,19 @@ def is_loopback(host: str | None) -> bool:
     return host in ("127.0.0.1", "::1")
 
 
-def _strategies(reader: TomlTables, found: object) -> tuple[StrategyTable, ...]:
+_OF_ALL_STRATEGIES: dict[str, object] = {
+    "enabled": bool,
+    "series": Tickers | None,
+    "categories": Categories | None,
+    "close_guard_s": CloseGuard | None,
+    "model": str,
+    "capital_dollars": Dollars | None,
+    "daily_loss_max_dollars": Dollars | None,
+}
+"""The keys that every strategy's table may have, besides its own parameters."""
+
+
+def _strategies(reader: TomlTables, found: object, folder: Path | None) -> tuple[StrategyTable, ...]:
     """Return the `[strategies.*]` tables; their own parameters are checked by the strategies."""
     if not isinstance(found, dict):
         reader.complain(("strategies",), "expected tables [strategies.<name>]")
@@ -164,21 +185,31 @@ def _strategies(reader: TomlTables, found: object) -> tuple[StrategyTable, ...]:
         if not isinstance(table, dict):
             reader.complain(path, "expected a table")
             continue
-        for key in ("enabled", "series"):
-            if key not in table:
-                reader.complain(path, f"{key} is missing")
-        reader.field((*path, "enabled"), table.get("enabled", True), bool)
-        series = reader.field((*path, "series"), table.get("series", ["X"]), Tickers)
-        own = ("enabled", "series", "close_guard_s", "model")
-        params = {key: value for key, value in table.items() if key not in own}
-        guard = reader.field((*path, "close_guard_s"), table.get("close_guard_s"), CloseGuard | None)
-        known = series if isinstance(series, list) else []
-        close_guard_s = guard if isinstance(guard, int) else None
-        model = reader.field((*path, "model"), table.get("model", ""), str)
-        tables.append(
-            StrategyTable(name, table.get("enabled") is True, known, params, close_guard_s, str(model))
-        )
+        if "enabled" not in table:
+            reader.complain(path, "enabled is missing")
+        if "series" not in table and "categories" not in table:
+            reader.complain(path, "series is missing (or categories)")
+        before = len(reader.problems)
+        given: dict[str, Any] = {
+            key: reader.field((*path, key), table[key], kind)
+            for key, kind in _OF_ALL_STRATEGIES.items()
+            if key in table
+        }
+        if len(reader.problems) == before:
+            params = {key: value for key, value in table.items() if key not in _OF_ALL_STRATEGIES}
+            usual = {"enabled": False, "series": [], **given}
+            tables.append(StrategyTable(name=name, params=params, code_sha256=code_of(folder, name), **usual))
     return tuple(tables)
+
+
+def code_of(folder: Path | None, strategy: str) -> str:
+    """Return the fingerprint of an owner's own strategy, as it is on disk; empty where there is no file."""
+    if folder is None:
+        return ""
+    try:
+        return hashlib.sha256((folder / f"{strategy}.py").read_bytes()).hexdigest()
+    except OSError:
+        return ""  # whoever loads it says what is wrong with that
 
 
 def parse_config(name: str, text: str, root: Path) -> Config:
@@ -199,7 +230,9 @@ def parse_config(name: str, text: str, root: Path) -> Config:
     reader = TomlTables(name, text)
     found = document.pop("strategies", {})
     values = reader.table((), document, Config, elsewhere=("root", "strategies"))
-    strategies = _strategies(reader, found)
+    own = values.get("strategy_path")
+    folder = (root / Path(own).expanduser()).resolve() if isinstance(own, str) and own else None
+    strategies = _strategies(reader, found, folder)
     if reader.problems:
         raise ConfigError(reader.problems)
     config = Config(root=root, strategies=strategies, **values)  # type: ignore[arg-type]  # checked field by field above

@@ -16,6 +16,7 @@ Cents = Annotated[int, msgspec.Meta(ge=1, le=99)]
 SeriesTicker = Annotated[str, msgspec.Meta(pattern="^[A-Z0-9]+$")]
 Ticker = Annotated[str, msgspec.Meta(pattern=r"^[A-Z0-9][A-Z0-9.\-]*$")]
 Tickers = Annotated[list[SeriesTicker], msgspec.Meta(min_length=1)]
+Categories = Annotated[list[Annotated[str, msgspec.Meta(min_length=1)]], msgspec.Meta(min_length=1)]
 Source = Literal["kraken", "cfbenchmarks"]
 Address = Annotated[str, msgspec.Meta(pattern=r"^[^\s:]+:[0-9]{1,5}$")]
 
@@ -203,6 +204,13 @@ class StrategyTable(msgspec.Struct, frozen=True):
     """So long before the close it leaves a market; None for the one of `[risk]`, or of slow strategies."""
     model: str = ""
     """Whose scores it reads: a name of `[model.named]`; empty for the default's."""
+    capital_dollars: int | None = None
+    """The most that it may have at stake; None for the limits of `[risk]` alone. So is the next."""
+    daily_loss_max_dollars: int | None = None
+    categories: list[str] = []
+    """All series of these, besides `series`."""
+    code_sha256: str = ""
+    """Of its file, where that is the owner's own; empty for a shipped one. Never written by a person."""
 
 
 class StoreTable(Table, frozen=True):

@@ -12,7 +12,6 @@ from daemon.assembly import (
     ModelRef,
     Setup,
     build_engine,
-    build_strategy,
     check_strategies,
     setup_of,
 )
@@ -21,6 +20,7 @@ from daemon.config_tables import StrategyTable
 from daemon.core.engine import EngineConfig
 from daemon.core.reference import ReferenceConfig, Underlying
 from daemon.core.units import MILLISECOND, SECOND
+from daemon.strategy_files import build_strategy
 from strategies.fair_value import FairValue, Params
 from tests.scoring.model_folder import scorer
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
+from daemon.core.markets import MarketSpec
 from daemon.core.models import DEFAULT
 from daemon.core.peers import PeerIndex, WatchedPeers
 from daemon.core.risk import Refusal
@@ -25,7 +26,7 @@ WORDS_MAX = 300
 
 
 class Slot(msgspec.Struct, frozen=True):
-    """One strategy with the series that it trades, and its own limits."""
+    """One strategy with the series and the categories that it trades, and its own limits."""
 
     strategy: Strategy
     series: frozenset[str]
@@ -37,6 +38,11 @@ class Slot(msgspec.Struct, frozen=True):
     """The most that it may have at stake in all markets; None for the account's limits alone."""
     daily_loss_max: Money | None = None
     """The marked loss since midnight UTC at which it enters nothing more; None for the account's alone."""
+    categories: frozenset[str] = frozenset()
+
+    def trades(self, spec: MarketSpec) -> bool:
+        """Whether a market is one of the strategy's."""
+        return spec.series_ticker in self.series or spec.category in self.categories
 
 
 def strategy_limits(slots: Iterable[Slot]) -> dict[str, StrategyLimits]:
@@ -47,21 +53,17 @@ def strategy_limits(slots: Iterable[Slot]) -> dict[str, StrategyLimits]:
 class Asking:
     """Asks the strategies of one engine."""
 
-    def __init__(
-        self, state: State, slots: Iterable[Slot], score_of: Callable[[str, str], float | None]
-    ) -> None:
+    def __init__(self, state: State, score_of: Callable[[str, str], float | None]) -> None:
         """Build.
 
         Args:
             state: the beliefs.
-            slots: the strategies.
             score_of: the last score that a strategy's model gave a market, by both names; None for none.
         """
         self._state = state
         self.has_switched = False
         """Whether one was switched off in this decision: its orders elsewhere are still to be taken out."""
         self._peers = PeerIndex(state, score_of)
-        self._series = {slot.strategy.name: tuple(sorted(slot.series)) for slot in slots}
 
     def view(self, slot: Slot, view: MarketView) -> MarketView:
         """Return what this strategy may read of a market, from what all may."""
@@ -70,7 +72,7 @@ class Asking:
         return MarketView(
             view.now, view.spec, view.grid, view.book, view.features, view.score, view.missing,
             view.position, view.equity, self._state.attribution.qty(name, view.spec.ticker), slot.capital,
-            WatchedPeers(self._peers, name, self._series.get(name, ()), view.spec),
+            WatchedPeers(self._peers, name, slot.trades, view.spec),
         )  # fmt: skip
 
     def refusal(self, strategy: str) -> Refusal | None:

@@ -107,7 +107,7 @@ class Engine:
         self._house = Housekeeping(config, self.state, self.breakers, self.risk, self._issuer)
         self._second_line = SecondLine(config, self.state, self.breakers, self.risk, self._issuer)
         self._sending = Sending(self.state, config.limits, self.breakers, self.risk, self.gathering)
-        self._asking = Asking(self.state, self.slots, self._score)
+        self._asking = Asking(self.state, self._score)
         self._guards = Guards(self.state, self.breakers, config.limits, id_prefix)
         self._flattening = Flattening(config.limits.order_qty_max, config.limits.price_away_max)
         assert all(slot.strategy.name != FLATTEN for slot in self.slots), f"no strategy is named {FLATTEN}"
@@ -198,7 +198,7 @@ class Engine:
         leaving = None if stop or position is None else self.gathering.exits.look(market, position)
         for slot in self.slots:
             name = slot.strategy.name
-            if market.spec.series_ticker not in slot.series:
+            if not slot.trades(market.spec):
                 continue
             spec, book, changed_max = market.spec, market.book, slot.strategy.book_changed_max
             reason = (

@@ -33,7 +33,7 @@ class MarketSpec(msgspec.Struct, frozen=True, array_like=True):
     the open. `strike_type` is the venue's word (`greater_or_equal`, …) or None. `strike_range` are the two
     bounds of a `between`, both within, None for all others. `volume_day` is what was traded in 24 hours as of
     the last look, its first two digits; None where not known, and while the market is open for less than
-    that.
+    that. `category` is its series', such as "Economics", empty where not known.
     """
 
     ticker: str
@@ -51,3 +51,4 @@ class MarketSpec(msgspec.Struct, frozen=True, array_like=True):
     strike_range: tuple[Money, Money] | None = None
     structure: EventStructure = "unknown"
     volume_day: Qty | None = None
+    category: str = ""

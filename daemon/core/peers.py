@@ -17,7 +17,7 @@ from daemon.core.units import Qty
 
 
 class PeerIndex:
-    """The watched markets by event and by series, ascending."""
+    """The watched markets by event and by strategy, ascending."""
 
     def __init__(self, state: State, score_of: Callable[[str, str], float | None]) -> None:
         """Build.
@@ -30,17 +30,23 @@ class PeerIndex:
         self.score_of = score_of
         self._listed_total = -1
         self._events: dict[str, list[str]] = {}
-        self._series: dict[str, list[str]] = {}
+        self._traded: dict[str, list[str]] = {}
+        """By strategy."""
 
     def of_event(self, event_ticker: str) -> list[str]:
         """Return the watched markets of an event."""
         self._refresh()
         return self._events.get(event_ticker, [])
 
-    def of_series(self, series_ticker: str) -> list[str]:
-        """Return the watched markets of a series."""
+    def of(self, strategy: str, trades: Callable[[MarketSpec], bool]) -> list[str]:
+        """Return the watched markets that a strategy trades; `trades` says which."""
         self._refresh()
-        return self._series.get(series_ticker, [])
+        found = self._traded.get(strategy)
+        if found is None:
+            markets = self._state.markets
+            found = sorted(ticker for ticker, market in markets.items() if trades(market.spec))
+            self._traded[strategy] = found
+        return found
 
     def market(self, ticker: str) -> Market | None:
         """Return a market; None where it is watched no longer."""
@@ -55,22 +61,23 @@ class PeerIndex:
         if self._listed_total == self._state.listings_changed:
             return
         self._listed_total = self._state.listings_changed
-        self._events, self._series = {}, {}
+        self._events, self._traded = {}, {}
         for ticker in sorted(self._state.markets):
             spec = self._state.markets[ticker].spec
             self._events.setdefault(spec.event_ticker, []).append(ticker)
-            self._series.setdefault(spec.series_ticker, []).append(ticker)
 
 
 class WatchedPeers:
     """The `Peers` of one view of one strategy. Valid only during the call."""
 
-    __slots__ = ("_index", "_series", "_spec", "_strategy")
+    __slots__ = ("_index", "_spec", "_strategy", "_trades")
 
-    def __init__(self, index: PeerIndex, strategy: str, series: tuple[str, ...], spec: MarketSpec) -> None:
+    def __init__(
+        self, index: PeerIndex, strategy: str, trades: Callable[[MarketSpec], bool], spec: MarketSpec
+    ) -> None:
         self._index = index
         self._strategy = strategy
-        self._series = series
+        self._trades = trades
         self._spec = spec
 
     def of_event(self) -> tuple[Peer, ...]:
@@ -79,9 +86,7 @@ class WatchedPeers:
 
     def of_series(self) -> tuple[Peer, ...]:
         """Return the other watched markets of all series that this strategy trades, by ticker."""
-        return self._peers(
-            sorted(ticker for series in self._series for ticker in self._index.of_series(series))
-        )
+        return self._peers(self._index.of(self._strategy, self._trades))
 
     def _peers(self, tickers: list[str]) -> tuple[Peer, ...]:
         own = self._spec.ticker

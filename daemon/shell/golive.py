@@ -101,9 +101,11 @@ def config_sha256(config: Config) -> str:
 
 
 def strategy_sha256(table: StrategyTable) -> str:
-    """Return the fingerprint of a strategy's series, parameters and model, as they are written."""
+    """Return the fingerprint of a strategy's markets, parameters, model, and code if that is the owner's."""
     written = (table.name, table.series, table.params)
-    return _sha256((*written, table.model) if table.model else written)
+    # What is empty is left out: evidence of before there was such a thing stays good.
+    more = [part for part in (table.model, table.categories, table.code_sha256) if part]
+    return _sha256((*written, *more))
 
 
 def limits_sha256(limits: Limits) -> str:

@@ -30,8 +30,9 @@ class World:
         self.state.apply(e.MarketListed(spec(ticker, **changes), T0))
 
     def peers(self, *series: str) -> WatchedPeers:
-        """What a strategy sees beside TICKER."""
-        return WatchedPeers(self.index, "alpha", series or ("KXBTC15M",), spec())
+        """What a strategy of these series sees beside TICKER."""
+        traded = series or ("KXBTC15M",)
+        return WatchedPeers(self.index, "-".join(traded), lambda one: one.series_ticker in traded, spec())
 
 
 def names(peers: tuple[Peer, ...]) -> list[str]:
@@ -59,7 +60,7 @@ def test_a_peer_is_as_it_is_now() -> None:
     world.state.apply(e.FeedConnected("kalshi", T0))
     world.state.apply(snapshot(T0, OTHER))
     world.state.apply(e.OrderFilled("t", "o", None, OTHER, "ask", 4_000, 700, 0, True, T0, None))
-    world.scores = {("alpha", OTHER): 0.25, ("beta", OTHER): 0.75}
+    world.scores = {("KXBTC15M", OTHER): 0.25, ("beta", OTHER): 0.75}
     (peer,) = world.peers().of_event()
     assert (4_000, 4_200, 40_000, 30_000, -700, 0.25) == (
         peer.bid, peer.ask, peer.bid_size, peer.ask_size, peer.position, peer.score

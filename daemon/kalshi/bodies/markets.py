@@ -193,6 +193,7 @@ def market_spec(market: Market, series: Series, event: EventBody) -> MarketSpec:
             exchange_index=exchange_index,
             strike_range=_strike_range(market),
             structure=_structure(event),
+            category=series.category,
         )
     except ValueError as error:
         raise BadFrame("market", f"{market.ticker}: {error}") from None
