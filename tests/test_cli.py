@@ -23,6 +23,7 @@ GOLDEN = min((ROOT / "tests/golden").glob("*.journal"))
 COMMANDS = [
     ["run"], ["check"], ["replay"], ["halt"], ["resume"], ["flatten"], ["report"],
     ["report", "golive"], ["sandbox"], ["lab"], ["lab", "tape"], ["lab", "train-demo"],
+    ["model"], ["model", "swap"],
 ]  # fmt: skip
 
 

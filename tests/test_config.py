@@ -165,6 +165,13 @@ def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
         ("[strategies]\nfair_value = 5", ":2: strategies.fair_value: expected a table"),
         ("[strategies.x]\nseries = ['A']", ":1: strategies.x: enabled is missing"),
         ("[strategies.x]\nenabled = true", ":1: strategies.x: series is missing"),
+        ('[model]\nnamed = { default = "a" }', ":2: model.named: {'default': 'a'} is not allowed"),
+        ('[model]\nnamed = { slow = "" }', ":2: model.named: {'slow': ''} is not allowed"),
+        (
+            "[strategies.x]\nenabled = true\nseries = ['KXBTC15M']\nmodel = 'slow'",
+            ":4: strategies.x.model: 'slow' is not in [model.named]; there are: none",
+        ),
+        ("[strategies.x]\nenabled = true\nseries = ['A']\nmodel = 5", ":4: strategies.x.model: 5 is not"),
         ("[strategies.x]\nenabled = 1\nseries = ['A']", ":2: strategies.x.enabled: 1 is not allowed"),
         ("[strategies.x]\nenabled = true\nseries = 5", ":3: strategies.x.series: 5 is not allowed"),
         ("[strategies.x]\nenabled = true\nseries = 'A'", ":3: strategies.x.series: 'A' is not allowed"),

@@ -6,11 +6,14 @@ vouched for: an unsynced book, an `unknown` order, an account that is not `is_re
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from daemon.core import events as e
 from daemon.core.account_beliefs import AccountBeliefs, keep_latest
 from daemon.core.breakers import Keys
 from daemon.core.connections import FIRST_FEED, Connections
 from daemon.core.exchange_status import ExchangeStatus
+from daemon.core.features.releases import Release, instants_of
 from daemon.core.market import Market
 from daemon.core.markets import MarketStatus
 from daemon.core.order_groups import OrderGroups
@@ -35,6 +38,7 @@ class State(AccountBeliefs):
         reference: ReferenceConfig | None = None,
         audit_differences_max: int = DIFFERENCES_MAX,
         is_backfilled: bool = False,
+        releases: Sequence[Release] = (),
     ) -> None:
         """Build without any belief.
 
@@ -46,6 +50,7 @@ class State(AccountBeliefs):
             audit_differences_max: so many unequal audits of a book in a row, and it is lost.
             is_backfilled: whether the shell reads what we missed of a market, so that it has to be
                 awaited: `MarketBackfilled` ends the waiting.
+            releases: what is published when, by series.
         """
         super().__init__(
             client_order_id_prefix,
@@ -55,6 +60,7 @@ class State(AccountBeliefs):
             is_backfilled=is_backfilled,
         )
         self._schema = schema
+        self._releases = tuple(releases)
         self.exchange = ExchangeStatus()
         self.halt_reason: str | None = None
         self.halt_by = ""
@@ -153,6 +159,7 @@ class State(AccountBeliefs):
                 | e.CandleBackfilled()
                 | e.TradesBackfilled()
                 | e.MarketBackfilled()
+                | e.DailyBarRead()
             ):
                 self.apply_past(event)
             case e.MarketListed():
@@ -174,20 +181,23 @@ class State(AccountBeliefs):
                 self.apply_account(event)
             case e.VenueFailed() | e.VenueAnswered():
                 pass  # the breakers', which the engine keeps
-            case e.ModelSwapped():
-                self.touch_all()  # what another model says may change every decision
-            case e.StrategySwitched():
-                self.switches.apply(event)
-                self.touch_all()
+            case e.ModelSwapped() | e.StrategySwitched():
+                self._apply_switch(event)
             case e.ExchangeStatusTold() | e.MaintenancePlanned():
                 self._apply_exchange(event)
             case e.HaltRequested() | e.ResumeRequested() | e.StopRequested() | e.FlattenRequested():
                 self._apply_word(event)
-            case e.OrderGroupTold():
+        """Take a strategy's switch, or another model, which the engine keeps: all may be decided anew."""
                 self.order_groups.apply(event)
                 self.touch_all()
             case _:
                 self.apply_account(event)  # which knows all that are left
+
+    def _apply_switch(self, event: e.ModelSwapped | e.StrategySwitched) -> None:
+        """Take a strategy's switch, or another model, which the engine keeps: each may change all decisions."""
+        if isinstance(event, e.StrategySwitched):
+            self.switches.apply(event)
+        self.touch_all()
 
     def _apply_word(
         self, event: e.HaltRequested | e.ResumeRequested | e.StopRequested | e.FlattenRequested
@@ -320,7 +330,10 @@ class State(AccountBeliefs):
             spot = self.references.of_series(spec.series_ticker)
             spot.tickers[spec.ticker] = None
             feed = self.connections.of_market(spec.ticker)
-            market = self.markets[spec.ticker] = Market(spec, self._schema, spot, feed)
+            releases = instants_of(self._releases, spec.series_ticker)
+            event_inputs = self.events.of(spec.event_ticker)
+            market = Market(spec, self._schema, spot, feed, event_inputs, releases)
+            self.markets[spec.ticker] = market
             self.listings_changed += 1
         else:
             was = market.spec.status

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import msgspec
@@ -101,6 +102,15 @@ def test_fingerprints_change_with_what_they_are_of(tmp_path: Path) -> None:
     assert strategy_sha256(tables[0]) == strategy_sha256(
         StrategyTable("a", True, ["X"], {"edge": 1, "margin": 0.1})
     )
+
+
+def test_a_strategy_that_reads_another_model_is_another_run() -> None:
+    """And one that reads the default has the fingerprint that it had before there were others."""
+    before = StrategyTable("a", True, ["X"], {"edge": 1})
+    named = msgspec.structs.replace(before, model="slow")
+    assert strategy_sha256(before) != strategy_sha256(named)
+    encoded = msgspec.json.encode(("a", ["X"], {"edge": 1}), order="deterministic")
+    assert hashlib.sha256(encoded).hexdigest() == strategy_sha256(before)
 
 
 def test_only_what_is_enabled_runs() -> None:

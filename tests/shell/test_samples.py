@@ -12,10 +12,13 @@ from prometheus_client.parser import text_string_to_metric_families
 from daemon.core import events as e
 from daemon.core.breakers import RULES
 from daemon.core.engine import Engine
-from daemon.core.units import HOUR, MINUTE
+from daemon.core.models import CHALLENGER, DEFAULT, Model
+from daemon.core.units import HOUR, MINUTE, PRICE_ONE, SECOND
 from daemon.shell.metrics import FAMILIES, Histogram
 from daemon.shell.samples import PAUSES, PHASES, Sampler, Samples
 from daemon.shell.waiting import PRIORITIES
+from tests.core.test_models import Said
+from tests.core.test_models import lived as scoring
 from tests.core.worlds import CONFIG, NOW, T0, TICKER, Scripted, engine, spec
 from tests.shell.beliefs import LATER, SECOND_TICKER, lived
 from tests.shell.orders import place
@@ -27,6 +30,7 @@ NOT_KNOWN = {
     "kalshid_exchange_resume_timestamp_seconds",
     "kalshid_maintenance_start_timestamp_seconds",
     "kalshid_maintenance_end_timestamp_seconds",
+    "kalshid_model_challenger_difference",
 }
 # Families whose series appear with what they tell of.
 EMPTY = {
@@ -35,6 +39,8 @@ EMPTY = {
     "kalshid_refused_frames",
     "kalshid_refused_answers",
     "kalshid_reference_last_heard_timestamp_seconds",
+    "kalshid_model_brier",
+    "kalshid_model_scored_timestamp_seconds",
 }
 
 
@@ -297,3 +303,21 @@ def test_no_label_names_a_market_or_an_order(tmp_path: Path) -> None:
         text = sources.metrics.render().decode()
     assert TICKER not in text
     assert "kd-" not in text
+
+
+def test_models_are_told_by_slot(tmp_path: Path) -> None:
+    """What came of their scores, when the last one was, and how the pair did."""
+    subject = scoring({DEFAULT: Model(Said(0.5)), CHALLENGER: Model(Said(0.9))})
+    subject.decide(NOW)
+    subject.handle(e.MarketDetermined(TICKER, "yes", PRICE_ONE, LATER))
+    samples = sampled(subject, tmp_path)
+    assert {("default", "scored"): 1.0, ("challenger", "scored"): 1.0} == samples[
+        "kalshid_model_scores_total"
+    ]
+    seconds = NOW / SECOND
+    assert {"default": seconds, "challenger": seconds} == samples["kalshid_model_scored_timestamp_seconds"]
+    assert pytest.approx(0.4) == samples["kalshid_model_challenger_difference"]
+    brier = samples["kalshid_model_brier"]
+    assert isinstance(brier, Mapping)
+    assert {"model", "mid", "challenger"} == set(brier)
+    assert {"done": 0.0, "refused": 0.0} == samples["kalshid_model_swaps_total"]

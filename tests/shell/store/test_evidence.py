@@ -201,3 +201,12 @@ def test_nothing_that_counts_is_said(tmp_path: Path) -> None:
         NoEvidence, match=r"no day of demo counts among the last 14, 1 fills: a UTC day counts"
     ):
         report(tmp_path)
+
+
+def test_a_run_in_which_a_traded_model_was_exchanged_is_no_evidence(tmp_path: Path) -> None:
+    """It is not known to be of the model that it began with; a challenger was never traded."""
+    keep(tmp_path, run(), *hours(0), *fill("a", DAY_0), r.ModelSwap(DAY_0, "challenger", "m", "2", "x"))
+    assert 1 == report(tmp_path).days
+    keep(tmp_path, r.ModelSwap(DAY_0, "default", "m", "2", "x"))
+    with pytest.raises(NoEvidence, match="no run of mode"):
+        report(tmp_path)

@@ -280,3 +280,23 @@ def test_findings_are_told_with_their_rule() -> None:
     assert [(one.kind, one.believed, one.told, one.rule) for one in log.latest] == [
         (one.kind, one.believed, one.told, one.rule) for one in life.of(r.Finding)
     ]
+
+
+def test_a_swap_is_a_row() -> None:
+    """With the slot, and what scores there from here on."""
+    life = Life()
+    life.turn(e.ModelSwapped("challenger", "m/2", "m", "2", "a" * 64, life.at))
+    assert [r.ModelSwap(life.at, "challenger", "m", "2", "a" * 64)] == life.of(r.ModelSwap)
+
+
+def test_a_market_that_was_scored_is_judged_when_it_ends() -> None:
+    """Once, by what it paid; one that nobody scored is not."""
+    life = Life()
+    life.turn(e.MarketDetermined(TICKER, "yes", PRICE_ONE, life.at))
+    assert [] == life.of(r.JudgedMarket)
+    life.engine.models.record.add(TICKER, 0.5, None, 0.9)
+    life.turn(e.MarketDetermined(TICKER, "yes", PRICE_ONE, life.at + 1), after=1)
+    (judged,) = life.of(r.JudgedMarket)
+    assert (TICKER, 1, 1.0, 0.25, None) == (
+        judged.ticker, judged.instants, judged.outcome, judged.model, judged.challenger,
+    )  # fmt: skip
