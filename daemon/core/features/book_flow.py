@@ -101,11 +101,18 @@ class CancelShare(Statistic):
 class TopAge(Statistic):
     """Seconds since the price or size of a best level last changed."""
 
-    families = (Family(name="top_age", unit="s", source="book", warm_up=AT_ONCE),)
+    families = (
+        Family(
+            name="top_age",
+            unit="s",
+            source="book",
+            warm_up="a best level has changed since the book was synced: before that the age isn't known",
+        ),
+    )
 
     def get(self, now: Ns) -> float | None:
-        inputs = self._inputs
-        return None if inputs.book is None else (now - inputs.top_changed_at) / SECOND
+        changed_at = self._inputs.top_changed_at
+        return None if changed_at is None else (now - changed_at) / SECOND
 
 
 class BookAge(Statistic):

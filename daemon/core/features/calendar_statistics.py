@@ -1,10 +1,11 @@
-"""The features of the clock alone: the time that is left, and the time of day."""
+"""The features of the clock and the calendar: time left, time of day and week, what is released next."""
 
 # `Statistic` documents the hooks once for all overrides.
 # ruff: noqa: D102
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from math import cos, pi, sin
 
 from daemon.core.features.definition import Family
@@ -37,3 +38,48 @@ class TimeOfDayCosine(Statistic):
 
     def get(self, now: Ns) -> float | None:
         return cos(now % DAY / DAY * 2 * pi)
+
+
+def _weekday_angle(now: Ns) -> float:
+    return (now // DAY + _MONDAY_SHIFT) % _WEEK / _WEEK * 2 * pi
+
+
+_WEEK = 7
+_MONDAY_SHIFT = 3
+"""The first day of the Unix epoch was a Thursday; Monday is day 0."""
+
+
+class WeekdaySine(Statistic):
+    """Sine of the UTC weekday as an angle, Monday at 0; it steps at midnight."""
+
+    families = (Family(name="weekday_sin", unit="1", source="clock", warm_up="none", is_exact=False),)
+
+    def get(self, now: Ns) -> float | None:
+        return sin(_weekday_angle(now))
+
+
+class WeekdayCosine(Statistic):
+    """Cosine of the UTC weekday as an angle, Monday at 0; it steps at midnight."""
+
+    families = (Family(name="weekday_cos", unit="1", source="clock", warm_up="none", is_exact=False),)
+
+    def get(self, now: Ns) -> float | None:
+        return cos(_weekday_angle(now))
+
+
+class SecondsToRelease(Statistic):
+    """Seconds until the next scheduled release of the market's series, by `[calendar]`; None when none is."""
+
+    families = (
+        Family(
+            name="seconds_to_release",
+            unit="s",
+            source="calendar",
+            warm_up="none; None where no release of the series is still to come",
+        ),
+    )
+
+    def get(self, now: Ns) -> float | None:
+        releases = self._inputs.releases
+        place = bisect_left(releases, now)
+        return None if place == len(releases) else (releases[place] - now) / SECOND

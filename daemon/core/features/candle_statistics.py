@@ -8,7 +8,10 @@ They are those of the source in force, never of two sources, and change once a m
 
 from __future__ import annotations
 
-from daemon.core.features.definition import Family, FeatureDefinition
+from math import sqrt
+
+from daemon.core.features.candles import PARKINSON_MAX
+from daemon.core.features.definition import Bounds, Family, FeatureDefinition
 from daemon.core.features.inputs import MarketInputs
 from daemon.core.features.statistic import Statistic
 from daemon.core.units import MINUTE, Ns
@@ -56,3 +59,30 @@ class CandleVolatility(Statistic):
 
     def get(self, now: Ns) -> float | None:
         return self._inputs.spot.candles.volatility(now)
+
+
+class CandleParkinson(Statistic):
+    """The reference's volatility by the ranges of its one-minute candles: the root of their mean variance."""
+
+    __slots__ = ("_minutes",)
+    families = (
+        Family(
+            name="reference_parkinson_#m",
+            unit="per sqrt(minute)",
+            numbers=(Bounds("minutes", 1, PARKINSON_MAX),),
+            documented=((5,), (15,), (60,), (240,)),
+            window_unit=MINUTE,
+            source="reference",
+            warm_up=_WARM_UP,
+            citation="Parkinson 1980",
+            is_exact=False,
+        ),
+    )
+
+    def __init__(self, inputs: MarketInputs, definition: FeatureDefinition) -> None:
+        super().__init__(inputs, definition)
+        self._minutes = definition.numbers[0]
+
+    def get(self, now: Ns) -> float | None:
+        variance = self._inputs.spot.candles.parkinson(self._minutes, now)
+        return None if variance is None else sqrt(variance)

@@ -1,4 +1,4 @@
-"""The closed one-minute candles of one symbol at one source, and what they say of the last quarter hour.
+"""The closed one-minute candles of one symbol at one source: returns and how much the price moves.
 
 A minute without trades has no candle: on reading, the close before it is filled forward, for a few minutes
 at most. After a loss of the connection, the candles go on only if the next one follows the last one known or
@@ -9,7 +9,7 @@ begin anew.
 from __future__ import annotations
 
 from itertools import pairwise
-from math import log1p, sqrt
+from math import fsum, log, log1p, sqrt
 
 from daemon.core.events import ReferenceCandleClosed
 from daemon.core.units import MINUTE, SECOND, Money, Ns
@@ -19,16 +19,23 @@ GRACE: Ns = 5 * SECOND
 FILLED_MAX = 5
 """So many minutes without a candle are filled forward; more than that are a silence, no empty market."""
 REACH = 15
-_KEPT = REACH + FILLED_MAX + 2
+PARKINSON_MAX = 240
+"""The longest time, in minutes, over which ranges are averaged."""
+_KEPT = PARKINSON_MAX + FILLED_MAX + 2
 
 
 class ClosedCandles:
     """Closes by the minute in which they ended a candle."""
 
-    __slots__ = ("_closes", "_computed", "_computed_for", "_first", "_has_hole", "_last", "_revision")
+    __slots__ = (
+        "_closes", "_computed", "_computed_for", "_first", "_has_hole", "_last", "_parkinson", "_ranges", "_revision",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self._closes: dict[int, Money] = {}
+        self._ranges: dict[int, float] = {}
+        """ln(high / low) squared, where it isn't 0."""
+        self._parkinson: dict[int, tuple[tuple[int, int], float | None]] = {}
         self._first = 0
         self._last: int | None = None
         self._has_hole = False
@@ -47,15 +54,19 @@ class ClosedCandles:
         last = self._last
         if last is None or (self._has_hole and minute > last + 1):
             self._closes.clear()
+            self._ranges.clear()
             self._first = minute
         self._has_hole = False
         self._revision += 1
         if last is not None and minute <= last:
             return
         self._closes[minute] = candle.close
+        if candle.high > candle.low > 0:
+            self._ranges[minute] = log1p((candle.high - candle.low) / candle.low) ** 2
         self._last = minute
-        for old in [old for old in self._closes if old <= minute - _KEPT]:
-            del self._closes[old]
+        while (oldest := next(iter(self._closes))) <= minute - _KEPT:
+            del self._closes[oldest]
+            self._ranges.pop(oldest, None)
 
     def on_lost(self) -> None:
         """The connection is gone: from here on candles may be missing."""
@@ -90,6 +101,25 @@ class ClosedCandles:
             self._computed_for = key
             self._computed = self._compute(key[0])
         return self._computed
+
+    def parkinson(self, minutes: int, now: Ns) -> float | None:
+        """Return the variance per minute that the ranges of the last so many minutes (at most 240) tell.
+
+        The mean of ln(high / low)^2 / (4 ln 2); a minute without trades has no range. None unless all of them
+        are known. Source: Parkinson 1980.
+        """
+        key = ((now - GRACE) // MINUTE, self._revision)
+        known = self._parkinson.get(minutes)
+        if known is None or known[0] != key:
+            known = self._parkinson[minutes] = (key, self._range_variance(minutes, key[0]))
+        return known[1]
+
+    def _range_variance(self, minutes: int, last: int) -> float | None:
+        if any(self.close_at(minute + 1) is None for minute in range(last - minutes, last)):
+            return None
+        ranges = self._ranges
+        total = fsum(ranges[minute] for minute in range(last - minutes, last) if minute in ranges)
+        return total / (4 * log(2) * minutes)
 
     def _compute(self, last: int) -> float | None:
         closes = [self.close_at(minute) for minute in range(last - REACH, last + 1)]

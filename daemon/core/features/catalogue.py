@@ -14,8 +14,11 @@ from daemon.core.features import (
     book_shape,
     calendar_statistics,
     candle_statistics,
+    daily_statistics,
+    event_statistics,
     price_statistics,
     reference_statistics,
+    structural_statistics,
     trade_statistics,
 )
 from daemon.core.features.definition import Family, FeatureDefinition
@@ -28,7 +31,10 @@ GROUPS: tuple[tuple[str, ModuleType], ...] = (
     ("Price", price_statistics),
     ("Reference", reference_statistics),
     ("Reference candles", candle_statistics),
-    ("Clock", calendar_statistics),
+    ("Structural", structural_statistics),
+    ("Event", event_statistics),
+    ("Clock and calendar", calendar_statistics),
+    ("Daily", daily_statistics),
 )
 """The groups by title, in the order of the catalogue."""
 

@@ -7,8 +7,9 @@ book, and they warm up again from nothing; those of trades live by the trade str
 from __future__ import annotations
 
 from daemon.core.book import Book
-from daemon.core.events import CandleBackfilled, TradePrinted, TradesBackfilled
+from daemon.core.events import CandleBackfilled, DailyBarRead, TradePrinted, TradesBackfilled
 from daemon.core.features.catalogue import statistic_of
+from daemon.core.features.event_inputs import EventInputs
 from daemon.core.features.inputs import MarketInputs, Reference
 from daemon.core.markets import MarketSpec
 from daemon.core.scorer import FeatureSchema
@@ -18,14 +19,28 @@ from daemon.core.units import Ns, Qty
 class FeatureSet:
     """The features of one market, in a schema's order."""
 
-    def __init__(self, schema: FeatureSchema, spec: MarketSpec, reference: Reference) -> None:
+    def __init__(
+        self,
+        schema: FeatureSchema,
+        spec: MarketSpec,
+        reference: Reference,
+        event: EventInputs | None = None,
+        releases: tuple[Ns, ...] = (),
+    ) -> None:
         """Build cold.
+
+        Args:
+            schema: the features, in order.
+            spec: the market.
+            reference: its underlying's price.
+            event: what the markets of its event share; None for a market that is alone.
+            releases: when something is released that moves it, in order.
 
         Raises:
             ValueError: the schema names a feature that doesn't exist.
         """
         self.schema = schema
-        self._inputs = MarketInputs(spec, reference)
+        self._inputs = MarketInputs(spec, reference, EventInputs() if event is None else event, releases)
         found = [statistic_of(name) for name in schema.names]
         statistics = [statistic(self._inputs, definition) for definition, statistic in found]
         # A change behind the best levels leaves what is made of them alone as it was.
@@ -47,6 +62,8 @@ class FeatureSet:
     def on_spec(self, spec: MarketSpec) -> None:
         """Take the market's listing as it is now (strike, close time)."""
         self._inputs.spec = spec
+        if self._inputs.member is not None:
+            self._inputs.member.relist(spec)
 
     def on_book(self, book: Book, now: Ns, delta: Qty = 0) -> None:
         """Take the book after every applied snapshot, delta or loss; `delta` is what a level changed by.
@@ -78,6 +95,8 @@ class FeatureSet:
             inputs.top_changed_at = now
             if self._flow is not None and top.flow:
                 self._flow.add(now, top.flow)
+            if inputs.member is not None:
+                inputs.member.quote(top.bid, top.ask, is_empty=not (top.bid_size or top.ask_size))
             if top.double_mid != double_mid:
                 for add in self._add_mid:
                     add(now, top.double_mid)
@@ -88,8 +107,11 @@ class FeatureSet:
         inputs.book = book
         self._is_top_stale = True
         inputs.begin(now)
+        top = inputs.top
         for add in self._add_mid:
-            add(now, inputs.top.double_mid)
+            add(now, top.double_mid)
+        if inputs.member is not None:
+            inputs.member.quote(top.bid, top.ask, is_empty=not (top.bid_size or top.ask_size))
 
     def on_trade(self, trade: TradePrinted) -> None:
         """Take a public trade; one that is known already counts once."""
@@ -126,6 +148,10 @@ class FeatureSet:
         for mids in (inputs.minutes, inputs.hours):
             if mids.is_read:
                 mids.on_candle(candle)
+
+    def on_daily_bar(self, bar: DailyBarRead) -> None:
+        """Take a past day's bar, in any order; one that is told again replaces the first."""
+        self._inputs.daily.on_bar(bar)
 
     def row(self, now: Ns) -> list[float | None]:
         """Return the features in schema order; None is unknown or warming up."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import Protocol
 
 from daemon.core.book import Book
+from daemon.core.features.daily_history import DailyHistory
+from daemon.core.features.event_inputs import EventInputs, EventMember
 from daemon.core.features.period_mids import MinuteRanges, PeriodMids
 from daemon.core.features.reference import ReferenceFeatures
 from daemon.core.features.steps import StepStream
@@ -82,17 +84,30 @@ class Reference(Protocol):
         """Return the features of the source in force; those of no source know nothing."""
         ...
 
+    def index(self, now: Ns) -> ReferenceFeatures | None:
+        """Return the features of the settlement index, whether or not it is in force; None unless well."""
+        ...
+
 
 class MarketInputs:
     """Everything that the features of one market read."""
 
     __slots__ = (
-        "book", "flow", "heard_at", "hours", "messages", "mids", "minutes", "ranges", "reference", "removed",
-        "spec", "spot", "top", "top_changed_at", "trades",
+        "book", "daily", "event", "flow", "heard_at", "hours", "member", "messages", "mids", "minutes", "ranges",
+        "reference", "releases", "removed", "spec", "spot", "top", "top_changed_at", "trades",
     )  # fmt: skip
 
-    def __init__(self, spec: MarketSpec, reference: Reference) -> None:
+    def __init__(
+        self, spec: MarketSpec, reference: Reference, event: EventInputs, releases: tuple[Ns, ...]
+    ) -> None:
         self.spec = spec
+        self.event = event
+        """What the markets of its event share."""
+        self.member: EventMember | None = None
+        """Its own place there; None while no feature reads the event."""
+        self.releases = releases
+        """When something is released that moves it, in order."""
+        self.daily = DailyHistory()
         self.reference = reference
         self.spot = reference.in_force(0)
         """The source in force at the instant of the row that is read: one row never mixes two."""
@@ -101,8 +116,8 @@ class MarketInputs:
         self.top = TopOfBook()
         self.heard_at: Ns = 0
         """When the book's last snapshot or delta came; it means something while there is a book."""
-        self.top_changed_at: Ns = 0
-        """When the best levels last changed, likewise."""
+        self.top_changed_at: Ns | None = None
+        """When the best levels last changed; None while that wasn't seen."""
         self.flow = AmountStream()
         """Order flow at the best levels: see `TopOfBook.flow`."""
         self.messages = AmountStream()
@@ -115,18 +130,26 @@ class MarketInputs:
         self.ranges = MinuteRanges()
         self.trades = TradeTape()
 
+    def join_event(self) -> None:
+        """A feature reads the event: the event is told of this market."""
+        if self.member is None:
+            self.member = EventMember(self.event, self.spec)
+
     def begin(self, at: Ns) -> None:
         """The book is there: its streams are observed from here on."""
-        self.heard_at = self.top_changed_at = at
+        self.heard_at = at
+        self.top_changed_at = None
         for stream in (self.flow, self.messages, self.removed):
             stream.begin(at)
         self.trades.begin(at)  # a market's two subscriptions are made together
 
     def end(self) -> None:
         """The book is lost: nothing is known of its past any more."""
-        self.book = None
+        self.book = self.top_changed_at = None
         self.top.forget()
         for stream in (self.flow, self.messages, self.removed, self.mids):
             stream.end()
         for sampled in (self.minutes, self.hours, self.ranges):
             sampled.end()
+        if self.member is not None:
+            self.member.lose()

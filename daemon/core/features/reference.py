@@ -62,6 +62,10 @@ class ReferenceFeatures:
         """Return itself: a single source is in force whatever the time."""
         return self
 
+    def index(self, now: Ns) -> ReferenceFeatures | None:  # noqa: ARG002 - there is none
+        """Return None: a single source has no index beside it."""
+        return None
+
     def log_return(self, window: Ns, now: Ns) -> float | None:
         """Return ln(price now / price a window ago); None until the prices reach back so far.
 

@@ -112,3 +112,23 @@ class StrikeDistanceSigma(Statistic):
         if distance is None or not volatility:
             return None
         return distance / (volatility * sqrt(left / SECOND))
+
+
+class ReferenceBasis(Statistic):
+    """The price in force less the settlement index, as a part of the index; 0 where the index is in force."""
+
+    families = (
+        Family(
+            name="reference_basis",
+            unit="1",
+            source="reference",
+            warm_up="none: known while a source is in force and the index is well",
+        ),
+    )
+
+    def get(self, now: Ns) -> float | None:
+        inputs = self._inputs
+        index, price = inputs.reference.index(now), inputs.spot.price
+        if index is None or index.price is None or price is None:
+            return None
+        return (price - index.price) / index.price

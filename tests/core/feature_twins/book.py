@@ -94,5 +94,5 @@ def book_row(history: History, now: int) -> Row:
         row[f"cancel_share_{seconds}s"] = cancel_share(history, now, seconds)
     row["book_age"] = (now - live[-1].at) / SECOND if live else None
     changes = [after.at for before, after in itertools.pairwise(live) if before.best != after.best]
-    row["top_age"] = (now - (changes or [live[0].at])[-1]) / SECOND if live else None
+    row["top_age"] = (now - changes[-1]) / SECOND if changes else None
     return row

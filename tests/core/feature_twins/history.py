@@ -139,10 +139,10 @@ class History:
 
     def live(self) -> list[Top]:
         """The books since the last loss; empty if the book is lost now."""
-        since: list[Top] = []
-        for top in self.books:
-            since = [] if top.bids is None else [*since, top]
-        return since
+        first = next(
+            (place for place in range(len(self.books), 0, -1) if self.books[place - 1].bids is None), 0
+        )
+        return self.books[first:]
 
 
 def in_force(steps: list[tuple[int, int | None]], at: int) -> int | None:
