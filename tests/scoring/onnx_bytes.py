@@ -121,3 +121,19 @@ def endless(columns: int) -> bytes:
             [told("p", FLOAT, (1, 1))],
         )
     )
+
+
+def enormous(columns: int) -> bytes:
+    """A network that takes 32 GiB for a moment."""
+    return model(
+        graph(
+            [
+                node("Expand", ["x", "shape"], "wide"),
+                node("ReduceMean", ["wide"], "mean"),
+                node("Sigmoid", ["mean"], "p"),
+            ],
+            [tensor("shape", INT64, (2,), struct.pack("<2q", (1 << 33) // columns, columns))],
+            [told("x", FLOAT, (1, columns))],
+            [told("p", FLOAT, (1, 1))],
+        )
+    )

@@ -31,7 +31,7 @@ def load(content: bytes, *, output: Output = "probability", sequence_length: int
 
 def expected(row: list[float]) -> float:
     """The same by numpy, in single precision as the network has it."""
-    z = np.float32(row) @ np.float32(WEIGHTS) + np.float32(0.1)
+    z = np.asarray(row, np.float32) @ np.asarray(WEIGHTS, np.float32) + np.float32(0.1)
     return float(1 / (1 + np.exp(-np.float64(z))))
 
 
