@@ -187,14 +187,14 @@ class State(AccountBeliefs):
                 self._apply_exchange(event)
             case e.HaltRequested() | e.ResumeRequested() | e.StopRequested() | e.FlattenRequested():
                 self._apply_word(event)
-        """Take a strategy's switch, or another model, which the engine keeps: all may be decided anew."""
+            case e.OrderGroupTold():
                 self.order_groups.apply(event)
                 self.touch_all()
             case _:
                 self.apply_account(event)  # which knows all that are left
 
     def _apply_switch(self, event: e.ModelSwapped | e.StrategySwitched) -> None:
-        """Take a strategy's switch, or another model, which the engine keeps: each may change all decisions."""
+        """Take a strategy's switch, or another model, which the engine keeps: each may change decisions."""
         if isinstance(event, e.StrategySwitched):
             self.switches.apply(event)
         self.touch_all()
