@@ -1,0 +1,64 @@
+"""What a statistic is: how its window is found, and how often it is asked."""
+
+from __future__ import annotations
+
+import pytest
+
+from daemon.core.features import FeatureSet, definition_of
+from daemon.core.features.catalogue import GROUPS, statistics_of
+from daemon.core.features.statistic import Statistic, window_of
+from daemon.core.scorer import FeatureSchema
+from daemon.core.units import SECOND, Ns
+from tests.core.features.told import Told, market, two_sided
+
+
+def test_a_window_is_that_of_the_definition() -> None:
+    """A feature of one instant has none, and asking for it is a mistake of ours."""
+    assert window_of(definition_of("ofi_7s")) == 7 * SECOND
+    with pytest.raises(AssertionError, match="spread"):
+        window_of(definition_of("spread"))
+
+
+def test_every_statistic_says_when_it_may_change() -> None:
+    """One of the three words, or its last answer would be used for ever."""
+    words = {one.changes for _, module in GROUPS for one in statistics_of(module)}
+    assert words == {"top", "book", "always"}
+
+
+def test_what_is_made_of_the_best_levels_is_computed_when_they_change(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A delta behind the best price asks the book's statistics only; none at all asks neither."""
+    asked: list[str] = []
+    for name in ("mid", "depth_imbalance_5", "book_age"):
+        found: type[Statistic] = next(
+            one for _, module in GROUPS for one in statistics_of(module)
+            if any(family.numbers_in(name) is not None for family in one.families)
+        )  # fmt: skip
+        get = found.get
+
+        def counted(self: Statistic, now: Ns, name: str = name, get=get) -> float | None:  # type: ignore[no-untyped-def]
+            asked.append(name)
+            return get(self, now)  # type: ignore[no-any-return]
+
+        monkeypatch.setattr(found, "get", counted)
+    told = Told()
+    told.features = FeatureSet(
+        FeatureSchema(("mid", "depth_imbalance_5", "book_age")), market(), told.reference
+    )
+    two_sided(told)
+    expected = {
+        "best": ["depth_imbalance_5", "mid", "book_age"],
+        "behind": ["depth_imbalance_5", "book_age"],
+        "nothing": ["book_age"],
+    }
+    found_asked = {}
+    for what in expected:
+        asked.clear()
+        if what == "best":
+            told.delta("yes", 4_000, 500)
+        elif what == "behind":
+            told.delta("yes", 3_000, 500)
+        told.features.row(told.now)
+        found_asked[what] = list(asked)
+    assert expected == found_asked
