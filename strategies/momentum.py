@@ -21,7 +21,7 @@ import msgspec
 
 from daemon.core.quoting import near_mid, quotes, share_of_bankroll
 from daemon.core.strategy import MarketView, Wanted
-from daemon.core.units import MILLISECOND, PRICE_ONE, QTY_ONE, SECOND, BookSide, Ns, Price
+from daemon.core.units import MILLISECOND, PRICE_ONE, QTY_ONE, SECOND, BookSide, Ns, Price, Qty
 from daemon.trading_hours import parse_trading_hours
 
 Points = Annotated[float, msgspec.Meta(gt=0, lt=1)]
@@ -40,6 +40,10 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Farthest from the mean of 7 days at which it enters: beyond, `mean_reversion` bets on the return."""
     portfolio_share: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.02
     """Stake in one market, as a share of the equity or of the strategy's capital."""
+    order_contracts_max: Annotated[int, msgspec.Meta(ge=1)] = 50
+    """Largest order, in contracts: what is more comes one order after the other."""
+    position_contracts_max: Annotated[int, msgspec.Meta(ge=1)] = 200
+    """Position at which no more is wanted on that side, in contracts."""
     limit_away: Annotated[float, msgspec.Meta(ge=0, le=0.5)] = 0.02
     """The farthest from the mid that an order pays, in dollars."""
     volume_day_contracts_min: Annotated[int, msgspec.Meta(ge=0)] = 500
@@ -64,6 +68,8 @@ class Momentum:
         self.features: tuple[str, ...] = (self._move, self._deviation)
         self._hours = parse_trading_hours(params.hours)
         self._away: Price = round(params.limit_away * PRICE_ONE)
+        self._order_max: Qty = params.order_contracts_max * QTY_ONE
+        self._position_max: Qty = params.position_contracts_max * QTY_ONE
         limit = params.book_changed_max_ms
         self.book_changed_max: Ns | None = None if limit == "off" else limit * MILLISECOND
 
@@ -97,12 +103,13 @@ class Momentum:
         side: BookSide = "bid" if move > 0 else "ask"
         price = found[1] if side == "bid" else found[0]
         has = held if side == "bid" else -held
-        qty = share_of_bankroll(params.portfolio_share, view, price, side) - has
+        stake = share_of_bankroll(params.portfolio_share, view, price, side)
+        qty = min(stake, self._position_max) - has
         return self._one(view, side, qty, "it moves", move)
 
     def _one(self, view: MarketView, side: BookSide, qty: int, why: str, move: float) -> Wanted:
         reason = f"{move * 100:+.1f}c: {why}"
-        target = near_mid(view, side, qty, self._away, reason)
+        target = near_mid(view, side, min(qty, self._order_max), self._away, reason)
         return (
             Wanted((), f"{reason}; what is held is stake enough")
             if target is None

@@ -23,7 +23,7 @@ import msgspec
 from daemon.core.quoting import near_mid, quotes, share_of_bankroll
 from daemon.core.sizing import edge
 from daemon.core.strategy import MarketView, Wanted
-from daemon.core.units import MILLISECOND, PRICE_ONE, SECOND, BookSide, Ns, Price, Qty
+from daemon.core.units import MILLISECOND, PRICE_ONE, QTY_ONE, SECOND, BookSide, Ns, Price, Qty
 from daemon.trading_hours import parse_trading_hours
 
 TINY = 1e-9
@@ -41,6 +41,10 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A holding that is off its target by less than this share of it is left as it is."""
     edge_min: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.01
     """Least expected change, in dollars beyond half the spread and the fee, to add to a holding."""
+    order_contracts_max: Annotated[int, msgspec.Meta(ge=1)] = 50
+    """Largest order, in contracts: what is more comes one order after the other."""
+    position_contracts_max: Annotated[int, msgspec.Meta(ge=1)] = 200
+    """Position at which no more is wanted on that side, in contracts."""
     limit_away: Annotated[float, msgspec.Meta(ge=0, le=0.5)] = 0.02
     """The farthest from the mid that an order pays, in dollars."""
     quiet_before_close_s: Annotated[int, msgspec.Meta(ge=0)] = 86_400
@@ -60,6 +64,8 @@ class Portfolio:
         self.params = params
         self._hours = parse_trading_hours(params.hours)
         self._away: Price = round(params.limit_away * PRICE_ONE)
+        self._order_max: Qty = params.order_contracts_max * QTY_ONE
+        self._position_max: Qty = params.position_contracts_max * QTY_ONE
         limit = params.book_changed_max_ms
         self.book_changed_max: Ns | None = None if limit == "off" else limit * MILLISECOND
 
@@ -80,7 +86,9 @@ class Portfolio:
         bid, ask = found
         side: BookSide = "bid" if weight >= 0 else "ask"
         price = ask if side == "bid" else bid
-        stake = share_of_bankroll(abs(weight) * params.gross_share, view, price, side)
+        stake = min(
+            share_of_bankroll(abs(weight) * params.gross_share, view, price, side), self._position_max
+        )
         aim: Qty = stake if side == "bid" else -stake
         held = view.own_position
         reason = f"weight {weight:+.2f} of the series, {held / 100:+.2f} of {aim / 100:+.2f} contracts held"
@@ -94,7 +102,7 @@ class Portfolio:
             if not held or (held > 0) == (side == "bid"):
                 return Wanted((), f"{reason}: {gain * 100:.1f}c are too little to add for")
             aim = 0  # what is held the wrong way goes; what would be bought beyond isn't worth it
-        target = near_mid(view, way, abs(aim - held), self._away, reason)
+        target = near_mid(view, way, min(abs(aim - held), self._order_max), self._away, reason)
         return Wanted((), f"{reason}: less than a contract") if target is None else Wanted((target,), reason)
 
     def _weight(self, view: MarketView, change: float) -> float:

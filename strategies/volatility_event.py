@@ -41,6 +41,8 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Standard error of the model's probability: stakes shrink as the edge comes near it."""
     order_contracts_max: Annotated[int, msgspec.Meta(ge=1)] = 50
     """Largest order, in contracts."""
+    position_contracts_max: Annotated[int, msgspec.Meta(ge=1)] = 200
+    """Position at which no more is wanted on that side, in contracts."""
     event_dollars_max: Annotated[int, msgspec.Meta(ge=1)] = 100
     """Most at stake in the markets of one event, at what they cost now."""
     quiet_before_close_s: Annotated[int, msgspec.Meta(ge=0)] = 60
@@ -91,15 +93,18 @@ class VolatilityEvent:
         states = states_of([view.spec, *(peer.spec for peer in peers)], probabilities)
         if states is None:
             peers, states = [], ladder_states([score])
+        held = view.position if side == "bid" else -view.position
         own = Candidate(
             view.spec.ticker,
             view.spec.fees,
             offers_of(view.book, "bid", LEVELS),
             offers_of(view.book, "ask", LEVELS),
             view.position,
-            params.order_contracts_max * QTY_ONE,
+            max(0, min(params.order_contracts_max * QTY_ONE, params.position_contracts_max * QTY_ONE - held)),
         )
-        spent = self._at_stake(view)
+        spent = sum(_value(peer.position, peer.bid, peer.ask) for peer in view.peers.of_event())
+        if held > 0:  # what is held of the other side is closed first: that takes no room
+            spent += _value(view.position, view.book.bid, view.book.ask)
         room = Room(
             event=params.event_dollars_max * MONEY_ONE - spent,
             strategy=None if view.capital is None else view.capital - spent,
@@ -117,13 +122,9 @@ class VolatilityEvent:
                 return Target(side, stake.price, stake.qty, "take", reason)
         return None
 
-    def _at_stake(self, view: MarketView) -> Money:
-        """Return what the event's positions cost at today's quotes; a side without one counts as a dollar."""
-        total = _value(view.position, view.book.bid, view.book.ask)
-        return total + sum(_value(peer.position, peer.bid, peer.ask) for peer in view.peers.of_event())
-
 
 def _value(qty: int, bid: int | None, ask: int | None) -> Money:
+    """Return what a position costs at today's quotes; on a side without one a contract counts as a dollar."""
     if qty >= 0:
         return qty * (PRICE_ONE if ask is None else ask)
     return -qty * (PRICE_ONE if bid is None else PRICE_ONE - bid)

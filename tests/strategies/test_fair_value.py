@@ -225,3 +225,35 @@ def test_targets_are_plain() -> None:
     """Comparable with ==, so that a replay is."""
     assert isinstance(wants(view(0.6)).targets[0], Target)
     assert wants(view(0.6)) == wants(view(0.6))
+
+
+# --- signals of the next seconds -----------------------------------------------------------------
+
+LEANING = Params(skew=0.02, cancel_imbalance=0.6)
+
+
+def rests(imbalance: float | None, params: Params = LEANING) -> list[tuple[str, int]]:
+    """Side and price of what rests at an imbalance."""
+    wanted = wants(view(0.41, features={"top_imbalance": imbalance}), params)
+    return [(target.side, target.price) for target in wanted.targets]
+
+
+def test_as_shipped_it_reads_no_feature_and_leans_on_none() -> None:
+    """The defaults decide as before there were such signals."""
+    assert () == FairValue(Params()).features
+    assert ("top_imbalance",) == FairValue(LEANING).features
+    assert rests(0.9, Params()) == [("bid", 3_800), ("ask", 4_400)] == rests(None)
+
+
+def test_a_heavier_side_leans_both_quotes_towards_where_the_price_goes() -> None:
+    """By the skew at an imbalance of 1, in proportion below."""
+    assert rests(0.5) == [("bid", 3_900), ("ask", 4_500)]
+    assert rests(-0.5) == [("bid", 3_700), ("ask", 4_300)]
+
+
+def test_the_side_that_is_about_to_be_run_over_is_cancelled() -> None:
+    """From the limit on; an unknown imbalance is no signal."""
+    assert ["bid"] == [side for side, _ in rests(0.6)]
+    assert ["ask"] == [side for side, _ in rests(-0.6)]
+    assert ["bid", "ask"] == [side for side, _ in rests(0.59)]
+    assert ["bid", "ask"] == [side for side, _ in rests(-1.0, Params(skew=0.02))]
