@@ -35,7 +35,7 @@ from daemon.kalshi.errors import BadKey, KeyRefused, VenueError
 from daemon.kalshi.rest import ReadingRest, Rest
 from daemon.kraken.rest import KrakenRest
 from daemon.live_guard import LiveRefused, check_start
-from daemon.model_slots import load_models, traded_sha256
+from daemon.model_slots import start_models, traded_sha256
 from daemon.parts import Outside, Parts, open_shadow, open_store
 from daemon.scoring.registry import ModelRefused
 from daemon.scoring.source import HandedModels
@@ -116,7 +116,7 @@ class App:
 
     async def _run(self) -> int:
         config = self._config
-        slotted = load_models(config)
+        slotted = start_models(config)
         models_sha256 = traded_sha256(config, slotted.refs)
         check_start(
             config,

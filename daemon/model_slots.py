@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 
 import msgspec
+import structlog
 
 from daemon.assembly import ModelRef, Setup
 from daemon.config import Config
@@ -12,12 +13,16 @@ from daemon.core.models import CHALLENGER, DEFAULT, Model
 from daemon.scoring.source import RegistrySource, core_model
 from daemon.scoring.vetting import load_vetted
 
+log = structlog.get_logger(__name__)
+
 
 class SlottedModels(msgspec.Struct, frozen=True):
     """All models of a run, by slot: how the journal names them, and loaded."""
 
     refs: dict[str, ModelRef]
     models: dict[str, Model]
+    absent: tuple[str, ...] = ()
+    """Why members of ensembles are not here, one sentence each."""
 
     @property
     def default(self) -> ModelRef:
@@ -40,12 +45,22 @@ def load_models(config: Config) -> SlottedModels:
     if config.model.challenger:
         paths[CHALLENGER] = config.model.challenger
     refs, models = {}, {}
+    absent: list[str] = []
     for slot, path in paths.items():
         loaded = load_vetted(config.path(path))
+        absent += loaded.absent
         model = models[slot] = core_model(loaded)
         name, version = loaded.metadata.name, loaded.metadata.version
         refs[slot] = ModelRef(path, name, version, model.sha256, model.expires_at, slot)
-    return SlottedModels(refs, models)
+    return SlottedModels(refs, models, tuple(absent))
+
+
+def start_models(config: Config) -> SlottedModels:
+    """As `load_models`, for a run: what is absent of an ensemble is logged."""
+    slotted = load_models(config)
+    for reason in slotted.absent:
+        log.warning("model.member_absent", reason=reason)
+    return slotted
 
 
 def models_of_setup(setup: Setup, source: RegistrySource) -> dict[str, Model]:

@@ -104,6 +104,7 @@ def _models(config: Config) -> tuple[list[Finding], str | None]:
         scorer = model.scorer
         text = f"{scorer.name}/{scorer.version}: {len(scorer.schema.names)} features, frozen rows agree"
         findings.append(Finding("model", "ok", text if slot == DEFAULT else f"{slot}: {text}"))
+    findings += [Finding("model", "warn", f"absent: {reason}") for reason in slotted.absent]
     return findings, traded_sha256(config, slotted.refs)
 
 

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import shutil
+from math import exp
 from pathlib import Path
 
 import msgspec
 import pytest
+import structlog
 
 from daemon.assembly import ModelRef, Setup, build_engine, setup_of
 from daemon.config import Config, parse_config
 from daemon.core.models import CHALLENGER, DEFAULT
-from daemon.model_slots import load_models, models_of_setup, traded_sha256
+from daemon.model_slots import load_models, models_of_setup, start_models, traded_sha256
 from daemon.scoring.metadata import ModelRefused
 from daemon.scoring.registry import load_model
 from daemon.scoring.source import RegistrySource
+from tests.scoring.kinds import stacked, structural
 from tests.scoring.model_versions import write_version
 
 TEXT = """
@@ -90,7 +94,7 @@ def test_a_journal_of_before_has_one_model() -> None:
     """Its header says nothing of slots: the default scored."""
     ref = msgspec.convert({"path": "p", "name": "n", "version": "1", "sha256": "s"}, ModelRef)
     assert (DEFAULT, None) == (ref.slot, ref.expires_at)
-    assert () == msgspec.structs.fields(Setup)[-1].default
+    assert () == {field.name: field.default for field in msgspec.structs.fields(Setup)}["others"]
 
 
 def test_the_fingerprint_is_of_what_is_traded(tmp_path: Path) -> None:
@@ -107,3 +111,19 @@ def test_the_fingerprint_is_of_what_is_traded(tmp_path: Path) -> None:
     assert fingerprint == traded_sha256(both, measured)
     disabled = config(tmp_path, TEXT.replace("true", "false") + 'model = "slow"\n')
     assert refs[DEFAULT].sha256 == traded_sha256(disabled, refs)
+
+
+def test_what_is_absent_of_an_ensemble_is_said(tmp_path: Path) -> None:
+    """A run starts without a member, and logs which; loading alone says it to whoever asked."""
+    members = [structural(tmp_path, lambda _: 0.5, name=name, rows=[(0.0,)] * 16) for name in ("a", "b")]
+    stacked(
+        tmp_path, members, [1.0, 1.0], lambda _: 1 / (1 + exp(0.1)),
+        names=["strike_distance_sigma"], rows=[(0.0,)] * 16,
+    )  # fmt: skip
+    there = config(tmp_path, '[model]\npath = "a-ensemble/1"\n')
+    assert () == load_models(there).absent
+    shutil.rmtree(tmp_path / "b")
+    expected = f"{tmp_path}/b/1: is not there"
+    with structlog.testing.capture_logs() as logged:
+        assert (expected,) == start_models(there).absent
+    assert [("model.member_absent", expected)] == [(one["event"], one["reason"]) for one in logged]

@@ -27,7 +27,7 @@ from daemon.core.events import Event, MarketDetermined, ModelSwapped
 from daemon.core.features import definition_of
 from daemon.core.model_record import ModelRecord
 from daemon.core.risk import Refused
-from daemon.core.scorer import FeatureSchema, Scorer
+from daemon.core.scorer import FeatureSchema, MemberScorer, Scorer
 from daemon.core.strategy import MarketView, Target, Wanted
 from daemon.core.units import PRICE_ONE, SECOND, Ns, Qty
 
@@ -101,6 +101,7 @@ class ModelSlot:
         """Scores, and what was doubted, by `Doubt`."""
         self.scored_at: Ns | None = None
         self._columns: Callable[[Row], Row] = _whole
+        self._members: MemberScorer | None = None
         self._ranges: tuple[tuple[Range, int], ...] = ()
 
     def take(self, model: Model, places: Mapping[str, int]) -> None:
@@ -108,6 +109,7 @@ class ModelSlot:
         scorer = model.scorer
         names = scorer.schema.names
         self.model, self.expires_at = model, model.expires_at
+        self._members = scorer if isinstance(scorer, MemberScorer) else None
         self.required = tuple((name, place) for name, place in places.items() if name in scorer.required)
         self.needs_reference = any(definition_of(name).source == "reference" for name, _ in self.required)
         self._ranges = tuple((one, places[one.name]) for one in model.ranges if one.name in scorer.required)
@@ -136,6 +138,11 @@ class ModelSlot:
         """Whether nothing may be entered on its scores any more."""
         return self.expires_at is not None and now >= self.expires_at
 
+    @property
+    def members_absent(self) -> int | None:
+        """How many members of an ensemble took no part in its last score; None where it is none."""
+        return None if self._members is None else self._members.members_absent
+
     def forget_gone(self, markets: Mapping[str, object]) -> None:
         """Forget markets that are no more."""
         for kept in (self.scores, self.doubted):
@@ -149,6 +156,8 @@ class ModelSlot:
         for _, place in self.required:
             if row[place] is None:
                 return Score(None, "unknown_features", ", ".join(self.missing(row)))
+        if self._members is not None:
+            self._members.expire(now)
         try:
             value = model.scorer.score(self._columns(row))
         except Exception as error:  # noqa: BLE001 - a model is a file that somebody made: it must not end the run

@@ -165,6 +165,9 @@ FAMILIES: dict[str, Family] = {
         "counter", "Rows that a slot's model was asked to score, by what came of it.", ("slot", "outcome")
     ),
     "kalshid_model_scored_timestamp_seconds": Family("gauge", "When a slot last had a score.", ("slot",)),
+    "kalshid_model_members_absent": Family(
+        "gauge", "Members of a slot's ensemble that took no part in its last score.", ("slot",)
+    ),
     "kalshid_model_challenger_difference": Family(
         "gauge", "Mean absolute difference of the challenger's scores from the default's."
     ),

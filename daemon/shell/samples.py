@@ -259,6 +259,11 @@ def _of_models(models: Models) -> Samples:
         "kalshid_model_scored_timestamp_seconds": _known(
             {name: slot.scored_at for name, slot in models.slots.items()}
         ),
+        "kalshid_model_members_absent": {
+            name: float(slot.members_absent)
+            for name, slot in models.slots.items()
+            if slot.members_absent is not None
+        },
         "kalshid_model_challenger_difference": models.record.difference_mean,
         "kalshid_model_brier": models.record.brier(),
         "kalshid_model_swaps_total": {

@@ -190,6 +190,27 @@ def test_a_model_that_fails_has_no_score_and_ends_nothing(model: Said) -> None:
     assert {"model_failed": 1} == subject.models.default.counts
 
 
+class Members(Said):
+    """Two models in one, the second of which expires."""
+
+    members_absent = 0
+
+    def expire(self, now: int) -> None:
+        """Do without the second from NOW on."""
+        self.members_absent = int(now >= NOW)
+
+
+def test_an_ensemble_is_told_the_time_before_it_scores() -> None:
+    """Its members expire by the decision's time; how many are absent can be seen."""
+    subject = lived({DEFAULT: Model(Members()), CHALLENGER: Model(Said())})
+    found = []
+    for now in (NOW - 1, NOW):
+        subject.models.default.score(TICKER, (0.4, 0.02), now)
+        found.append(subject.models.default.members_absent)
+    assert [0, 1] == found
+    assert subject.models.challenger.members_absent is None
+
+
 def test_an_expected_change_is_no_probability() -> None:
     """It may be negative, and no price is held against it."""
     subject = lived({DEFAULT: Model(Said(-0.2, output="change"))})

@@ -17,7 +17,7 @@ from daemon.core.units import HOUR, MINUTE, PRICE_ONE, SECOND
 from daemon.shell.metrics import FAMILIES, Histogram
 from daemon.shell.samples import PAUSES, PHASES, Sampler, Samples
 from daemon.shell.waiting import PRIORITIES
-from tests.core.test_models import Said
+from tests.core.test_models import Members, Said
 from tests.core.test_models import lived as scoring
 from tests.core.worlds import CONFIG, NOW, T0, TICKER, Scripted, engine, spec
 from tests.shell.beliefs import LATER, SECOND_TICKER, lived
@@ -41,6 +41,7 @@ EMPTY = {
     "kalshid_reference_last_heard_timestamp_seconds",
     "kalshid_model_brier",
     "kalshid_model_scored_timestamp_seconds",
+    "kalshid_model_members_absent",
 }
 
 
@@ -321,3 +322,10 @@ def test_models_are_told_by_slot(tmp_path: Path) -> None:
     assert isinstance(brier, Mapping)
     assert {"model", "mid", "challenger"} == set(brier)
     assert {"done": 0.0, "refused": 0.0} == samples["kalshid_model_swaps_total"]
+
+
+def test_what_is_absent_of_an_ensemble_is_told_by_slot(tmp_path: Path) -> None:
+    """Only of ensembles; another model has no members."""
+    subject = scoring({DEFAULT: Model(Members(0.5)), CHALLENGER: Model(Said(0.9))})
+    subject.decide(NOW)
+    assert {"default": 1.0} == sampled(subject, tmp_path)["kalshid_model_members_absent"]
