@@ -11,6 +11,7 @@ import msgspec
 
 from daemon.core.connections import FIRST_FEED
 from daemon.core.events import Feed
+from daemon.core.features.releases import Release
 from daemon.core.reference import ReferenceConfig
 from daemon.core.risk import Limits
 from daemon.core.units import SECOND, Ns, Qty
@@ -27,6 +28,7 @@ class EngineConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     flight. From `model_expires_at` on no position is entered; None for never. `rejects_max`, `ack_max` and
     `cool_down` are thresholds in the breakers' table. What rests expires `order_expiry` after it was last
     kept alive, None for never, and is in an order group of `order_group_limit` per 15 s, 0 for none.
+    `releases` are what is published when, by series.
     """
 
     order_id_prefix: Annotated[str, msgspec.Meta(pattern="^[a-z0-9]{1,12}$")]
@@ -48,3 +50,4 @@ class EngineConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cool_down: Ns = 30 * SECOND
     order_expiry: Ns | None = None
     order_group_limit: Qty = 0
+    releases: tuple[Release, ...] = ()

@@ -9,6 +9,7 @@ import msgspec
 from daemon.core import events as e
 from daemon.core.book import Book
 from daemon.core.features import FeatureSet
+from daemon.core.features.event_inputs import EventInputs
 from daemon.core.markets import MarketSpec
 from daemon.core.reference import Spot
 from daemon.core.risk import FeedHealth, Refusal
@@ -29,12 +30,20 @@ class Market:
         "is_settled", "is_unwatched", "settlement_price", "spec", "spot",
     )  # fmt: skip
 
-    def __init__(self, spec: MarketSpec, schema: FeatureSchema, spot: Spot, feed: FeedHealth) -> None:
+    def __init__(
+        self,
+        spec: MarketSpec,
+        schema: FeatureSchema,
+        spot: Spot,
+        feed: FeedHealth,
+        event: EventInputs | None = None,
+        releases: tuple[Ns, ...] = (),
+    ) -> None:
         self.spec = spec
         self.grid = PriceGrid(spec.bands)
         self.book = Book(spec.ticker)
         self.spot = spot
-        self.features = FeatureSet(schema, spec, spot)
+        self.features = FeatureSet(schema, spec, spot, event, releases)
         self.feed = feed
         self.settlement_price: Price | None = None
         """What one YES contract pays; None until determined."""

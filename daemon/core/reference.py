@@ -23,6 +23,8 @@ SOURCE_OF_FEED: dict[e.Feed, str] = {
     "kalshi": "cfbenchmarks",
 }
 """Which source comes over a connection: the settlement index is a channel of the venue's first one."""
+INDEX_SOURCE = "cfbenchmarks"
+"""The source by which bitcoin markets are settled."""
 REFERENCE_FEEDS = frozenset({"kraken", "reference"})
 """Connections that carry a reference and nothing of the venue's."""
 
@@ -158,6 +160,13 @@ class Spot:
         self._until = min([source.well_until(symbol), *(at for at in settle_at if at > now)])
         self._features = source.symbols[symbol]
         return self._features
+
+    def index(self, now: Ns) -> ReferenceFeatures | None:
+        """Return the features of the settlement index, in force or not; None where it isn't well."""
+        for source, symbol in self._sources:
+            if source.name == INDEX_SOURCE and now < source.well_until(symbol):
+                return source.symbols[symbol]
+        return None
 
     def _well(self, now: Ns) -> list[tuple[Source, str]]:
         return [(source, symbol) for source, symbol in self._sources if now < source.well_until(symbol)]

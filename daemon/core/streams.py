@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from daemon.core import events as e
 from daemon.core.connections import Connections
+from daemon.core.features.event_inputs import Events
 from daemon.core.market import Market
 from daemon.core.own_orders import OrderBeliefs
 from daemon.core.reference import References
@@ -28,6 +29,8 @@ class StreamBeliefs(OrderBeliefs):
     ) -> None:
         super().__init__(client_order_id_prefix)
         self.markets: dict[str, Market] = {}
+        self.events = Events()
+        """What the markets of each event share."""
         self.listings_changed = 0
         """How often a market came or went: who keeps an index of them looks here."""
         self.connections = connections
@@ -48,6 +51,7 @@ class StreamBeliefs(OrderBeliefs):
                 self.listings_changed += 1
                 self.touched.pop(ticker, None)
                 market.spot.tickers.pop(ticker, None)
+                self.events.forget(market.spec.event_ticker, ticker)
 
     # --- connections ---------------------------------------------------------------------------
 
@@ -160,7 +164,8 @@ class StreamBeliefs(OrderBeliefs):
         | e.BookAudited
         | e.CandleBackfilled
         | e.TradesBackfilled
-        | e.MarketBackfilled,
+        | e.MarketBackfilled
+        | e.DailyBarRead,
     ) -> None:
         """Take what is told of one market's stream and of what it missed."""
         market = self.markets.get(event.ticker)
@@ -188,3 +193,5 @@ class StreamBeliefs(OrderBeliefs):
                 market.features.on_trades_backfilled(event)
             case e.MarketBackfilled():
                 market.is_backfill_due = False
+            case e.DailyBarRead():
+                market.features.on_daily_bar(event)

@@ -59,6 +59,7 @@ from daemon.core.events.quotes import (
     BookLost,
     BookSnapshotReceived,
     CandleBackfilled,
+    DailyBarRead,
     MarketBackfilled,
     MarketRouted,
     ReferenceCandleClosed,
@@ -132,6 +133,7 @@ Event: TypeAlias = (
     | CashFlowsRead
     | ModelSwapped
     | StrategySwitched
+    | DailyBarRead
 )
 
 __all__ = [
@@ -145,6 +147,7 @@ __all__ = [
     "CashFlow",
     "CashFlowsRead",
     "ChannelQuieted",
+    "DailyBarRead",
     "EndedOrder",
     "Event",
     "ExchangeStatusTold",

@@ -127,3 +127,19 @@ class ReferenceStatusTold(Fact, frozen=True):
     status: str
     is_trading: bool
     received_at: Ns
+
+
+class DailyBarRead(Fact, frozen=True):
+    """A market's whole UTC day, from its public trades over REST. `day` counts days since the Unix epoch.
+
+    `turnover` is the sum of YES price times contracts, so that turnover over `qty` is the mean price;
+    `yes_value` and `no_value` are what takers of each side paid: contracts times the price of their side.
+    """
+
+    ticker: str
+    day: int
+    qty: Qty
+    turnover: Money
+    yes_value: Money
+    no_value: Money
+    received_at: Ns

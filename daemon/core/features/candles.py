@@ -28,7 +28,8 @@ class ClosedCandles:
     """Closes by the minute in which they ended a candle."""
 
     __slots__ = (
-        "_closes", "_computed", "_computed_for", "_first", "_has_hole", "_last", "_parkinson", "_ranges", "_revision",
+        "_closes", "_computed", "_computed_for", "_first", "_has_hole", "_last", "_parkinson", "_ranges",
+        "_revision",
     )  # fmt: skip
 
     def __init__(self) -> None:

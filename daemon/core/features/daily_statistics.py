@@ -97,7 +97,7 @@ class DailyReturn(DailyStatistic):
 
 
 class DailyValue(DailyStatistic):
-    """What takers of YES, of NO, or both paid on a day, in dollars: contracts times the price of their side."""
+    """What takers of YES, of NO, or both paid on a day, in dollars: contracts times their side's price."""
 
     families = (_family("VOL_YES_#", "$"), _family("VOL_NO_#", "$"), _family("VOL_TOTAL_#", "$"))
 
@@ -155,7 +155,7 @@ class DailyDistanceToEven(DailyStatistic):
 
 
 class DailyPlaceInRange(DailyStatistic):
-    """Where yesterday's mean price lies in the range of the last 20 days': its part from the least, or to the most.
+    """Where yesterday's mean price lies in the range of the last 20 days': from the least, or to the most.
 
     Days without a trade are left out; None while all that traded had one price.
     """
@@ -204,7 +204,9 @@ class DailyStamp(DailyStatistic):
     """When the day began, in Unix seconds: the older pipeline's time stamp."""
 
     families = (
-        Family(name="TS", unit="s", source="daily", warm_up="none", citation="quant.md 1 (the older version)"),
+        Family(
+            name="TS", unit="s", source="daily", warm_up="none", citation="quant.md 1 (the older version)"
+        ),
     )
 
     def of_day(self, history: DailyHistory, today: int) -> float | None:

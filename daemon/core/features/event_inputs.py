@@ -21,7 +21,7 @@ _ENDED = frozenset({"closed", "determined", "disputed", "amended", "finalized"})
 
 
 class EventMember:
-    """One market's place in its event. It joins where a feature reads the event, and leaves when forgotten."""
+    """One market's place in its event: taken where a feature reads the event, left when it is forgotten."""
 
     __slots__ = ("counts", "double_mid", "event", "is_synced", "spec")
 

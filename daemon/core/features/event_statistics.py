@@ -9,6 +9,7 @@ Of those markets of the event that are watched: a selection that leaves some out
 from __future__ import annotations
 
 from math import log
+from typing import ClassVar
 
 from daemon.core.features.definition import Bounds, Family, FeatureDefinition
 from daemon.core.features.implied import quantile
@@ -24,8 +25,8 @@ _IMPLIED = (
     "one time"
 )
 _POOLED = (
-    "mids above (below) strikes, pooled to never rise: Barlow, Bartholomew, Bremner, Brunk 1972; mids of ranges "
-    "divided by their sum: quant.md 4; linear between strikes"
+    "mids above (below) strikes, pooled to never rise: Barlow, Bartholomew, Bremner, Brunk 1972; mids of "
+    "ranges divided by their sum: quant.md 4; linear between strikes"
 )
 
 
@@ -90,7 +91,7 @@ class ImpliedQuantile(EventStatistic):
     """The number that the outcome stays below with a probability in percent, by the event's own quotes."""
 
     __slots__ = ("_above",)
-    families: tuple[Family, ...] = (
+    families: ClassVar[tuple[Family, ...]] = (
         Family(
             name="implied_quantile_#",
             unit="as the strike, $",
@@ -121,7 +122,7 @@ class ImpliedQuantile(EventStatistic):
 class ImpliedReturn(ImpliedQuantile):
     """Log return from the reference price now to an implied quantile."""
 
-    families = (
+    families: ClassVar[tuple[Family, ...]] = (
         Family(
             name="implied_return_#",
             unit="1",

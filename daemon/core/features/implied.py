@@ -15,6 +15,7 @@ the event).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import TypeAlias
 
 import msgspec
@@ -82,7 +83,10 @@ def quantile(points: Points, above: float) -> float | None:
 
 def _nested(quoted: Sequence[Quoted]) -> Points | None:
     known = sorted(
-        (one.spec.strike, 2 * PRICE_ONE - one.double_mid if one.spec.strike_type in _BELOW else one.double_mid)
+        (
+            one.spec.strike,
+            2 * PRICE_ONE - one.double_mid if one.spec.strike_type in _BELOW else one.double_mid,
+        )
         for one in quoted
         if one.double_mid is not None and one.spec.strike is not None
     )
@@ -127,7 +131,7 @@ def _partition(quoted: Sequence[Quoted]) -> Points | None:
 
 
 def _is_whole(specs: Sequence[MarketSpec]) -> bool:
-    """Whether ordered markets are one partition: a tail at each end at most, and ranges that follow closely."""
+    """Whether ordered markets are one partition: ranges that follow closely, a tail at each end at most."""
     kinds = [spec.strike_type for spec in specs]
     inner = specs[kinds[0] in _BELOW : len(specs) - (kinds[-1] in _ABOVE)]
     ranges = [spec.strike_range for spec in inner if spec.strike_range is not None]
@@ -139,7 +143,7 @@ def _is_whole(specs: Sequence[MarketSpec]) -> bool:
     ends += ranges
     if specs[-1].strike is not None:
         ends.append((specs[-1].strike, specs[-1].strike))
-    for (low, high), (next_low, next_high) in zip(ends, ends[1:], strict=False):
+    for (low, high), (next_low, next_high) in pairwise(ends):
         width = min([one for one in (high - low, next_high - next_low) if one], default=0)
         if not 0 <= next_low - high <= width:
             return False

@@ -93,8 +93,8 @@ class MarketInputs:
     """Everything that the features of one market read."""
 
     __slots__ = (
-        "book", "daily", "event", "flow", "heard_at", "hours", "member", "messages", "mids", "minutes", "ranges",
-        "reference", "releases", "removed", "spec", "spot", "top", "top_changed_at", "trades",
+        "book", "daily", "event", "flow", "heard_at", "hours", "member", "messages", "mids", "minutes",
+        "ranges", "reference", "releases", "removed", "spec", "spot", "top", "top_changed_at", "trades",
     )  # fmt: skip
 
     def __init__(

@@ -23,8 +23,8 @@ from daemon.core.markets import MarketSpec
 from daemon.core.units import MINUTE, SECOND, Money, Ns
 
 _WARM_UP = (
-    "closed one-minute candles of the source in force for 240 minutes without a hole; where it has none for so "
-    "long, as reference_vol_300s; None at and after the close, and while nothing moves"
+    "closed one-minute candles of the source in force for 240 minutes without a hole; where it has none for "
+    "so long, as reference_vol_300s; None at and after the close, and while nothing moves"
 )
 _CITATION = "quant.md 3.2; Parkinson 1980; Black, Scholes 1973 (d2 without drift)"
 _SPANS_MIN = (60, 240)

@@ -85,5 +85,5 @@ def test_volatility_is_the_root_mean_square_of_fifteen_minutes() -> None:
 def test_only_what_is_needed_is_kept() -> None:
     """Memory is bounded, however long the past that REST tells."""
     candles = series(*((minute, 100) for minute in range(720)))
-    assert len(candles._closes) < 30
+    assert len(candles._closes) < 250
     assert candles.log_return(15, 720 * MINUTE + GRACE) == 0.0
