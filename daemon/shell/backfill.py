@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from daemon.core import events as e
+from daemon.core.features.reach import Reach
 from daemon.core.units import MINUTE, SECOND, Ns
 from daemon.kalshi.errors import Refused, VenueError
 from daemon.kalshi.http import PAGES_MAX
@@ -39,6 +40,7 @@ MARKETS_PER_PAGE = 2
 thousands have not traded for minutes, and one list says so of all of them."""
 LONG_LIST_EVERY: Ns = MINUTE
 """When it had more, it is not tried again for so long."""
+NO_REACH = Reach(0, 0, 0)
 
 
 class Backfill:
@@ -50,6 +52,7 @@ class Backfill:
         now: our clock.
         emit: takes the events.
         backlog: how many events the core has still to handle.
+        reach: how far back the features look; more than `LENGTH` of it is read, and hours only where asked.
     """
 
     def __init__(
@@ -60,12 +63,15 @@ class Backfill:
         now: Callable[[], Ns],
         emit: Callable[[e.Event], None],
         backlog: Callable[[], int],
+        reach: Reach = NO_REACH,
     ) -> None:
         self._venue = venue
         self._now = now
         self._emit = emit
         self._backlog = backlog
-        self._gaps = Gaps(silence)
+        self._gaps = Gaps(silence, max(LENGTH, reach.trades))
+        # Each period of the candles that are read, in minutes, and how far back.
+        self._candles = {1: max(LENGTH, reach.minutes), 60: reach.hours}
         self._ended: list[tuple[Gap, bool]] = []
         self._turn = asyncio.Lock()
         self._long_list_at: Ns = 0
@@ -131,10 +137,13 @@ class Backfill:
         opened = [gap for gap in batch if _has_past(gap)]
         if not opened:
             return batch
-        until = max(gap.until for gap in opened)
-        start_s, end_s = (min(gap.until for gap in opened) - LENGTH) // SECOND, until // SECOND
         try:
-            found = await self._venue.candles_of([gap.ticker for gap in opened], start_s, end_s, 1)
+            found = [
+                candle
+                for period_min, length in self._candles.items()
+                if length
+                for candle in await self._candles_of(opened, period_min, length)
+            ]
         except VenueError as error:
             if isinstance(error, Refused):
                 # The past of the book is a help, no condition: its trades may still be had.
@@ -143,13 +152,19 @@ class Backfill:
             for gap in opened:
                 self._fail(gap, "candles", error)
             return [gap for gap in batch if not _has_past(gap)]
-        for gap in opened:
-            if self._gaps.is_current(gap):
-                candles = [one for one in found[gap.ticker] if one.ended_at > gap.spec.open_at]
-                for candle in candles:
-                    self._emit(candle)
-                self.counts["candles"] += len(candles)
+        current = {gap.ticker: gap.spec.open_at for gap in opened if self._gaps.is_current(gap)}
+        for candle in found:
+            if candle.ended_at > current.get(candle.ticker, candle.ended_at):
+                self._emit(candle)
+                self.counts["candles"] += 1
         return batch
+
+    async def _candles_of(self, gaps: Sequence[Gap], period_min: int, length: Ns) -> list[e.CandleBackfilled]:
+        """Return the markets' candles of a period as far back as asked. Raises VenueError."""
+        start_s = (min(gap.until for gap in gaps) - length) // SECOND
+        end_s = max(gap.until for gap in gaps) // SECOND
+        found = await self._venue.candles_of([gap.ticker for gap in gaps], start_s, end_s, period_min)
+        return [candle for gap in gaps for candle in found[gap.ticker]]
 
     # --- trades ----------------------------------------------------------------------------------
 

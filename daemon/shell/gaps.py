@@ -18,7 +18,7 @@ from daemon.core.markets import MarketSpec
 from daemon.core.units import MINUTE, SECOND, Ns
 
 LENGTH: Ns = 20 * MINUTE
-"""How far back a market's past is read at most: what the longest feature looks at, and some."""
+"""How far back a market's past is read at least; further where a feature looks further."""
 SUBSCRIBED_WITHIN: Ns = SECOND
 """The trades of a market are subscribed this long after its book's snapshot, at the latest: both
 subscriptions are sent together. Skew between the exchange's clock and ours is within it too."""
@@ -66,10 +66,12 @@ class Gaps:
 
     Args:
         silence: how long a connection may have been dead before its drop is told.
+        length: how far back trades are read.
     """
 
-    def __init__(self, silence: Ns) -> None:
+    def __init__(self, silence: Ns, length: Ns = LENGTH) -> None:
         self._silence = silence
+        self._length = length
         self._markets: dict[str, _Market] = {}
         self._due: dict[str, None] = {}
         self._traded_at: dict[e.Feed, Ns] = {}
@@ -121,7 +123,7 @@ class Gaps:
                 Gap(
                     ticker,
                     market.spec,
-                    max(since, market.until - LENGTH),
+                    max(since, market.until - self._length),
                     market.until,
                     market.whole_until is not None,
                     market.attempts,

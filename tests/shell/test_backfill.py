@@ -9,7 +9,8 @@ from contextlib import asynccontextmanager
 import pytest
 
 from daemon.core import events as e
-from daemon.core.units import HOUR, MILLISECOND, MINUTE, SECOND, Ns
+from daemon.core.features.reach import reach_of
+from daemon.core.units import DAY, HOUR, MILLISECOND, MINUTE, SECOND, Ns
 from daemon.kalshi.rest import Rest
 from daemon.shell.backfill import (
     BULK_MARKETS_MIN,
@@ -36,6 +37,7 @@ class Rig:
     """A backfill with its clock, its events and the venue's past in the test's hands."""
 
     def __init__(self, rest: Rest, venue: Venue) -> None:
+        self.rest = rest
         self.venue = venue
         self.at: Ns = T0
         self.events: list[e.Event] = []
@@ -67,7 +69,8 @@ class Rig:
 
     def _candles(self, query: dict[str, str]) -> object:
         quote = {"yes_bid": {"close_dollars": "0.4000"}, "yes_ask": {"close_dollars": "0.4200"}}
-        ends = range(int(query["start_ts"]) // 60 * 60 + 60, int(query["end_ts"]) + 1, 60)
+        period_s = 60 * int(query["period_interval"])
+        ends = range(-(-int(query["start_ts"]) // period_s) * period_s, int(query["end_ts"]) + 1, period_s)
         rows = [{"end_period_ts": end, "volume_fp": "1.00", **quote} for end in ends]
         tickers = query["market_tickers"].split(",")
         return {"markets": [{"market_ticker": ticker, "candlesticks": rows} for ticker in tickers]}
@@ -104,6 +107,30 @@ def trades_in(events: list[e.Event]) -> list[tuple[str, ...]]:
 
 def backfilled(events: list[e.Event]) -> list[str]:
     return [event.ticker for event in events if isinstance(event, e.MarketBackfilled)]
+
+
+async def test_hours_are_read_where_a_feature_looks_at_days_and_only_there() -> None:
+    """A week's mean needs hourly candles, an hour's momentum an hour of minutes; the default neither."""
+    async with rig() as subject:
+        listed: list[e.Event] = [e.MarketListed(spec(open_at=T0 - 30 * DAY), T0), snapshot(T0)]
+        subject.backfill.on_batch(listed)
+        await subject.read(READY)
+        assert ["1"] == [one.query["period_interval"] for one in subject.asked("candlesticks")]
+        far = Backfill(
+            subject.rest,
+            silence=SILENCE,
+            now=lambda: subject.at,
+            emit=subject.events.append,
+            backlog=lambda: 0,
+            reach=reach_of(("mean_deviation_7d", "mid_momentum_3600s")),
+        )
+        far.on_batch(listed)
+        subject.events.clear()
+        await far.settle()
+        candles = [event for event in subject.events if isinstance(event, e.CandleBackfilled)]
+        assert 62 == sum(one.period == MINUTE for one in candles)
+        assert 7 * 24 + 1 == sum(one.period == HOUR for one in candles)
+        assert isinstance(subject.events[-1], e.MarketBackfilled)
 
 
 async def test_a_new_markets_past_is_told_and_then_that_it_is_whole() -> None:
