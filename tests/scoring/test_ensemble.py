@@ -89,10 +89,10 @@ def test_it_is_the_sigmoid_of_the_weighted_logits(members: list[tuple[float, flo
 
 @given(P, st.lists(WEIGHT, min_size=2, max_size=5), st.floats(-2, 2), st.data())
 def test_members_that_agree_may_be_absent(
-    p: float, weights: list[float], b: float, data: st.DataObject
+    p: float, weights: list[float], b: float, choice: st.DataObject
 ) -> None:
     """The others' weights are scaled to the whole, the intercept is kept: fewer say the same."""
-    here = data.draw(st.sets(st.integers(0, len(weights) - 1), min_size=1))
+    here = choice.draw(st.sets(st.integers(0, len(weights) - 1), min_size=1))
     members = [Member(Says(p), weight) if place in here else None for place, weight in enumerate(weights)]
     everyone = ensemble([Member(Says(p), weight) for weight in weights], intercept=b)
     fewer = ensemble(members, weights, b)

@@ -138,16 +138,16 @@ def test_another_schema_is_refused_by_feature() -> None:
 
 @settings(max_examples=300)
 @given(st.data())
-def test_whatever_is_changed_it_passes_or_is_refused(data: st.DataObject) -> None:
+def test_whatever_is_changed_it_passes_or_is_refused(choice: st.DataObject) -> None:
     """Any bytes changed, cut or doubled raise nothing but the refusal."""
     text = bytearray(model_text())
-    for _ in range(data.draw(st.integers(1, 4))):
-        place = data.draw(st.integers(0, len(text) - 1))
-        match data.draw(st.sampled_from(["byte", "cut", "double"])):
+    for _ in range(choice.draw(st.integers(1, 4))):
+        place = choice.draw(st.integers(0, len(text) - 1))
+        match choice.draw(st.sampled_from(["byte", "cut", "double"])):
             case "byte":
-                text[place] = data.draw(st.sampled_from(b"0123456789-.e =\nTxn\xff"))
+                text[place] = choice.draw(st.sampled_from(b"0123456789-.e =\nTxn\xff"))
             case "cut":
-                del text[place : place + data.draw(st.integers(1, 50))]
+                del text[place : place + choice.draw(st.integers(1, 50))]
             case _:
                 text[place:place] = text[place : place + 50]
     try:
