@@ -114,7 +114,8 @@ class Isotonic(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fiel
     def apply(self, p: float) -> float:
         """Return the line's height at p, within what n outcomes can tell."""
         points = self.points
-        place = bisect_right(points, p, key=_x)
+        # No height is above 1, so this is right of every point at p.
+        place = bisect_right(points, (p, 2.0))
         if place == 0:
             y = points[0][1]
         elif place == len(points):
@@ -125,10 +126,6 @@ class Isotonic(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fiel
             y = min(y + (p - x) / (x_next - x) * (y_next - y), y_next)
         least = 1.0 / (self.outcomes + 2)
         return max(least, min(y, 1.0 - least))
-
-
-def _x(point: tuple[float, float]) -> float:
-    return point[0]
 
 
 Calibrator: TypeAlias = Identity | Platt | Beta | Isotonic

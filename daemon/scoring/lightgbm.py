@@ -2,8 +2,11 @@
 
 `LGBM_BoosterPredictForMatSingleRowFast` is called through ctypes with types set once, one buffer for
 the row and one for the result, one thread. It is bit-equal to `Booster.predict` and several times
-faster, because nothing is converted, checked or allocated per call. `PyDLL` keeps the interpreter's
-lock during the call: releasing it for some microseconds only lengthens the tail.
+faster, because nothing is converted, checked or allocated per call.
+
+`PyDLL` keeps the interpreter's lock during the call. Of 200 trees with 31 leaves and 24 features, p50 and
+p99 in us, alone: PyDLL 6.3 and 8.4, CDLL 6.2 and 8.3 (`Booster.predict` 22). With another thread that
+computes: PyDLL 6.7 and 9.4, CDLL 5,082 and 5,975, for whoever gives up the lock waits 5 ms to have it back.
 
 The package `lightgbm` is not imported for it, only its library file is loaded: what the daemon runs
 needs neither the training code nor what that imports.
