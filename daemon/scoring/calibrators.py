@@ -58,7 +58,9 @@ class Identity(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fiel
 
     def apply(self, p: float) -> float:
         """Return p, kept `P_MIN` away from 0 and 1."""
-        return max(P_MIN, min(p, _P_MAX))
+        if p < P_MIN:
+            return P_MIN
+        return _P_MAX if p > _P_MAX else p  # noqa: FURB136 - twice as fast as min()
 
 
 class Platt(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="method", tag="platt"):
@@ -123,9 +125,12 @@ class Isotonic(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fiel
         else:
             (x, y), (x_next, y_next) = points[place - 1], points[place]
             # Rounding must not carry it above the next point: it would not be monotone there.
-            y = min(y + (p - x) / (x_next - x) * (y_next - y), y_next)
+            y += (p - x) / (x_next - x) * (y_next - y)
+            y = y_next if y > y_next else y  # noqa: FURB136
         least = 1.0 / (self.outcomes + 2)
-        return max(least, min(y, 1.0 - least))
+        if y < least:
+            return least
+        return 1.0 - least if y > 1.0 - least else y  # noqa: FURB136 - twice as fast as min()
 
 
 Calibrator: TypeAlias = Identity | Platt | Beta | Isotonic
