@@ -81,10 +81,10 @@ class _Search:
             line += [sum(map(mul, bent, other)) for other in rows[index:]]
             line += [sum(map(mul, weights, row)), 1.0]
             system.append(line)
-        # What all slopes have in common is the multiplier's: taken off first, it doesn't drown the rest.
-        common = sum(line[-2] for line in system) / len(system) if self.is_bound else 0.0
+        # What all slopes share is the multiplier's: taken off first, it doesn't drown the rest.
+        shared = sum(line[-2] for line in system) / len(system) if self.is_bound else 0.0
         for line in system:
-            line[-2] -= common
+            line[-2] -= shared
         # Stakes whose outcomes depend on each other make the system singular; the ridge picks one answer.
         ridge = _RIDGE * (max(line[index] for index, line in enumerate(system)) + 1.0)
         for index, line in enumerate(system):
@@ -94,7 +94,7 @@ class _Search:
             return steps, 0.0
         multiplier = sum(steps) / sum(units)
         steps = [step - multiplier * unit for step, unit in zip(steps, units, strict=True)]
-        return steps, common + multiplier
+        return steps, shared + multiplier
 
     def move(self, step: list[float]) -> bool:
         """Go along a step as far as it leads up and stays feasible; what stops it leaves the free stakes.
