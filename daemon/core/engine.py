@@ -37,6 +37,7 @@ from daemon.core.sending import Sending
 from daemon.core.state import State
 from daemon.core.strategy import FeatureRow, MarketView, Wanted
 from daemon.core.units import Ns
+from daemon.core.upkeep import Upkeep
 
 __all__ = ["Decision", "Engine", "EngineConfig", "Phase", "Slot"]
 
@@ -104,11 +105,14 @@ class Engine:
             is_grouped=config.order_group_limit > 0,
             strategy_limits=strategy_limits(self.slots),
         )
-        self._house = Housekeeping(config, self.state, self.breakers, self.risk, self._issuer)
+        house = Housekeeping(config, self.state, self.breakers, self.risk, self._issuer)
         self._second_line = SecondLine(config, self.state, self.breakers, self.risk, self._issuer)
         self._sending = Sending(self.state, config.limits, self.breakers, self.risk, self.gathering)
         self._asking = Asking(self.state, self._score)
         self._guards = Guards(self.state, self.breakers, config.limits, id_prefix)
+        self._upkeep = Upkeep(
+            self.state, self.breakers, self.gathering, self._guards, house, self._second_line
+        )
         self._flattening = Flattening(config.limits.order_qty_max, config.limits.price_away_max)
         assert all(slot.strategy.name != FLATTEN for slot in self.slots), f"no strategy is named {FLATTEN}"
 
@@ -120,7 +124,7 @@ class Engine:
             self.state.apply_delta(event)  # the most frequent by far takes the short way
             return
         self.models.apply(event)
-        self._guards.apply(event)
+        self._upkeep.apply(event)
 
     def wake_at(self) -> Ns | None:
         """Return when to decide next if nothing happens; None once stopped."""
@@ -143,14 +147,14 @@ class Engine:
             state.touched.update(dict.fromkeys(state.markets))
         touched, state.touched = state.touched, {}
         self._asking.has_switched = False
-        self.gathering.look(now)
-        gathering = self.gathering
-        self._second_line.watch()
-        commands = self._guards.decide(now, loss_today=-gathering.pnl_today(), drawdown=gathering.drawdown())
+        upkeep = self._upkeep if self._upkeep.is_due(now) else None
+        commands = upkeep.begin(now) if upkeep else []
         was, self.phase = self.phase, self._next_phase()
-        commands += self._house.probe(now)
+        if upkeep:
+            commands += upkeep.probe(now)
         if self.phase != "stopped":
-            commands += self._house.keep(now)
+            if upkeep:
+                commands += upkeep.keep(now)
             for ticker in touched:
                 market = state.markets.get(ticker)
                 if market is not None:
@@ -159,7 +163,8 @@ class Engine:
             if state.flatten is not None and state.stop_reason is None:
                 for ticker in state.ledger.positions:
                     self._flatten(ticker, now, commands)
-            commands += self._second_line.keep(now)
+            if upkeep:
+                commands += upkeep.end(now)
         elif was != "stopped" and not self.leaves_orders:
             commands += self._second_line.end(now)
         return commands

@@ -23,6 +23,7 @@ TICKER = "KXBTC15M-26SEP251530-30"
 OPEN_AT: Ns = 1_790_364_600 * SECOND
 STRIKE = 84_000 * MONEY_ONE
 STEP: Ns = 10 * MILLISECOND
+SLOW_STEP: Ns = 500 * MILLISECOND
 _BANDS = (PriceBand(0, 1_000, 10), PriceBand(1_000, 9_000, 100), PriceBand(9_000, 10_000, 10))
 
 
@@ -40,11 +41,12 @@ def _frame(kind: str, seq: int, msg: dict[str, object], at: Ns) -> bytes:
     return json.dumps(frame, separators=(",", ":")).encode() + b"\n"
 
 
-def frames_of_a_walk(count: int, seed: int = 1) -> Iterator[tuple[Ns, bytes, int]]:
+def frames_of_a_walk(count: int, seed: int = 1, slow: int = 0) -> Iterator[tuple[Ns, bytes, int]]:
     """Yield (instant, frame, spot in Money): a snapshot, then `count` deltas, 100 a second.
 
-    The best levels stand where they are and change size; every fortieth message empties or refills one, so
-    that the mid moves. No delta is impossible.
+    The first `slow` of them come half a second apart: that fills the windows of some minutes. The best
+    levels stand where they are and change size; every fortieth message empties or refills one, so that the
+    mid moves. No delta is impossible.
     """
     rng = random.Random(seed)
     sizes = {
@@ -59,7 +61,7 @@ def frames_of_a_walk(count: int, seed: int = 1) -> Iterator[tuple[Ns, bytes, int
     }
     yield at, _frame("orderbook_snapshot", 1, {"market_ticker": TICKER, "market_id": "m", **levels}, at), spot
     for number in range(2, count + 2):
-        at += STEP
+        at += SLOW_STEP if number < slow + 2 else STEP
         spot += rng.randrange(-3, 4) * MONEY_ONE
         side = rng.choice(("yes", "no"))
         ladder = sizes[side]

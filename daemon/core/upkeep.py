@@ -1,0 +1,81 @@
+"""What is looked after whatever the markets do: by the clock, and at once when we are told anything.
+
+Losses, breakers, halts, order groups, expiries, probes and readings change with answers, fills, people's
+words and time, not with a level of a book. So a decision after market data alone does without them, unless
+the last look was `EVERY` ago. What an order must pass (vouching, the limits) is asked of every order.
+"""
+
+from __future__ import annotations
+
+from daemon.core import events as e
+from daemon.core.breakers import Breakers
+from daemon.core.commands import Command
+from daemon.core.gathering import Gathering
+from daemon.core.guards import Guards
+from daemon.core.housekeeping import Housekeeping
+from daemon.core.second_line import SecondLine
+from daemon.core.state import State
+from daemon.core.units import MILLISECOND, Ns
+
+EVERY: Ns = 50 * MILLISECOND
+"""Shorter than anything here is timed by, and long against the time between two ticks."""
+
+
+class Upkeep:
+    """Joins what has to be kept up. Asked once per decision."""
+
+    def __init__(
+        self,
+        state: State,
+        breakers: Breakers,
+        gathering: Gathering,
+        guards: Guards,
+        house: Housekeeping,
+        second_line: SecondLine,
+    ) -> None:
+        self._state = state
+        self._breakers = breakers
+        self._gathering = gathering
+        self._guards = guards
+        self._house = house
+        self._second_line = second_line
+        self._looked_at: Ns | None = None
+        self._is_told = True
+
+    def apply(self, event: e.Event) -> None:
+        """Change the beliefs by one fact; one that is no market data is looked at with the next decision."""
+        match event:
+            case e.ReferencePriceReceived():
+                self._state.apply_reference(event)
+            case e.TradePrinted():
+                self._state.apply_trade(event)
+            case _:
+                self._is_told = True
+                self._guards.apply(event)
+
+    def is_due(self, now: Ns) -> bool:
+        """Whether this decision looks after it all; if so, that is noted."""
+        last = self._looked_at
+        if self._is_told or last is None or now - last >= EVERY or self._breakers.is_cancel_all_due:
+            self._is_told, self._looked_at = False, now
+            return True
+        return False
+
+    def begin(self, now: Ns) -> list[Command]:
+        """Halt by what has tripped; return what the disk must know before anything else of this decision."""
+        gathering = self._gathering
+        gathering.look(now)
+        self._second_line.watch()
+        return self._guards.decide(now, loss_today=-gathering.pnl_today(), drawdown=gathering.drawdown())
+
+    def probe(self, now: Ns) -> list[Command]:
+        """Return what goes out stopped or not."""
+        return self._house.probe(now)
+
+    def keep(self, now: Ns) -> list[Command]:
+        """Return what goes before the markets' orders: probes, readings, the cancels of what nobody owns."""
+        return self._house.keep(now)
+
+    def end(self, now: Ns) -> list[Command]:
+        """Return what goes behind them: what keeps groups and resting orders alive."""
+        return self._second_line.keep(now)
