@@ -38,12 +38,16 @@ class MidChange:
         if double_mid is None:
             return None
         then, lag = now - self._window, self._lag
-        past = None if lag is None else lag.get(now)
-        if past is None and self._window >= MINUTE:
-            if lag is None:
-                inputs.minutes.sample(now)
-            if lag is None or lag.began_at is None or lag.began_at > then:
-                past = inputs.minutes.known.get(then // MINUTE)
+        if lag is None:
+            inputs.minutes.sample(now)
+        else:
+            began_at = inputs.mids.began_at
+            if began_at is not None and began_at <= then:
+                past = lag.get(now)
+                return None if past is None else double_mid - past
+            if self._window < MINUTE:
+                return None
+        past = inputs.minutes.known.get(then // MINUTE)
         return None if past is None else double_mid - past
 
 
@@ -114,7 +118,7 @@ class RealisedVolatility(Statistic):
     was synced, closing quotes of one-minute candles before that.
     """
 
-    __slots__ = ("_computed", "_computed_for", "_count")
+    __slots__ = ("_computed", "_count", "_revision", "_until")
     families = (
         Family(
             name="realised_vol_#s",
@@ -131,16 +135,17 @@ class RealisedVolatility(Statistic):
         super().__init__(inputs, definition)
         self._count = window_of(definition) // MINUTE
         inputs.minutes.keep(self._count + 2)
-        self._computed_for: tuple[int, int] | None = None
+        self._until: Ns = -1
+        self._revision = -1
         self._computed: float | None = None
 
     def get(self, now: Ns) -> float | None:
         minutes = self._inputs.minutes
-        minutes.sample(now)
-        key = ((now - 1) // MINUTE, minutes.revision)
-        if key != self._computed_for:
-            self._computed_for = key
+        if now > self._until or minutes.revision != self._revision:
             self._computed = self._compute(now)
+            # A minute's own instant is sampled just after it.
+            self._until = -(-now // MINUTE) * MINUTE
+            self._revision = minutes.revision
         return self._computed
 
     def _compute(self, now: Ns) -> float | None:

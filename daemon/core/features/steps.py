@@ -102,4 +102,4 @@ class StepStream:
             del self.instants[:passed], self.values[:passed]
             for lag in self._lags:
                 lag.place -= passed
-        self._trim_at = max(_TRIM_MIN, 2 * len(self.instants))
+        self._trim_at = max(_TRIM_MIN, len(self.instants) * 5 // 4)

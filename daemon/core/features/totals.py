@@ -151,7 +151,7 @@ class _TotalLog:
             del self.instants[:passed], self.totals[:passed]
             for window in self.windows:
                 window.place -= passed
-        self._trim_at = max(_TRIM_MIN, 2 * len(self.instants))
+        self._trim_at = max(_TRIM_MIN, len(self.instants) * 5 // 4)
 
 
 class AmountStream:

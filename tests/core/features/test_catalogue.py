@@ -1,4 +1,4 @@
-"""Every feature against its batch twin after every event; and each by hand."""
+"""Every feature against its slow twin after every event; and each by hand."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daemon.core.events import CandleBackfilled
+from daemon.core.features import CATALOGUE
 from daemon.core.units import HOUR, MILLISECOND, MINUTE, SECOND, Ns, Side
-from tests.core.features.told import SCHEMA, START, STRIKE, Told, market, two_sided
+from tests.core.features.told import SCHEMA, START, STRIKE, TWINNED, Told, market, two_sided
 
 Step = tuple[int, int, int, int]
 """(what, time passed in ms, a number, another number)"""
@@ -173,3 +174,8 @@ def test_an_unknown_strike_leaves_the_distance_unknown_until_it_is_set() -> None
     assert told.row()["strike_distance"] is None
     told.features.on_spec(market())
     assert told.row()["strike_distance"] == 0.0
+
+
+def test_every_feature_of_book_and_trades_has_its_twin() -> None:
+    """What nobody wrote a second time would be compared with nothing."""
+    assert [n for n, one in CATALOGUE.items() if one.source in {"book", "trades"} and n not in TWINNED] == []

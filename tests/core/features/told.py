@@ -26,7 +26,9 @@ START: Ns = 1_790_000_100 * SECOND
 STRIKE = 85_000 * MONEY_ONE
 BEYOND = ("ofi_900s", "message_rate_900s", "trade_flow_900s", "volume_z_5s", "mean_deviation_1d")
 """Instances that the catalogue doesn't list: windows that are coarse, and that fill sooner."""
-SCHEMA = FeatureSchema((*CATALOGUE, *BEYOND))
+TWINNED = frozenset(twin_row(History(close_at=0, strike=None), START))
+"""What the twins of one market's own history compute; events, releases and days are told elsewhere."""
+SCHEMA = FeatureSchema(tuple(name for name in (*CATALOGUE, *BEYOND) if name in TWINNED))
 
 
 def market(strike: int | None = STRIKE, close_at: Ns = START + 15 * MINUTE) -> MarketSpec:
