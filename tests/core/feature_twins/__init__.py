@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from tests.core.feature_twins.book import book_row
 from tests.core.feature_twins.calendar import calendar_row
+from tests.core.feature_twins.daily import daily_row
+from tests.core.feature_twins.event import event_row
 from tests.core.feature_twins.history import History, Top
 from tests.core.feature_twins.price import price_row
 from tests.core.feature_twins.reference import reference_row
@@ -16,7 +18,7 @@ from tests.core.feature_twins.trades import trades_row
 
 __all__ = ["History", "Top", "twin_row"]
 
-ROWS = (book_row, trades_row, price_row, reference_row, calendar_row)
+ROWS = (book_row, trades_row, price_row, reference_row, calendar_row, event_row, daily_row)
 
 
 def twin_row(history: History, now: int) -> dict[str, float | None]:

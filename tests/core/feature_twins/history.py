@@ -52,6 +52,21 @@ class Trade:
 
 
 @dataclass
+class Peer:
+    """Another market of the event: what it asks, and how it is quoted."""
+
+    kind: str
+    """"below", "between" or "above"."""
+    number: int | None
+    top: int | None = None
+    """Where a range ends."""
+    is_synced: bool = False
+    twice_mid: int | None = None
+    """With an absent side at the end of the scale; None without any."""
+    has_ended: bool = False
+
+
+@dataclass
 class History:
     """Everything that one market's features were told, in order."""
 
@@ -71,6 +86,17 @@ class History:
     reference_candles: list[tuple[int, int]] = field(default_factory=list)
     """(minute in which it began, close), in order, since the last hole."""
     has_reference_hole: bool = False
+    reference_ranges: dict[int, tuple[int, int]] = field(default_factory=dict)
+    """(high, low) by the minute in which a candle began."""
+    index_price: int | None = None
+    """Of the settlement index, while it is well."""
+    kind: str = "above"
+    is_exclusive: bool = False
+    peers: dict[str, Peer] = field(default_factory=dict)
+    """The event's other markets."""
+    releases: tuple[int, ...] = ()
+    bars: dict[int, tuple[int, int, int, int]] = field(default_factory=dict)
+    """(contracts, turnover, paid for YES, paid for NO) by day."""
 
     def is_observing(self) -> bool:
         return any(end is None for _, end in self.whole)
@@ -124,8 +150,11 @@ class History:
     def candle(self, period: int, ended_at: int) -> int | None:
         return next((mid for *of, mid in self.candles if of == [period, ended_at]), None)
 
-    def take_reference_candle(self, minute: int, close: int) -> None:
+    def take_reference_candle(self, minute: int, close: int, high: int, low: int) -> None:
         known = self.reference_candles
+        is_new = not known or minute > known[-1][0]
+        if is_new:
+            self.reference_ranges[minute] = (high, low)
         if known and minute <= known[-1][0]:
             self.has_reference_hole = False
             return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import statistics
 from fractions import Fraction
 
 from tests.core.feature_twins.history import MINUTE, SECOND, History, in_force
@@ -68,6 +69,55 @@ def strike_distance_sigma(history: History, now: int) -> float | None:
     return distance / (sigma * math.sqrt((history.close_at - now) / SECOND))
 
 
+def parkinson(history: History, now: int, minutes: int) -> float | None:
+    """The variance per minute, by the textbook: the mean of ln(H/L)^2 over 4 ln 2."""
+    last = (now - 5 * SECOND) // MINUTE
+    known = {began for began, _ in history.reference_candles}
+    first = min(known, default=0)
+    if history.has_reference_hole or not known:
+        return None
+    squares = []
+    for minute in range(last - minutes, last):
+        if minute < first or not any(minute - back in known for back in range(6)):
+            return None
+        high, low = history.reference_ranges[minute] if minute in known else (1, 1)
+        squares.append(math.log(Fraction(high, low)) ** 2 / (4 * math.log(2)))
+    return statistics.fmean(squares)
+
+
+def left_deviation(history: History, now: int, variances: dict[int, float | None]) -> float | None:
+    left_s = (history.close_at - now) / SECOND
+    if left_s <= 0 or not history.prices:
+        return None
+    hour, hours = variances[60], variances[240]
+    if hour is None or hours is None:
+        per_second = reference_vol(history, now)
+        return per_second * math.sqrt(left_s) if per_second else None
+    return math.sqrt((hour + hours) / 2 * left_s / 60) or None
+
+
+def structural(history: History, now: int, variances: dict[int, float | None]) -> dict[str, float | None]:
+    deviation = left_deviation(history, now, variances)
+    normal = statistics.NormalDist()
+    row: dict[str, float | None] = dict.fromkeys(
+        ("structural_fair_value", "move_probability_50bp", "move_probability_100bp")
+    )
+    if deviation is None:
+        return row
+    distance = strike_distance(history)
+    if distance is not None:
+        row["structural_fair_value"] = normal.cdf(distance / deviation)
+    for points in (50, 100):
+        row[f"move_probability_{points}bp"] = 2 * normal.cdf(-points / 10_000 / deviation)
+    return row
+
+
+def basis(history: History) -> float | None:
+    if not history.prices or history.index_price is None:
+        return None
+    return float(Fraction(history.prices[-1][1] - history.index_price, history.index_price))
+
+
 def reference_row(history: History, now: int) -> dict[str, float | None]:
     row: dict[str, float | None] = {}
     for window_s in (1, 5, 30):
@@ -78,4 +128,9 @@ def reference_row(history: History, now: int) -> dict[str, float | None]:
     for minutes in (5, 15):
         row[f"reference_return_{minutes}m"] = candle_return(history, now, minutes)
     row["reference_volatility_15m"] = candle_volatility(history, now)
+    variances = {minutes: parkinson(history, now, minutes) for minutes in (5, 15, 60, 240)}
+    for minutes, variance in variances.items():
+        row[f"reference_parkinson_{minutes}m"] = None if variance is None else math.sqrt(variance)
+    row |= structural(history, now, variances)
+    row["reference_basis"] = basis(history)
     return row

@@ -22,7 +22,9 @@ def play(told: Told, step: Step) -> None:
     what, passed_ms, a, b = step
     told.now += passed_ms * MILLISECOND
     side: Side = "yes" if a % 2 else "no"
-    if what < 50:
+    if what < 9:
+        play_around(told, what, a, b)
+    elif what < 50:
         ladder = told.book.ladder(side)
         # Mostly at or near the best price, and never below zero: an impossible delta is `lose` here.
         best = ladder.prices[-1] if ladder.prices else 4_000
@@ -30,7 +32,7 @@ def play(told: Told, step: Step) -> None:
         size = ladder.sizes.get(price, 0)
         told.delta(side, price, a if b % 3 or not size else -min(a, size))
     elif what < 55:
-        told.reference_candle(1 + b % 4, STRIKE + a)
+        told.reference_candle(1 + b % 4, STRIKE + a, a * b)
     elif what < 65:
         told.price(STRIKE + (a - 500) * b * 1_000)
     elif what < 75:
@@ -49,6 +51,19 @@ def play(told: Told, step: Step) -> None:
         told.lose_reference()
     else:
         (told.drop if a % 2 else told.connect)()
+
+
+def play_around(told: Told, what: int, a: int, b: int) -> None:
+    """Something outside the market: another one of its event, the index, a past day."""
+    ticker = "LOW" if b % 2 else "HIGH"
+    if what < 5:
+        told.peer(ticker, a if a % 5 else 0, 10_000 if a % 7 == 0 else 1_000 + b)
+    elif what < 6:
+        told.lose_peer(ticker)
+    elif what < 7:
+        told.index_price(STRIKE + a * b if a % 4 else None)
+    else:
+        told.bar(1 + b % 22, a if a % 9 else 0, 100 + b * 9, a % 101)
 
 
 def play_trades(told: Told, a: int, b: int, side: Side) -> None:
@@ -93,12 +108,14 @@ def test_every_feature_equals_its_twin_over_a_long_stream(seed: int) -> None:
     """The same over a market's life at a realistic pace, so that every window fills and empties."""
     rng = random.Random(seed)
     told = Told(now=START + 7_123_456_789)
-    for back in range(25, 0, -1):  # what REST tells before the stream is believed, empty minutes left out
+    for back in range(250, 0, -1):  # what REST tells before the stream is believed, empty minutes left out
         if back % 7:
-            told.reference_candle(back, STRIKE + back * 1_000)
+            told.reference_candle(back, STRIKE + back * 1_000, back * 100_000)
+    for back in range(1, 23):
+        told.bar(back, 100 * back, 5_000 - 50 * back, 60)
     seen: set[str] = set()
     for index in range(850):
-        what = 90 if index == 0 else rng.choice((10, 10, 10, 10, 52, 52, 60, 60, 60, 70, 80))
+        what = 90 if index == 0 else rng.choice((2, 6, 7, 10, 10, 10, 10, 52, 52, 60, 60, 60, 70, 80))
         if index == 500:
             what = 96
         if index == 510:

@@ -10,11 +10,12 @@ from daemon.core.units import SECOND
 from tests.core.features.told import SCHEMA, Told, market, two_sided
 
 
-def test_a_cold_set_knows_only_the_clock() -> None:
-    """Before any event everything but the clock is None: unknown is never zero."""
+def test_a_cold_set_knows_only_the_clock_and_the_listing() -> None:
+    """Before any event all but the clock, the calendar and the listing is None: unknown is never zero."""
     told = Told()
     known = {name for name, value in told.row().items() if value is not None}
-    assert {"seconds_to_close", "tod_sin", "tod_cos"} == known
+    clock = {"seconds_to_close", "tod_sin", "tod_cos", "weekday_sin", "weekday_cos", "TS"}
+    assert {*clock, "seconds_to_release", "ladder_rank", "ladder_place"} == known
 
 
 def test_windows_end_with_the_book_and_warm_up_again() -> None:

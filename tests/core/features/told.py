@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+
+import msgspec
 
 from daemon.core.book import Book
 from daemon.core.events import (
     BookDeltaReceived,
     BookSnapshotReceived,
     CandleBackfilled,
+    DailyBarRead,
     Level,
     ReferenceCandleClosed,
     ReferencePriceReceived,
@@ -17,10 +20,12 @@ from daemon.core.events import (
     TradesBackfilled,
 )
 from daemon.core.features import CATALOGUE, FeatureSet, ReferenceFeatures, is_exact
+from daemon.core.features.event_inputs import EventInputs
 from daemon.core.markets import Fees, MarketSpec
 from daemon.core.scorer import FeatureSchema
-from daemon.core.units import MINUTE, MONEY_ONE, SECOND, Ns, PriceBand, Side
+from daemon.core.units import DAY, MINUTE, MONEY_ONE, SECOND, Ns, PriceBand, Side
 from tests.core.feature_twins import History, Top, twin_row
+from tests.core.feature_twins.history import Peer
 
 START: Ns = 1_790_000_100 * SECOND
 STRIKE = 85_000 * MONEY_ONE
@@ -45,7 +50,26 @@ def market(strike: int | None = STRIKE, close_at: Ns = START + 15 * MINUTE) -> M
         bands=(PriceBand(0, 10_000, 100),),
         fees=Fees("quadratic", 1_000_000),
         exchange_index=2,
+        structure="exclusive",
     )
+
+
+PEERS = {"LOW": Peer("below", STRIKE - 500 * MONEY_ONE), "HIGH": Peer("above", STRIKE + 500 * MONEY_ONE)}
+"""The event's other markets: below it all, and above it all."""
+RELEASES = (START + 30 * SECOND, START + 10 * MINUTE, START + 2 * DAY)
+
+
+class TwoSources:
+    """A source that is in force, and the settlement index beside it."""
+
+    def __init__(self, price: ReferenceFeatures, index: ReferenceFeatures) -> None:
+        self._price, self._index = price, index
+
+    def in_force(self, now: Ns) -> ReferenceFeatures:  # noqa: ARG002 - there is one
+        return self._price
+
+    def index(self, now: Ns) -> ReferenceFeatures | None:  # noqa: ARG002
+        return self._index
 
 
 @dataclass
@@ -56,12 +80,28 @@ class Told:
     strike: int | None = STRIKE
     book: Book = field(default_factory=lambda: Book("T"))
     reference: ReferenceFeatures = field(default_factory=ReferenceFeatures)
+    index: ReferenceFeatures = field(default_factory=ReferenceFeatures)
     trade_ids: int = 0
 
     def __post_init__(self) -> None:
         spec = market(self.strike)
-        self.history = History(close_at=spec.close_at, strike=self.strike)
-        self.features = FeatureSet(SCHEMA, spec, self.reference)
+        self.history = History(
+            close_at=spec.close_at, strike=self.strike, is_exclusive=True, releases=RELEASES
+        )
+        event = EventInputs()
+        sources = TwoSources(self.reference, self.index)
+        self.features = FeatureSet(SCHEMA, spec, sources, event, RELEASES)
+        self.peers: dict[str, tuple[Book, FeatureSet]] = {}
+        for ticker, peer in PEERS.items():
+            other = msgspec.structs.replace(
+                spec,
+                ticker=ticker,
+                strike=peer.number,
+                strike_type="less" if peer.kind == "below" else "greater",
+            )
+            schema = FeatureSchema(("event_mid_sum",))
+            self.peers[ticker] = Book(ticker), FeatureSet(schema, other, sources, event)
+            self.history.peers[ticker] = replace(peer)
 
     def snapshot(self, yes: tuple[Level, ...], no: tuple[Level, ...]) -> None:
         self.book.apply_snapshot(BookSnapshotReceived("T", yes, no, self.now, None))
@@ -129,14 +169,50 @@ class Told:
         self.features.on_trades_lost(self.now, self.now - 3 * SECOND)
         self.history.lose_trades(self.now, self.now - 3 * SECOND)
 
-    def reference_candle(self, minutes_back: int, close: int) -> None:
-        """A closed candle of the underlying that began so many whole minutes ago."""
+    def reference_candle(self, minutes_back: int, close: int, spread: int = 0) -> None:
+        """A closed candle of the underlying that began whole minutes ago, and ranged over `spread`."""
         minute = self.now // MINUTE - minutes_back
+        high, low = close + spread, close
         event = ReferenceCandleClosed(
-            "x", "BTC/USD", MINUTE, minute * MINUTE, close, close, close, close, 0, self.now
+            "x", "BTC/USD", MINUTE, minute * MINUTE, close, high, low, close, 0, self.now
         )
         self.reference.candles.on_candle(event)
-        self.history.take_reference_candle(minute, close)
+        self.history.take_reference_candle(minute, close, high, low)
+
+    def index_price(self, price: int | None) -> None:
+        """The settlement index is told; None when it is lost."""
+        if price is None:
+            self.index.on_lost()
+        else:
+            self.index.on_price(ReferencePriceReceived("y", "BRTI", price, self.now, None))
+        self.history.index_price = price
+
+    def peer(self, ticker: str, bid: int, ask: int) -> None:
+        """Another market of the event is quoted: 0 is no bid, 10,000 no ask."""
+        book, features = self.peers[ticker]
+        yes = ((bid, 100),) if bid else ()
+        no = ((10_000 - ask, 100),) if ask < 10_000 else ()
+        book.apply_snapshot(BookSnapshotReceived(ticker, yes, no, self.now, None))
+        features.on_book(book, self.now)
+        peer = self.history.peers[ticker]
+        peer.is_synced = True
+        peer.twice_mid = bid + ask if yes or no else None
+
+    def lose_peer(self, ticker: str) -> None:
+        """Another market's book is lost."""
+        book, features = self.peers[ticker]
+        book.lose("test")
+        features.on_book(book, self.now)
+        peer = self.history.peers[ticker]
+        peer.is_synced, peer.twice_mid = False, None
+
+    def bar(self, days_back: int, qty: int, price: int, yes_part: int) -> None:
+        """A past day's bar: `qty` at one price, a part of it (in percent) bought by takers of YES."""
+        day = self.now // DAY - days_back
+        yes = qty * yes_part // 100
+        paid = (yes * price, (qty - yes) * (10_000 - price))
+        self.features.on_daily_bar(DailyBarRead("T", day, qty, qty * price, *paid, self.now))
+        self.history.bars[day] = (qty, qty * price, *paid)
 
     def candle(self, ended_at: Ns, bid: int | None, ask: int | None, period: Ns = MINUTE) -> None:
         self.features.on_candle(CandleBackfilled("T", period, ended_at, bid, ask, 0, self.now))
