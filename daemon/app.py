@@ -150,9 +150,7 @@ class App:
             epoch = next_epoch(folder, time.time_ns() // MILLISECOND)
             setup = setup_of(config, slotted.default, epoch, is_backfilled=True, others=slotted.others)
             handed = HandedModels()
-            engine = build_engine(
-                setup, slotted.models, self._config_name, handed, config.strategy_folder
-            )
+            engine = build_engine(setup, slotted.models, self._config_name, handed, config.strategy_folder)
             journal = self._open_journal(folder, setup, lock, stack)
             pacer = self._pacer(limits.write)
             gate = None if address.is_lockstep else gate_for(limits, costs, now=self._clock.now)
@@ -221,8 +219,9 @@ class App:
         )  # fmt: skip
         stack.push_async_callback(runner.cleanup)
         control = await serve_control(
-            state_dir, switch, lambda: status_of(self._engine, switch, self._mode), swaps.swap
-        )
+            state_dir, switch, lambda: status_of(self._engine, switch, self._mode), swaps.swap,
+            self._parts.strategies,
+        )  # fmt: skip
         stack.push_async_callback(control.cleanup)
 
     async def _work(self, address: Address, signer: Signer) -> int:

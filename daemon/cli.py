@@ -29,6 +29,7 @@ from daemon.scoring.source import RegistrySource
 from daemon.shell import log
 from daemon.shell.journal import JournalUnreadable, read_journal
 from daemon.shell.replay import replay as replay_journal
+from daemon.strategy_commands import strategy
 from daemon.venue import RunOptions
 
 DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(s|m|h)?")
@@ -92,7 +93,7 @@ def main() -> None:
     """
 
 
-for command in (halt, resume, flatten, report, model):
+for command in (halt, resume, flatten, report, model, strategy):
     main.add_command(command)
 
 

@@ -53,6 +53,7 @@ from daemon.shell.shadow.venue import ShadowVenue
 from daemon.shell.store import STORE_NAME, Recorder
 from daemon.shell.store.rows import Run
 from daemon.shell.venue_status import VenueStatus
+from daemon.shell.strategy_watch import StrategyWatch
 from daemon.venue import Address
 
 TAPE_REQUESTS_FACTOR = 1000
@@ -130,6 +131,7 @@ class Parts:
         self.feeds = _feeds(config, inbox, clock)
         self.reference = _reference(config, inbox, clock, outside.kraken)
         self.queue = _queue(config, engine, journal, outside, inbox, clock, self.switch)
+        self.strategies = StrategyWatch(engine, now=now, emit=emit)
         self.queue.on_wait = metrics.queue_wait.observe
         self.reader = Reader(outside.account, now=now, emit=emit)
         self.discovery = Discovery(rest, self.feeds, config.markets, now=now, emit=emit)
@@ -234,6 +236,7 @@ class Parts:
             self._shadow.on_batch(events)
         self.backfill.on_batch(events)
         self.audit.on_batch(events)
+        self.strategies.on_batch(events, commands)
         self.outcomes.on_batch(events)
         self.settlements.on_batch(events)
         self.status.on_batch(events)

@@ -24,6 +24,7 @@ COMMANDS = [
     ["run"], ["check"], ["replay"], ["halt"], ["resume"], ["flatten"], ["report"],
     ["report", "golive"], ["sandbox"], ["lab"], ["lab", "tape"], ["lab", "train-demo"],
     ["model"], ["model", "swap"],
+    ["strategy"], ["strategy", "list"], ["strategy", "new"], ["strategy", "on"], ["strategy", "off"],
 ]  # fmt: skip
 
 

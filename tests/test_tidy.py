@@ -32,6 +32,7 @@ UNMIRRORED = {
     "daemon/__main__.py": "two lines that call cli.main, run by the end-to-end tests",
     "daemon/exits.py": "constants; the end-to-end tests see them",
     "daemon/parts.py": "what it joins is run by the end-to-end tests",
+    "strategies/template_test.py": "is the template's test, run by the template's own",
     **{
         f"daemon/core/events/{name}.py": "the union's tests read every event"
         for name in ("account", "connections", "fact", "quotes", "venue")

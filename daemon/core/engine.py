@@ -365,6 +365,7 @@ class Engine:
         if isinstance(command, PlaceOrder):
             self.orders_total += 1
             self._guards.intents.ask(command.client_order_id, strategy)
+            self.gathering.strategies.orders[strategy] += 1
         self._note(now, ticker, proposal.strategy, outcome, reason, score)
 
     def _book_changed_max(self, strategy: str) -> Ns | None:

@@ -7,6 +7,7 @@ whose the positions of a life before were is not known.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 
 import msgspec
@@ -32,6 +33,8 @@ class StrategyRecord:
         self._limits = limits
         self._day = -1
         self._at_day_start: dict[str, Money] = {}
+        self.orders: Counter[str] = Counter()
+        """Orders approved, by strategy."""
 
     def look(self, now: Ns) -> None:
         """Begin a new day at midnight UTC; cheap at all other times."""

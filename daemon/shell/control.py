@@ -4,7 +4,7 @@ A Unix socket in the state folder, for its owner and his group (0660). Over it H
 
     GET /status     how it stands                         POST /halt      {"reason"}
     POST /resume    {"reason"}, which is not empty        POST /flatten   {"slippage_cents", "reason"}
-    POST /model     {"folder", "slot"}
+    POST /model     {"folder", "slot"}                    POST /strategy  {"name", "is_on", "reason"}
 
 What gives leave to trade expires (`expires_at`, Unix ns): a daemon that wakes up after its owner was told
 that it does not answer must not resume, or sell, by itself. A halt never comes too late.
@@ -39,6 +39,7 @@ from daemon.shell.kill_switch import KillSwitch
 from daemon.shell.latch import REASON_CHARS_MAX, one_line
 from daemon.shell.model_swaps import Swapped, SwapRefused
 from daemon.shell.open_orders import OrderLine, open_orders
+from daemon.shell.strategy_watch import StrategyWatch, UnknownStrategy
 
 log = structlog.get_logger(__name__)
 
@@ -85,6 +86,8 @@ class Status(msgspec.Struct, frozen=True):
     is_reconciled: bool
     orders: list[OrderLine]
     positions: dict[str, str]
+    strategies_off: dict[str, str] = {}
+    """Those that are switched off, by name, and why."""
 
 
 class HaltOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -116,7 +119,16 @@ class SwapOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     expires_at: int | None = None
 
 
-_Order = TypeVar("_Order", HaltOrder, ResumeOrder, FlattenOrder, SwapOrder)
+class SwitchOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of POST /strategy: a strategy that is to be on or off, and why."""
+
+    name: Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
+    is_on: bool
+    reason: Reason = ""
+    expires_at: int | None = None
+
+
+_Order = TypeVar("_Order", HaltOrder, ResumeOrder, FlattenOrder, SwapOrder, SwitchOrder)
 _Answer = TypeVar("_Answer", Status, Swapped)
 Swap: TypeAlias = Callable[[str, str], Awaitable[Swapped]]
 """Exchanges the model of a slot for that of a folder; raises SwapRefused."""
@@ -139,6 +151,7 @@ def status_of(engine: Engine, switch: KillSwitch, mode: str) -> Status:
             for ticker, position in sorted(state.ledger.positions.items())
             if position.qty
         },
+        strategies_off={name: f"{off.reason} ({off.by})" for name, off in state.switches.off.items()},
     )
 
 
@@ -146,7 +159,11 @@ def status_of(engine: Engine, switch: KillSwitch, mode: str) -> Status:
 
 
 async def serve_control(
-    folder: Path, switch: KillSwitch, status: Callable[[], Status], swap: Swap | None = None
+    folder: Path,
+    switch: KillSwitch,
+    status: Callable[[], Status],
+    swap: Swap | None = None,
+    strategies: StrategyWatch | None = None,
 ) -> web.AppRunner:
     """Listen in a state folder that is ours, and return the runner whose `cleanup()` stops it.
 
@@ -155,6 +172,7 @@ async def serve_control(
         switch: what halts, resumes and flattens.
         status: how the daemon stands now.
         swap: exchanges models; None where there is no such call.
+        strategies: switches strategies; None where there is no such call.
 
     Raises:
         ControlFailed: the socket can't be made.
@@ -196,6 +214,8 @@ async def serve_control(
     app.router.add_post("/halt", halt)
     app.router.add_post("/resume", resume)
     app.router.add_post("/flatten", flatten)
+    if strategies is not None:
+        app.router.add_post("/strategy", partial(_switch, strategies, status, answer))
     if swap is not None:
         app.router.add_post("/model", partial(_exchange, swap))
     app.on_cleanup.append(forget)
@@ -207,6 +227,22 @@ async def serve_control(
         await runner.cleanup()
         raise ControlFailed(f"{folder / SOCKET_FILE}: {error}") from error
     return runner
+
+
+async def _switch(
+    strategies: StrategyWatch,
+    status: Callable[[], Status],
+    answer: Callable[[Callable[[], bool]], Awaitable[web.Response]],
+    request: web.Request,
+) -> web.Response:
+    """Answer POST /strategy."""
+    order = await _read_order(request, SwitchOrder)
+    reason = one_line(order.reason) or f"kalshid strategy {'on' if order.is_on else 'off'}"
+    try:
+        strategies.switch(order.name, is_on=order.is_on, reason=reason)
+    except UnknownStrategy as error:
+        raise web.HTTPNotFound(text=str(error)) from None
+    return await answer(lambda: (order.name in status().strategies_off) != order.is_on)
 
 
 async def _exchange(swap: Swap, request: web.Request) -> web.Response:
@@ -266,7 +302,10 @@ async def _read_order(request: web.Request, kind: type[_Order]) -> _Order:
 
 
 async def ask(
-    folder: Path, call: str, order: HaltOrder | ResumeOrder | FlattenOrder | None, within_s: float
+    folder: Path,
+    call: str,
+    order: HaltOrder | ResumeOrder | FlattenOrder | SwitchOrder | None,
+    within_s: float,
 ) -> Status:
     """Make a call to the daemon of a state folder and return its status after it.
 
@@ -292,11 +331,11 @@ async def ask_swap(folder: Path, order: SwapOrder, within_s: float) -> Swapped:
 async def _ask(
     folder: Path,
     call: str,
-    order: HaltOrder | ResumeOrder | FlattenOrder | SwapOrder | None,
+    order: HaltOrder | ResumeOrder | FlattenOrder | SwapOrder | SwitchOrder | None,
     within_s: float,
     answer: type[_Answer],
 ) -> _Answer:
-    if isinstance(order, ResumeOrder | FlattenOrder | SwapOrder):
+    if isinstance(order, ResumeOrder | FlattenOrder | SwapOrder | SwitchOrder):
         # Taken in at half the time at the latest: it is answered within it, or it never happens.
         order = msgspec.structs.replace(order, expires_at=time.time_ns() + int(within_s * SECOND) // 2)
     method, body = ("GET", None) if order is None else ("POST", msgspec.json.encode(order))

@@ -179,6 +179,16 @@ FAMILIES: dict[str, Family] = {
     "kalshid_orders_total": Family("counter", "Orders approved and sent to the queue."),
     "kalshid_orders_open": Family("gauge", "Our orders that may still trade, by state.", ("state",)),
     "kalshid_orders_limited_total": Family("counter", "Order requests refused for want of tokens (429)."),
+    "kalshid_strategy_on": Family("gauge", "1 while the strategy is on; 0 switched off.", ("strategy",)),
+    "kalshid_strategy_orders_total": Family("counter", "Orders approved, by strategy.", ("strategy",)),
+    "kalshid_strategy_fills_total": Family("counter", "Fills of the strategy's orders.", ("strategy",)),
+    "kalshid_strategy_pnl_dollars": Family(
+        "gauge", "Marked profit and loss of the strategy's trades since the start, after fees.", ("strategy",)
+    ),
+    "kalshid_strategy_realized_dollars": Family("gauge", "Its closed part, after all fees.", ("strategy",)),
+    "kalshid_strategy_staked_dollars": Family(
+        "gauge", "What the strategy's positions cost and its orders may cost.", ("strategy",)
+    ),
     "kalshid_queue_depth": Family("gauge", "Commands that wait in the order queue.", ("priority",)),
     "kalshid_order_batches_total": Family("counter", "Requests that carried more than one order or cancel."),
     "kalshid_queue_dropped_total": Family("counter", "Orders dropped by the queue before they were sent."),

@@ -26,6 +26,7 @@ def notes_of(sources: Sources, now: Ns) -> tuple[str, ...]:
     state = sources.engine.state
     return (
         *_halt(state),
+        *_strategies(state),
         *_breakers(sources),
         *_exchange(state, now),
         *_connections(sources, now),
@@ -40,6 +41,11 @@ def _halt(state: State) -> Iterator[str]:
         yield f"halted by {state.halt_by}: {state.halt_reason}"
     if state.flatten is not None:
         yield "flat: nothing is held" if state.is_flat else "flattening: closing all positions"
+
+
+def _strategies(state: State) -> Iterator[str]:
+    for name, off in state.switches.off.items():
+        yield f"strategy {name} is off ({off.by}): {off.reason}"
 
 
 def _breakers(sources: Sources) -> Iterator[str]:

@@ -10,6 +10,7 @@ from typing import TypeAlias, get_args
 import msgspec
 
 from daemon.core import events as e
+from daemon.core.attribution import Result
 from daemon.core.breakers import BreakerState
 from daemon.core.engine import Engine, Phase
 from daemon.core.exchange_status import MAINTENANCE_GUARD
@@ -17,7 +18,7 @@ from daemon.core.exposure import marked_equity
 from daemon.core.findings import FindingKind
 from daemon.core.models import Models
 from daemon.core.state import State
-from daemon.core.units import SECOND, Ns
+from daemon.core.units import MONEY_ONE, SECOND, Ns
 from daemon.kalshi.rest import ReadingRest
 from daemon.shell.audit import Audit
 from daemon.shell.backfill import Backfill
@@ -245,6 +246,7 @@ def _of_orders(sources: Sources) -> Samples:
         "kalshid_queue_wait_seconds": metrics.queue_wait,
         "kalshid_decision_seconds": metrics.decision,
         **_of_breakers(engine),
+        **_of_strategies(engine),
     }
 
 
@@ -270,6 +272,22 @@ def _of_models(models: Models) -> Samples:
             "done": float(models.swaps),
             "refused": float(models.swaps_refused),
         },
+    }
+
+
+def _of_strategies(engine: Engine) -> Samples:
+    record, results = engine.gathering.strategies, engine.state.attribution.results
+    names = [slot.strategy.name for slot in engine.slots]
+    traded = {name: results.get(name, Result()) for name in names}
+    return {
+        "kalshid_strategy_on": {name: float(not engine.state.switches.is_off(name)) for name in names},
+        "kalshid_strategy_orders_total": {name: float(record.orders[name]) for name in names},
+        "kalshid_strategy_fills_total": {name: float(one.fills) for name, one in traded.items()},
+        "kalshid_strategy_pnl_dollars": {name: record.pnl(name) / MONEY_ONE for name in names},
+        "kalshid_strategy_realized_dollars": {
+            name: (one.realized - one.fees) / MONEY_ONE for name, one in traded.items()
+        },
+        "kalshid_strategy_staked_dollars": {name: record.staked(name) / MONEY_ONE for name in names},
     }
 
 

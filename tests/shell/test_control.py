@@ -25,12 +25,14 @@ from daemon.shell.control import (
     NoDaemon,
     ResumeOrder,
     Status,
+    SwitchOrder,
     ask,
     serve_control,
     status_of,
 )
 from daemon.shell.kill_switch import KillSwitch
 from daemon.shell.latch import Latch
+from daemon.shell.strategy_watch import StrategyWatch
 from tests.core.worlds import NOW, Scripted
 from tests.core.worlds import trading as trading_engine
 
@@ -48,6 +50,7 @@ class Served:
         self.hangs = False
         self.switch = KillSwitch(Latch(folder), now=lambda: NOW, emit=self.emit)
         self.switch.is_halted = lambda: self.engine.state.halt_reason is not None
+        self.watch = StrategyWatch(self.engine, now=lambda: NOW, emit=self.emit)
 
     def emit(self, event: e.Event) -> None:
         self.told.append(event)
@@ -62,7 +65,7 @@ class Served:
 async def serving(folder: Path) -> AsyncIterator[Served]:
     served = Served(folder)
     async with asyncio.timeout(TEST_WITHIN_S):
-        runner = await serve_control(folder, served.switch, served.status)
+        runner = await serve_control(folder, served.switch, served.status, strategies=served.watch)
         try:
             yield served
         finally:
@@ -172,3 +175,16 @@ async def test_nobody_there_is_told_from_nobody_answers(tmp_path: Path) -> None:
             await ask(tmp_path, "/status", None, 0.2)
     with pytest.raises(NoDaemon):
         await ask(tmp_path, "/status", None, WITHIN_S)
+
+
+async def test_a_strategy_is_switched_and_the_status_says_so(tmp_path: Path) -> None:
+    """Off with its reason, and on again; who does not run can't be switched."""
+    async with serving(tmp_path) as served:
+        off = await ask(tmp_path, "/strategy", SwitchOrder("scripted", False, "losing"), WITHIN_S)
+        assert {"scripted": "losing (cli)"} == off.strategies_off
+        on = await ask(tmp_path, "/strategy", SwitchOrder("scripted", True), WITHIN_S)
+        assert {} == on.strategies_off
+        with pytest.raises(Declined, match="script: no such strategy runs; there are: scripted"):
+            await ask(tmp_path, "/strategy", SwitchOrder("script", True), WITHIN_S)
+        told = [(event.is_on, event.reason) for event in served.told if isinstance(event, e.StrategySwitched)]
+        assert [(False, "losing"), (True, "kalshid strategy on")] == told

@@ -44,6 +44,10 @@ def test_when_all_is_well_there_is_none(tmp_path: Path) -> None:
 DRIFT = [e.FrameRefused("kalshi", "new", LATER)] * (CONFIG.limits.refused_per_minute_max + 1)
 NOTES: dict[str, tuple[list[e.Event], str]] = {
     "halt": ([e.HaltRequested("operator", LATER, "cli")], "halted by cli: operator"),
+    "strategy": (
+        [e.StrategySwitched("scripted", False, "3 of 200 calls took more than 5 ms", LATER, "too slow")],
+        "strategy scripted is off (too slow): 3 of 200 calls took more than 5 ms",
+    ),
     "breaker": (
         [e.VenueFailed("probe", "HTTP 503", LATER)] * CONFIG.failures_max,
         "breaker open: failures of the account: probe was not answered: HTTP 503",

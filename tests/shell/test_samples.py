@@ -329,3 +329,16 @@ def test_what_is_absent_of_an_ensemble_is_told_by_slot(tmp_path: Path) -> None:
     subject = scoring({DEFAULT: Model(Members(0.5)), CHALLENGER: Model(Said(0.9))})
     subject.decide(NOW)
     assert {"default": 1.0} == sampled(subject, tmp_path)["kalshid_model_members_absent"]
+
+
+def test_strategies_are_told_by_name(tmp_path: Path) -> None:
+    """Bought 4 at 40 c for a fee of $0.0168, worth 41 by the mid; 10 more may come."""
+    found = sampled(told(), tmp_path)
+    expected = {
+        "on": 1.0, "orders_total": 1.0, "fills_total": 1.0, "realized_dollars": -0.0168,
+        "pnl_dollars": 0.0232, "staked_dollars": 5.6,
+    }  # fmt: skip
+    for name, value in expected.items():
+        assert {"scripted": value} == found[f"kalshid_strategy_{name}"]
+    off = sampled(told(e.StrategySwitched("scripted", False, "losing", LATER)), tmp_path / "off")
+    assert {"scripted": 0.0} == off["kalshid_strategy_on"]
