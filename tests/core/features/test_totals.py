@@ -113,3 +113,14 @@ def test_an_absurd_amount_is_counted_and_breaks_nothing() -> None:
     stream.add(11, 10**30)
     stream.add(12, -7)
     assert window.get(12) == 10**30 - 6
+
+
+def test_a_backfill_after_much_has_passed_keeps_what_is_left() -> None:
+    """What was dropped stays dropped, and the first entry that is kept keeps its amount."""
+    stream = AmountStream()
+    window = stream.window(10)
+    stream.begin(0)
+    for at in range(64):  # as many as make the record drop what has passed
+        stream.add(at, 1)
+    stream.insert([(60, 5)])
+    assert window.get(63) == 15
