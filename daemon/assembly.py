@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import msgspec
@@ -11,10 +12,11 @@ from daemon.config import Config, ConfigError
 from daemon.config_tables import StrategyTable
 from daemon.core.connections import FIRST_FEED
 from daemon.core.engine import Engine, EngineConfig, Slot
+from daemon.core.features.releases import Release
 from daemon.core.models import DEFAULT, Model, ScorerSource
 from daemon.core.reference import ReferenceConfig, Underlying
 from daemon.core.scorer import FeatureSchema, Scorer
-from daemon.core.units import HOUR, MILLISECOND, MONEY_ONE, QTY_ONE, SECOND, Money, Ns
+from daemon.core.units import HOUR, MICROSECOND, MILLISECOND, MONEY_ONE, QTY_ONE, SECOND, Money, Ns
 from daemon.strategy_files import build_strategy
 
 SLOW_CLOSE_GUARD: Ns = 4 * HOUR
@@ -90,6 +92,9 @@ def setup_of(
                     for table in config.reference.underlyings
                 ),
             ),
+            releases=tuple(
+                Release(table.series, _instant(table.at), table.name) for table in config.calendar.releases
+            ),
         ),
         strategies=tuple(table for table in config.strategies if table.enabled),
         model=model,
@@ -116,6 +121,11 @@ def _slot(config_name: str, table: StrategyTable, folder: Path | None) -> Slot:
 
 def _money(dollars: int | None) -> Money | None:
     return None if dollars is None else dollars * MONEY_ONE
+
+
+def _instant(at: datetime) -> Ns:
+    """Return a time with a zone as an instant."""
+    return (at - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1) * MICROSECOND
 
 
 def build_engine(

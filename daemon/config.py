@@ -18,6 +18,7 @@ import msgspec
 from daemon.config_tables import (
     Audit,
     BreakerLimits,
+    Calendar,
     Categories,
     CloseGuard,
     Dollars,
@@ -77,6 +78,7 @@ class Config(Table, frozen=True):
     breaker: BreakerLimits = BreakerLimits()
     reconcile: Reconcile = Reconcile()
     reference: ReferenceTable = ReferenceTable()
+    calendar: Calendar = Calendar()
     audit: Audit = Audit()
     strategies: tuple[StrategyTable, ...] = ()
     store: StoreTable = StoreTable()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -97,6 +98,20 @@ class ReferenceTable(Table, frozen=True):
     )
     kraken_ws_url: Url = "wss://ws.kraken.com/v2"
     kraken_rest_url: Url = "https://api.kraken.com/0/public"
+
+
+class ReleaseTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One scheduled publication: whose markets it moves, and when; the time has a zone, such as Z."""
+
+    series: SeriesTicker
+    at: Annotated[datetime, msgspec.Meta(tz=True)]
+    name: Annotated[str, msgspec.Meta(min_length=1)]
+
+
+class Calendar(Table, frozen=True):
+    """`[calendar]`: what is published when."""
+
+    releases: list[ReleaseTable] = []
 
 
 ModelName = Annotated[str, msgspec.Meta(pattern="^(?!(default|challenger)$)[a-z][a-z0-9_]*$")]

@@ -20,6 +20,7 @@ from daemon.core.backoff import Backoff
 from daemon.core.commands import Command
 from daemon.core.connections import FIRST_FEED
 from daemon.core.engine import Engine
+from daemon.core.features.reach import reach_of
 from daemon.core.pacer import Pacer
 from daemon.core.units import DAY, MILLISECOND, MONEY_ONE, SECOND, Ns
 from daemon.kalshi.auth import Signer
@@ -32,6 +33,7 @@ from daemon.shell.account_calls import AccountCalls
 from daemon.shell.audit import Audit
 from daemon.shell.backfill import Backfill
 from daemon.shell.clock import FollowedClock, SystemClock
+from daemon.shell.daily import DailyBars
 from daemon.shell.discovery import Discovery
 from daemon.shell.drop_copy import DropCopy
 from daemon.shell.feeds import Feeds
@@ -52,8 +54,8 @@ from daemon.shell.settlements import Settlements
 from daemon.shell.shadow.venue import ShadowVenue
 from daemon.shell.store import STORE_NAME, Recorder
 from daemon.shell.store.rows import Run
-from daemon.shell.venue_status import VenueStatus
 from daemon.shell.strategy_watch import StrategyWatch
+from daemon.shell.venue_status import VenueStatus
 from daemon.venue import Address
 
 TAPE_REQUESTS_FACTOR = 1000
@@ -119,20 +121,18 @@ class Parts:
         )
         self.switch.is_halted = lambda: engine.state.halt_reason is not None
         self.switch.on_failure = metrics.count_latch_failure
-        self.inbox = inbox
-        self.gate = outside.reads
+        self.inbox, self.gate = inbox, outside.reads
         self._engine = engine
         self._shadow = outside.shadow
         self._recorder = recorder
-        self._books_lost = 0
-        self._judgements = Judgements(engine.models)
+        self._books_lost, self._judgements = 0, Judgements(engine.models)
         is_followed = isinstance(clock, FollowedClock)
         rest, now, emit = outside.rest, clock.now, inbox.put
         self.feeds = _feeds(config, inbox, clock)
         self.reference = _reference(config, inbox, clock, outside.kraken)
         self.queue = _queue(config, engine, journal, outside, inbox, clock, self.switch)
-        self.strategies = StrategyWatch(engine, now=now, emit=emit)
         self.queue.on_wait = metrics.queue_wait.observe
+        self.strategies = StrategyWatch(engine, now=now, emit=emit)
         self.reader = Reader(outside.account, now=now, emit=emit)
         self.discovery = Discovery(rest, self.feeds, config.markets, now=now, emit=emit)
         self.feeds.on_listing_doubt = self.discovery.hurry
@@ -143,11 +143,13 @@ class Parts:
             now=now,
             emit=emit,
             backlog=lambda: len(inbox),
+            reach=reach_of(engine.schema.names),
         )
         self.audit = Audit(
             rest, engine.state.markets, every=config.audit.every_s * SECOND, now=now, emit=emit
         )
         self.outcomes = Outcomes(rest, engine.state, now=now, emit=inbox.extend)
+        self.daily = DailyBars(rest, engine.state, engine.schema.names, now=now, emit=emit)
         self.settlements = Settlements(outside.account, engine.state, now=now, emit=inbox.extend)
         fills_every = TAPE_FILLS_EVERY if is_followed else config.reconcile.fills_every_ms * MILLISECOND
         self.drop_copy = DropCopy(outside.account, engine.state, every=fills_every, now=now, emit=emit)
@@ -198,6 +200,7 @@ class Parts:
             tasks["backfill"] = self.backfill.run()
             tasks["audit"] = self.audit.run()
             tasks["outcomes"] = self.outcomes.run()
+            tasks["daily"] = self.daily.run()
             tasks["settlements"] = self.settlements.run()
             tasks["drop-copy"] = self.drop_copy.run()
             tasks["venue-status"] = self.status.run()
@@ -213,6 +216,7 @@ class Parts:
         await self.backfill.settle()
         await self.audit.settle()
         await self.outcomes.settle()
+        await self.daily.read_if_due()
         await self.settlements.read_if_due()
         await self.drop_copy.read_if_due()
         await self._turned()

@@ -18,6 +18,7 @@ from daemon.assembly import (
 from daemon.config import Config, ConfigError, load_config, parse_config
 from daemon.config_tables import StrategyTable
 from daemon.core.engine import EngineConfig
+from daemon.core.features.releases import Release
 from daemon.core.reference import ReferenceConfig, Underlying
 from daemon.core.units import MILLISECOND, SECOND
 from daemon.strategy_files import build_strategy
@@ -84,6 +85,17 @@ def test_the_setup_is_the_configuration_in_exact_units() -> None:
     )
     assert expected == setup.engine
     assert MODEL == setup.model
+
+
+def test_releases_are_instants_of_their_series() -> None:
+    """A time with any zone becomes the instant that it is."""
+    text = (
+        '[calendar]\nreleases = [{ series = "KXCPI", at = 2026-12-10T13:30:00Z, name = "CPI" },'
+        ' { series = "KXFED", at = 2026-12-10T14:30:00.5+01:00, name = "rates" }]\n'
+    )
+    at = 1_796_909_400 * SECOND
+    expected = (Release("KXCPI", at, "CPI"), Release("KXFED", at + SECOND // 2, "rates"))
+    assert expected == setup_of(config(TEXT + text), MODEL, 1).engine.releases
 
 
 def test_our_fills_come_over_a_connection_of_their_own_if_one_is_configured() -> None:

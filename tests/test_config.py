@@ -165,6 +165,10 @@ def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
         ("[strategies]\nfair_value = 5", ":2: strategies.fair_value: expected a table"),
         ("[strategies.x]\nseries = ['A']", ":1: strategies.x: enabled is missing"),
         ("[strategies.x]\nenabled = true", ":1: strategies.x: series is missing"),
+        (
+            '[calendar]\nreleases = [{ series = "KXCPI", at = 2026-12-10T13:30:00, name = "CPI" }]',
+            ":2: calendar.releases: [{",
+        ),
         ('[model]\nnamed = { default = "a" }', ":2: model.named: {'default': 'a'} is not allowed"),
         ('[model]\nnamed = { slow = "" }', ":2: model.named: {'slow': ''} is not allowed"),
         (
