@@ -79,24 +79,14 @@ FOREIGN_NAMES = {
 
 # What the core may import: modules that hold or compute values, and no module that reads the world.
 PURE_MODULES = {
-    "__future__", "abc", "bisect", "collections", "dataclasses", "datetime", "decimal", "enum", "fractions",
-    "functools", "hashlib", "heapq", "itertools", "json", "math", "operator", "re", "struct", "types",
-    "typing", "zlib",
+    "__future__", "abc", "array", "bisect", "collections", "dataclasses", "datetime", "decimal", "enum",
+    "fractions", "functools", "hashlib", "heapq", "itertools", "json", "math", "operator", "re", "struct",
+    "types", "typing", "zlib",
 }  # fmt: skip
 # Calls that read a clock, randomness or the process, whichever pure module they hide in.
 IMPURE_CALLS = {
-    "now",
-    "utcnow",
-    "today",
-    "id",
-    "hash",
-    "input",
-    "open",
-    "print",
-    "uuid4",
-    "random",
-    "urandom",
-}
+    "now", "utcnow", "today", "id", "hash", "input", "open", "print", "uuid4", "random", "urandom",
+}  # fmt: skip
 
 FOREIGN_TEXT = re.compile(
     r"/wor[k]/|/root/|/home/[a-z]|/opt/(pypi|wheels)|/tmp/[a-z]|far[m]-[a-z]|[.]librar[y]"

@@ -28,28 +28,25 @@ from tests.shell.venue import Answer, Request, Venue, serving
 
 TEST_WITHIN_S = 20.0
 SILENCE: Ns = 15 * SECOND
-READY: Ns = T0 + SUBSCRIBED_WITHIN
-"""When a market whose snapshot came at T0 can be read."""
+READY: Ns = T0 + SUBSCRIBED_WITHIN  # when a market whose snapshot came at T0 can be read
 SOON = "KXBTC15M-SOON-30"
 
 
 class Rig:
     """A backfill with its clock, its events and the venue's past in the test's hands."""
 
-    def __init__(self, rest: Rest, venue: Venue) -> None:
-        self.rest = rest
+    def __init__(self, rest: Rest, venue: Venue, names: tuple[str, ...]) -> None:
         self.venue = venue
-        self.at: Ns = T0
+        self.at, self.backlog = T0, 0
         self.events: list[e.Event] = []
-        self.backlog = 0
         self.trades: list[tuple[str, str, Ns]] = []
         """Ticker, id and time of the venue's trades, oldest first."""
-        self.is_busy = False
-        """Whether the list of all markets' trades has no end."""
+        self.is_busy = False  # whether the list of all markets' trades has no end
         venue.bodies |= {"/markets/trades": self._trades, "/markets/candlesticks": self._candles}
         self.backfill = Backfill(
-            rest, silence=SILENCE, now=lambda: self.at, emit=self.events.append, backlog=lambda: self.backlog
-        )
+            rest, silence=SILENCE, now=lambda: self.at, emit=self.events.append,
+            backlog=lambda: self.backlog, reach=reach_of(names),
+        )  # fmt: skip
 
     def _trades(self, query: dict[str, str]) -> object:
         listed = [
@@ -87,11 +84,11 @@ class Rig:
 
 
 @asynccontextmanager
-async def rig() -> AsyncIterator[Rig]:
+async def rig(*names: str) -> AsyncIterator[Rig]:
     async with asyncio.timeout(TEST_WITHIN_S), serving() as venue:
         rest = Rest(venue.url, None, lambda: T0)
         try:
-            yield Rig(rest, venue)
+            yield Rig(rest, venue, names)
         finally:
             await rest.close()
 
@@ -109,28 +106,14 @@ def backfilled(events: list[e.Event]) -> list[str]:
     return [event.ticker for event in events if isinstance(event, e.MarketBackfilled)]
 
 
-async def test_hours_are_read_where_a_feature_looks_at_days_and_only_there() -> None:
-    """A week's mean needs hourly candles, an hour's momentum an hour of minutes; the default neither."""
-    async with rig() as subject:
-        listed: list[e.Event] = [e.MarketListed(spec(open_at=T0 - 30 * DAY), T0), snapshot(T0)]
-        subject.backfill.on_batch(listed)
-        await subject.read(READY)
-        assert ["1"] == [one.query["period_interval"] for one in subject.asked("candlesticks")]
-        far = Backfill(
-            subject.rest,
-            silence=SILENCE,
-            now=lambda: subject.at,
-            emit=subject.events.append,
-            backlog=lambda: 0,
-            reach=reach_of(("mean_deviation_7d", "mid_momentum_3600s")),
-        )
-        far.on_batch(listed)
-        subject.events.clear()
-        await far.settle()
-        candles = [event for event in subject.events if isinstance(event, e.CandleBackfilled)]
-        assert 62 == sum(one.period == MINUTE for one in candles)
-        assert 7 * 24 + 1 == sum(one.period == HOUR for one in candles)
-        assert isinstance(subject.events[-1], e.MarketBackfilled)
+async def test_the_past_is_read_as_far_back_as_features_look() -> None:
+    """A week's mean needs hourly candles, an hour's momentum an hour of minutes; others neither."""
+    far = ("mean_deviation_7d", "mid_momentum_3600s")
+    for names, expected in ((far, (62, 7 * 24 + 1)), (("mid_momentum_300s",), (20, 0))):
+        async with rig(*names) as subject:
+            subject.backfill.on_batch([e.MarketListed(spec(open_at=T0 - 30 * DAY), T0), snapshot(T0)])
+            told = [one.period for one in await subject.read(READY) if isinstance(one, e.CandleBackfilled)]
+            assert expected == (told.count(MINUTE), told.count(HOUR))
 
 
 async def test_a_new_markets_past_is_told_and_then_that_it_is_whole() -> None:
@@ -364,8 +347,7 @@ async def test_a_failure_that_passes_costs_only_time() -> None:
         await subject.read(READY)
         subject.venue.behave = {}
         told = await subject.read(READY + RETRY_AFTER)
-        assert [()] == trades_in(told)
-        assert [TICKER] == backfilled(told)
+        assert ([()], [TICKER]) == (trades_in(told), backfilled(told))
 
 
 async def test_refused_candles_do_not_keep_the_trades_away() -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from inspect import cleandoc
-
 from daemon.core.features.catalogue import GROUPS, statistics_of
 from daemon.core.features.definition import Family
 
@@ -41,7 +39,7 @@ def _family(family: Family, meaning: str) -> list[str]:
     return [
         f"### `{family.name}`",
         "",
-        cleandoc(meaning),
+        "\n".join(line.strip() for line in meaning.strip().splitlines()),
         "",
         *_line("unit", family.unit),
         *_line("numbers", _bounds(family)),
