@@ -21,7 +21,7 @@ NETTED = "met by another strategy of ours"
 
 def netted(wishes: Sequence[Wanted]) -> list[Wanted]:
     """Return what several strategies want of one market, netted: one for each, in the order given."""
-    if sum(bool(wanted.targets) for wanted in wishes) < 2:
+    if len(wishes) < 2 or sum(bool(wanted.targets) for wanted in wishes) < 2:
         return list(wishes)
     bids = _of_side(wishes, "bid")
     asks = _of_side(wishes, "ask")

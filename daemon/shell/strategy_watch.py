@@ -22,6 +22,7 @@ from daemon.core import events as e
 from daemon.core.commands import Command
 from daemon.core.engine import Engine
 from daemon.core.strategy import MarketView, Strategy, Wanted
+from daemon.core.switches import SwitchedOff
 from daemon.core.units import MILLISECOND, Ns
 
 log = structlog.get_logger(__name__)
@@ -104,7 +105,7 @@ class StrategyWatch:
         self._now = now
         self._emit = emit
         self._told = 0
-        self._off: dict[str, None] = {}
+        self._off: dict[str, SwitchedOff] = {}
         engine.slots = tuple(
             msgspec.structs.replace(slot, strategy=TimedStrategy(slot.strategy, self._too_slow))
             for slot in engine.slots
@@ -128,7 +129,7 @@ class StrategyWatch:
             return
         self._told = switches.changes_total
         for name, off in switches.off.items():
-            if name not in self._off:
+            if off != self._off.get(name):
                 log.error(
                     "strategy.switched_off", strategy=name, reason=off.reason, by=off.by,
                     back=f"kalshid strategy on {name}; a restart switches it on again too",
@@ -136,7 +137,7 @@ class StrategyWatch:
         for name in self._off:
             if name not in switches.off:
                 log.warning("strategy.switched_on", strategy=name)
-        self._off = dict.fromkeys(switches.off)
+        self._off = dict(switches.off)
 
     def _too_slow(self, name: str, words: str) -> None:
         self._emit(e.StrategySwitched(name, False, words, self._now(), "too slow"))

@@ -51,6 +51,11 @@ def late(at: Ns, by: Ns) -> e.BookDeltaReceived:
     return e.BookDeltaReceived(TICKER, "yes", 3_900, 100, at, at - by)
 
 
+def switched(at: Ns, *, is_on: bool) -> tuple[e.StrategySwitched, ...]:
+    """A switch of the strategy that decides, and of the one whose order waits."""
+    return tuple(e.StrategySwitched(name, is_on, "person", at) for name in ("scripted", "s"))
+
+
 ROUTED = e.MarketRouted(TICKER, "kalshi-2", NOW)
 BACK = NOW + 5 * SECOND
 AGREED = (reconciled(NOW + 5 * SECOND), reconciled(NOW + 10 * SECOND))
@@ -65,6 +70,7 @@ LIFTS: list[tuple[Refusal, tuple[e.Event, ...], Ns, tuple[e.Event, ...], Ns]] = 
         NOW + 11 * SECOND,
     ),
     ("halted", (e.HaltRequested("person", NOW),), NOW, (e.ResumeRequested("person", BACK),), BACK),
+    ("strategy_off", switched(NOW, is_on=False), NOW, switched(BACK, is_on=True), BACK),
     ("breaker_open", FAILED, NOW, (e.VenueAnswered("probe", BACK),), BACK),
     ("feed_down", (ROUTED,), NOW, (e.FeedConnected("kalshi-2", BACK),), BACK),
     ("feed_silent", (), NOW + 16 * SECOND, (e.FeedHeard("kalshi", NOW + 17 * SECOND),), NOW + 17 * SECOND),

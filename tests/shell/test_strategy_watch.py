@@ -161,7 +161,14 @@ def test_each_switch_is_told_once_with_the_way_back() -> None:
         subject.handle(e.StrategySwitched("scripted", True, "mended", NOW))
         for _ in range(2):
             watch.on_batch([], [])
-    off, on = logged
+        subject.state.switches.turn_off("scripted", "KeyError: 'mid'", "raised", NOW)
+        watch.on_batch([], [])
+        # Switched on, and it raised again before anybody looked: that is another time.
+        subject.handle(e.StrategySwitched("scripted", True, "mended", NOW))
+        subject.state.switches.turn_off("scripted", "KeyError: 'mid'", "raised", NOW + 1)
+        watch.on_batch([], [])
+    off, on, *again = logged
+    assert ["strategy.switched_off", "strategy.switched_off"] == [entry["event"] for entry in again]
     assert ("strategy.switched_off", "KeyError: 'mid'", "raised") == (off["event"], off["reason"], off["by"])
     assert "a restart switches it on again" in off["back"]
     assert ("strategy.switched_on", "scripted") == (on["event"], on["strategy"])
