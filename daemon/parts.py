@@ -138,13 +138,9 @@ class Parts:
         self.feeds.on_listing_doubt = self.discovery.hurry
         self.feeds.on_new_series = self.discovery.look_at
         self.backfill = Backfill(
-            rest,
-            silence=config.feed.silent_max_s * SECOND,
-            now=now,
-            emit=emit,
-            backlog=lambda: len(inbox),
+            rest, silence=config.feed.silent_max_s * SECOND, now=now, emit=emit, backlog=lambda: len(inbox),
             reach=reach_of(engine.schema.names),
-        )
+        )  # fmt: skip
         self.audit = Audit(
             rest, engine.state.markets, every=config.audit.every_s * SECOND, now=now, emit=emit
         )
