@@ -1,4 +1,4 @@
-"""Asks strategies what they want: each gets its own view, and one that raises is switched off.
+"""Asks strategies what they want: each gets its own view of a scored market; one that raises is switched off.
 
 Of the view only the strategy's own share, its capital and its peers differ from one strategy to the next: the
 book, the features and the account are the same for all.
@@ -6,16 +6,18 @@ book, the features and the account are the same for all.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Iterable
 
 import msgspec
 
+from daemon.core.market import Market
 from daemon.core.markets import MarketSpec
-from daemon.core.models import DEFAULT
+from daemon.core.models import DEFAULT, Models
 from daemon.core.peers import PeerIndex, WatchedPeers
 from daemon.core.risk import Refusal
 from daemon.core.state import State
-from daemon.core.strategy import MarketView, Strategy, Wanted
+from daemon.core.strategy import FeatureRow, MarketView, Strategy, Wanted
 from daemon.core.strategy_record import StrategyLimits
 from daemon.core.units import Money, Ns
 
@@ -50,42 +52,70 @@ def strategy_limits(slots: Iterable[Slot]) -> dict[str, StrategyLimits]:
     return {slot.strategy.name: StrategyLimits(slot.capital, slot.daily_loss_max) for slot in slots}
 
 
+class Scored(msgspec.Struct, frozen=True):
+    """A market's row at the instant of a decision, and what one model says of it."""
+
+    features: FeatureRow
+    score: float | None
+    missing: tuple[str, ...]
+
+
 class Asking:
     """Asks the strategies of one engine."""
 
-    def __init__(self, state: State, score_of: Callable[[str, str], float | None]) -> None:
-        """Build.
-
-        Args:
-            state: the beliefs.
-            score_of: the last score that a strategy's model gave a market, by both names; None for none.
-        """
+    def __init__(self, state: State, models: Models) -> None:
         self._state = state
+        self._models = models
         self.has_switched = False
         """Whether one was switched off in this decision: its orders elsewhere are still to be taken out."""
-        self._peers = PeerIndex(state, score_of)
-
-    def view(self, slot: Slot, view: MarketView) -> MarketView:
-        """Return what this strategy may read of a market, from what all may."""
-        name = slot.strategy.name
-        # By place: names cost as much again, for every market and tick.
-        return MarketView(
-            view.now, view.spec, view.grid, view.book, view.features, view.score, view.missing,
-            view.position, view.equity, self._state.attribution.qty(name, view.spec.ticker), slot.capital,
-            WatchedPeers(self._peers, name, slot.trades, view.spec),
-        )  # fmt: skip
+        self._peers = PeerIndex(state, models.score_of)
 
     def refusal(self, strategy: str) -> Refusal | None:
         """Return why a strategy is not asked, and nothing of it may rest; None when it is."""
         return "strategy_off" if self._state.switches.is_off(strategy) else None
 
-    def wants(self, slot: Slot, view: MarketView) -> Wanted:
-        """Return what a strategy wants; nothing from now on if it raises."""
+    def wants(
+        self, slot: Slot, market: Market, seen: dict[str, Scored], refusals: Counter[str], now: Ns
+    ) -> Wanted:
+        """Return what a strategy wants of a market; nothing from now on if it raises.
+
+        Args:
+            slot: whom to ask.
+            market: one that may be traded now.
+            seen: what was scored of it in this decision already, by model: all is of one row.
+            refusals: counts what a doubt about the score took out.
+            now: the instant of the decision.
+        """
+        scored = seen.get(slot.model) or self._score(slot.model, market, seen, now)
+        state, name, spec = self._state, slot.strategy.name, market.spec
+        ledger = state.ledger
+        equity = ledger.equity
+        assert equity is not None, "a view is made only of a reconciled account"
+        # By place: names cost as much again, for every market and tick.
+        view = MarketView(
+            now, spec, market.grid, market.book, scored.features, scored.score, scored.missing,
+            ledger.position_qty(spec.ticker), equity, state.attribution.qty(name, spec.ticker), slot.capital,
+            WatchedPeers(self._peers, name, slot.trades, spec),
+        )  # fmt: skip
         try:
-            return slot.strategy.wants(self.view(slot, view))
+            wanted = slot.strategy.wants(view)
         except Exception as error:  # noqa: BLE001 - whatever a person's file does must not end the daemon
             words = f"{type(error).__name__}: {error}"[:WORDS_MAX]
-            self._state.switches.turn_off(slot.strategy.name, words, "raised", view.now)
-            self._state.touch_all()
+            state.switches.turn_off(name, words, "raised", now)
+            state.touch_all()
             self.has_switched = True
             return Wanted((), RAISED)
+        return self._models.vet(wanted, name, view, refusals)
+
+    def _score(self, name: str, market: Market, seen: dict[str, Scored], now: Ns) -> Scored:
+        """Score the market's row by one model."""
+        models = self._models
+        other = next(iter(seen.values()), None)
+        features = FeatureRow(models.places, market.features.row(now)) if other is None else other.features
+        row, model, ticker = features.row, models.slots[name], market.spec.ticker
+        score = model.score(ticker, row, now)
+        if model is models.default:
+            models.compare(ticker, row, market.book, now)
+        missing = model.missing(row) if score.doubt == "unknown_features" else ()
+        scored = seen[name] = Scored(features, score.value, missing)
+        return scored

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal, TypeAlias
 
 from daemon.core import events as e
-from daemon.core.asking import Asking, Slot, strategy_limits
+from daemon.core.asking import Asking, Scored, Slot, strategy_limits
 from daemon.core.breakers import Breakers, rules_of
 from daemon.core.commands import AmendOrder, Command, PlaceOrder
 from daemon.core.decisions import Decision, Decisions, Outcome
@@ -35,7 +35,7 @@ from daemon.core.scorer import FeatureSchema, Scorer
 from daemon.core.second_line import SecondLine
 from daemon.core.sending import Sending
 from daemon.core.state import State
-from daemon.core.strategy import FeatureRow, MarketView, Wanted
+from daemon.core.strategy import Wanted
 from daemon.core.units import Ns
 from daemon.core.upkeep import Upkeep
 
@@ -108,7 +108,7 @@ class Engine:
         house = Housekeeping(config, self.state, self.breakers, self.risk, self._issuer)
         self._second_line = SecondLine(config, self.state, self.breakers, self.risk, self._issuer)
         self._sending = Sending(self.state, config.limits, self.breakers, self.risk, self.gathering)
-        self._asking = Asking(self.state, self._score)
+        self._asking = Asking(self.state, self.models)
         self._guards = Guards(self.state, self.breakers, config.limits, id_prefix)
         self._upkeep = Upkeep(
             self.state, self.breakers, self.gathering, self._guards, house, self._second_line
@@ -192,12 +192,12 @@ class Engine:
     def _decide_market(self, market: Market, now: Ns, commands: list[Command]) -> None:
         ticker = market.spec.ticker
         state = self.state
-        if self.leaves_orders:
+        if state.stop_reason is not None and self.leaves_orders:
             return
         orders = [order for order in state.orders.values() if order.ticker == ticker and order.is_open]
         is_held = state.exchange.is_paused_somewhere and state.is_exchange_paused(ticker, now)
         stop: Refusal | None = "exchange_paused" if is_held else self._stop_of(market, now)
-        views: dict[str, MarketView] = {}
+        seen: dict[str, Scored] = {}
         asked: list[tuple[str, list[Order], Wanted]] = []
         position = state.ledger.positions.get(ticker)
         leaving = None if stop or position is None else self.gathering.exits.look(market, position)
@@ -223,14 +223,13 @@ class Engine:
             elif leaving is not None:
                 wanted = Wanted((), leaving.reason)
             else:
-                view = views.get(slot.model)
-                if view is None:
-                    view = views[slot.model] = self._view(market, slot, views, now)
-                wanted = self.models.vet(self._asking.wants(slot, view), name, view, self.refusals)
+                wanted = self._asking.wants(slot, market, seen, self.refusals, now)
                 self.decisions_total += 1
             asked.append((name, mine, wanted))
-        wishes = netted([wanted for _, _, wanted in asked])
-        for (name, mine, _), wanted in zip(asked, wishes, strict=True):
+        if len(asked) > 1:
+            wishes = netted([wanted for _, _, wanted in asked])
+            asked = [(name, mine, wish) for (name, mine, _), wish in zip(asked, wishes, strict=True)]
+        for name, mine, wanted in asked:
             proposals = plan(ticker, name, wanted.targets, mine, wanted.reason)
             if not proposals:
                 self._note(now, ticker, name, "idle", wanted.reason, self._score(name, ticker))
@@ -281,35 +280,6 @@ class Engine:
                 self._note(now, ticker, FLATTEN, "refused", target, None)
             else:
                 self._carry_out(ProposePlace(ticker, FLATTEN, target), market, now, commands)
-
-    def _view(self, market: Market, slot: Slot, others: Mapping[str, MarketView], now: Ns) -> MarketView:
-        """Score the market by a strategy's model and return what may be read of it.
-
-        `others` are the views of this decision by model: all are of one row.
-        """
-        ticker, models = market.spec.ticker, self.models
-        features = next((view.features for view in others.values()), None)
-        if features is None:
-            features = FeatureRow(models.places, market.features.row(now))
-        assert isinstance(features, FeatureRow), "it is one of ours"
-        row, model = features.row, models.slots[slot.model]
-        score = model.score(ticker, row, now)
-        if model is models.default:
-            models.compare(ticker, row, market.book, now)
-        equity = self.state.ledger.equity
-        assert equity is not None, "a view is made only of a reconciled account"
-        # By place: names cost as much again, for every market and tick.
-        return MarketView(
-            now,
-            market.spec,
-            market.grid,
-            market.book,
-            features,
-            score.value,
-            model.missing(row) if score.doubt == "unknown_features" else (),
-            self.state.ledger.position_qty(ticker),
-            equity,
-        )
 
     # --- from proposal to command --------------------------------------------------------------
 
@@ -384,7 +354,7 @@ class Engine:
         return self._sending.vouch(command, self._close_guard(command.strategy), score, now)
 
     def _score(self, strategy: str, ticker: str) -> float | None:
-        return self.models.slot_of(strategy).scores.get(ticker)
+        return self.models.score_of(strategy, ticker)
 
     def _note(
         self,

@@ -235,6 +235,10 @@ class Models:
         """Return the slot that a strategy reads; the default for a name that is nobody's."""
         return self.slots[self.readers.get(strategy, DEFAULT)]
 
+    def score_of(self, strategy: str, ticker: str) -> float | None:
+        """Return the last score that a strategy's model gave a market; None when it gave none."""
+        return self.slot_of(strategy).scores.get(ticker)
+
     def probability(self, strategy: str, ticker: str) -> float | None:
         """Return a market's last score if it is a P(YES): what a price is held against; None otherwise."""
         slot = self.slot_of(strategy)

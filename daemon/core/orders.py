@@ -215,6 +215,21 @@ def _is_kept(order: Order, target: Target) -> bool:
     return is_near and abs(order.remaining - target.qty) * 4 <= target.qty
 
 
+def _are_all_kept(targets: Sequence[Target], live: Sequence[Order]) -> bool:
+    """Whether every target has an order of its own that rests where it wants it, and no other one is live."""
+    if len(targets) != len(live):
+        return False
+    left = list(live)
+    for target in targets:
+        for order in left:
+            if order.state == "resting" and order.side == target.side and _is_kept(order, target):
+                left.remove(order)
+                break
+        else:
+            return False
+    return True
+
+
 def plan(
     ticker: str, strategy: str, targets: Sequence[Target], orders: Iterable[Order], reason: str
 ) -> list[Proposal | ProposeWithdraw]:
@@ -225,7 +240,7 @@ def plan(
     cancels.
     """
     live = [order for order in orders if order.is_open]
-    if not live and not targets:
+    if _are_all_kept(targets, live):
         return []  # most of the time
     cancels: list[Proposal | ProposeWithdraw] = []
     rest: list[Proposal | ProposeWithdraw] = []
