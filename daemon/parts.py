@@ -123,8 +123,7 @@ class Parts:
         self.switch.on_failure = metrics.count_latch_failure
         self.inbox, self.gate = inbox, outside.reads
         self._engine = engine
-        self._shadow = outside.shadow
-        self._recorder = recorder
+        self._shadow, self._recorder = outside.shadow, recorder
         self._books_lost, self._judgements = 0, Judgements(engine.models)
         is_followed = isinstance(clock, FollowedClock)
         rest, now, emit = outside.rest, clock.now, inbox.put
@@ -253,6 +252,11 @@ class Parts:
             ]
             if wrong:
                 self.feeds.resnapshot(wrong)
+
+
+def has_account(config: Config) -> bool:
+    """Whether the account may have had lives before this one; paper's has none until its file is there."""
+    return config.mode != "shadow" or shadow_file(config.path(config.state_dir) / "shadow").exists()
 
 
 def open_shadow(

@@ -265,3 +265,14 @@ def test_people_see_when_a_source_was_last_heard(references: References) -> None
     references.on_price(price("cfbenchmarks", 84_000, T0 + 3 * SECOND))
     heard = {name: source.told_at for name, source in references.sources.items()}
     assert {"kraken": T0 + 2 * SECOND, "cfbenchmarks": T0 + 3 * SECOND} == heard
+
+
+def test_the_settlement_index_is_told_apart_while_it_is_well(references: References) -> None:
+    """Whether or not it is in force; gone with its connection, and absent where nothing is configured."""
+    at = T0 + SECOND
+    index = spot(references).index(at)
+    assert index is not None
+    assert index.price == 200 * MONEY_ONE
+    references.on_connection(e.FeedDropped("kalshi", "test", at))
+    assert spot(references).index(at) is None
+    assert spot(references, "KXCPI").index(at) is None

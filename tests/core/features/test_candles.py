@@ -87,3 +87,33 @@ def test_only_what_is_needed_is_kept() -> None:
     candles = series(*((minute, 100) for minute in range(720)))
     assert len(candles._closes) < 250
     assert candles.log_return(15, 720 * MINUTE + GRACE) == 0.0
+
+
+def ranged(*minutes: int) -> ClosedCandles:
+    """Candles that range over one percent."""
+    built = ClosedCandles()
+    for minute in minutes:
+        began_at = minute * MINUTE
+        built.on_candle(
+            ReferenceCandleClosed(
+                "kraken", "BTC/USD", MINUTE, began_at, 100, 101, 100, 101, 0, began_at + MINUTE
+            )
+        )
+    return built
+
+
+def test_ranges_tell_the_variance_and_an_empty_minute_has_none() -> None:
+    """Ten minutes, two of them without a trade: eight ranges over ten minutes, by Parkinson's formula."""
+    candles = ranged(*(minute for minute in range(1, 11) if minute not in (4, 5)))
+    expected = 8 / 10 * math.log(1.01) ** 2 / (4 * math.log(2))
+    assert candles.parkinson(10, 11 * MINUTE + GRACE) == pytest.approx(expected)
+    assert candles.parkinson(11, 11 * MINUTE + GRACE) is None
+
+
+def test_ranges_are_unknown_with_a_hole_in_them() -> None:
+    """After a loss, and through a silence, nothing is said of the minutes that may be missing."""
+    candles = ranged(1, 2, 3, 11, 12)
+    assert candles.parkinson(2, 13 * MINUTE + GRACE) is not None
+    assert candles.parkinson(6, 13 * MINUTE + GRACE) is None
+    candles.on_lost()
+    assert candles.parkinson(2, 13 * MINUTE + GRACE) is None
