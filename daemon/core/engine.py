@@ -81,6 +81,7 @@ class Engine:
             reference=config.reference,
             audit_differences_max=config.audit_differences_max,
             is_backfilled=config.is_backfilled,
+            releases=config.releases,
         )
         self.risk = Risk(config.limits)
         self.breakers = Breakers(
