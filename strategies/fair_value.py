@@ -68,6 +68,8 @@ class FairValue:
         self._is_leaning = params.skew > 0 or params.cancel_imbalance != "off"
         self.features: tuple[str, ...] = (IMBALANCE,) if self._is_leaning else ()
         self._margin: Price = round(params.margin * PRICE_ONE)
+        self._slack: Price = self._margin // 3
+        self._quiet: Ns = params.quiet_before_close_s * SECOND
         self._below_text = f"below {params.edge_min * 100:.1f}c"
         self._order_max: Qty = params.order_contracts_max * QTY_ONE
         self._position_max: Qty = params.position_contracts_max * QTY_ONE
@@ -81,7 +83,7 @@ class FairValue:
         if score is None:
             why = f"{', '.join(view.missing)} unknown yet" if view.missing else "no model"
             return Wanted((), f"no score: {why}")
-        if view.time_to_close < params.quiet_before_close_s * SECOND:
+        if view.time_to_close < self._quiet:
             return Wanted((), "quiet before the close")
         bid, ask = view.book.bid, view.book.ask
         if bid is None or ask is None or bid >= ask:
@@ -109,17 +111,10 @@ class FairValue:
     ) -> Qty:
         if not room:
             return 0
-        return kelly_qty(
-            score,
-            price,
-            side,
-            view.spec.fees,
-            is_taker=is_taker,
-            equity=view.equity,
-            fraction=self.params.kelly_fraction,
-            qty_max=room,
-            held=view.position if side == "bid" else -view.position,
-        )
+        held = view.position if side == "bid" else -view.position
+        fees, fraction = view.spec.fees, self.params.kelly_fraction
+        # By place: this is asked twice with every tick, and names cost as much again.
+        return kelly_qty(score, price, side, fees, is_taker, view.equity, fraction, room, held)
 
     def _resting(self, view: MarketView, score: float, bid: Price, ask: Price) -> tuple[Target, ...]:
         imbalance = view.features[IMBALANCE] if self._is_leaning else None
@@ -148,7 +143,7 @@ class FairValue:
         qty = self._sized(view, room, score, side, price, is_taker=False)
         if qty < QTY_ONE:
             return None
-        return Target(side, price, qty, "rest", self._rest_reason, slack=self._margin // 3)
+        return Target(side, price, qty, "rest", self._rest_reason, self._slack)
 
     def _why_not_take(self, view: MarketView, gain: float, side: BookSide) -> str:
         if gain < self.params.edge_min:

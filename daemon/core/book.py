@@ -19,11 +19,13 @@ from daemon.core.units import PRICE_ONE, Ns, Price, Qty, Side
 class Ladder:
     """One outcome's bids: sizes by price, and the prices sorted, best last."""
 
-    __slots__ = ("_depth", "_depth_levels", "prices", "sizes")
+    __slots__ = ("_depth", "_depth_from", "_depth_levels", "prices", "sizes")
 
     def __init__(self) -> None:
         self._depth: Qty | None = None
-        """The depth that was last asked for; None when the ladder changed since."""
+        """The depth that was last asked for, kept up to date; None when other levels make it now."""
+        self._depth_from: Price = 0
+        """The lowest price that is in it; 0 when every level is."""
         self._depth_levels = 0
         self.sizes: dict[Price, Qty] = {}
         self.prices: list[Price] = []
@@ -41,12 +43,13 @@ class Ladder:
 
     def add(self, price: Price, delta: Qty) -> bool:
         """Change one level's total; False, unchanged, if it would fall below zero."""
-        self._depth = None
         sizes = self.sizes
         old = sizes.get(price)
         if old is None:
             if delta <= 0 or not 0 < price < PRICE_ONE:
                 return False
+            if price > self._depth_from:
+                self._depth = None
             sizes[price] = delta
             prices = self.prices
             if not prices or price > prices[-1]:
@@ -57,9 +60,13 @@ class Ladder:
         new = old + delta
         if new > 0:
             sizes[price] = new
+            if price >= self._depth_from and self._depth is not None:
+                self._depth += delta
             return True
         if new < 0:
             return False
+        if price >= self._depth_from:
+            self._depth = None
         del sizes[price]
         prices = self.prices
         if prices[-1] == price:
@@ -70,12 +77,12 @@ class Ladder:
 
     def depth(self, levels: int) -> Qty:
         """Return the summed size of the best `levels` prices."""
-        # A delta changes one side: the other one's depth is what it was.
         if self._depth is None or levels != self._depth_levels:
-            sizes, depth = self.sizes, 0
-            for price in self.prices[-levels:]:
+            sizes, depth, best = self.sizes, 0, self.prices[-levels:]
+            for price in best:
                 depth += sizes[price]
             self._depth, self._depth_levels = depth, levels
+            self._depth_from = best[0] if len(best) == levels else 0
         return self._depth
 
 

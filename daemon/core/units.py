@@ -155,6 +155,9 @@ class PriceGrid:
         for lower, upper in pairwise(self.bands):
             if lower.end > upper.start:
                 raise ValueError(f"price bands overlap: {lower} and {upper}")
+        self._floors: dict[Price, Price | None] = {}
+        self._ceils: dict[Price, Price | None] = {}
+        """What was asked before: a market's orders keep to a few prices, and ask with every tick."""
 
     def contains(self, price: Price) -> bool:
         """Whether an order at this price is accepted."""
@@ -164,6 +167,13 @@ class PriceGrid:
 
     def floor(self, price: Price) -> Price | None:
         """Return the highest grid price at or below `price`; None when there is none."""
+        if price not in self._floors:
+            if not 0 < price < PRICE_ONE:
+                return self._floor(price)
+            self._floors[price] = self._floor(price)
+        return self._floors[price]
+
+    def _floor(self, price: Price) -> Price | None:
         for band in reversed(self.bands):
             top = min(price, band.end, PRICE_ONE - 1)
             if top >= band.start:
@@ -174,6 +184,13 @@ class PriceGrid:
 
     def ceil(self, price: Price) -> Price | None:
         """Return the lowest grid price at or above `price`; None when there is none."""
+        if price not in self._ceils:
+            if not 0 < price < PRICE_ONE:
+                return self._ceil(price)
+            self._ceils[price] = self._ceil(price)
+        return self._ceils[price]
+
+    def _ceil(self, price: Price) -> Price | None:
         for band in self.bands:
             low = max(price, band.start, 1)
             candidate = low + (band.start - low) % band.step

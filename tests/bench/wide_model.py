@@ -86,7 +86,7 @@ def _probability(row: list[float | None], chance: random.Random) -> float:
     """What the trees are to learn: something of many features, and noise, so that none stays a stump."""
     known = {name: value or 0.0 for name, value in zip(SCHEMA.names, row, strict=True)}
     pull = tanh(known["strike_distance_sigma"]) + tanh(known["top_imbalance"]) + tanh(known["ofi_10s"] / 1e3)
-    return min(0.99, max(0.01, known["mid"] + 0.02 * pull + chance.gauss(0.0, 0.02)))
+    return min(0.99, max(0.01, known["mid"] + 0.003 * pull + chance.gauss(0.0, 0.003)))
 
 
 @cache

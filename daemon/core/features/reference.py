@@ -22,7 +22,7 @@ VOL_SAMPLES_MAX = 300
 class ReferenceFeatures:
     """What is known of one symbol's price now, and of its recent past."""
 
-    __slots__ = ("_changes", "_lags", "_volatility", "_volatility_at", "candles", "price", "priced_at")
+    __slots__ = ("_changes", "_lags", "_volatility", "_volatility_second", "candles", "price", "priced_at")
 
     def __init__(self) -> None:
         self.price: Money | None = None
@@ -33,7 +33,8 @@ class ReferenceFeatures:
         self.priced_at: Ns = 0
         """When the last price came; 0 before the first one."""
         self._volatility: float | None = None
-        self._volatility_at: Ns | None = None
+        self._volatility_second: int | None = None
+        """Of which second the one that is known is; None after every new price."""
 
     def on_price(self, event: ReferencePriceReceived) -> None:
         """Take a new price. One that is not above zero is impossible, and ends what we knew."""
@@ -44,7 +45,7 @@ class ReferenceFeatures:
         # Two feeds' stamps can be handled out of order by some microseconds: time never goes back.
         at = self.priced_at = max(self.priced_at, event.received_at)
         self.price = price
-        self._volatility_at = None
+        self._volatility_second = None
         for lag in self._lags.values():
             lag.add(at, price)
         self._changes.add(at, price)
@@ -52,7 +53,7 @@ class ReferenceFeatures:
     def on_lost(self) -> None:
         """Forget everything: the feed is gone."""
         self.price = None
-        self._volatility_at = None
+        self._volatility_second = None
         for lag in self._lags.values():
             lag.end()
         self._changes.end()
@@ -84,9 +85,11 @@ class ReferenceFeatures:
         Root mean square of the changes between whole seconds, over at most the last 300 of them,
         relative to the price now. None until there are 10 changes.
         """
-        # Several features of several markets ask for it at one instant.
-        if now != self._volatility_at:
-            self._volatility_at = now
+        # Several features of several markets ask for it with every tick; it samples at whole seconds, and a
+        # sample is of what was before.
+        second = (now - 1) // SECOND
+        if second != self._volatility_second:
+            self._volatility_second = second
             changes = self._changes.get(now)
             if changes is None or self.price is None:
                 self._volatility = None
