@@ -15,8 +15,8 @@ needs neither the training code nor what that imports.
 from __future__ import annotations
 
 import ctypes
-import struct
 import importlib.util
+import struct
 import weakref
 from collections.abc import Sequence
 from functools import cache
