@@ -289,12 +289,12 @@ def _follow_gone(position: Position, shares: dict[str, Share]) -> None:
         for share in shares.values():
             share.gone_qty, share.gone_cost = share.qty, share.cost
             share.qty = share.cost = 0
-    elif not position.gone_qty and position.qty:
+    elif not position.gone_qty:
         for share in shares.values():
             # Back in the list: that had a gap. A share that is on the other side now was closed since.
-            if share.gone_qty * share.qty >= 0:
+            if position.qty and share.gone_qty * share.qty >= 0:
                 share.qty, share.cost = share.qty + share.gone_qty, share.cost + share.gone_cost
-                share.gone_qty = share.gone_cost = 0
+            share.gone_qty = share.gone_cost = 0
 
 
 def _give_up(share: Share, wanted: Qty) -> Qty:

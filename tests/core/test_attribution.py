@@ -338,4 +338,4 @@ def _amounts(books: Books, ticker: str) -> dict[str, tuple[int, int, int, int]]:
 
 
 TestAttributed = Attributed.TestCase
-TestAttributed.settings = settings(max_examples=100, stateful_step_count=25, deadline=None)
+TestAttributed.settings = settings(max_examples=200, stateful_step_count=25, deadline=None)
