@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from daemon.assembly import ModelRef
 from daemon.config import Config
 from daemon.core.engine import Engine
 from daemon.core.ledger import Position
@@ -71,7 +70,7 @@ async def test_the_stores_fills_and_payouts_sum_up_to_the_ledger(
         **words: Any,
     ) -> Parts:
         (tmp_path / "var").mkdir()
-        recorders.append(open_store(config, engine, ModelRef("none", "none", "1", "0"), costs, clock))
+        recorders.append(open_store(config, engine, "0", costs, clock))
         return Parts(config, engine, journal, outside, clock=clock, recorder=recorders[0], **words)
 
     monkeypatch.setattr(rigs, "Parts", recorded)
