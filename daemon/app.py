@@ -14,7 +14,6 @@ import time
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
 from functools import partial
-from importlib.metadata import version as installed_version
 from pathlib import Path
 
 import msgspec
@@ -22,7 +21,7 @@ import structlog
 from rich.console import Console
 
 from daemon import exits
-from daemon.assembly import Setup, build_engine, setup_of
+from daemon.assembly import Setup, build_engine, header_of, setup_of
 from daemon.config import PRODUCTION_HOSTS, Config, ConfigError
 from daemon.core.pacer import Pacer
 from daemon.core.units import MILLISECOND, Ns
@@ -36,14 +35,14 @@ from daemon.kalshi.rest import ReadingRest, Rest
 from daemon.kraken.rest import KrakenRest
 from daemon.live_guard import LiveRefused, check_start
 from daemon.model_slots import start_models, traded_sha256
-from daemon.parts import Outside, Parts, open_shadow, open_store
+from daemon.parts import Outside, Parts, has_account, open_shadow, open_store
 from daemon.scoring.registry import ModelRefused
 from daemon.scoring.source import HandedModels
 from daemon.shell.child import SandboxFailed
 from daemon.shell.clock import FollowedClock, SystemClock
 from daemon.shell.control import ControlFailed, serve_control, status_of
 from daemon.shell.follow import first_tick, follow_clock
-from daemon.shell.journal import Journal, JournalFailed, JournalHeader, next_epoch
+from daemon.shell.journal import Journal, JournalFailed, next_epoch
 from daemon.shell.kill_switch import KillSwitch
 from daemon.shell.latch import Latch, LatchFailed
 from daemon.shell.lock import FolderLock, FolderTaken
@@ -151,7 +150,7 @@ class App:
             setup = setup_of(config, slotted.default, epoch, is_backfilled=True, others=slotted.others)
             handed = HandedModels()
             engine = build_engine(setup, slotted.models, self._config_name, handed, config.strategy_folder)
-            journal = self._open_journal(folder, setup, lock, stack)
+            journal = self._open_journal(folder, setup, lock, stack, address.key_id)
             pacer = self._pacer(limits.write)
             gate = None if address.is_lockstep else gate_for(limits, costs, now=self._clock.now)
             # From here on every read waits at the gate, which opens with the tasks.
@@ -183,11 +182,15 @@ class App:
             write_timeout_s=timeout_s,
         )
 
-    def _open_journal(self, folder: Path, setup: Setup, lock: FolderLock, stack: AsyncExitStack) -> Journal:
+    def _open_journal(
+        self, folder: Path, setup: Setup, lock: FolderLock, stack: AsyncExitStack, key_id: str
+    ) -> Journal:
         """Begin a journal, and let the core hear first what the last one left without an end."""
         if self._options.tape is None:  # a tape's account lives for one run
-            self._inbox.extend(recover(folder, self._mode, self._clock.now()).events)
-        journal = Journal.create(folder, _header(setup, self._mode, self._override_reason), lock)
+            account = key_id if has_account(self._config) else None
+            self._inbox.extend(recover(folder, self._mode, self._clock.now(), account).events)
+        header = header_of(setup, self._mode, self._override_reason, key_id)
+        journal = Journal.create(folder, header, lock)
         stack.callback(journal.close)
         return journal
 
@@ -311,7 +314,8 @@ class App:
             engine, now = self._engine, time.monotonic()
             if engine.phase != phase:
                 phase = engine.phase
-                log.info("phase.changed", phase=phase)
+                why = {"reason": engine.state.halt_reason} if phase == "halted" else {}
+                log.info("phase.changed", phase=phase, **why)
             last, noted = engine.decisions.last, engine.decisions.noted_total
             for decision in list(last)[max(0, len(last) - noted + decided) :]:
                 log.debug("decision.taken", **msgspec.structs.asdict(decision))
@@ -387,13 +391,3 @@ async def _followed(clock_ws_url: str) -> FollowedClock:
         return FollowedClock(await first_tick(clock_ws_url))
     except OSError as error:
         raise SandboxFailed(f"its clock can't be followed: {error}") from error
-
-
-def _header(setup: Setup, instance: str, override_reason: str) -> JournalHeader:
-    return JournalHeader(
-        kalshid_version=installed_version("kalshid"),
-        instance=instance,
-        epoch=setup.engine.epoch,
-        engine=msgspec.Raw(msgspec.msgpack.encode(setup)),
-        override_reason=override_reason or None,
-    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from importlib.metadata import version as installed_version
 from pathlib import Path
 
 import msgspec
@@ -17,6 +18,7 @@ from daemon.core.models import DEFAULT, Model, ScorerSource
 from daemon.core.reference import ReferenceConfig, Underlying
 from daemon.core.scorer import FeatureSchema, Scorer
 from daemon.core.units import HOUR, MICROSECOND, MILLISECOND, MONEY_ONE, QTY_ONE, SECOND, Money, Ns
+from daemon.shell.journal import JournalHeader
 from daemon.strategy_files import build_strategy
 
 SLOW_CLOSE_GUARD: Ns = 4 * HOUR
@@ -83,6 +85,7 @@ def setup_of(
             audit_differences_max=config.audit.differences_max,
             is_backfilled=is_backfilled,
             cancels_on_exit=config.on_exit == "cancel",
+            remembers_day=True,
             model_expires_at=model.expires_at,
             reference=ReferenceConfig(
                 prefer=tuple(config.reference.prefer),
@@ -100,6 +103,18 @@ def setup_of(
         model=model,
         others=others,
         strategy_path=config.strategy_path,
+    )
+
+
+def header_of(setup: Setup, instance: str, override_reason: str, account: str) -> JournalHeader:
+    """Return the first record of a run's journal; see there."""
+    return JournalHeader(
+        kalshid_version=installed_version("kalshid"),
+        instance=instance,
+        epoch=setup.engine.epoch,
+        engine=msgspec.Raw(msgspec.msgpack.encode(setup)),
+        override_reason=override_reason or None,
+        account=account,
     )
 
 

@@ -51,7 +51,7 @@ from daemon.shell.reads import Reader
 from daemon.shell.reference import SPACING_S, ReferenceSource
 from daemon.shell.samples import Sources
 from daemon.shell.settlements import Settlements
-from daemon.shell.shadow.venue import ShadowVenue
+from daemon.shell.shadow.venue import ACCOUNT_FILE, ShadowVenue
 from daemon.shell.store import STORE_NAME, Recorder
 from daemon.shell.store.rows import Run
 from daemon.shell.strategy_watch import StrategyWatch
@@ -256,7 +256,7 @@ class Parts:
 
 def has_account(config: Config) -> bool:
     """Whether the account may have had lives before this one; paper's has none until its file is there."""
-    return config.mode != "shadow" or shadow_file(config.path(config.state_dir) / "shadow").exists()
+    return config.mode != "shadow" or (config.path(config.state_dir) / "shadow" / ACCOUNT_FILE).exists()
 
 
 def open_shadow(

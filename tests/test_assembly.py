@@ -76,6 +76,7 @@ def test_the_setup_is_the_configuration_in_exact_units() -> None:
         cool_down=44 * SECOND,
         order_expiry=45 * SECOND,
         order_group_limit=70_000,
+        remembers_day=True,
         audit_differences_max=4,
         reference=ReferenceConfig(
             prefer=("cfbenchmarks", "kraken"),

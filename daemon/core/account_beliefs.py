@@ -30,6 +30,7 @@ AccountWord: TypeAlias = (
     | e.SettlementsRead
     | e.SettlementCorrected
     | e.CashFlowsRead
+    | e.DayRecovered
 )
 
 
@@ -89,10 +90,18 @@ class AccountBeliefs(StreamBeliefs):
                 account.settling.compare(account.log, self.ledger, event)
             case e.SettlementCorrected():
                 self._correct(event)
-            case e.CashFlowsRead():
-                account.flows.take(event)
+            case e.CashFlowsRead() | e.DayRecovered():
+                self._apply_flows(event)
             case _:
                 assert_never(event)
+
+    def _apply_flows(self, event: e.CashFlowsRead | e.DayRecovered) -> None:
+        """Take in what the owner moved, or that it has to be known before the account is believed."""
+        if isinstance(event, e.DayRecovered):
+            self.account.flows.away_since = event.record.cash_as_of
+            return
+        self.ledger.transferred += self.account.flows.take(event)
+        self.is_reading_due = self.is_reading_due or not self.account.is_reconciled
 
     def review(self, limits: Limits, now: Ns) -> None:
         """Look at what the private stream should have told by now; asked with every heartbeat."""

@@ -10,6 +10,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from daemon.core.day_record import DayRecord
 from daemon.core.units import BookSide, Ns, Price, Qty
 
 TimeInForce: TypeAlias = Literal["good_till_canceled", "immediate_or_cancel", "fill_or_kill"]
@@ -186,6 +187,13 @@ class LiftHalt(_Command, frozen=True):
     decided_at: Ns
 
 
+class KeepDay(_Command, frozen=True, gc=True):
+    """How the day went so far, for the next life: it stands in the journal, and nothing else is done."""
+
+    record: DayRecord
+    decided_at: Ns
+
+
 class Decided(_Command, frozen=True):
     """Not a command but the mark before a decision's commands in the journal: `decide(now)` was called."""
 
@@ -206,5 +214,6 @@ Command: TypeAlias = (
     | DropOrderGroup
     | LatchHalt
     | LiftHalt
+    | KeepDay
 )
 OrderCommand: TypeAlias = PlaceOrder | AmendOrder | CancelOrder

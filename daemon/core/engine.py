@@ -17,7 +17,7 @@ from typing import Literal, TypeAlias
 from daemon.core import events as e
 from daemon.core.asking import Asking, Scored, Slot, strategy_limits
 from daemon.core.breakers import Breakers, rules_of
-from daemon.core.commands import AmendOrder, Command, PlaceOrder
+from daemon.core.commands import AmendOrder, Command, PlaceOrder, ProbeOrder
 from daemon.core.decisions import Decision, Decisions, Outcome
 from daemon.core.engine_config import EngineConfig
 from daemon.core.exits import EXIT, Leaving
@@ -112,7 +112,13 @@ class Engine:
         self._asking = Asking(self.state, self.models)
         self._guards = Guards(self.state, self.breakers, config.limits, id_prefix)
         self._upkeep = Upkeep(
-            self.state, self.breakers, self.gathering, self._guards, house, self._second_line
+            self.state,
+            self.breakers,
+            self.gathering,
+            self._guards,
+            house,
+            self._second_line,
+            remembers_day=config.remembers_day,
         )
         self._flattening = Flattening(config.limits.order_qty_max, config.limits.price_away_max)
         assert all(slot.strategy.name != FLATTEN for slot in self.slots), f"no strategy is named {FLATTEN}"
@@ -175,7 +181,9 @@ class Engine:
         markets = self.state.markets
         self.models.forget_gone(markets)
         self.gathering.exits.forget_gone(markets)
-        self.decisions.forget_gone(markets, len(markets) * len(self.slots))
+        # Of what is held where we don't watch it is said once that it can't be closed, and not anew.
+        held = {ticker: None for ticker, one in self.state.ledger.positions.items() if one.qty}
+        self.decisions.forget_gone({**markets, **held}, len(markets) * len(self.slots))
 
     def _next_phase(self) -> Phase:
         state = self.state
@@ -335,8 +343,8 @@ class Engine:
         )
         if isinstance(command, PlaceOrder):
             self.orders_total += 1
-            self._guards.intents.ask(command.client_order_id, strategy)
             self.gathering.strategies.orders[strategy] += 1
+            self._guards.intents.ask(command.client_order_id, strategy)
         self._note(now, ticker, proposal.strategy, outcome, reason, score)
 
     def _book_changed_max(self, strategy: str) -> Ns | None:
@@ -347,8 +355,10 @@ class Engine:
     def _close_guard(self, strategy: str) -> Ns | None:
         return next((slot.close_guard for slot in self.slots if slot.strategy.name == strategy), None)
 
-    def vouch(self, command: PlaceOrder | AmendOrder, now: Ns) -> Refusal | None:
+    def vouch(self, command: PlaceOrder | AmendOrder | ProbeOrder, now: Ns) -> Refusal | None:
         """Return why this order must not leave at this instant; the queue asks at the moment of sending."""
+        if isinstance(command, ProbeOrder):
+            return self._upkeep.vouch_probe(command, now)
         score = self.models.probability(command.strategy, command.ticker)
         if (refusal := self._asking.refusal(command.strategy)) is not None:
             return refusal

@@ -28,7 +28,8 @@ class EngineConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     flight. From `model_expires_at` on no position is entered; None for never. `rejects_max`, `ack_max` and
     `cool_down` are thresholds in the breakers' table. What rests expires `order_expiry` after it was last
     kept alive, None for never, and is in an order group of `order_group_limit` per 15 s, 0 for none.
-    `releases` are what is published when, by series.
+    `releases` are what is published when, by series. `remembers_day` says that how the day went is decided as
+    a record (`KeepDay`), for the next life.
     """
 
     order_id_prefix: Annotated[str, msgspec.Meta(pattern="^[a-z0-9]{1,12}$")]
@@ -51,3 +52,4 @@ class EngineConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     order_expiry: Ns | None = None
     order_group_limit: Qty = 0
     releases: tuple[Release, ...] = ()
+    remembers_day: bool = False

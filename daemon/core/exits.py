@@ -4,11 +4,13 @@ They are exits and no entries. A position is held against its mark (`Position.ma
 sides, per contract and fees apart. Once one of the two is reached the market's strategies want nothing there
 any more: what rests is taken out first, then one reducing order at a time takes what the book offers within
 the price collar, until the position is flat. After a stop-loss nothing is entered in that market again in
-this run; a strategy that saw an edge at a price would else see the same one a moment later, and a worse one
-each time.
+this run, nor after a restart; a strategy that saw an edge at a price would else see the same one a moment
+later, and a worse one each time.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 import msgspec
 
@@ -39,6 +41,24 @@ class Exits:
         self._reasons: dict[str, str] = {}
         self._stopped: dict[str, None] = {}
         self._tried_at: dict[str, Ns] = {}
+        self._taken_over: dict[str, None] = {}
+        """Markets that a life before was stopped out of, until we can know which of them are still there."""
+        self._known_at: Ns = 0
+
+    @property
+    def stopped_out(self) -> tuple[str, ...]:
+        """The markets that are not entered any more, for the next life."""
+        return tuple(self._stopped)
+
+    def recover(self, tickers: Iterable[str], known_at: Ns) -> None:
+        """Take over what a life before was stopped out of; markets that are no more are forgotten later."""
+        self._taken_over, self._known_at = dict.fromkeys(tickers), known_at
+        self._stopped |= self._taken_over
+
+    def release(self, now: Ns) -> None:
+        """By now all markets are listed: those of a life before are forgotten like others."""
+        if self._taken_over and now >= self._known_at:
+            self._taken_over = {}
 
     def is_stopped_out(self, ticker: str) -> bool:
         """Whether a stop-loss closed a position in this market, or is about to."""
@@ -71,7 +91,8 @@ class Exits:
         """Forget markets that are no more."""
         notes = (self._stopped, self._reasons, self._tried_at)
         if any(len(note) > len(markets) for note in notes):
-            self._stopped = {ticker: None for ticker in self._stopped if ticker in markets}
+            kept = (one for one in self._stopped if one in markets or one in self._taken_over)
+            self._stopped = dict.fromkeys(kept)
             self._reasons = {ticker: why for ticker, why in self._reasons.items() if ticker in markets}
             self._tried_at = {ticker: at for ticker, at in self._tried_at.items() if ticker in markets}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from daemon.core.market import Market
+from daemon.core.marks import Marks
 from daemon.core.orders import Stake
 from daemon.core.risk.grounds import exposure, reach, stake_cost
 from daemon.core.risk.worst_case import Contingency, worst_event_loss, worst_results
@@ -145,23 +146,16 @@ def mark(state: State, ticker: str) -> Price | None:
     return None if bid is None or ask is None else (bid + ask) // 2
 
 
-def marked_equity(state: State) -> Money | None:
+def marked_equity(state: State, marks: Marks | None = None) -> Money | None:
     """Return cash plus what positions are worth; None before the first reading.
 
-    A determined market's is its settlement price, else as `Position.marked` by its book: cost where neither
-    is known.
+    A determined market's is its settlement price, else as `Position.marked` by its book, or by the last quote
+    in `marks` while its book is lost: cost where nothing is known.
     """
     if state.ledger.cash is None:
         return None
-    total = state.ledger.cash
+    total, marks = state.ledger.cash, Marks() if marks is None else marks
     for ticker, position in state.ledger.positions.items():
-        if not position.qty:
-            continue
-        market = state.markets.get(ticker)
-        if market is None:
-            total += position.cost
-        elif market.settlement_price is not None:
-            total += position.value(market.settlement_price)
-        else:
-            total += position.marked(market.book.bid, market.book.ask)
+        if position.qty:
+            total += marks.worth(position, state.markets.get(ticker), ticker)
     return total

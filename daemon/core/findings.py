@@ -70,8 +70,13 @@ RULES: dict[tuple[FindingKind, str], Rule] = {
     ("orphan", "any"): Rule(
         "an order with our prefix is listed, or told by the stream, that this life never sent",
         "cancel",
-        "Nobody here wants it: it is taken over, counted as exposure, and cancelled. Again and again: another"
-        " daemon uses the same `orders.id_prefix` on this account.",
+        "Nobody here wants it: it is taken over, counted as exposure, and cancelled.",
+    ),
+    ("orphan", "again"): Rule(
+        "the third such order within a minute",
+        "halt",
+        "Another daemon uses the same `orders.id_prefix` on this account: the two would cancel each other's"
+        " orders on and on.",
     ),
     ("ghost", "any"): Rule(
         "an order that we thought resting is in no list, and the stream never told its end",

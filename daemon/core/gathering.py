@@ -10,6 +10,7 @@ from daemon.core.exits import Exits
 from daemon.core.exposure import beyond, cash_free, is_ladder, marked_equity
 from daemon.core.issuing import Issuer
 from daemon.core.market import Market
+from daemon.core.marks import Marks
 from daemon.core.models import Models
 from daemon.core.risk import AccountRisk, Limits, MarketRisk, Refusal, vouch_entry
 from daemon.core.state import State
@@ -50,7 +51,8 @@ class Gathering:
         self._models = models
         self._is_grouped = is_grouped
         self.record = TrackRecord(state.ledger)
-        self.strategies = StrategyRecord(state, strategy_limits)
+        self.marks = Marks()
+        self.strategies = StrategyRecord(state, strategy_limits, self.marks)
         self.exits = Exits(limits)
 
     def look(self, now: Ns) -> None:
@@ -61,6 +63,8 @@ class Gathering:
         self.record.look_for_results()
         self.strategies.look(now)
         if self.record.is_look_due(now):
+            self.marks.look(self._state.ledger.positions, self._state.markets)
+            self.exits.release(now)
             self.mark(now)
 
     def mark(self, now: Ns) -> None:
@@ -71,7 +75,7 @@ class Gathering:
 
     def _traded_equity(self) -> Money | None:
         """Return the equity as if the owner had moved no cash: a deposit makes no room for another loss."""
-        equity = marked_equity(self._state)
+        equity = marked_equity(self._state, self.marks)
         return None if equity is None else equity - self._state.ledger.transferred
 
     @property
@@ -184,6 +188,7 @@ class Gathering:
             exposure_elsewhere=others.exposure,
             open_orders=sum(not order.is_done for order in state.orders.values()),
             requests_last_minute=self._issuer.pace.requests(now),
+            reducing_last_minute=self._issuer.pace.reducing(now),
             drawdown=self.drawdown(),
             losing_streak=self.record.losing_streak,
             strategy=self.strategies.of_market(strategy, market.spec.ticker),

@@ -23,7 +23,7 @@ class Guards:
         self._state = state
         self._breakers = breakers
         self._limits = limits
-        self._halting = Halting(state, breakers)
+        self.halting = Halting(state, breakers)
         self.intents = Intents(id_prefix)
 
     def apply(self, event: e.Event) -> None:
@@ -34,7 +34,7 @@ class Guards:
         for breach in self.intents.observe(event):
             self._breakers.fail("out_of_step", breach.strategy, event.received_at, breach.why)
         if isinstance(event, e.ResumeRequested):
-            self._halting.resume(event)
+            self.halting.resume(event)
 
     def _asked(self, event: e.Event) -> tuple[Keys | None, Ns | None]:
         """Return whose order an answer is about, and when what it answers was asked; None where not known.
@@ -58,7 +58,7 @@ class Guards:
 
         Both losses are marked; they are looked at only while the account is reconciled.
         """
-        limits, halting = self._limits, self._halting
+        limits, halting = self._limits, self.halting
         offsets = [health.lag.offset for health in self._state.feeds.values()]
         is_skewed = any(offset is not None and abs(offset) > limits.clock_offset_max for offset in offsets)
         self._breakers.cool(now, is_clock_skewed=is_skewed)

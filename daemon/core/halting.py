@@ -12,6 +12,8 @@ was made good in between, or on another day.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from daemon.core import events as e
 from daemon.core.breakers import ACCOUNT, BreakerName, Breakers
 from daemon.core.commands import Command, LatchHalt, LiftHalt
@@ -40,6 +42,17 @@ class Halting:
         """Take in a person's resume; the beliefs have it already."""
         self._resume = event
         self._to_acknowledge = {"daily_loss": None, "drawdown": None}
+
+    @property
+    def acknowledged(self) -> tuple[tuple[str, Money], ...]:
+        """The losses in spite of which a person resumed, for the next life."""
+        return tuple((name, loss) for name, loss in self._acknowledged.items() if loss)
+
+    def recover(self, acknowledged: Iterable[tuple[str, Money]]) -> None:
+        """Take over what a person acknowledged in a life before."""
+        known = dict(acknowledged)
+        names: tuple[BreakerName, ...] = ("daily_loss", "drawdown")
+        self._acknowledged = {name: known[name] for name in names if name in known}
 
     def watch_loss(self, name: BreakerName, loss: Money, limit: Money, now: Ns) -> None:
         """Hold a loss against its limit, and trip the breaker of that name when it is reached."""

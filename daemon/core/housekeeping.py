@@ -14,7 +14,7 @@ from daemon.core.engine_config import EngineConfig
 from daemon.core.issuing import Issuer
 from daemon.core.orders import Order, ProposeCancel
 from daemon.core.own_orders import ADOPTED
-from daemon.core.risk import Risk
+from daemon.core.risk import Refusal, Risk
 from daemon.core.state import State
 from daemon.core.units import SECOND, Ns
 
@@ -25,6 +25,24 @@ FILLS_WITHIN: Ns = 5 * SECOND
 """Stream and lists tell the fills of an order that is over in less: later its end is read anew."""
 DOUBTFUL_MAX = 10
 """Markets whose orders are read in one reconciliation, one request each; more take turns."""
+
+
+def probe_refusal(state: State, breakers: Breakers, ticker: str, now: Ns) -> Refusal | None:
+    """Return why no probe may leave for a market at this instant; None when it may.
+
+    Asked at the decision, and again at the moment of sending. A person has stopped us: then a probe is an
+    order like any other (decision 0006).
+    """
+    market = state.markets.get(ticker)
+    if market is None:
+        return "not_watched"
+    if market.spec.status != "active":
+        return "market_not_open"
+    if state.halt_reason is not None or state.flatten is not None:
+        return "halted"
+    if not breakers.is_answered:
+        return "breaker_open"
+    return state.exchange.refusal(market.spec.exchange_index, now)
 
 
 class Housekeeping:
@@ -104,16 +122,7 @@ class Housekeeping:
             return False
         if order.probes >= len(PROBE_AFTER) or now < order.sent_at_latest + PROBE_AFTER[order.probes]:
             return False
-        state = self._state
-        market = state.markets.get(order.ticker)
-        return (
-            market is not None
-            and market.spec.status == "active"
-            and state.exchange.refusal(market.spec.exchange_index, now) is None
-            and state.halt_reason is None
-            and state.flatten is None
-            and self._breakers.is_answered
-        )
+        return probe_refusal(self._state, self._breakers, order.ticker, now) is None
 
     def _turn_of(self, doubtful: tuple[str, ...]) -> tuple[str, ...]:
         """Return the markets whose orders are read this time."""

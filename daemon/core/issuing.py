@@ -56,7 +56,8 @@ class Issuer:
         `book_changed_max` is the strategy's own limit, which the queue checks again.
         """
         proposal = approved.proposal
-        self.pace.note_request(now)
+        is_cancel = isinstance(proposal, ProposeCancel)
+        self.pace.note_request(now, is_reducing=approved.purpose == "reduce" and not is_cancel)
         match proposal:
             case ProposeCancel():
                 return self._cancel(proposal, now)

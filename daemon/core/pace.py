@@ -14,11 +14,14 @@ class Pace:
 
     def __init__(self) -> None:
         self._requests: deque[Ns] = deque()
+        self._reducing: deque[Ns] = deque()
         self._placed: deque[tuple[Ns, Order]] = deque()
 
-    def note_request(self, now: Ns) -> None:
-        """Count one order request, of whatever kind."""
+    def note_request(self, now: Ns, *, is_reducing: bool = False) -> None:
+        """Count one order request of whatever kind; orders that only reduce a position are counted apart too."""
         self._requests.append(now)
+        if is_reducing:
+            self._reducing.append(now)
         self._forget(now)
 
     def note_placed(self, order: Order, now: Ns) -> None:
@@ -29,6 +32,10 @@ class Pace:
     def requests(self, now: Ns) -> int:
         """Return how many order requests were made within a minute."""
         return sum(1 for _ in takewhile(lambda at: at > now - MINUTE, reversed(self._requests)))
+
+    def reducing(self, now: Ns) -> int:
+        """Return how many of them, within a minute, were orders that give up a part of a position."""
+        return sum(1 for _ in takewhile(lambda at: at > now - MINUTE, reversed(self._reducing)))
 
     def placed(self, now: Ns) -> int:
         """Return how many orders were placed within a minute."""
@@ -45,7 +52,8 @@ class Pace:
 
     def _forget(self, now: Ns) -> None:
         # Only what is noted makes forget: the same is asked at the moment of sending, which no replay knows.
-        while self._requests and self._requests[0] <= now - MINUTE:
-            self._requests.popleft()
+        for line in (self._requests, self._reducing):
+            while line and line[0] <= now - MINUTE:
+                line.popleft()
         while self._placed and self._placed[0][0] <= now - MINUTE:
             self._placed.popleft()

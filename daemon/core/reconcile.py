@@ -14,6 +14,7 @@ silence about it is a finding after `unheard.HEARD_WITHIN`. Whatever is read twi
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Literal, TypeAlias
 
 from daemon.core import events as e
@@ -28,6 +29,10 @@ from daemon.core.units import MINUTE, Ns, Price, Qty
 
 UNPAID_MAX: Ns = 15 * MINUTE
 """A result is paid out within minutes (sheet 7.7): later we have missed that, and the lists are right."""
+FLOWS_WITHIN: Ns = MINUTE
+"""So long a life awaits the lists of deposits and withdrawals of the time before it; then it does without."""
+ORPHANS_MAX = 3
+"""So many orders within a minute that are in our name and not ours, and somebody else has our name."""
 LEGACY: Ns = MINUTE
 """So long into a life words of the one before are met: a request's signature expires within 30 s."""
 Whose: TypeAlias = Literal["ours", "foreign", "own name", "unknown"]
@@ -54,6 +59,7 @@ class Reconciliation:
         """Fills of orders of which nobody has said yet whose they are, by order id."""
         self._is_adopted = False
         self._suspects: list[Drift] = []
+        self._orphans_at: deque[Ns] = deque(maxlen=ORPHANS_MAX)
         self._doubted_at: Ns | None = None
         self._first_read_at: Ns | None = None
 
@@ -212,7 +218,9 @@ class Reconciliation:
         order = state.orders.get(name)
         is_ours_to_find = self.is_reconciled and not self._is_legacy(at)
         if order is not None and order.strategy == ADOPTED and is_ours_to_find:
-            self.log.add(Drift("orphan", name, None, order.qty), "any", at)
+            self._orphans_at.append(at)
+            is_again = len(self._orphans_at) == ORPHANS_MAX and at - self._orphans_at[0] < MINUTE
+            self.log.add(Drift("orphan", name, None, order.qty), "again" if is_again else "any", at)
 
     def _compare_account(self, state: OrderBeliefs, event: e.AccountReconciled, *, is_disputed: bool) -> None:
         """Adopt cash and positions, or hold them against ours."""
@@ -225,7 +233,7 @@ class Reconciliation:
             self._is_adopted = True
         elif not drifts:
             # What the list lacks and we think rests is about to be concluded: not before that.
-            self.is_reconciled = self.is_reconciled or not is_disputed
+            self.is_reconciled = self.is_reconciled or not (is_disputed or self._awaits_flows(state, event))
             state.counts["corrections"] += ledger.adopt_shards(event)
             self._suspects = []
             self.flows.agree(event.asked_at)
@@ -268,6 +276,16 @@ class Reconciliation:
         state.ledger.adopt(event)
         self.flows.agree(event.asked_at)
         self._suspects = []
+
+    def _awaits_flows(self, state: OrderBeliefs, event: e.AccountReconciled) -> bool:
+        """Whether it is yet to be told what the owner moved while we were away: no loss, and no gain."""
+        if self.flows.away_since is None:
+            return False
+        if self._first_read_at is not None and event.asked_at < self._first_read_at + FLOWS_WITHIN:
+            return True
+        self.flows.away_since = None
+        state.counts["flows_unread"] += 1
+        return False
 
     def _is_stale(self, event: e.AccountReconciled) -> bool:
         """Whether the lists may be older than the last moment at which something was kept from us."""

@@ -91,9 +91,16 @@ class CashFlows:
     def __init__(self) -> None:
         self.missing_at: Ns | None = None
         """When a reading showed less cash than we have booked, until that is settled."""
+        self.away_since: Ns | None = None
+        """From when on the lists are to tell what moved before this life; None once they have."""
         self._flows: dict[str, e.CashFlow] = {}
         self._used: dict[str, None] = {}
         self._agreed_at: Ns = 0
+
+    @property
+    def agreed_at(self) -> Ns:
+        """When lists were asked for whose cash was ours, last; 0 before the first."""
+        return self._agreed_at
 
     def agree(self, at: Ns) -> None:
         """The cash of lists asked for at `at` is ours."""
@@ -105,9 +112,15 @@ class CashFlows:
         if any(drift.kind == "cash_drift" and (drift.told or 0) < (drift.believed or 0) for drift in drifts):
             self.missing_at = at
 
-    def take(self, event: e.CashFlowsRead) -> None:
-        """Take in the lists."""
+    def take(self, event: e.CashFlowsRead) -> Money:
+        """Take in the lists; return what the owner moved before this life, if that was awaited."""
         self._flows = {flow.flow_id: flow for flow in event.flows}
+        if self.away_since is None:
+            return 0
+        moved = [flow for flow in event.flows if flow.created_at > self.away_since]
+        self.away_since = None
+        self._used |= dict.fromkeys(flow.flow_id for flow in moved)
+        return sum(flow.amount for flow in moved)
 
     def explain(self, drift: Drift) -> bool:
         """Whether what moved since the books last agreed makes up a difference: one flow, or all of them."""

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from daemon.core.marks import Marks
 from daemon.core.orders import Stake
 from daemon.core.risk.grounds import StrategyRisk, exposure
 from daemon.core.state import State
@@ -28,9 +29,12 @@ class StrategyLimits(msgspec.Struct, frozen=True):
 class StrategyRecord:
     """Reads `State` for the limits of strategies."""
 
-    def __init__(self, state: State, limits: Mapping[str, StrategyLimits]) -> None:
+    def __init__(
+        self, state: State, limits: Mapping[str, StrategyLimits], marks: Marks | None = None
+    ) -> None:
         self._state = state
         self._limits = limits
+        self._marks = Marks() if marks is None else marks
         self._day = -1
         self._at_day_start: dict[str, Money] = {}
         self.orders: Counter[str] = Counter()
@@ -49,13 +53,8 @@ class StrategyRecord:
         result = state.attribution.results.get(strategy)
         total = 0 if result is None else result.realized - result.fees
         for ticker, share in state.attribution.open_of(strategy):
-            market = state.markets.get(ticker)
-            if market is None or not share.qty:
-                continue  # nothing says what it is worth: its cost
-            if market.settlement_price is not None:
-                total += share.value(market.settlement_price) - share.cost
-            else:
-                total += share.marked(market.book.bid, market.book.ask) - share.cost
+            if share.qty:
+                total += self._marks.worth(share, state.markets.get(ticker), ticker) - share.cost
         return total
 
     def loss_today(self, strategy: str) -> Money:

@@ -1,11 +1,12 @@
 """How it went so far: equity since the start, since midnight UTC and from its peak, and losses in a row.
 
-A position that was closed or settled counts as one result, fees included. The record begins anew with every
-run: what was lost before is the ledger's, not a reason to refuse.
+A position that was closed or settled counts as one result, fees included. The record goes on where a life
+before left it: a restart makes no room for another loss.
 """
 
 from __future__ import annotations
 
+from daemon.core.day_record import DayRecord
 from daemon.core.ledger import Ledger, Position
 from daemon.core.units import DAY, SECOND, Money, Ns
 
@@ -30,6 +31,20 @@ class TrackRecord:
         self.equity: Money | None = None
         """As it was told last."""
         self.losing_streak = 0
+
+    @property
+    def day(self) -> int:
+        """The day (UTC) that is counted, in days since 1970; -1 before the first look."""
+        return self._day
+
+    def recover(self, record: DayRecord, now: Ns) -> None:
+        """Go on where a life before left it. The loss of the time in between counts to the day.
+
+        A peak is forgotten that is a day old; another day begins with the first look.
+        """
+        self._day, self.losing_streak = record.day, record.losing_streak
+        self.equity_at_day_start = record.equity_at_day_start
+        self.equity_peak = record.equity_peak if now - record.cash_as_of < DAY else None
 
     def is_look_due(self, now: Ns) -> bool:
         """Whether the equity is to be told again."""

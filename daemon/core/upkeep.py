@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from daemon.core import events as e
 from daemon.core.breakers import Breakers
-from daemon.core.commands import Command
+from daemon.core.commands import Command, ProbeOrder
 from daemon.core.gathering import Gathering
 from daemon.core.guards import Guards
-from daemon.core.housekeeping import Housekeeping
+from daemon.core.housekeeping import Housekeeping, probe_refusal
+from daemon.core.remembering import Remembering
+from daemon.core.risk import Refusal
 from daemon.core.second_line import SecondLine
 from daemon.core.state import State
 from daemon.core.units import MILLISECOND, Ns
@@ -32,6 +34,8 @@ class Upkeep:
         guards: Guards,
         house: Housekeeping,
         second_line: SecondLine,
+        *,
+        remembers_day: bool = False,
     ) -> None:
         self._state = state
         self._breakers = breakers
@@ -39,6 +43,8 @@ class Upkeep:
         self._guards = guards
         self._house = house
         self._second_line = second_line
+        self._remembering = Remembering(state, gathering, guards.halting)
+        self._remembers_day = remembers_day
         self._looked_at: Ns | None = None
         self._is_told = True
 
@@ -52,6 +58,8 @@ class Upkeep:
             case _:
                 self._is_told = True
                 self._guards.apply(event)
+                if isinstance(event, e.DayRecovered):
+                    self._remembering.recover(event)
 
     def is_due(self, now: Ns) -> bool:
         """Whether this decision looks after it all; if so, that is noted."""
@@ -66,11 +74,16 @@ class Upkeep:
         gathering = self._gathering
         gathering.look(now)
         self._second_line.watch()
-        return self._guards.decide(now, loss_today=-gathering.pnl_today(), drawdown=gathering.drawdown())
+        commands = self._guards.decide(now, loss_today=-gathering.pnl_today(), drawdown=gathering.drawdown())
+        return commands + (self._remembering.keep(now) if self._remembers_day else [])
 
     def probe(self, now: Ns) -> list[Command]:
         """Return what goes out stopped or not."""
         return self._house.probe(now)
+
+    def vouch_probe(self, command: ProbeOrder, now: Ns) -> Refusal | None:
+        """Return why this probe must not leave at this instant; the queue asks at the moment of sending."""
+        return probe_refusal(self._state, self._breakers, command.ticker, now)
 
     def keep(self, now: Ns) -> list[Command]:
         """Return what goes before the markets' orders: probes, readings, the cancels of what nobody owns."""

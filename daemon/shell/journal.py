@@ -48,7 +48,8 @@ class JournalHeader(msgspec.Struct, frozen=True, kw_only=True):
 
     `epoch` numbers the starts of a daemon, upwards; it names the file. `engine` is the caller's own
     msgpack: all that a replay needs to build the same engine. `override_reason` is why real money was traded
-    without days of paper behind it; None where that was not so.
+    without days of paper behind it; None where that was not so. `account` is the key that the account is
+    reached with: it tells one of an instance from another; empty in journals from before that was noted.
     """
 
     format_version: int = FORMAT_VERSION
@@ -57,6 +58,7 @@ class JournalHeader(msgspec.Struct, frozen=True, kw_only=True):
     epoch: int
     engine: msgspec.Raw
     override_reason: str | None = None
+    account: str = ""
 
 
 class Journal:

@@ -24,6 +24,7 @@ from daemon.core.commands import (
     Command,
     Decided,
     DropOrderGroup,
+    KeepDay,
     LatchHalt,
     LiftHalt,
     MakeOrderGroup,
@@ -206,6 +207,8 @@ class Pump:
                 self._reader.put(command)
             case LatchHalt() | LiftHalt():
                 pass  # carried out before all others
+            case KeepDay():
+                pass  # the journal has it, and that is where the next life looks
             case Decided():
                 raise AssertionError("the engine decides commands, not marks")
             case _:

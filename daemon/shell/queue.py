@@ -19,16 +19,17 @@ import structlog
 from asyncio_throttle.throttler import Throttler
 
 from daemon.core import events as e
-from daemon.core.commands import AmendOrder, PlaceOrder, WithdrawOrder
+from daemon.core.commands import AmendOrder, PlaceOrder, ProbeOrder, WithdrawOrder
 from daemon.core.pacer import Pacer
 from daemon.core.units import Ns
 from daemon.kalshi.costs import WriteCosts
 from daemon.shell.account_calls import AccountCalls
 from daemon.shell.order_requests import OrderRequests
-from daemon.shell.waiting import CANCELS, Priority, Queued, Vouch, Waiting, WaitingLine, priority_of
+from daemon.shell.waiting import CANCELS, Priority, Queued, Vouch, Vouched, Waiting, WaitingLine, priority_of
 
 __all__ = ["OrderQueue", "Queued"]
 
+_ACTIONS: dict[type[Vouched], e.OrderAction] = {PlaceOrder: "place", AmendOrder: "amend", ProbeOrder: "probe"}
 log = structlog.get_logger(__name__)
 
 PACING_S = 0.001
@@ -185,10 +186,10 @@ class OrderQueue:
         except TimeoutError:
             return False
 
-    def _drop(self, command: PlaceOrder | AmendOrder, reason: str) -> None:
+    def _drop(self, command: Vouched, reason: str) -> None:
         self.dropped_total += 1
         log.info("order.dropped", client_order_id=command.client_order_id, reason=reason)
-        action: e.OrderAction = "place" if isinstance(command, PlaceOrder) else "amend"
+        action = _ACTIONS[type(command)]
         self._emit(e.OrderDropped(action, command.client_order_id, reason, self._now()))
 
     async def _nap(self, seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""What a life before this one left behind: its orders whose end its journal doesn't tell, its order groups.
+"""What a life before this one left behind: orders whose end its journal doesn't tell, groups, the day.
 
 A start reads the last journal of the same account, and of a long one only the end: an order matters here
 for as long as its request may still arrive, for the venue's lists show what has arrived, and those are read
@@ -7,7 +7,9 @@ orders as unknown. It is thereby recorded in the new journal, and one journal is
 crashes follow each other; one that ends before its first batch was not begun, and the one before it counts.
 
 A torn end is what a crash leaves. A journal that can't be read otherwise keeps us from knowing what may
-still arrive: until it no longer can, the account is not believed, and nothing is sent.
+still arrive: until it no longer can, the account is not believed, and nothing is sent. How the day went is
+then told by the one before it: what was lost earlier is lost still. That record is of one account, which the
+header names: another one, or a new one, begins its own.
 """
 
 from __future__ import annotations
@@ -21,7 +23,8 @@ import msgspec
 import structlog
 
 from daemon.core import events as e
-from daemon.core.commands import AmendOrder, Decided, DropOrderGroup, PlaceOrder, ProbeOrder
+from daemon.core.commands import AmendOrder, Decided, DropOrderGroup, KeepDay, PlaceOrder, ProbeOrder
+from daemon.core.day_record import DayRecord
 from daemon.core.own_orders import ABSENT_AFTER
 from daemon.core.records import HEADER_BYTES, PAYLOAD_BYTES_MAX, RecordReader, frame_at
 from daemon.core.units import MINUTE, Ns
@@ -35,8 +38,8 @@ SPAN_BYTES = 1024 * 1024
 """How exactly the place where that begins is searched for."""
 HEAD_BYTES = 4 * 1024 * 1024
 """How much of the beginning is read too: order groups are made there, and then hold for hours."""
-_WORDS = (b"Order", b"AccountReconciled")
-"""What the names of all records that concern orders and their groups contain; most batches hold none."""
+_WORDS = (b"Order", b"AccountReconciled", b"KeepDay", b"DayRecovered")
+"""What the names of all records contain that concern orders, groups or the day; most batches hold none."""
 _ARRAY_MARKS = frozenset({*range(0x90, 0xA0), 0xDC, 0xDD})
 """The first byte of every batch: a msgpack array."""
 
@@ -52,42 +55,59 @@ class Recovered(msgspec.Struct, frozen=True):
     """The last group of each shard; whether it still stands, only the venue knows."""
     doubt: e.AccountDoubted | None = None
     """Set where the journal can't be read: the account is in doubt until its `received_at`."""
+    day: e.DayRecovered | None = None
+    """How the day went; None where no life of this account told it."""
 
     @property
     def events(self) -> tuple[e.Event, ...]:
         """All of it, in the order in which it is told."""
-        return (*self.orders, *self.groups, *(() if self.doubt is None else (self.doubt,)))
+        words = (self.doubt, self.day)
+        return (*self.orders, *self.groups, *(word for word in words if word is not None))
 
 
-def recover(folder: Path, instance: str, now: Ns) -> Recovered:
+def recover(folder: Path, instance: str, now: Ns, account: str | None = "") -> Recovered:
     """Return what the last life on this account left behind.
 
     Args:
         folder: the journals'. Its lock must be held, and the new life's journal not be made yet.
         instance: only journals of this one are read (a journal's header has it): others have other accounts.
         now: told as `received_at`.
+        account: whose account it is, as the headers have it: the day's record is taken from no other one.
+            None for one that has just begun, of which no life before can tell.
     """
+    doubt: e.AccountDoubted | None = None
+    day: e.DayRecovered | None = None
     for path in newest_first(folder):
+        found, is_same = OrdersLeft(), False
         try:
             view, header, start = open_journal(path)
             if header.instance != instance:
                 continue
             if next(iter(RecordReader(view, start)), None) is None:
                 continue  # it had not begun, nor said what it had taken over itself
-            found = OrdersLeft()
+            is_same = header.account == account
             at = tail_start(view, start)
             for batch in _batches(path, view, start, min(start + HEAD_BYTES, at)):
                 found.take_groups(batch)
             for batch in _batches(path, view, at, len(view)):
                 found.take(batch)
         except (JournalUnreadable, OSError) as error:
-            return Recovered(doubt=_doubt(path, error, now))
+            doubt = doubt or _doubt(path, error, now)
+            day = day or (found.told(now).day if is_same else None)
+            continue
         recovered = found.told(now)
-        log.info(
-            "journal.recovered", journal=path.name, orders=len(recovered.orders), groups=len(recovered.groups)
+        day = day or (recovered.day if is_same else None)
+        recovered = (
+            Recovered(recovered.orders, recovered.groups, day=day)
+            if doubt is None
+            else Recovered(doubt=doubt, day=day)
         )
+        log.info(
+            "journal.recovered", journal=path.name, orders=len(recovered.orders),
+            groups=len(recovered.groups), has_day=recovered.day is not None,
+        )  # fmt: skip
         return recovered
-    return Recovered()
+    return Recovered(doubt=doubt, day=day)
 
 
 def _doubt(path: Path, error: Exception, now: Ns) -> e.AccountDoubted:
@@ -213,6 +233,7 @@ class OrdersLeft:
         self._amended: dict[str, None] = {}
         """Those of which only an amend without an answer is known."""
         self._groups: dict[int, e.OrderGroupTold] = {}
+        self._day: DayRecord | None = None
         self._decided_at: Ns | None = None
         """When that life last decided anything, as far as told."""
 
@@ -235,6 +256,8 @@ class OrdersLeft:
                         self._orders.pop(ended.client_order_id, None)
                 case Decided():
                     self._decided_at = record.now
+                case KeepDay() | e.DayRecovered():
+                    self._day = record.record
                 case e.OrderFilled() if record.client_order_id is not None:
                     self._name(record.client_order_id, record.order_id, is_over=False)
                 case _:
@@ -266,6 +289,7 @@ class OrdersLeft:
             # The clock may have been set back between the lives: nothing was sent later than now.
             tuple(replace(order, received_at=now, decided_at=min(order.decided_at, now)) for order in orders),
             tuple(replace(group, received_at=now, is_recovered=True) for group in self._groups.values()),
+            day=None if self._day is None else e.DayRecovered(self._day, now),
         )
 
     def _ask(self, command: AmendOrder | ProbeOrder) -> None:

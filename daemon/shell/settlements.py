@@ -3,7 +3,8 @@
 The list of settlements is read some seconds after a market of ours was paid out, and every hour for those of
 the last day. A payout at another price than ours is a correction, if the market's own listing confirms it:
 that one says the price exactly, while the list cuts it to cents. The lists of deposits and withdrawals are
-read when a reconciliation misses cash.
+read when a reconciliation misses cash, and at a start that goes on with a day: what the owner moved meanwhile
+is no loss.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from daemon.shell.account_calls import AccountReads
 log = structlog.get_logger(__name__)
 
 POLL_S = 0.25
+FLOWS_RETRY: Ns = 5 * SECOND
+"""How long the lists of the time before us are awaited before they are asked for again."""
 EVERY: Ns = HOUR
 BACK: Ns = DAY
 """How far back the list is read: corrections come within hours."""
@@ -59,6 +62,8 @@ class Settlements:
         """How often the list is to be read soon."""
         self._flows_for: Ns | None = None
         """For which shortage the owner's deposits and withdrawals were read last."""
+        self._away_due_at: Ns = 0
+        """From when on the flows of the time before us may be asked for (again)."""
         self._turn = asyncio.Lock()
         self.counts = {"reads": 0, "corrected": 0, "failures": 0}
         """Since the start: lists read, corrections told from here, reads that failed."""
@@ -83,7 +88,11 @@ class Settlements:
         """Read the lists whose time has come; on a tape, whoever moves the clock waits for it."""
         async with self._turn:
             try:
-                missing_at = self._state.account.flows.missing_at
+                flows = self._state.account.flows
+                if flows.away_since is not None and self._now() >= self._away_due_at:
+                    self._away_due_at = self._now() + FLOWS_RETRY
+                    await self._read_flows(flows.missing_at)
+                missing_at = flows.missing_at
                 if missing_at is not None and missing_at != self._flows_for:
                     await self._read_flows(missing_at)
                 if self._now() >= self._next_at:
@@ -93,7 +102,7 @@ class Settlements:
                 self._next_at = max(self._next_at, self._now() + WAIT)
                 log.warning("settlements.failed", reason=str(error))
 
-    async def _read_flows(self, missing_at: Ns) -> None:
+    async def _read_flows(self, missing_at: Ns | None) -> None:
         self._flows_for = missing_at  # one try for each shortage: without an explanation it is a finding
         asked_at = self._now()
         flows = await self._venue.cash_flows()

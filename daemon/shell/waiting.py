@@ -34,7 +34,9 @@ from daemon.kalshi.costs import WriteCosts
 
 GroupCommand: TypeAlias = MakeOrderGroup | ResetOrderGroup | DropOrderGroup
 Queued: TypeAlias = PlaceOrder | AmendOrder | CancelOrder | CancelAll | ProbeOrder | GroupCommand
-Vouch: TypeAlias = Callable[[PlaceOrder | AmendOrder, Ns], str | None]
+Vouched: TypeAlias = PlaceOrder | AmendOrder | ProbeOrder
+"""What is vouched for at the instant of its turn: all that may trade."""
+Vouch: TypeAlias = Callable[[Vouched, Ns], str | None]
 """Why an order must not leave at this instant, or None: the engine's question."""
 Priority: TypeAlias = Literal["cancel_all", "cancel", "reduce", "probe", "enter", "keep"]
 """`probe`: what finds out about an order, and order groups; `keep`: only moves a dead man's switch on."""
@@ -54,7 +56,7 @@ class Turn(msgspec.Struct, frozen=True):
     """Whose turn it is: `entries`, of one kind, may go as one request; `lapsed` were given up, and why."""
 
     entries: tuple[Waiting, ...]
-    lapsed: tuple[tuple[PlaceOrder | AmendOrder, str], ...]
+    lapsed: tuple[tuple[Vouched, str], ...]
 
 
 def priority_of(command: Queued) -> Priority:
@@ -121,7 +123,7 @@ class WaitingLine:
             now: the instant of sending.
             is_full: whether no request but a cancel may be added to those without an answer.
         """
-        lapsed: list[tuple[PlaceOrder | AmendOrder, str]] = []
+        lapsed: list[tuple[Vouched, str]] = []
         for line in self._lines.values():
             self._lapse_late(line, now, lapsed)
         for priority, line in self._lines.items():
@@ -174,7 +176,7 @@ class WaitingLine:
         priority: Priority,
         line: deque[Waiting],
         now: Ns,
-        lapsed: list[tuple[PlaceOrder | AmendOrder, str]],
+        lapsed: list[tuple[Vouched, str]],
     ) -> tuple[Waiting, ...]:
         """Return the first of a line and those behind it that may go with it; none when it must wait."""
         first = line[0]
@@ -205,26 +207,22 @@ class WaitingLine:
         floor = kept if is_cancel else self._pacer.reserve
         return max(1, (self._pacer.tokens(now) - floor) // max(1, cost))
 
-    def _lapse_late(
-        self, line: deque[Waiting], now: Ns, lapsed: list[tuple[PlaceOrder | AmendOrder, str]]
-    ) -> None:
+    def _lapse_late(self, line: deque[Waiting], now: Ns, lapsed: list[tuple[Vouched, str]]) -> None:
         while line and _is_late(line[0].command, now):
             command = line.popleft().command
             assert isinstance(command, PlaceOrder | AmendOrder), "only orders have a deadline"
             lapsed.append((command, "deadline_passed"))
 
-    def _lapse_front(
-        self, line: deque[Waiting], now: Ns, lapsed: list[tuple[PlaceOrder | AmendOrder, str]]
-    ) -> None:
+    def _lapse_front(self, line: deque[Waiting], now: Ns, lapsed: list[tuple[Vouched, str]]) -> None:
         while line and (reason := self._why_not(line[0], now)) is not None:
             command = line.popleft().command
-            assert isinstance(command, PlaceOrder | AmendOrder), "only orders lapse"
+            assert isinstance(command, Vouched), "only orders lapse"
             lapsed.append((command, reason))
 
     def _why_not(self, entry: Waiting, now: Ns) -> str | None:
         """Return why a command must not be sent at this instant; None when it may, as all but orders may."""
         command = entry.command
-        if not isinstance(command, PlaceOrder | AmendOrder):
+        if not isinstance(command, Vouched):
             return None
         return "deadline_passed" if _is_late(command, now) else self._vouch(command, now)
 

@@ -296,6 +296,9 @@ def test_flatten_says_of_a_position_in_a_market_that_nobody_watches_that_it_stay
     subject.decide(NOW)
     (said,) = subject.decisions.last
     assert (said.ticker, said.strategy, said.reason) == ("ELSEWHERE", FLATTEN, "not_watched")
+    for step in range(1, 4):
+        subject.decide(NOW + step * SECOND)
+    assert subject.decisions.noted_total == 1  # said once, and not with each heartbeat
 
 
 def test_flatten_closes_what_is_held_after_a_breaker_has_halted() -> None:

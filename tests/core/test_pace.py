@@ -11,7 +11,7 @@ from tests.core.worlds import NOW, TICKER
 def test_what_is_a_minute_old_is_forgotten() -> None:
     """Requests and orders alike; a moment before it counts."""
     pace, order = Pace(), resting()
-    pace.note_request(NOW)
+    pace.note_request(NOW, is_reducing=True)
     pace.note_placed(order, NOW)
     almost = NOW + MINUTE - 1
     assert (pace.requests(almost), pace.placed(almost), pace.recent(TICKER, almost)) == (

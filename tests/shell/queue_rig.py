@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
 from daemon.core import events as e
-from daemon.core.commands import AmendOrder, PlaceOrder
 from daemon.core.pacer import Pacer
 from daemon.core.units import Ns
 from daemon.kalshi.costs import WriteCosts
 from daemon.kalshi.rest import Rest
 from daemon.shell.journal import JournalFailed
 from daemon.shell.queue import OrderQueue, Queued
+from daemon.shell.waiting import Vouched
 from tests.core.worlds import T0
 from tests.shell.orders import until
 from tests.shell.venue import Answer, Venue, serving
@@ -67,7 +67,7 @@ class Rig:
     async def _synced(self, offset: int) -> None:
         await self.disk(offset)
 
-    def _vouch(self, command: PlaceOrder | AmendOrder, now: Ns) -> str | None:
+    def _vouch(self, command: Vouched, now: Ns) -> str | None:
         assert now == self.at
         return self.refused.get(command.client_order_id)
 

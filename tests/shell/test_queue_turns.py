@@ -38,6 +38,16 @@ async def test_what_fails_a_check_is_never_sent() -> None:
         assert (2, 4) == (subject.queue.sent_total, subject.queue.dropped_total)
 
 
+async def test_a_probe_that_is_not_vouched_for_any_more_is_never_sent() -> None:
+    """A person stopped us while it waited; that it never left is told, so that it may be asked again."""
+    async with rig() as subject:
+        subject.refused = {"kd-1": "halted"}
+        subject.put(*(probe(number) for number in (1, 2)))
+        await subject.idle()
+        assert ["kd-2"] == subject.venue.names
+        assert [e.OrderDropped("probe", "kd-1", "halted", T0)] == subject.told(e.OrderDropped)
+
+
 @pytest.mark.parametrize("reason", ["deadline_passed", "feed_down"])
 @pytest.mark.parametrize("wait", ["tokens", "throttle", "in_flight", "disk"])
 async def test_what_fails_a_check_while_it_waits_is_never_sent(wait: str, reason: str) -> None:

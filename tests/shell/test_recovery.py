@@ -11,11 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daemon.core import events as e
-from daemon.core.commands import Decided, DropOrderGroup, ProbeOrder
+from daemon.core.commands import Decided, DropOrderGroup, KeepDay, ProbeOrder
+from daemon.core.day_record import DayRecord
 from daemon.core.own_orders import ABSENT_AFTER, READ_LAG
 from daemon.core.records import frame
+from daemon.core.remembering import AGAIN
 from daemon.core.state import State
-from daemon.core.units import MILLISECOND, MINUTE, SECOND, Ns
+from daemon.core.units import DAY, MILLISECOND, MINUTE, SECOND, Ns
 from daemon.shell.journal import JournalHeader, Record
 from daemon.shell.recovery import SPAN_BYTES, TAIL, Recovered, recover, tail_start
 from tests.core.worlds import SCHEMA, T0, TICKER, reconciled
@@ -26,20 +28,29 @@ SPACING: Ns = 5 * MILLISECOND
 _encode = msgspec.msgpack.Encoder().encode
 
 
-def header(instance: str = "sandbox", epoch: int = 1) -> bytes:
+def header(instance: str = "sandbox", epoch: int = 1, account: str = "") -> bytes:
     """A journal's first record."""
     told = JournalHeader(
-        kalshid_version="0", instance=instance, epoch=epoch, engine=msgspec.Raw(_encode(None))
+        kalshid_version="0",
+        instance=instance,
+        epoch=epoch,
+        engine=msgspec.Raw(_encode(None)),
+        account=account,
     )
     return frame(_encode(told))
 
 
 def write(
-    folder: Path, batches: Sequence[Sequence[Record]], *, epoch: int = 1, instance: str = "sandbox"
+    folder: Path,
+    batches: Sequence[Sequence[Record]],
+    *,
+    epoch: int = 1,
+    instance: str = "sandbox",
+    account: str = "",
 ) -> Path:
     """Write a whole journal."""
     path = folder / f"{epoch}.journal"
-    path.write_bytes(header(instance, epoch) + b"".join(frame(_encode(batch)) for batch in batches))
+    path.write_bytes(header(instance, epoch, account) + b"".join(frame(_encode(batch)) for batch in batches))
     return path
 
 
@@ -327,3 +338,57 @@ def test_orders_of_the_end_are_found_and_old_ones_left_to_the_lists(tmp_path: Pa
     write(tmp_path, [placed(1), *life])
     found = recover(tmp_path, "sandbox", at + MINUTE).orders
     assert [("kd-2", at)] == [(order.client_order_id, order.decided_at) for order in found]
+
+
+# --- how the day went ----------------------------------------------------------------------------
+
+DAYS = [DayRecord(T0 // DAY, T0, equity, equity + 5, 1, ("M",), (("M", 4_000, None),)) for equity in (7, 8)]
+
+
+def test_the_last_record_of_the_day_is_told_to_the_next_life(tmp_path: Path) -> None:
+    """Whichever of a life's own and the one that it had taken over came last."""
+    first, last = DAYS
+    write(tmp_path, [[e.DayRecovered(first, T0)], [Decided(T0), KeepDay(last, T0)], [e.FeedHeard("k", T0)]])
+    found = recover(tmp_path, "sandbox", NOW)
+    assert e.DayRecovered(last, NOW) == found.day
+    assert (e.DayRecovered(last, NOW),) == found.events
+    write(tmp_path, [[found.day]], epoch=2)  # a life that ended before it decided anything
+    assert e.DayRecovered(last, NOW + 1) == recover(tmp_path, "sandbox", NOW + 1).day
+
+
+@pytest.mark.parametrize(
+    ("instance", "account", "is_told"),
+    [
+        ("live", "a", True),
+        ("live", "b", False),
+        ("live", "", False),
+        ("live", None, False),
+        ("demo", "a", False),
+    ],
+)
+def test_the_record_is_of_one_account(
+    tmp_path: Path, instance: str, account: str | None, is_told: bool
+) -> None:
+    """Another mode's, another key's, or an account that has just begun goes on with no day."""
+    write(tmp_path, [[KeepDay(DAYS[0], T0)]], instance="live", account="a")
+    assert is_told == (recover(tmp_path, instance, NOW, account).day is not None)
+
+
+def test_the_record_is_found_at_the_end_of_a_long_journal(tmp_path: Path) -> None:
+    """Decided anew often enough to lie in what is read."""
+    assert AGAIN < TAIL
+    quiet: list[list[Record]] = [[e.FeedHeard("kalshi", T0 + step * SECOND)] for step in range(600)]
+    quiet[::30] = [[KeepDay(DAYS[0], T0 + step * SECOND)] for step in range(0, 600, 30)]
+    write(tmp_path, quiet)
+    assert recover(tmp_path, "sandbox", NOW).day is not None
+
+
+def test_a_journal_that_cannot_be_read_forgets_no_loss(tmp_path: Path) -> None:
+    """What it said as far as it can be read, or what the life before it said."""
+    write(tmp_path, [[KeepDay(DAYS[0], T0)]], epoch=1)
+    bad = write(tmp_path, [], epoch=2)
+    bad.write_bytes(header(epoch=2) + frame(b"\x91\xa7KeepDay"))
+    found = recover(tmp_path, "sandbox", NOW)
+    assert (e.DayRecovered(DAYS[0], NOW), True) == (found.day, found.doubt is not None)
+    bad.write_bytes(header(epoch=2) + frame(_encode([KeepDay(DAYS[1], T0)])) + frame(b"\x91\xa7KeepDay"))
+    assert e.DayRecovered(DAYS[1], NOW) == recover(tmp_path, "sandbox", NOW).day

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from daemon.core import events as e
+from daemon.core.day_record import DayRecord
 from daemon.core.state import State
-from daemon.core.units import MINUTE, MONEY_ONE, PRICE_ONE, SECOND, Ns
+from daemon.core.units import DAY, MINUTE, MONEY_ONE, PRICE_ONE, SECOND, Ns
 from daemon.kalshi.rest import Rest
-from daemon.shell.settlements import EVERY, WAIT, Settlements
+from daemon.shell.settlements import EVERY, FLOWS_RETRY, WAIT, Settlements
 from tests.core.worlds import CASH, SCHEMA, T0, reconciled, spec
 from tests.shell.listed_venue import Listed, Listing
 from tests.shell.venue import Answer, Venue, serving
@@ -165,6 +166,22 @@ async def test_a_read_that_fails_is_made_again() -> None:
         subject.venue.otherwise = Answer()
         assert [[], ["SettlementsRead"]] == [await subject.look(at + wait) for wait in (1, WAIT)]
         assert 1 == subject.subject.counts["failures"]
+
+
+async def test_a_day_that_goes_on_asks_what_the_owner_moved_until_it_is_told() -> None:
+    """A venue that fails is asked again, with a pause; then no more."""
+    async with rig(is_held=False) as subject:
+        bodies = subject.venue.bodies
+        row = {"id": "d", "status": "applied", "type": "ach", "amount_cents": 100, "fee_cents": 0}
+        deposit = {**row, "created_ts": (T0 - SECOND) // SECOND}
+        bodies["/portfolio/deposits"] = {"deposits": [deposit], "cursor": ""}
+        subject.state.apply(e.DayRecovered(DayRecord(T0 // DAY, T0 - MINUTE, 0, 0, 0), T0))
+        told = []
+        for at in (T0, T0 + 1, T0 + FLOWS_RETRY, T0 + 2 * FLOWS_RETRY):
+            told.append(await subject.look(at))
+            bodies["/portfolio/withdrawals"] = {"withdrawals": [], "cursor": ""}
+        assert [[], [], ["CashFlowsRead"], []] == told
+        assert MONEY_ONE == subject.state.ledger.transferred
 
 
 async def test_missing_cash_asks_for_deposits_and_withdrawals_once() -> None:

@@ -21,7 +21,7 @@ from daemon.core.commands import (
 from daemon.core.pacer import Pacer
 from daemon.core.units import MILLISECOND, SECOND, Ns
 from daemon.kalshi.costs import WriteCosts
-from daemon.shell.waiting import CANCELS, PRIORITIES, Priority, Queued, WaitingLine, priority_of
+from daemon.shell.waiting import CANCELS, PRIORITIES, Priority, Queued, Vouched, WaitingLine, priority_of
 from tests.core.worlds import T0, TICKER
 
 COSTS = WriteCosts(place=10, amend=7, cancel=2, cancel_all=3, group=5)
@@ -97,7 +97,7 @@ class LineMachine(RuleBasedStateMachine):
         self.number = 0
         self.line = WaitingLine(self.pacer, COSTS, self._vouch, batch_max)
 
-    def _vouch(self, command: PlaceOrder | AmendOrder, now: Ns) -> str | None:
+    def _vouch(self, command: Vouched, now: Ns) -> str | None:
         assert self.now == now
         return "halted" if command.client_order_id in self.unvouched else None
 
@@ -141,7 +141,7 @@ class LineMachine(RuleBasedStateMachine):
         tokens = self.pacer.tokens(self.now)
         turn = self.line.choose(self.now, is_full=is_full)
         for command, reason in turn.lapsed:
-            is_late = self.now > command.deadline
+            is_late = not isinstance(command, ProbeOrder) and self.now > command.deadline
             assert ("deadline_passed" if is_late else "halted") == reason
             assert is_late or command.client_order_id in self.unvouched
             self._end(command)

@@ -14,6 +14,7 @@ from daemon.core.events.account import (
     AccountReconciled,
     CashFlow,
     CashFlowsRead,
+    DayRecovered,
     EndedOrder,
     FillsRead,
     FlattenRequested,
@@ -134,6 +135,7 @@ Event: TypeAlias = (
     | ModelSwapped
     | StrategySwitched
     | DailyBarRead
+    | DayRecovered
 )
 
 __all__ = [
@@ -148,6 +150,7 @@ __all__ = [
     "CashFlowsRead",
     "ChannelQuieted",
     "DailyBarRead",
+    "DayRecovered",
     "EndedOrder",
     "Event",
     "ExchangeStatusTold",

@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from daemon.core.day_record import DayRecord
 from daemon.core.events.fact import Fact, OrderAction, OrderStatus
 from daemon.core.units import BookSide, Money, Ns, Price, Qty
 
@@ -76,6 +77,13 @@ class OrderRecovered(Fact, frozen=True):
     style: Literal["rest", "take"]
     order_id: str | None
     decided_at: Ns
+    received_at: Ns
+
+
+class DayRecovered(Fact, frozen=True, gc=True):
+    """How the day went in the lives before this one on this account. Told before anything else of a life."""
+
+    record: DayRecord
     received_at: Ns
 
 

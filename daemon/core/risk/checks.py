@@ -14,6 +14,9 @@ from daemon.core.risk.limits import Limits
 from daemon.core.risk.refusals import Refused
 from daemon.core.units import DAY, PRICE_ONE, Money, Ns
 
+REDUCING_PART = 5
+"""A fifth of the message budget is kept for orders that only give up a part of a position."""
+
 
 def check_order(proposal: Entry, market: MarketRisk, limits: Limits, now: Ns) -> Iterator[Refused]:
     """Yield what speaks against the order's own terms."""
@@ -159,14 +162,19 @@ def cash_needed(proposal: Entry, weight: Weight, market: MarketRisk) -> Money:
 
 
 def check_pace(
-    proposal: Entry, market: MarketRisk, account: AccountRisk, limits: Limits
+    proposal: Entry, weight: Weight, market: MarketRisk, account: AccountRisk, limits: Limits
 ) -> Iterator[Refused]:
     """Yield what speaks against one more request, or one more open order."""
     if account.orders_last_minute >= limits.orders_per_minute_max:
         yield Refused("order_rate_limit", limits.orders_per_minute_max, account.orders_last_minute)
     budget = limits.requests_per_minute_max
-    if budget is not None and account.requests_last_minute >= budget:
-        yield Refused("message_budget", budget, account.requests_last_minute)
+    if budget is not None:
+        # Whatever else goes out, and cancels always do, the way out of a position keeps its share.
+        share = budget // REDUCING_PART
+        is_kept = weight.purpose == "reduce" and account.reducing_last_minute < share
+        room = budget if weight.purpose == "reduce" else budget - share
+        if account.requests_last_minute >= room and not is_kept:
+            yield Refused("message_budget", room, account.requests_last_minute)
     if not isinstance(proposal, ProposePlace):
         return  # an amended order is open already
     if limits.market_orders_max is not None and len(market.open_orders) >= limits.market_orders_max:

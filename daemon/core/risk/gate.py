@@ -124,7 +124,7 @@ class Risk:
             check_losses(account, limits),
             check_strategy(weight, account),
             check_cash(proposal, weight, market, account, limits),
-            check_pace(proposal, market, account, limits),
+            check_pace(proposal, weight, market, account, limits),
         )
 
     def _vouch(self, market: MarketRisk, account: AccountRisk, now: Ns) -> Refusal | None:

@@ -100,6 +100,8 @@ class AccountRisk(msgspec.Struct, frozen=True):
     open_orders: int = 0
     """Ours that may still trade, in all markets."""
     requests_last_minute: int = 0
+    reducing_last_minute: int = 0
+    """Those among them that gave up a part of a position, cancels apart."""
     drawdown: Money = 0
     """The highest equity of this run less the equity now."""
     losing_streak: int = 0

@@ -209,7 +209,7 @@ RULES: dict[Refusal, Rule] = {
     "open_orders_limit": Rule("Open orders in all markets.", "risk.open_orders_max", "count", True),
     "order_rate_limit": Rule("New orders within a minute.", "risk.orders_per_minute_max", "count", True),
     "message_budget": Rule(
-        "Order requests of all kinds within a minute; cancels count, and pass.",
+        "Order requests of all kinds within a minute; cancels count, and pass. A fifth is kept for reducing.",
         "risk.requests_per_minute_max", "count",
     ),
     "repeated_execution": Rule(

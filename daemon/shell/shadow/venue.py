@@ -30,6 +30,7 @@ from daemon.shell.shadow.exchange import ACCOUNT, FILLS_KEPT, ORDERS_KEPT, Shado
 from daemon.shell.shadow.lists import ShadowLists
 from daemon.shell.shadow.store import ShadowStore
 
+ACCOUNT_FILE = "account.db"
 TICK_S = 0.05
 """How late an expiry or a close may come that nobody's event brings about."""
 _T = TypeVar("_T")
@@ -81,7 +82,7 @@ class ShadowVenue(ShadowLists):
         Raises:
             ShadowStateRefused: what is there can't be read.
         """
-        store, opened_at = ShadowStore(folder / "account.db"), now()
+        store, opened_at = ShadowStore(folder / ACCOUNT_FILE), now()
         kept = store.load(opened_at)
         # Of this life by its instant: no id comes twice, whatever a crash has forgotten.
         new_id = partial(_numbered, f"shadow-{opened_at // MILLISECOND:x}", itertools.count(1))

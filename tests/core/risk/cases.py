@@ -375,8 +375,11 @@ CASES: list[tuple[Refusal, dict[str, typing.Any], dict[str, typing.Any]]] = [
     ),
     (
         "message_budget",
-        {"a": account(requests_last_minute=60), "limits": with_limits(requests_per_minute_max=60)},
-        {"a": account(requests_last_minute=59), "limits": with_limits(requests_per_minute_max=60)},
+        {
+            "a": account(requests_last_minute=60, reducing_last_minute=12),
+            "limits": with_limits(requests_per_minute_max=60),
+        },
+        {"a": account(requests_last_minute=47), "limits": with_limits(requests_per_minute_max=60)},
     ),
     (
         "repeated_execution",

@@ -96,7 +96,8 @@ def test_the_pace_counts_orders_requests_and_what_is_open() -> None:
         orders_per_minute_max=1, requests_per_minute_max=1, market_orders_max=1, open_orders_max=1
     )
     busy = account(orders_last_minute=1, requests_last_minute=1, open_orders=1)
-    found = check_pace(place(), market(open_orders=(resting(),)), busy, limits)
+    wish, m = place(), market(open_orders=(resting(),))
+    found = check_pace(wish, Weight(wish, m), m, busy, limits)
     assert [refused.name for refused in found] == [
         "order_rate_limit",
         "message_budget",

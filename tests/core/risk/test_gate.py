@@ -75,8 +75,23 @@ def test_the_way_out_needs_neither_free_cash_nor_a_free_place() -> None:
     full = account(cash_free=-1, orders_last_minute=10_000, open_orders=10_000)
     tight = msgspec.structs.replace(LIMITS, open_orders_max=1, requests_per_minute_max=300)
     assert judge(wish, held, full, limits=tight) == Approved(wish, "reduce")
-    refused = judge(wish, held, msgspec.structs.replace(full, requests_last_minute=300), limits=tight)
-    assert refused == Refused("message_budget", 300, 300)
+    spent = msgspec.structs.replace(full, requests_last_minute=300, reducing_last_minute=60)
+    assert judge(wish, held, spent, limits=tight) == Refused("message_budget", 300, 300)
+
+
+def test_the_way_out_keeps_a_fifth_of_the_budget_of_requests() -> None:
+    """Strategies that thrash use up the rest, and cancels more than that; an exit leaves all the same."""
+    wish = ProposePlace(TICKER, "s", Target("ask", 4_000, 1_000, "take", "out"))
+    held = market(position=Position(1_000, 40 * MONEY_ONE))
+    tight = msgspec.structs.replace(LIMITS, requests_per_minute_max=300)
+    for requests, reducing, expected in ((10_000, 59, None), (10_000, 60, 300), (299, 299, None)):
+        verdict = judge(
+            wish, held, account(requests_last_minute=requests, reducing_last_minute=reducing), limits=tight
+        )
+        refused = None if expected is None else Refused("message_budget", expected, requests)
+        assert verdict == (refused or Approved(wish, "reduce")), (requests, reducing)
+    assert isinstance(judge(a=account(requests_last_minute=239), limits=tight), Approved)
+    assert judge(a=account(requests_last_minute=240), limits=tight) == Refused("message_budget", 240, 240)
 
 
 def test_the_way_out_of_a_loss_is_open() -> None:

@@ -1,0 +1,28 @@
+"""What the limits on losses need to know of the lives before this one.
+
+A limit on a day's loss that a restart forgets is none. So the core decides this record by the clock
+(`KeepDay`), it stands in the journal, and the next life on the same account is told it (`DayRecovered`).
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from daemon.core.units import Money, Ns, Price
+
+
+class DayRecord(msgspec.Struct, frozen=True, array_like=True):
+    """How a day went so far. Both equities count the owner's deposits and withdrawals up to `cash_as_of`.
+
+    `day` counts days (UTC) since 1970. `quotes` are (ticker, best bid, best ask) by which open positions were
+    marked last, None for an empty side. `acknowledged` are (breaker, loss) in spite of which one resumed.
+    """
+
+    day: int
+    cash_as_of: Ns
+    equity_at_day_start: Money
+    equity_peak: Money
+    losing_streak: int
+    stopped_out: tuple[str, ...] = ()
+    quotes: tuple[tuple[str, Price | None, Price | None], ...] = ()
+    acknowledged: tuple[tuple[str, Money], ...] = ()
