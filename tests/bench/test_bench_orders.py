@@ -56,6 +56,7 @@ class EachTick:
     """Takes with every tick, at a price and a size of its own: no order is like the one before."""
 
     name = "each_tick"
+    features: tuple[str, ...] = ()
     book_changed_max: int | None = None
 
     def __init__(self) -> None:

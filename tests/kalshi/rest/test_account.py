@@ -75,6 +75,7 @@ async def test_the_account_is_read_exactly_or_not_at_all() -> None:
 async def test_lists_are_of_the_primary_subaccount() -> None:
     """Orders and fills come of all subaccounts, cash and positions of the primary one (sheet 4.7)."""
     async with calling() as (venue, rest):
+        rows: tuple[dict[str, int | None], ...]
         rows = ({}, {"subaccount_number": None}, {"subaccount_number": 0}, {"subaccount_number": 3})
         tell(venue, "/portfolio/orders", {"orders": [{**ORDER, **row} for row in rows], "cursor": ""})
         assert len(await rest.orders()) == 3
