@@ -112,13 +112,7 @@ class Engine:
         self._asking = Asking(self.state, self.models)
         self._guards = Guards(self.state, self.breakers, config.limits, id_prefix)
         self._upkeep = Upkeep(
-            self.state,
-            self.breakers,
-            self.gathering,
-            self._guards,
-            house,
-            self._second_line,
-            remembers_day=config.remembers_day,
+            self.state, self.breakers, self.gathering, self._guards, house, self._second_line, config
         )
         self._flattening = Flattening(config.limits.order_qty_max, config.limits.price_away_max)
         assert all(slot.strategy.name != FLATTEN for slot in self.slots), f"no strategy is named {FLATTEN}"

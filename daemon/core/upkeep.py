@@ -10,6 +10,7 @@ from __future__ import annotations
 from daemon.core import events as e
 from daemon.core.breakers import Breakers
 from daemon.core.commands import Command, ProbeOrder
+from daemon.core.engine_config import EngineConfig
 from daemon.core.gathering import Gathering
 from daemon.core.guards import Guards
 from daemon.core.housekeeping import Housekeeping, probe_refusal
@@ -34,8 +35,7 @@ class Upkeep:
         guards: Guards,
         house: Housekeeping,
         second_line: SecondLine,
-        *,
-        remembers_day: bool = False,
+        config: EngineConfig,
     ) -> None:
         self._state = state
         self._breakers = breakers
@@ -44,7 +44,7 @@ class Upkeep:
         self._house = house
         self._second_line = second_line
         self._remembering = Remembering(state, gathering, guards.halting)
-        self._remembers_day = remembers_day
+        self._remembers_day = config.remembers_day
         self._looked_at: Ns | None = None
         self._is_told = True
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import pytest
 
 from daemon.core import events as e
+from daemon.core.day_record import DayRecord
 from daemon.core.findings import Finding
+from daemon.core.reconcile import FLOWS_WITHIN
 from daemon.core.state import State
 from daemon.core.unheard import HEARD_WITHIN
-from daemon.core.units import PRICE_ONE, SECOND
+from daemon.core.units import DAY, MINUTE, PRICE_ONE, SECOND
 from tests.core.worlds import CASH, LIMITS, SCHEMA, T0, TICKER, reconciled, snapshot, spec
 
 AT = T0 + 20 * SECOND
@@ -130,3 +132,43 @@ def test_an_order_in_our_name_that_the_stream_tells_is_an_orphan_once(
         state.apply(event)
     assert [Finding("orphan", "kd-9-1", None, 500, at, "cancel")] * count == state.account.findings
     assert ["adopted"] == [order.strategy for order in state.orders.values()]
+
+
+@pytest.mark.parametrize(("spacing", "expected"), [(SECOND, "halt"), (30 * SECOND, "cancel")])
+def test_the_third_order_in_our_name_within_a_minute_halts(state: State, spacing: int, expected: str) -> None:
+    """Two daemons with one name would cancel each other's orders on and on."""
+    at = AT + 2 * MINUTE
+    for number in range(3):
+        name = f"kd-other-{number}"
+        told = e.OrderUpdated(
+            f"v-{name}", name, TICKER, "bid", 4_000, "resting", 0, 100, None, at + number * spacing, None
+        )
+        state.apply(told)
+    assert [("orphan", "cancel")] * 2 + [("orphan", expected)] == [
+        (finding.kind, finding.rule) for finding in state.account.findings
+    ]
+
+
+def test_a_day_that_goes_on_is_believed_once_the_owners_money_is_known() -> None:
+    """What was deposited meanwhile makes no room for a loss, and what was there before is in the record."""
+    state = State(SCHEMA, "kd-")
+    record = DayRecord(T0 // DAY, T0 - MINUTE, 0, 0, 0)
+    state.apply(e.DayRecovered(record, T0))
+    for step in range(3):
+        state.apply(reconciled(T0 + step * SECOND))
+    assert not state.account.is_reconciled
+    before = e.CashFlow("old", 5, 0, T0 - MINUTE)
+    state.apply(e.CashFlowsRead(T0, T0, (before, e.CashFlow("new", 7, 0, T0 - 1))))
+    state.apply(reconciled(T0 + 3 * SECOND))
+    assert (True, 7) == (state.account.is_reconciled, state.ledger.transferred)
+
+
+def test_without_the_owners_lists_a_day_goes_on_after_a_minute() -> None:
+    """It is counted that nobody told what the owner moved."""
+    state = State(SCHEMA, "kd-")
+    state.apply(e.DayRecovered(DayRecord(T0 // DAY, T0 - MINUTE, 0, 0, 0), T0))
+    told = []
+    for at in (T0, T0 + FLOWS_WITHIN - 1, T0 + FLOWS_WITHIN):
+        state.apply(reconciled(at))
+        told.append(state.account.is_reconciled)
+    assert ([False, False, True], 1) == (told, state.counts["flows_unread"])

@@ -7,14 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.core import events as e
-from daemon.core.day_record import DayRecord
 from daemon.core.findings import Finding
 from daemon.core.orders import Order
 from daemon.core.own_orders import READ_LAG
-from daemon.core.reconcile import FLOWS_WITHIN, LEGACY, UNPAID_MAX
+from daemon.core.reconcile import LEGACY, UNPAID_MAX
 from daemon.core.state import State
 from daemon.core.unheard import HEARD_WITHIN
-from daemon.core.units import DAY, MINUTE, PRICE_ONE, SECOND
+from daemon.core.units import PRICE_ONE, SECOND
 from tests.core.worlds import CASH, SCHEMA, T0, TICKER, reconciled, spec
 
 LISTED = e.OrderSnapshot("id-kd-1-1", "kd-1-1", TICKER, "bid", 4_000, 0, 1_000)
@@ -314,45 +313,6 @@ def test_an_order_in_our_name_that_we_never_sent_is_an_orphan_once(state: State)
     believed(state)
     assert [("orphan", "kd-1-1", "cancel")] == found(state, orders=(LISTED,))
     assert ["adopted"] == [order.strategy for order in state.orders.values()]
-
-
-@pytest.mark.parametrize(("spacing", "expected"), [(SECOND, "halt"), (30 * SECOND, "cancel")])
-def test_the_third_order_in_our_name_within_a_minute_halts(state: State, spacing: int, expected: str) -> None:
-    """Two daemons with one name would cancel each other's orders on and on."""
-    believed(state)
-    at = LATER + 2 * MINUTE
-    for number in range(3):
-        name = f"kd-other-{number}"
-        told = e.OrderUpdated(
-            f"v-{name}", name, TICKER, "bid", 4_000, "resting", 0, 100, None, at + number * spacing, None
-        )
-        state.apply(told)
-    assert [("orphan", "cancel")] * 2 + [("orphan", expected)] == [
-        (finding.kind, finding.rule) for finding in state.account.findings
-    ]
-
-
-def test_a_day_that_goes_on_is_believed_once_the_owners_money_is_known(state: State) -> None:
-    """What was deposited meanwhile makes no room for a loss, and what was there before is in the record."""
-    record = DayRecord(T0 // DAY, T0 - MINUTE, 0, 0, 0)
-    state.apply(e.DayRecovered(record, T0))
-    for step in range(3):
-        state.apply(reconciled(T0 + step * SECOND))
-    assert not state.account.is_reconciled
-    before = e.CashFlow("old", 5, 0, T0 - MINUTE)
-    state.apply(e.CashFlowsRead(T0, T0, (before, e.CashFlow("new", 7, 0, T0 - 1))))
-    state.apply(reconciled(T0 + 3 * SECOND))
-    assert (True, 7) == (state.account.is_reconciled, state.ledger.transferred)
-
-
-def test_without_the_owners_lists_a_day_goes_on_after_a_minute(state: State) -> None:
-    """It is counted that nobody told what the owner moved."""
-    state.apply(e.DayRecovered(DayRecord(T0 // DAY, T0 - MINUTE, 0, 0, 0), T0))
-    told = []
-    for at in (T0, T0 + FLOWS_WITHIN - 1, T0 + FLOWS_WITHIN):
-        state.apply(reconciled(at))
-        told.append(state.account.is_reconciled)
-    assert ([False, False, True], 1) == (told, state.counts["flows_unread"])
 
 
 def test_an_order_of_the_life_before_is_no_finding(state: State) -> None:
