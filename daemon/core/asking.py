@@ -17,7 +17,7 @@ from daemon.core.models import DEFAULT, Models
 from daemon.core.peers import PeerIndex, WatchedPeers
 from daemon.core.risk import Refusal
 from daemon.core.state import State
-from daemon.core.strategy import FeatureRow, MarketView, Strategy, Wanted
+from daemon.core.strategy import FeatureRow, MarketView, Strategy, Wanted, breach_of
 from daemon.core.strategy_record import StrategyLimits
 from daemon.core.units import Money, Ns
 
@@ -99,9 +99,12 @@ class Asking:
         )  # fmt: skip
         try:
             wanted = slot.strategy.wants(view)
-        except Exception as error:  # noqa: BLE001 - whatever a person's file does must not end the daemon
-            words = f"{type(error).__name__}: {error}"[:WORDS_MAX]
-            state.switches.turn_off(name, words, "raised", now)
+            if (breach := breach_of(wanted)) is not None:
+                raise TypeError(breach)
+        except KeyboardInterrupt:
+            raise  # a person's, not the file's
+        except BaseException as error:  # noqa: BLE001 - whatever a person's file does must not end the daemon
+            state.switches.turn_off(name, _words(error), "raised", now)
             state.touch_all()
             self.has_switched = True
             return Wanted((), RAISED)
@@ -119,3 +122,12 @@ class Asking:
         missing = model.missing(row) if score.doubt == "unknown_features" else ()
         scored = seen[name] = Scored(features, score.value, missing)
         return scored
+
+
+def _words(error: BaseException) -> str:
+    """Return what an error says of itself; its kind alone where it can't even do that."""
+    kind = type(error).__name__
+    try:
+        return f"{kind}: {error}"[:WORDS_MAX]
+    except Exception:  # noqa: BLE001 - a person's file may bring its own kinds of errors
+        return kind

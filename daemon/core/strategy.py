@@ -142,3 +142,31 @@ class Strategy(Protocol):
     def wants(self, view: MarketView) -> Wanted:
         """Return what should rest in this market now. Pure: the same view gives the same answer."""
         ...
+
+
+TARGETS_MAX = 100
+"""More targets than this in one market are a mistake: every one is netted against the others and judged."""
+
+
+def breach_of(wanted: object) -> str | None:
+    """Return how a strategy's answer breaks the contract, in words; None for a sound one.
+
+    Types alone are looked at: what an amount may be is for the limits to say, which judge each order. A price
+    that is no whole number, or None where a tuple was meant, would end the daemon further on.
+    """
+    if not isinstance(wanted, Wanted):
+        return f"wants(view) returned {wanted!r}, and not a Wanted"
+    if type(wanted.reason) is not str or type(wanted.targets) is not tuple:
+        return f"Wanted takes a tuple of targets and a reason in words, and not {wanted!r}"
+    if len(wanted.targets) > TARGETS_MAX:
+        return f"{len(wanted.targets)} targets in one market; {TARGETS_MAX} are allowed"
+    for target in wanted.targets:
+        if not isinstance(target, Target):
+            return f"{target!r} among the targets is no Target"
+        if not (type(target.price) is type(target.qty) is type(target.slack) is int):
+            return f"price, qty and slack must be whole numbers (int): {target!r}"
+        if target.side not in ("bid", "ask") or target.style not in ("rest", "take"):
+            return f'side is "bid" or "ask", style "rest" or "take": {target!r}'
+        if type(target.reason) is not str:
+            return f"a target's reason must be words (str): {target!r}"
+    return None

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+from math import nan
+from typing import Any
+
+import pytest
+
 from daemon.core import events as e
 from daemon.core.asking import Slot, strategy_limits
 from daemon.core.commands import CancelOrder, Command, PlaceOrder, ProbeVenue, Reconcile
@@ -18,19 +24,20 @@ SELL = Target("ask", 4_300, 1_000, "rest", "because")
 
 
 class Named(Scripted):
-    """A scripted strategy under another name, that raises when told to."""
+    """A scripted strategy under another name, that raises, or answers what it likes, when told to."""
 
     def __init__(self, name: str, *targets: Target) -> None:
         super().__init__()
         self.name = name
         self.targets = targets
-        self.error: Exception | None = None
+        self.error: BaseException | None = None
+        self.answer: Any = None
 
     def wants(self, view: MarketView) -> Wanted:
         """Return the scripted targets, or raise."""
         if self.error is not None:
             raise self.error
-        return super().wants(view)
+        return super().wants(view) if self.answer is None else self.answer
 
 
 def trading(*strategies: Named, capital: int | None = None, daily_loss_max: int | None = None) -> Engine:
@@ -153,3 +160,109 @@ def test_the_limits_of_strategies_are_read_from_their_slots() -> None:
     """By name."""
     slot = Slot(Named("alpha"), frozenset({"X"}), capital=5, daily_loss_max=7)
     assert {"alpha": StrategyLimits(5, 7)} == strategy_limits([slot])
+
+
+class Mute(Exception):
+    """An error that can't even say what it is."""
+
+    def __str__(self) -> str:
+        """Raise."""
+        raise ValueError("no words")
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (SystemExit(3), "SystemExit: 3"),
+        (asyncio.CancelledError("never mind"), "CancelledError: never mind"),
+        (GeneratorExit(), "GeneratorExit: "),
+        (RecursionError("deep"), "RecursionError: deep"),
+        (Mute(), "Mute"),
+    ],
+)
+def test_whatever_it_raises_the_daemon_goes_on(error: BaseException, words: str) -> None:
+    """A file that wants to end the process is off, like one that divides by zero; the other one trades on."""
+    alpha, beta = Named("alpha", BUY), Named("beta", SELL)
+    subject = trading(alpha, beta)
+    alpha.error = error
+    placed = accepted(subject, subject.decide(NOW))
+    assert {"alpha": SwitchedOff(words, "raised", NOW)} == subject.state.switches.off
+    assert ["beta", "beta"] == [one.strategy for one in placed]
+
+
+def test_a_persons_interrupt_is_no_strategys_error() -> None:
+    """Ctrl-C in the middle of a call is heard."""
+    alpha = Named("alpha", BUY)
+    subject = trading(alpha)
+    alpha.error = KeyboardInterrupt()
+    with pytest.raises(KeyboardInterrupt):
+        subject.decide(NOW)
+    assert {} == subject.state.switches.off
+
+
+def told(**changes: Any) -> Wanted:
+    """An answer with one target, of which something is changed."""
+    terms = {"side": "bid", "price": 4_000, "qty": 1_000, "style": "rest", "reason": "because", **changes}
+    return Wanted((Target(**terms),), "because")
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ((BUY,), "TypeError: wants(view) returned (Target("),
+        (Wanted([BUY], "because"), "TypeError: Wanted takes a tuple of targets"),  # type: ignore[arg-type]
+        (Wanted((BUY,), None), "TypeError: Wanted takes a tuple of targets"),  # type: ignore[arg-type]
+        (Wanted((None,), "because"), "TypeError: None among the targets"),  # type: ignore[arg-type]
+        (Wanted((BUY,) * 101, "because"), "TypeError: 101 targets in one market; 100 are allowed"),
+        (told(price=None), "TypeError: price, qty and slack must be whole numbers"),
+        (told(price=nan), "TypeError: price, qty and slack must be whole numbers"),
+        (told(price=40.0), "TypeError: price, qty and slack must be whole numbers"),
+        (told(qty=10.5), "TypeError: price, qty and slack must be whole numbers"),
+        (told(qty=True), "TypeError: price, qty and slack must be whole numbers"),
+        (told(slack="far"), "TypeError: price, qty and slack must be whole numbers"),
+        (told(side="yes"), 'TypeError: side is "bid" or "ask"'),
+        (told(style="market"), 'TypeError: side is "bid" or "ask", style "rest" or "take"'),
+        (told(reason=4), "TypeError: a target's reason must be words"),
+    ],
+)
+def test_an_answer_that_is_none_switches_it_off(answer: object, words: str) -> None:
+    """The reason is named, nothing is sent of it, and the other one trades on, in the same market."""
+    alpha, beta = Named("alpha", BUY), Named("beta", SELL)
+    subject = trading(alpha, beta)
+    alpha.answer = answer
+    placed = accepted(subject, subject.decide(NOW))
+    off = subject.state.switches.off["alpha"]
+    assert (words, "raised") == (off.reason[: len(words)], off.by)
+    assert ["beta", "beta"] == [one.strategy for one in placed]
+
+
+def test_nothing_is_no_answer() -> None:
+    """A file that forgot its return is off, with words that say so."""
+    alpha = Named("alpha")
+    subject = trading(alpha)
+    alpha.wants = lambda _view: None  # type: ignore[method-assign,assignment,return-value]
+    assert [] == orders(subject.decide(NOW))
+    off = subject.state.switches.off["alpha"].reason
+    assert "TypeError: wants(view) returned None, and not a Wanted" == off
+
+
+@pytest.mark.parametrize(
+    ("terms", "refusal"),
+    [
+        ({"qty": 0}, "qty_out_of_range"),
+        ({"qty": -1_000}, "qty_out_of_range"),
+        ({"qty": 10**30}, "qty_out_of_range"),
+        ({"price": 4_001}, "off_grid"),
+        ({"price": 0}, "off_grid"),
+        ({"price": -4_000}, "off_grid"),
+        ({"price": 10**9}, "off_grid"),
+    ],
+)
+def test_an_amount_that_cannot_be_is_refused_by_name(terms: dict[str, Any], refusal: str) -> None:
+    """Nothing is sent, nobody is switched off, and the limit says which it was."""
+    alpha = Named("alpha")
+    subject = trading(alpha)
+    alpha.answer = told(**terms)
+    assert [] == orders(subject.decide(NOW))
+    assert {} == subject.state.switches.off
+    assert 2 == subject.refusals[refusal]
