@@ -36,6 +36,7 @@ from daemon.core.second_line import SecondLine
 from daemon.core.sending import Sending
 from daemon.core.state import State
 from daemon.core.strategy import Wanted
+from daemon.core.sweep import Sweep
 from daemon.core.units import Ns
 from daemon.core.upkeep import Upkeep
 
@@ -94,7 +95,7 @@ class Engine:
         self.decisions_total = 0
         self.orders_total = 0
         self.phase: Phase = "starting"
-        self._swept_at: Ns | None = None
+        self._sweep = Sweep(config.heartbeat)
         id_prefix = f"{config.order_id_prefix}-{base36(config.epoch)}-"
         self._issuer = Issuer(self.state, id_prefix, config.order_ttl, config.order_expiry)
         self.gathering = Gathering(
@@ -131,21 +132,18 @@ class Engine:
         """Return when to decide next if nothing happens; None once stopped."""
         if self.phase == "stopped":
             return None
-        if self._swept_at is None or self._asking.has_switched:
-            return 0
-        return self._swept_at + self.config.heartbeat
+        return 0 if self._asking.has_switched else self._sweep.wake_at()
 
     # --- decisions -----------------------------------------------------------------------------
 
     def decide(self, now: Ns) -> list[Command]:
         """Decide once for everything that changed since the last time, and for the clock."""
         state = self.state
-        if self._swept_at is None or now - self._swept_at >= self.config.heartbeat:
-            self._swept_at = now
+        if self._sweep.begin(state.markets, now):
             state.forget_unwatched()
             state.review(self.config.limits, now)
             self._forget_gone()
-            state.touched.update(dict.fromkeys(state.markets))
+        state.touched.update(dict.fromkeys(self._sweep.take(now)))
         touched, state.touched = state.touched, {}
         self._asking.has_switched = False
         upkeep = self._upkeep if self._upkeep.is_due(now) else None

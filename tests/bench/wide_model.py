@@ -15,6 +15,7 @@ import lightgbm
 import msgspec
 import numpy as np
 
+from daemon.assembly import ModelRef
 from daemon.core import events as e
 from daemon.core.book import Book
 from daemon.core.features import FeatureSet, definition_of
@@ -141,3 +142,8 @@ def write_wide_model(root: Path) -> Path:
     (folder / MODEL_FILE).write_bytes(text)
     (folder / METADATA_FILE).write_bytes(msgspec.json.format(msgspec.json.encode(described)))
     return folder
+
+
+def model_ref(root: Path) -> ModelRef:
+    """Return how a journal names the model, were it below this root."""
+    return ModelRef(str(root / NAME / VERSION), NAME, VERSION, file_sha256(model_text()))

@@ -6,6 +6,8 @@ book, and they warm up again from nothing; those of trades live by the trade str
 
 from __future__ import annotations
 
+from functools import cache
+
 from daemon.core.book import Book
 from daemon.core.events import CandleBackfilled, DailyBarRead, TradePrinted, TradesBackfilled
 from daemon.core.features.catalogue import statistic_of
@@ -16,8 +18,23 @@ from daemon.core.scorer import FeatureSchema
 from daemon.core.units import Ns, Qty
 
 
+@cache
+def _places_of(schema: FeatureSchema) -> tuple[tuple[int, ...], ...]:
+    """Return the places of what changes with the top, with the book, and with time alone: for all markets."""
+    changes = [statistic_of(name)[1].changes for name in schema.names]
+    return tuple(
+        tuple(place for place, kind in enumerate(changes) if kind == wanted)
+        for wanted in ("top", "book", "always")
+    )
+
+
 class FeatureSet:
     """The features of one market, in a schema's order."""
+
+    __slots__ = (
+        "_add_mid", "_flow", "_inputs", "_is_book_stale", "_is_top_stale", "_messages", "_now", "_of_book",
+        "_of_top", "_others", "_places", "_removed", "_row", "schema",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -43,11 +60,13 @@ class FeatureSet:
         self._inputs = MarketInputs(spec, reference, EventInputs() if event is None else event, releases)
         found = [statistic_of(name) for name in schema.names]
         statistics = [statistic(self._inputs, definition) for definition, statistic in found]
-        # A change behind the best levels leaves what is made of them alone as it was.
-        places = list(enumerate(statistics))
-        self._of_top = [(place, one.get) for place, one in places if one.changes == "top"]
-        self._of_book = [(place, one.get) for place, one in places if one.changes == "book"]
-        self._others = [(place, one.get) for place, one in places if one.changes == "always"]
+        # A change behind the best levels leaves what is made of them alone as it was. Nothing stands between
+        # the lists and the statistics: with thousands of markets each object more is a wait for memory.
+        self._places = _places_of(schema)
+        of_top, of_book, others = self._places
+        self._of_top = [statistics[place] for place in of_top]
+        self._of_book = [statistics[place] for place in of_book]
+        self._others = [statistics[place] for place in others]
         self._row: list[float | None] = [None] * len(statistics)
         self._is_top_stale = self._is_book_stale = True
         inputs = self._inputs
@@ -159,16 +178,17 @@ class FeatureSet:
         inputs = self._inputs
         inputs.spot = inputs.reference.in_force(now)
         row = self._row
+        of_top, of_book, others = self._places
         if self._is_book_stale:
             self._is_book_stale = False
-            for place, get in self._of_book:
-                row[place] = get(now)
+            for place, one in zip(of_book, self._of_book, strict=True):
+                row[place] = one.get(now)
             if self._is_top_stale:
                 self._is_top_stale = False
-                for place, get in self._of_top:
-                    row[place] = get(now)
-        for place, get in self._others:
-            row[place] = get(now)
+                for place, one in zip(of_top, self._of_top, strict=True):
+                    row[place] = one.get(now)
+        for place, one in zip(others, self._others, strict=True):
+            row[place] = one.get(now)
         return row.copy()
 
     def _at(self, now: Ns) -> Ns:
