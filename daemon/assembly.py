@@ -19,7 +19,7 @@ from daemon.core.reference import ReferenceConfig, Underlying
 from daemon.core.scorer import FeatureSchema, Scorer
 from daemon.core.units import HOUR, MICROSECOND, MILLISECOND, MONEY_ONE, QTY_ONE, SECOND, Money, Ns
 from daemon.shell.journal import JournalHeader
-from daemon.strategy_files import build_strategy
+from daemon.strategy_files import build_strategy, score_output
 
 SLOW_CLOSE_GUARD: Ns = 4 * HOUR
 """Of a strategy that asks no fresh book, unless its table says otherwise: it trades on what changes slowly,
@@ -160,13 +160,45 @@ def build_engine(
         strategy_folder: the owner's own strategies; None looks where the setup says, from this folder.
 
     Raises:
-        ConfigError: as `build_strategy`.
+        ConfigError: as `build_strategy`, and where a strategy would misread its model.
     """
     if strategy_folder is None and setup.strategy_path:
         strategy_folder = Path(setup.strategy_path).expanduser()
     slots = [_slot(config_name, table, strategy_folder) for table in setup.strategies]
+    problems = _misread(config_name, slots, scorer)
+    if problems:
+        raise ConfigError(problems)
     schema = FeatureSchema(()) if isinstance(scorer, Mapping) else scorer.schema
     return Engine(setup.engine, slots, scorer, schema, source)
+
+
+def _misread(config_name: str, slots: Iterable[Slot], scorer: Scorer | Mapping[str, Model]) -> list[str]:
+    """Return which strategies take their model's scores for what they are not.
+
+    A change of two cents, read as a probability of two percent, would sell everything.
+    """
+    problems = []
+    for slot in slots:
+        wanted, model = score_output(slot.strategy), scorer
+        if isinstance(model, Mapping):
+            if slot.model not in model:
+                continue  # the engine says so
+            model = model[slot.model].scorer
+        if wanted is not None and wanted != model.output:
+            found = f"model {slot.model} ({model.name}/{model.version}) says a {model.output}"
+            problems.append(
+                f"{config_name}: strategies.{slot.strategy.name}: it reads a {wanted}, and {found}:"
+                " give it another one by `model`"
+            )
+    return problems
+
+
+def check_models(
+    config_name: str, tables: Iterable[StrategyTable], models: Mapping[str, Model], folder: Path | None = None
+) -> list[str]:
+    """Return which enabled strategies can't read their models. The tables are those that passed the check."""
+    slots = [_slot(config_name, table, folder) for table in tables if table.enabled]
+    return _misread(config_name, slots, models)
 
 
 def check_strategies(

@@ -16,6 +16,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from daemon import exits
+from daemon.assembly import check_models
 from daemon.config import Config
 from daemon.core.models import DEFAULT
 from daemon.core.units import MILLISECOND, SECOND, Ns
@@ -53,7 +54,7 @@ async def check(config: Config, config_path: Path, now: Callable[[], Ns]) -> lis
         Finding("config", "ok", f"{config_path}: mode {config.mode}"),
         Finding("strategies", "ok", ", ".join(enabled) or "none enabled"),
     ]
-    models, model_sha256 = _models(config)
+    models, model_sha256 = _models(config, str(config_path))
     findings += models
     if config.mode == "sandbox":
         findings.append(Finding("key", "ok", "the sandbox makes its own"))
@@ -93,12 +94,15 @@ def _written(config: Config, model_sha256: str | None, now: Ns) -> list[Finding]
     return [Finding("written", "ok", str(path))]
 
 
-def _models(config: Config) -> tuple[list[Finding], str | None]:
+def _models(config: Config, config_name: str) -> tuple[list[Finding], str | None]:
     """Return a line per model, and the fingerprint of those that are traded; None when one is refused."""
     try:
         slotted = load_models(config)
     except ModelRefused as error:
         return [Finding("model", "FAIL", str(error))], None
+    misread = check_models(config_name, config.strategies, slotted.models, config.strategy_folder)
+    if misread:
+        return [Finding("model", "FAIL", problem) for problem in misread], None
     findings = []
     for slot, model in slotted.models.items():
         scorer = model.scorer

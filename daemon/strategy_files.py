@@ -6,7 +6,7 @@ with one names the file and the line, and nothing starts.
 
 The contract, one file each: `Params`, a frozen msgspec struct of the keys that its table of config.toml may
 have; and one class that is built from it, with `name` (the file's), `features`, `book_changed_max` and
-`wants(view)`.
+`wants(view)`. `score_output` says what its model's scores must mean: a probability, where it doesn't.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import sys
 import traceback
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Final, get_args
 
 import msgspec
 
@@ -26,12 +26,16 @@ from daemon.config import ConfigError, convert_params
 from daemon.config_tables import StrategyTable
 from daemon.core.attribution import NO_STRATEGIES
 from daemon.core.features import definition_of
+from daemon.core.scorer import Output
 from daemon.core.strategy import Strategy
 from strategies import SHIPPED, Shipped
 
 NAME = re.compile(r"[a-z][a-z0-9_]*")
 _OWN_MODULES = "kalshid_own_strategies"
 """What the modules of own files are called under."""
+
+
+_OUTPUTS: Final[tuple[Output, ...]] = get_args(Output)
 
 
 class StrategyRefused(Exception):
@@ -152,6 +156,12 @@ def build_strategy(config_name: str, table: StrategyTable, folder: Path | None =
     return strategy
 
 
+def score_output(strategy: Strategy) -> Output | None:
+    """Return what a strategy takes its model's scores for; None where it reads none."""
+    output: Output | None = getattr(strategy, "score_output", "probability")
+    return output
+
+
 def _breaches(strategy: Strategy) -> list[str]:
     """Return what a built strategy lacks of the contract."""
     problems = []
@@ -168,4 +178,6 @@ def _breaches(strategy: Strategy) -> list[str]:
     is_limit = limit is None or (isinstance(limit, int) and not isinstance(limit, bool) and limit > 0)
     if not is_limit:
         problems.append("book_changed_max must be a duration in nanoseconds, or None for slow markets")
+    if score_output(strategy) not in (*_OUTPUTS, None):
+        problems.append(f"score_output must be one of {', '.join(_OUTPUTS)}, or None where it reads no score")
     return problems

@@ -20,6 +20,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from daemon.core.quoting import near_mid, quotes, share_of_bankroll
+from daemon.core.scorer import Output
 from daemon.core.strategy import MarketView, Wanted
 from daemon.core.units import MILLISECOND, PRICE_ONE, QTY_ONE, SECOND, BookSide, Ns, Price, Qty
 from daemon.trading_hours import parse_trading_hours
@@ -60,6 +61,7 @@ class Momentum:
     """See the module's head."""
 
     name = "momentum"
+    score_output: Output | None = None
 
     def __init__(self, params: Params) -> None:
         """Build from parameters. Raises ValueError where `hours` are none."""

@@ -21,6 +21,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from daemon.core.quoting import near_mid, quotes, share_of_bankroll
+from daemon.core.scorer import Output
 from daemon.core.sizing import edge
 from daemon.core.strategy import MarketView, Wanted
 from daemon.core.units import MILLISECOND, PRICE_ONE, QTY_ONE, SECOND, BookSide, Ns, Price, Qty
@@ -57,6 +58,7 @@ class Portfolio:
     """See the module's head."""
 
     name = "portfolio"
+    score_output: Output | None = "change"
     features: tuple[str, ...] = ()
 
     def __init__(self, params: Params) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 import msgspec
 import pytest
@@ -12,6 +15,7 @@ from daemon.assembly import (
     ModelRef,
     Setup,
     build_engine,
+    check_models,
     check_strategies,
     setup_of,
 )
@@ -19,7 +23,9 @@ from daemon.config import Config, ConfigError, load_config, parse_config
 from daemon.config_tables import StrategyTable
 from daemon.core.engine import EngineConfig
 from daemon.core.features.releases import Release
+from daemon.core.models import Model
 from daemon.core.reference import ReferenceConfig, Underlying
+from daemon.core.scorer import FeatureSchema, Scorer
 from daemon.core.units import MILLISECOND, SECOND
 from daemon.strategy_files import build_strategy
 from strategies.fair_value import FairValue, Params
@@ -176,3 +182,46 @@ def test_a_models_expiry_is_the_engines() -> None:
     assert setup_of(config(), MODEL, 1).engine.model_expires_at is None
     mortal = msgspec.structs.replace(MODEL, expires_at=7)
     assert setup_of(config(), mortal, 1).engine.model_expires_at == 7
+
+
+class Changes:
+    """A model that says what the price will do."""
+
+    name, version, output = "daily", "1", "change"
+    schema, required = FeatureSchema(("mid",)), frozenset[str]()
+
+    def score(self, row: Sequence[float | None]) -> float:
+        return 0.02 if row else 0.0
+
+
+@pytest.mark.parametrize(
+    ("name", "model", "said"),
+    [
+        ("fair_value", "default", None),
+        ("fair_value", "daily", "it reads a probability, and model daily (daily/1) says a change"),
+        ("portfolio", "default", "it reads a change, and model default (toy/1) says a probability"),
+        ("portfolio", "daily", None),
+        ("momentum", "default", None),
+        ("momentum", "daily", None),
+    ],
+)
+def test_nobody_takes_a_change_for_a_probability(name: str, model: str, said: str | None) -> None:
+    """Two cents up, read as two percent, would sell everything: it is said before anything starts."""
+    models = {"default": Model(scorer()), "daily": Model(cast("Scorer", Changes()))}
+    table = StrategyTable(name, True, ["A"], {}, model="" if model == "default" else model)
+    setup = Setup(setup_of(config(), MODEL, 1).engine, (table,), MODEL)
+    found = check_models("config.toml", [table], models)
+    if said is None:
+        assert found == []
+        build_engine(setup, models)
+        return
+    assert [f"config.toml: strategies.{name}: {said}: give it another one by `model`"] == found
+    with pytest.raises(ConfigError, match=re.escape(said)):
+        build_engine(setup, models)
+
+
+def test_the_one_model_of_a_test_is_held_against_too() -> None:
+    """Without slots as well."""
+    table = StrategyTable("portfolio", True, ["A"], {})
+    with pytest.raises(ConfigError, match="it reads a change"):
+        build_engine(Setup(setup_of(config(), MODEL, 1).engine, (table,), MODEL), scorer())

@@ -196,3 +196,12 @@ async def test_a_key_or_a_model_that_is_not_usable_is_named(tmp_path: Path) -> N
         assert [] == answers.methods
         path.write_text(path.read_text().replace("btc15m-demo/1", "absent"))
         assert "FAIL" == of(await check(load_config(path), path, time.time_ns), "model")[0]
+
+
+async def test_a_strategy_that_would_misread_its_model_is_named(tmp_path: Path) -> None:
+    """A run would refuse it too."""
+    async with venue() as (_, url):
+        _, path = config_in(tmp_path, url)
+        path.write_text(path.read_text() + '\n[strategies.portfolio]\nenabled = true\nseries = ["KXBTCD"]\n')
+        found = of(await check(load_config(path), path, time.time_ns), "model")
+        assert ("FAIL", True) == (found[0], "strategies.portfolio: it reads a change" in found[1])

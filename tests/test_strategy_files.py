@@ -145,6 +145,7 @@ def test_what_is_wrong_with_a_file_is_told_with_its_place(tmp_path: Path, text: 
         ('("spread",)', '("sprea",)', r"strategies\.mine: features: .*sprea"),
         ('("spread",)', '["spread"]', r"features must be a tuple of names"),
         ("book_changed_max = None", "book_changed_max = 0.5", r"book_changed_max must be a duration"),
+        ("name =", "score_output = 'price'; name =", r"score_output must be one of probability, change"),
         ("self.params = params", "raise ValueError('never')", r"can't be built: ValueError: never"),
     ],
 )

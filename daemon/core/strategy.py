@@ -88,7 +88,7 @@ class MarketView(msgspec.Struct, frozen=True):
     features: Mapping[str, float | None]
     """Feature values by name; None while warming up or unknown."""
     score: float | None
-    """The model's P(YES); None without a model, or while a required feature is missing."""
+    """The model's P(YES), or the change that it expects (`Scorer.output`); None while it gives none."""
     missing: tuple[str, ...]
     """The required features that are not known, in schema order: why there is no score."""
     position: Qty
@@ -131,7 +131,10 @@ class Wanted(msgspec.Struct, frozen=True):
 
 
 class Strategy(Protocol):
-    """The protocol. A strategy's file also has its `Params` struct, and says its idea, source and risks."""
+    """The protocol. A strategy's file also has its `Params` struct, and says its idea, source and risks.
+
+    One that reads anything but probabilities says so: `score_output = "change"`, or None for no score at all.
+    """
 
     name: str
     features: tuple[str, ...]
