@@ -21,6 +21,8 @@ from daemon.core.units import MINUTE, Ns, Qty
 SEEN_FOR: Ns = 2 * MINUTE
 """A trade's id is known for so long, for the stream may repeat one. While a hole may still be filled they are
 known as far back as a window reaches: REST repeats what was streamed just before the hole and after it."""
+_SKEW_MAX: Ns = SEEN_FOR // 4
+"""REST says when the exchange traded, the stream when we heard of it: they differ by less than this."""
 
 
 def signed_qty(trade: TradePrinted) -> Qty:
@@ -69,8 +71,8 @@ class TradeTape:
     """The trades' amounts as streams, and since when nothing of them is missing."""
 
     __slots__ = (
-        "_reach", "_resume_at", "_seen", "_stretches", "count", "notional", "periods", "signed", "since",
-        "volume",
+        "_forgotten_until", "_reach", "_resume_at", "_seen", "_stretches", "count", "notional", "periods",
+        "signed", "since", "volume",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -84,6 +86,8 @@ class TradeTape:
         self._reach: Ns = 0
         """How far back the longest window looks; 0 while nobody asked for one."""
         self._seen: dict[str, Ns] = {}
+        self._forgotten_until: Ns = -_SKEW_MAX
+        """The last trade whose id is known no more: as far back as a window reaches, all before it counted."""
         self.since: Ns | None = None
         """The start of the stretch that reaches up to now; None while not observing."""
         self._stretches: list[tuple[Ns, Ns]] = []
@@ -145,12 +149,14 @@ class TradeTape:
         """Take all trades of [since, until) as REST tells them, in any order; known ones count once.
 
         They count when the exchange says that they happened, though never after `now`: the stream's count
-        when they arrived, so the two differ by the transport and the clocks' skew.
+        when they arrived, so the two differ by the transport and the clocks' skew. An interval may reach
+        back over what was streamed long ago, to a hole that nobody could fill: that has counted.
         """
         fresh: list[tuple[Ns, TradePrinted]] = []
+        before = max(now - self._reach, self._forgotten_until + _SKEW_MAX)
         for trade in trades:
             at = min(now, trade.received_at if trade.sent_at is None else trade.sent_at)
-            if at > now - self._reach and trade.trade_id not in self._seen:
+            if at > before and trade.trade_id not in self._seen:
                 self._seen[trade.trade_id] = at
                 fresh.append((at, trade))
         if fresh:
@@ -185,7 +191,7 @@ class TradeTape:
         is_whole = self.since is not None and self.since <= now - self._reach
         before = now - SEEN_FOR if is_whole else now - SEEN_FOR - self._reach
         while seen and seen[oldest := next(iter(seen))] <= before:
-            del seen[oldest]
+            self._forgotten_until = seen.pop(oldest)
         while self._stretches and self._stretches[0][1] <= now - self._reach:
             del self._stretches[0]
 

@@ -156,6 +156,22 @@ def test_a_long_hole_does_not_count_twice_what_was_streamed_before_it() -> None:
     assert window.get(21 * MINUTE) == 537
 
 
+def test_a_backfill_over_what_was_streamed_long_ago_counts_it_once() -> None:
+    """A hole that could not be filled is read again with the next one, and all that was streamed between."""
+    tape = TradeTape()
+    window = tape.window(tape.volume, 5 * MINUTE)
+    tape.begin(0)
+    streamed = [trade(str(second), 1, second * SECOND) for second in range(1, 601)]
+    for second, one in enumerate(streamed, start=1):
+        tape.on_trade(second * SECOND, one)
+    assert window.get(600 * SECOND) == 300
+    tape.end(600 * SECOND)
+    tape.begin(610 * SECOND)
+    missed = trade("missed", 1, 605 * SECOND)
+    tape.fill(-600 * SECOND, 611 * SECOND, [*streamed, missed], 612 * SECOND)
+    assert window.get(612 * SECOND) == 288 + 1
+
+
 def test_volumes_by_whole_periods_of_the_clock() -> None:
     """A trade belongs to the period of its instant; what goes on isn't looked at; late ones are added."""
     tape = TradeTape()
