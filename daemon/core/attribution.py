@@ -13,11 +13,15 @@ dollar for each contract of NO. At the settlement nothing is open, and flow is w
 What nobody's fill, or a list of the venue's, takes out of the position is taken from nobody's share first,
 then from the strategies that hold that side, in the order in which they came: a strategy must not go on
 believing in contracts that are sold.
+
+A restart forgets nobody's share: the life before tells it (`told`, in the day's record), and it holds as far
+as the venue's first lists still have the contracts. What they have besides is nobody's.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import TypeAlias
 
 import msgspec
 
@@ -59,6 +63,10 @@ def flow(position: Position) -> Money:
     return position.realized - position.cost - position.gone_cost + short * PRICE_ONE
 
 
+ShareTold: TypeAlias = tuple[str, str, Qty, Money]
+"""What a life tells the next one: ticker, strategy, signed contracts, and what they cost."""
+
+
 class Attribution:
     """The shares of all markets. `ledger` is the account's; what it has booked is told here after it."""
 
@@ -74,6 +82,8 @@ class Attribution:
         """The strategy of orders that are over, by both of their ids."""
         self._unclaimed: dict[str, list[OrderFilled]] = {}
         """Fills that may be ours, by an order id that no answer has told yet."""
+        self._recovered: tuple[ShareTold, ...] = ()
+        """What a life before knew, until the venue's lists say what is left of it."""
 
     # --- what is asked of it -------------------------------------------------------------------
 
@@ -195,10 +205,37 @@ class Attribution:
         if owner != NOBODY:
             self._result(owner).realized += earned
 
+    # --- the life before, and the next one -------------------------------------------------------
+
+    def told(self) -> tuple[ShareTold, ...]:
+        """Return what strategies hold, for the next life."""
+        return tuple(
+            sorted(
+                (ticker, owner, share.qty, share.cost)
+                for owner, shares in self._open.items()
+                for ticker, share in shares.items()
+                if share.qty
+            )
+        )
+
+    def recover(self, shares: Iterable[ShareTold]) -> None:
+        """Take what a life before told; it holds from the first lists on, as far as those have it."""
+        self._recovered = tuple(shares)
+
+    def _take_recovered(self) -> None:
+        for ticker, owner, qty, cost in self._recovered:
+            # Where the account holds nothing, all was closed meanwhile, or paid out.
+            if self._ledger.position_qty(ticker) and owner not in NO_STRATEGIES and owner != NOBODY:
+                share = self._of(owner, ticker)
+                share.qty, share.cost = share.qty + qty, share.cost + cost
+        self._recovered = ()
+
     # --- the venue's lists -----------------------------------------------------------------------
 
     def agree(self) -> None:
         """Follow the ledger where the venue's lists have changed it: the difference is nobody's."""
+        if self._recovered and self._ledger.cash is not None:
+            self._take_recovered()
         for ticker, position in self._ledger.positions.items():
             if ticker in self._shares or position.qty or position.gone_qty:
                 self._follow(ticker, position)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
-from daemon.core.units import Money, Ns, Price
+from daemon.core.units import Money, Ns, Price, Qty
 
 
 class DayRecord(msgspec.Struct, frozen=True, array_like=True):
@@ -16,6 +16,8 @@ class DayRecord(msgspec.Struct, frozen=True, array_like=True):
 
     `day` counts days (UTC) since 1970. `quotes` are (ticker, best bid, best ask) by which open positions were
     marked last, None for an empty side. `acknowledged` are (breaker, loss) in spite of which one resumed.
+    `shares` are (ticker, strategy, signed contracts, their cost): who sizes by what is held would otherwise
+    buy it all again. `results` are (strategy, the day's result but for what is open against its cost).
     """
 
     day: int
@@ -26,3 +28,5 @@ class DayRecord(msgspec.Struct, frozen=True, array_like=True):
     stopped_out: tuple[str, ...] = ()
     quotes: tuple[tuple[str, Price | None, Price | None], ...] = ()
     acknowledged: tuple[tuple[str, Money], ...] = ()
+    shares: tuple[tuple[str, str, Qty, Money], ...] = ()
+    results: tuple[tuple[str, Money], ...] = ()

@@ -42,6 +42,8 @@ class Remembering:
         gathering.marks.recover(record.quotes)
         if now - record.cash_as_of < DAY:
             gathering.exits.recover(record.stopped_out, now + LISTED_WITHIN)
+        self._state.attribution.recover(record.shares)
+        gathering.strategies.recover(record.day, record.results)
         if record.day == now // DAY:
             self._halting.recover(record.acknowledged)
 
@@ -73,6 +75,8 @@ class Remembering:
             self._gathering.exits.stopped_out,
             self._gathering.marks.told(),
             self._halting.acknowledged,
+            self._state.attribution.told(),
+            self._gathering.strategies.told(),
         )
 
 

@@ -1,14 +1,14 @@
 """What each strategy has at stake and has lost today, against its own limits.
 
 A strategy's result is marked: what its trades realised, less their fees, and what its open shares are worth
-now against what they cost. The record begins anew with every run of the daemon, as the account's own does:
-whose the positions of a life before were is not known.
+now against what they cost. The day's goes on where a life before left it, as the account's own does: a
+restart makes no room for another loss.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -47,11 +47,27 @@ class StrategyRecord:
             self._day = day
             self._at_day_start = {name: self.pnl(name) for name in self._limits}
 
+    def told(self) -> tuple[tuple[str, Money], ...]:
+        """Return each strategy's result of the day but for what is open, for the next life; no zeros."""
+        names = sorted({**self._at_day_start, **self._limits})
+        found = [(name, self._realized(name) - self._at_day_start.get(name, 0)) for name in names]
+        return tuple(entry for entry in found if entry[1])
+
+    def recover(self, day: int, results: Iterable[tuple[str, Money]]) -> None:
+        """Go on where a life before left it, on that day (UTC, days since 1970); another one begins anew.
+
+        What is open is counted from what it cost, in this life as in that one.
+        """
+        self._day = day
+        self._at_day_start = {name: -result for name, result in results}
+
+    def _realized(self, strategy: str) -> Money:
+        result = self._state.attribution.results.get(strategy)
+        return 0 if result is None else result.realized - result.fees
+
     def pnl(self, strategy: str) -> Money:
-        """Return a strategy's marked profit and loss since this life began, fees taken off."""
-        state = self._state
-        result = state.attribution.results.get(strategy)
-        total = 0 if result is None else result.realized - result.fees
+        """Return a strategy's marked profit and loss of this life and of what is open, fees taken off."""
+        state, total = self._state, self._realized(strategy)
         for ticker, share in state.attribution.open_of(strategy):
             if share.qty:
                 total += self._marks.worth(share, state.markets.get(ticker), ticker) - share.cost

@@ -290,6 +290,24 @@ class Attributed(RuleBasedStateMachine):
         ]
         self.books.read(*told)
 
+    @rule(sold=st.dictionaries(st.sampled_from(TICKERS), st.integers(-5_000, 5_000)))
+    def restart(self, sold: dict[str, int]) -> None:
+        """Another life is told the shares; a person may have traded meanwhile. Nobody holds more."""
+        before = self.books.shares.told()
+        held = {ticker: self.books.ledger.position_qty(ticker) + sold.get(ticker, 0) for ticker in TICKERS}
+        self.books, self.is_plain = Books(), False
+        self.books.shares.recover(before)
+        self.books.read(
+            *(e.PositionSnapshot(name, qty, abs(qty) * 5_000, 0, 0) for name, qty in held.items() if qty)
+        )
+        after = {(ticker, owner): qty for ticker, owner, qty, _ in self.books.shares.told()}
+        for ticker, owner, qty, _ in before:
+            left = after.get((ticker, owner), 0)
+            assert 0 <= left <= qty or qty <= left <= 0
+            if not sold.get(ticker) and held[ticker] and NOBODY not in self.books.shares.shares_in(ticker):
+                assert left == qty
+        assert set(after) <= {(ticker, owner) for ticker, owner, _, _ in before}
+
     @rule()
     def read_unchanged(self) -> None:
         """The venue's lists agree: nothing moves."""

@@ -8,12 +8,28 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daemon.core import events as e
-from daemon.core.commands import Command, KeepDay, LatchHalt
+from daemon.core.asking import Slot
+from daemon.core.commands import Command, KeepDay, LatchHalt, PlaceOrder
 from daemon.core.day_record import DayRecord
 from daemon.core.engine import Engine
 from daemon.core.remembering import AGAIN
-from daemon.core.units import DAY, MONEY_ONE, SECOND, Money, Ns
-from tests.core.worlds import CASH, CONFIG, LIMITS, NOW, T0, TICKER, Scripted, engine, reconciled, trading
+from daemon.core.strategy import MarketView, Target, Wanted
+from daemon.core.units import DAY, MONEY_ONE, SECOND, Money, Ns, Qty
+from tests.core.worlds import (
+    CASH,
+    CONFIG,
+    LIMITS,
+    NOW,
+    SCHEMA,
+    T0,
+    TICKER,
+    Scripted,
+    engine,
+    reconciled,
+    snapshot,
+    spec,
+    trading,
+)
 
 REMEMBERS = msgspec.structs.replace(CONFIG, remembers_day=True)
 LIMIT = LIMITS.daily_loss_max
@@ -134,3 +150,104 @@ def test_the_record_is_decided_when_it_changes_and_now_and_then() -> None:
 def test_an_old_journals_setup_decides_no_record(config: object) -> None:
     """It replays as it was."""
     assert kept(trading(Scripted(), config).decide(NOW)) == []  # type: ignore[arg-type]
+
+
+class Filler:
+    """A strategy that buys until its own position is 10 contracts, and nobody else's counts."""
+
+    name = "filler"
+    features: tuple[str, ...] = ()
+    book_changed_max: Ns | None = None
+
+    def wants(self, view: MarketView) -> Wanted:
+        """Return what is missing."""
+        missing = 1_000 - view.own_position
+        target = Target("bid", 4_200, missing, "take", "missing")
+        return Wanted((target,) if missing > 0 else (), "full")
+
+
+def filler(
+    record: DayRecord | None, at: Ns, held: Qty, *, daily_loss_max: Money | None = None, cash: Money = CASH
+) -> Engine:
+    """A life of it that goes on with a record, in which the account holds so much at 42 cents."""
+    slot = Slot(Filler(), frozenset({"KXBTC15M"}), daily_loss_max=daily_loss_max)
+    subject = Engine(REMEMBERS, [slot], None, SCHEMA)
+    listed = (e.PositionSnapshot(TICKER, held, abs(held) * 4_200, 0, 0),) if held else ()
+    told = () if record is None else (e.DayRecovered(record, at), e.CashFlowsRead(at, at, ()))
+    for event in (
+        *told,
+        e.MarketListed(spec(), at),
+        e.FeedConnected("kalshi", at),
+        snapshot(at),
+        reconciled(at + 3 * SECOND, cash, listed),
+        reconciled(at + 10 * SECOND, cash, listed),
+        e.BookDeltaReceived(TICKER, "yes", 3_900, 100, at + 10 * SECOND, at + 10 * SECOND),
+    ):
+        subject.handle(event)
+    return subject
+
+
+def bought(subject: Engine, at: Ns, fee: Money = 0) -> Qty:
+    """Decide; the venue fills what is placed; return how much that was."""
+    total = 0
+    for order in subject.decide(at):
+        if isinstance(order, PlaceOrder):
+            total += order.qty
+            cid, name = order.client_order_id, f"id-{order.client_order_id}"
+            subject.handle(e.OrderAccepted("place", cid, name, order.qty, 0, at, at))
+            subject.handle(
+                e.OrderFilled(f"t-{cid}", name, cid, TICKER, "bid", 4_200, order.qty, fee, True, at, at)
+            )
+    return total
+
+
+def test_a_restart_buys_nothing_that_a_strategy_holds() -> None:
+    """Its share stands in the record: what it has bought it does not buy again, life after life."""
+    first = filler(None, T0, 0)
+    assert 1_000 == bought(first, T0 + 10 * SECOND)
+    record = last_of(first, T0 + 12 * SECOND)
+    assert ((TICKER, "filler", 1_000, 4_200_000),) == record.shares
+    for number in (1, 2, 3):
+        at = T0 + number * 60 * SECOND
+        again = filler(record, at, 1_000)
+        assert 0 == bought(again, at + 10 * SECOND)
+        record = last_of(again, at + 12 * SECOND)
+
+
+@pytest.mark.parametrize(
+    ("held", "missing"),
+    [(1_000, 0), (1_500, 0), (600, 400), (0, 1_000), (-500, 1_000)],
+)
+def test_what_was_closed_meanwhile_is_held_no_more(held: Qty, missing: Qty) -> None:
+    """The lists have the last word: a person sold, or bought besides; what they lack is nobody's."""
+    record = DayRecord(T0 // DAY, T0, CASH, CASH, 0, shares=((TICKER, "filler", 1_000, 4_200_000),))
+    subject = filler(record, T0 + SECOND, held)
+    assert 1_000 - missing == subject.state.attribution.qty("filler", TICKER)
+    assert held - (1_000 - missing) == subject.state.attribution.qty("", TICKER)
+    assert missing == bought(subject, T0 + 11 * SECOND)
+
+
+def test_a_strategys_loss_of_the_day_goes_on() -> None:
+    """What it paid in fees before the restart is lost still, and counts to its limit; on the next day not."""
+    first = filler(None, T0, 0)
+    bought(first, T0 + 10 * SECOND, fee=2 * MONEY_ONE)
+    lost = first.gathering.strategies.loss_today("filler")
+    assert 2 * MONEY_ONE < lost
+    record = last_of(first, T0 + 12 * SECOND)
+    second = filler(record, T0 + 60 * SECOND, 600, daily_loss_max=2 * MONEY_ONE, cash=CASH - 2 * MONEY_ONE)
+    assert 0 == bought(second, T0 + 70 * SECOND)
+    assert 1 == second.refusals["strategy_daily_loss"]
+    whole = filler(record, T0 + 60 * SECOND, 1_000)
+    whole.decide(T0 + 70 * SECOND)
+    assert lost == whole.gathering.strategies.loss_today("filler")
+    later = filler(msgspec.structs.replace(record, day=record.day - 1), T0 + 60 * SECOND, 1_000)
+    later.decide(T0 + 70 * SECOND)
+    assert 0 == later.gathering.strategies.loss_today("filler")
+
+
+def test_the_share_waits_until_the_lists_are_there() -> None:
+    """A life that is never told the account hands it on."""
+    record = DayRecord(T0 // DAY, T0, CASH, CASH, 0, shares=((TICKER, "filler", 1_000, 4_200_000),))
+    subject = engine(Scripted(), REMEMBERS)
+    subject.handle(e.DayRecovered(record, T0))
+    assert record == last_of(subject, T0 + SECOND)
