@@ -21,7 +21,7 @@ from daemon.scoring.check_model import Refused, Verdict, Vetted
 from daemon.scoring.metadata import ModelRefused
 from daemon.scoring.registry import LoadedModel, load_model
 
-__all__ = ["TIMEOUT_S", "Vetted", "load_vetted", "vet_model", "vet_model_async"]
+__all__ = ["TIMEOUT_S", "Vetted", "load_vetted", "load_vetted_async", "vet_model", "vet_model_async"]
 
 TIMEOUT_S = 20.0
 """Wall clock, start included. The shipped model takes a tenth of a second."""
@@ -33,12 +33,18 @@ _PASSED_ON = ("PATH", "LD_LIBRARY_PATH", "PYTHONPATH", "PYTHONHOME", "LANG", "LC
 def load_vetted(folder: Path, timeout_s: float = TIMEOUT_S) -> LoadedModel:
     """Return the model of a registry folder, loaded here after a child process found nothing wrong.
 
-    Blocks for as long as that takes: with a loop that must go on, call it in a thread.
+    Blocks for as long as that takes: where a loop must go on, `load_vetted_async`.
 
     Raises:
         ModelRefused: the child refused it or came to no verdict, or it has changed since.
     """
     return load_model(folder, vet_model(folder, timeout_s).metadata_sha256)
+
+
+async def load_vetted_async(folder: Path, timeout_s: float = TIMEOUT_S) -> LoadedModel:
+    """As `load_vetted`, without blocking; the child is ended when this is cancelled."""
+    vetted = await vet_model_async(folder, timeout_s)
+    return await asyncio.to_thread(load_model, folder, vetted.metadata_sha256)
 
 
 def vet_model(folder: Path, timeout_s: float = TIMEOUT_S) -> Vetted:

@@ -17,9 +17,9 @@ import structlog
 from daemon.core import events as e
 from daemon.core.models import CHALLENGER, DEFAULT, Model, Models
 from daemon.core.units import Ns
-from daemon.scoring.registry import LoadedModel, ModelRefused
+from daemon.scoring.registry import ModelRefused
 from daemon.scoring.source import HandedModels, core_model
-from daemon.scoring.vetting import load_vetted
+from daemon.scoring.vetting import load_vetted_async
 
 log = structlog.get_logger(__name__)
 
@@ -49,14 +49,12 @@ class SwapTerms(msgspec.Struct, frozen=True, kw_only=True):
             the challenger may be exchanged.
         now: our clock.
         emit: takes the event.
-        load: loads a folder after a child process has looked at it; raises ModelRefused.
     """
 
     root: Path
     is_bound: bool
     now: Callable[[], Ns]
     emit: Callable[[e.Event], None]
-    load: Callable[[Path], LoadedModel] = load_vetted
 
 
 class ModelSwaps:
@@ -92,8 +90,7 @@ class ModelSwaps:
             raise SwapRefused(f"no slot {slot!r}; there are: {', '.join(models.slots)}")
         path = terms.root / folder
         try:
-            # In a thread: the loop that trades does not wait for it.
-            loaded = await asyncio.to_thread(terms.load, path)
+            loaded = await load_vetted_async(path)
         except ModelRefused as error:
             raise SwapRefused(str(error)) from error
         model, at = core_model(loaded), terms.now()

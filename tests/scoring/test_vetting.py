@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from daemon.scoring.metadata import METADATA_FILE, MODEL_BYTES_MAX, MODEL_FILE, ModelRefused
-from daemon.scoring.vetting import Vetted, load_vetted, vet_model, vet_model_async
+from daemon.scoring.vetting import Vetted, load_vetted, load_vetted_async, vet_model, vet_model_async
 from tests.scoring.kinds import NETWORK, edit, network, rewrite, write_folder
 from tests.scoring.model_folder import metadata, model_text, write_model
 from tests.scoring.onnx_bytes import endless, enormous, logistic
@@ -40,14 +40,16 @@ def test_a_true_folder_is_vouched_for(folder: Path) -> None:
 
 
 async def test_it_is_vouched_for_without_blocking(folder: Path) -> None:
-    """The other form gives the same verdict, while the loop turns."""
+    """The other form gives the same verdict and the same model, while the loop turns."""
     async with asyncio.timeout(30):
         vetting = asyncio.create_task(vet_model_async(folder))
         turns = 0
         while not vetting.done():
             await asyncio.sleep(0.001)
             turns += 1
+        loaded = await load_vetted_async(folder)
     assert vet_model(folder) == await vetting
+    assert load_vetted(folder).metadata_sha256 == loaded.metadata_sha256
     assert turns > 1
 
 
