@@ -105,9 +105,9 @@ class Market:
         """Open and close have no event at this venue: they are clocks."""
         spec = self.spec
         if spec.status == "initialized" and spec.open_at <= now < spec.close_at:
-            self.spec = msgspec.structs.replace(spec, status="active")
+            self._respec(status="active")
         elif spec.status == "active" and now >= spec.close_at:
-            self.spec = msgspec.structs.replace(spec, status="closed")
+            self._respec(status="closed")
             self.is_closed_by_clock = True
 
     def lose_book(self, reason: str, at: Ns) -> bool:

@@ -319,7 +319,8 @@ class Models:
 
     def forget_gone(self, markets: Mapping[str, object]) -> None:
         """Forget markets that are no more."""
-        if len(self._compared_at) <= len(markets) and len(self.default.scores) <= len(markets):
+        kept_max = max(len(slot.scores) for slot in self.slots.values())
+        if max(kept_max, len(self._compared_at)) <= len(markets):
             return
         for slot in self.slots.values():
             slot.forget_gone(markets)

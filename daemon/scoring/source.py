@@ -23,18 +23,28 @@ def core_model(loaded: LoadedModel) -> Model:
 
 
 class HandedModels:
-    """Models that are loaded and not yet swapped in, by fingerprint. Each is taken once."""
+    """Models that are loaded and not yet swapped in, by fingerprint. Each is taken once.
+
+    The same one may be told twice before the core gets to either: a replay loads it for both, so here each
+    event finds its own.
+    """
 
     def __init__(self) -> None:
-        self._models: dict[str, Model] = {}
+        self._models: dict[str, list[Model]] = {}
 
     def hand(self, model: Model) -> None:
         """Keep a model for the event that names it."""
-        self._models[model.sha256] = model
+        self._models.setdefault(model.sha256, []).append(model)
 
     def get(self, event: ModelSwapped) -> Model | None:
         """Return the model of an event; None when nobody has handed it."""
-        return self._models.pop(event.sha256, None)
+        handed = self._models.get(event.sha256)
+        if handed is None:
+            return None
+        model = handed.pop(0)
+        if not handed:
+            del self._models[event.sha256]
+        return model
 
 
 class RegistrySource:

@@ -6,11 +6,13 @@ import msgspec
 import pytest
 
 from daemon.core import events as e
+from daemon.core.features.event_inputs import EventInputs, EventMember
 from daemon.core.market import Market
 from daemon.core.markets import Fees
 from daemon.core.reference import Spot
 from daemon.core.risk import FeedHealth
-from daemon.core.units import MINUTE, PRICE_ONE, PriceBand
+from daemon.core.scorer import FeatureSchema
+from daemon.core.units import HOUR, MINUTE, PRICE_ONE, PriceBand
 from tests.core.worlds import SCHEMA, T0, TICKER, snapshot, spec
 
 
@@ -34,6 +36,20 @@ def test_it_opens_and_closes_by_the_clock() -> None:
         subject.open_by_clock(now)
         found.append(subject.spec.status)
     assert found == ["initialized", "active", "active", "closed"]
+
+
+def test_what_the_clock_closed_counts_no_more_in_its_event() -> None:
+    """Its book is lost soon after: what the event's other markets say must not be unknown for that."""
+    event = EventInputs()
+    listed = spec(close_at=T0 + MINUTE, structure="exclusive")
+    subject = Market(listed, FeatureSchema(("event_mid_sum",)), Spot(()), FeedHealth(), event)
+    other = EventMember(event, msgspec.structs.replace(listed, ticker="OTHER", close_at=T0 + HOUR))
+    other.quote(4_000, 6_000, is_empty=False)
+    assert event.double_sum() is None
+    subject.open_by_clock(T0 + MINUTE)
+    assert event.double_sum() == 10_000
+    subject.change(e.MarketCloseMoved(TICKER, T0 + 3 * MINUTE, T0 + 2 * MINUTE))
+    assert event.double_sum() is None
 
 
 def test_a_close_that_moves_later_reopens_what_only_the_clock_closed() -> None:

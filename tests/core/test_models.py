@@ -341,6 +341,15 @@ def test_markets_that_are_gone_are_forgotten() -> None:
     assert [] == list(models.challenger.scores)
 
 
+def test_markets_of_a_named_model_are_forgotten_though_nobody_reads_the_default() -> None:
+    """Else each market of a recurring series would be kept for ever."""
+    models = Models({DEFAULT: Model(Said()), "mine": Model(Said())})
+    for number in range(3):
+        models.slots["mine"].score(f"T{number}", (0.5,), NOW)
+    models.forget_gone({"T2": None})
+    assert ["T2"] == list(models.slots["mine"].scores)
+
+
 def test_a_strategy_that_wants_nothing_is_left_alone() -> None:
     """Nothing is refused where nothing is wanted."""
     models = Models({DEFAULT: Model(Said(), expires_at=1)})

@@ -42,6 +42,15 @@ def test_a_handed_model_is_taken_once() -> None:
     assert handed.get(swapped(Path("x"), "a")) is None
 
 
+def test_the_same_model_told_twice_is_there_for_both_events() -> None:
+    """The core may be behind by two swaps; a replay has a model for each."""
+    handed, one, other = HandedModels(), Model(scorer(), "a"), Model(scorer(), "a")
+    handed.hand(one)
+    handed.hand(other)
+    event = swapped(Path("x"), "a")
+    assert [one, other, None] == [handed.get(event), handed.get(event), handed.get(event)]
+
+
 def test_a_journals_model_is_loaded_from_its_folder_or_from_where_it_moved(tmp_path: Path) -> None:
     """The first that has the fingerprint."""
     one, two = write_version(tmp_path / "a", 1), write_version(tmp_path / "b", 2)

@@ -106,8 +106,9 @@ class EventInputs:
             self._total += double_mid * times
 
     def double_sum(self) -> int | None:
-        """Return the sum of the doubled mids of all that count; None while one of them is unknown."""
-        return None if self._unknown else self._total
+        """Return the sum of the doubled mids of all that count; None while one is unknown, or none counts."""
+        # A quote has at least one side, and none is 0: only the sum of nothing is.
+        return None if self._unknown or not self._total else self._total
 
     def rank(self, spec: MarketSpec) -> tuple[int, int] | None:
         """Return how many markets stand below this one, and how many others there are.

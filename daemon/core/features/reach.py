@@ -8,6 +8,7 @@ import msgspec
 
 from daemon.core.features.catalogue import definition_of
 from daemon.core.features.totals import grain_of
+from daemon.core.features.trade_statistics import PERIODS
 from daemon.core.units import HOUR, MINUTE, Ns
 
 
@@ -32,7 +33,9 @@ def reach_of(names: Iterable[str]) -> Reach:
     for definition in map(definition_of, names):
         window = definition.window or 0
         if definition.source == "trades":
-            trades = max(trades, window + max(grain_of(window), MINUTE))
+            # Whole periods begin up to one of them before the window that they fill.
+            period = window // PERIODS if definition.name.startswith("volume_z_") else 0
+            trades = max(trades, window + max(grain_of(window), period, MINUTE))
         elif definition.source == "book" and window > HOUR:
             hours = max(hours, window + HOUR)
         elif definition.source == "book" and window >= MINUTE:

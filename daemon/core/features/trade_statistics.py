@@ -14,7 +14,7 @@ from daemon.core.units import PRICE_ONE, QTY_ONE, SECOND, Ns
 
 _WARM_UP = "every trade of the whole window was streamed, or backfilled"
 _SECONDS = Bounds("seconds", 1, 3_600)
-_PERIODS = 20
+PERIODS = 20
 
 
 def _family(name: str, unit: str, documented: tuple[int, ...]) -> Family:
@@ -95,7 +95,7 @@ class VolumeZScore(Statistic):
             unit="1",
             numbers=(Bounds("seconds", 1, 3_600),),
             documented=((60,),),
-            window_unit=_PERIODS * SECOND,
+            window_unit=PERIODS * SECOND,
             source="trades",
             warm_up="every trade of the last twenty whole periods was streamed, or backfilled",
             is_exact=False,
@@ -104,7 +104,7 @@ class VolumeZScore(Statistic):
 
     def __init__(self, inputs: MarketInputs, definition: FeatureDefinition) -> None:
         super().__init__(inputs, definition)
-        self._volumes = inputs.trades.volumes(definition.numbers[0] * SECOND, _PERIODS)
+        self._volumes = inputs.trades.volumes(definition.numbers[0] * SECOND, PERIODS)
         self._computed_for: tuple[int, int] | None = None
         self._computed: float | None = None
 
@@ -121,5 +121,5 @@ class VolumeZScore(Statistic):
     def _compute(self, now: Ns) -> float | None:
         last = self._volumes.last(now)
         total = sum(last)
-        squared = _PERIODS * sum(volume * volume for volume in last) - total * total
-        return (_PERIODS * last[-1] - total) / sqrt(squared) if squared else None
+        squared = PERIODS * sum(volume * volume for volume in last) - total * total
+        return (PERIODS * last[-1] - total) / sqrt(squared) if squared else None

@@ -87,7 +87,7 @@ class TradeTape:
         """How far back the longest window looks; 0 while nobody asked for one."""
         self._seen: dict[str, Ns] = {}
         self._forgotten_until: Ns = -_SKEW_MAX
-        """The last trade whose id is known no more: as far back as a window reaches, all before it counted."""
+        """The last trade whose id is known no more: as far as a window reaches, all before it has counted."""
         self.since: Ns | None = None
         """The start of the stretch that reaches up to now; None while not observing."""
         self._stretches: list[tuple[Ns, Ns]] = []

@@ -25,7 +25,7 @@ def standing(history: History) -> list[Peer]:
 def mid_sum(history: History) -> float | None:
     quotes = [peer.twice_mid for peer in standing(history) if not peer.has_ended]
     known = [quote for quote in quotes if quote is not None]
-    return sum(known) / 20_000 if history.is_exclusive and len(known) == len(quotes) else None
+    return sum(known) / 20_000 if history.is_exclusive and 0 < len(known) == len(quotes) else None
 
 
 def lowest(peer: Peer) -> tuple[int, int] | None:

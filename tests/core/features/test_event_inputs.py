@@ -38,7 +38,8 @@ def test_the_sum_is_that_of_all_that_count_after_every_change(steps: list[tuple[
             member.quote(0, 10_000, is_empty=True)
         counted = [one.double_mid for one in members if one.spec.status == "active"]
         known = [one for one in counted if one is not None]
-        assert (sum(known) if len(known) == len(counted) else None) == event.double_sum()
+        is_known = 0 < len(known) == len(counted)
+        assert (sum(known) if is_known else None) == event.double_sum()
 
 
 def test_a_member_that_leaves_takes_its_share_along() -> None:
@@ -52,7 +53,7 @@ def test_a_member_that_leaves_takes_its_share_along() -> None:
     assert event.double_sum() == 3_000
     event.leave("A")
     event.leave("A")
-    assert (event.double_sum(), event.members) == (0, {})
+    assert (event.double_sum(), event.members) == (None, {})
 
 
 def test_markets_rank_by_strike_among_those_that_close_with_them() -> None:

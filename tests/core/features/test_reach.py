@@ -18,3 +18,10 @@ def test_a_schema_without_a_past_reads_none() -> None:
     assert reach_of(("trade_flow_60s",)).trades == 2 * MINUTE
     assert reach_of(("mid_momentum_300s",)).minutes == 7 * MINUTE
     assert reach_of(("realised_vol_300s",)).hours == 0 * SECOND
+
+
+def test_whole_periods_are_read_from_where_the_first_of_them_began() -> None:
+    """Twenty hours of the clock begin up to twenty-one before now, and must all be known."""
+    assert reach_of(("volume_z_3600s",)).trades == 21 * HOUR
+    assert reach_of(("volume_z_120s",)).trades == 42 * MINUTE
+    assert reach_of(("volume_z_1s",)).trades == MINUTE + 20 * SECOND
