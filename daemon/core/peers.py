@@ -97,6 +97,8 @@ class WatchedPeers:
         if market is None:
             return None
         book = market.book
+        # The last score of a market that is lost or shut is of another time: nobody scores it now.
+        is_scored = book.is_synced and market.spec.status == "active"
         return Peer(
             market.spec,
             book.bid,
@@ -104,5 +106,5 @@ class WatchedPeers:
             book.bid_size,
             book.ask_size,
             self._index.position(ticker),
-            self._index.score_of(self._strategy, ticker),
+            self._index.score_of(self._strategy, ticker) if is_scored else None,
         )

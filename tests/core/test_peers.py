@@ -67,6 +67,21 @@ def test_a_peer_is_as_it_is_now() -> None:
     )  # fmt: skip
 
 
+def test_a_peer_that_can_not_be_scored_now_has_no_score() -> None:
+    """Its last one may be hours old: of before its book was lost, or its market shut."""
+    world = World()
+    world.state.apply(e.FeedConnected("kalshi", T0))
+    world.state.apply(snapshot(T0, OTHER))
+    world.scores = {("KXBTC15M", OTHER): 0.25}
+    found = [world.peers().of_event()[0].score]
+    world.state.apply(e.BookLost(OTHER, "gap", T0 + SECOND))
+    found.append(world.peers().of_event()[0].score)
+    world.state.apply(snapshot(T0 + 2 * SECOND, OTHER))
+    world.state.apply(e.MarketStatusChanged(OTHER, "inactive", T0 + 3 * SECOND))
+    found.append(world.peers().of_event()[0].score)
+    assert [0.25, None, None] == found
+
+
 def test_markets_come_and_go() -> None:
     """The index follows, also where one goes and another comes between two questions."""
     world = World()
