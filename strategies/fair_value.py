@@ -81,8 +81,7 @@ class FairValue:
         """Return a taker target where the edge is clear, else resting targets around the model's value."""
         params, score = self.params, view.score
         if score is None:
-            why = f"{', '.join(view.missing)} unknown yet" if view.missing else "no model"
-            return Wanted((), f"no score: {why}")
+            return Wanted((), view.why_no_score)
         if view.time_to_close < self._quiet:
             return Wanted((), "quiet before the close")
         bid, ask = view.book.bid, view.book.ask

@@ -69,8 +69,7 @@ class MarketMaker:
         """Return a quote on each side that there is room for."""
         params, fair = self.params, view.score
         if fair is None:
-            why = f"{', '.join(view.missing)} unknown yet" if view.missing else "no model"
-            return Wanted((), f"no score: {why}")
+            return Wanted((), view.why_no_score)
         if view.time_to_close < params.quiet_before_close_s * SECOND:
             return Wanted((), "quiet before the close")
         if quotes(view) is None:

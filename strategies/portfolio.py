@@ -79,8 +79,7 @@ class Portfolio:
         if view.time_to_close < params.quiet_before_close_s * SECOND:
             return Wanted((), "closes within the forecast's horizon")
         if change is None:
-            why = f"{', '.join(view.missing)} unknown yet" if view.missing else "no model"
-            return Wanted((), f"no score: {why}")
+            return Wanted((), view.why_no_score)
         found = quotes(view)
         if found is None:
             return Wanted((), "one-sided or crossed book")

@@ -66,8 +66,7 @@ class VolatilityEvent:
         """Return one order that takes a clear edge, as large as the whole event allows."""
         params, score = self.params, view.score
         if score is None:
-            why = f"{', '.join(view.missing)} unknown yet" if view.missing else "no model"
-            return Wanted((), f"no score: {why}")
+            return Wanted((), view.why_no_score)
         if view.time_to_close < params.quiet_before_close_s * SECOND:
             return Wanted((), "quiet before the close")
         found = quotes(view)

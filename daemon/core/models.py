@@ -100,6 +100,8 @@ class ModelSlot:
         self.counts: Counter[str] = Counter()
         """Scores, and what was doubted, by `Doubt`."""
         self.scored_at: Ns | None = None
+        self.failure: str | None = None
+        """How the model failed the first time, in words; None while it never did."""
         self._columns: Callable[[Row], Row] = _whole
         self._members: MemberScorer | None = None
         self._ranges: tuple[tuple[Range, int], ...] = ()
@@ -114,6 +116,7 @@ class ModelSlot:
         self.needs_reference = any(definition_of(name).source == "reference" for name, _ in self.required)
         self._ranges = tuple((one, places[one.name]) for one in model.ranges if one.name in scorer.required)
         self._columns = _columns([places[name] for name in names], len(places))
+        self.failure = None
         self.scores.clear()
         self.doubted.clear()
 
@@ -128,6 +131,8 @@ class ModelSlot:
         self.scores[ticker] = score.value
         if score.value is not None:
             self.scored_at = now
+        elif score.doubt == "model_failed" and self.failure is None:
+            self.failure = score.words
         if score.doubt == "score_out_of_range":
             self.doubted[ticker] = score
         elif self.doubted:

@@ -106,6 +106,15 @@ class MarketView(msgspec.Struct, frozen=True):
         """How long the market stays open; negative after its close."""
         return self.spec.close_at - self.now
 
+    @property
+    def why_no_score(self) -> str:
+        """Why there is no score, in words. What a model that failed said is in the log and in the metrics."""
+        return (
+            f"no score: {', '.join(self.missing)} unknown yet"
+            if self.missing
+            else "no score: the model gives none"
+        )
+
 
 class Target(msgspec.Struct, frozen=True, gc=False):
     """One thing that a strategy wants of a market: an order of this size at this price.

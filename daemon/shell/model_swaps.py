@@ -15,7 +15,7 @@ import msgspec
 import structlog
 
 from daemon.core import events as e
-from daemon.core.models import CHALLENGER, DEFAULT, Model, Models
+from daemon.core.models import CHALLENGER, DEFAULT, Model, Models, ModelSlot
 from daemon.core.units import Ns
 from daemon.scoring.registry import ModelRefused
 from daemon.scoring.source import HandedModels, core_model
@@ -130,15 +130,23 @@ class ModelSwaps:
 
 
 class Judgements:
-    """Logs how the models did in each market that ends."""
+    """Logs how the models did in each market that ends, and a model that fails, once."""
 
     def __init__(self, models: Models) -> None:
         self._models = models
         self._record = models.record
         self._told = 0
+        self._failing: set[ModelSlot] = set()
 
     def tell(self) -> None:
-        """Log what was judged since the last call."""
+        """Log what was judged, and who began to fail, since the last call."""
+        for slot in self._models.slots.values():
+            if slot.failure is None:
+                self._failing.discard(slot)
+            elif slot not in self._failing:
+                self._failing.add(slot)
+                model = None if slot.model is None else named(slot.model)
+                log.error("model.failed", slot=slot.name, model=model, reason=slot.failure)
         record = self._models.record
         if record is not self._record:
             self._record, self._told = record, 0

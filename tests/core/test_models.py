@@ -183,11 +183,14 @@ def test_a_missing_required_feature_is_no_score() -> None:
 
 @pytest.mark.parametrize("model", [Broken(), Said(float("nan")), Said(1.5), Said(-0.1)])
 def test_a_model_that_fails_has_no_score_and_ends_nothing(model: Said) -> None:
-    """What raises, or says no probability, is counted."""
+    """What raises, or says no probability, is counted, and how it failed is kept for people."""
     subject = lived({DEFAULT: Model(model)})
     subject.decide(NOW)
     assert scripted(subject).views[-1].score is None
     assert {"model_failed": 1} == subject.models.default.counts
+    assert subject.models.default.failure is not None
+    subject.models.default.take(Model(Said(0.5)), subject.models.places)
+    assert subject.models.default.failure is None
 
 
 class Members(Said):

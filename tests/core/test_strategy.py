@@ -46,6 +46,14 @@ def test_time_to_close_counts_down_and_goes_negative() -> None:
     assert -MINUTE == view(16 * MINUTE).time_to_close
 
 
+def test_a_view_says_why_there_is_no_score() -> None:
+    """What is not known yet, or that the model gives none: it may have failed, or there is none."""
+    blind = msgspec.structs.replace(view(0), score=None)
+    assert "no score: the model gives none" == blind.why_no_score
+    warming = msgspec.structs.replace(blind, missing=("mid", "ofi_5s"))
+    assert "no score: mid, ofi_5s unknown yet" == warming.why_no_score
+
+
 def test_a_view_can_not_be_written() -> None:
     """A strategy reads: no field of its view can be set."""
     with pytest.raises(AttributeError, match="immutable"):

@@ -174,3 +174,23 @@ def test_what_was_judged_is_logged_once(tmp_path: Path) -> None:
     (line,) = lines
     assert ("model.judged", TICKER, None) == (line["event"], line["ticker"], line["challenger"])
     assert SCHEMA.names == daemon.engine.schema.names[: len(SCHEMA.names)]
+
+
+def test_a_model_that_fails_is_logged_once_with_its_reason(tmp_path: Path) -> None:
+    """Not at every tick; the next model's failure is told again."""
+    daemon = Daemon(tmp_path)
+    slot = daemon.engine.models.default
+    judgements = Judgements(daemon.engine.models)
+    slot.failure = "it says nan"
+    with structlog.testing.capture_logs() as lines:
+        judgements.tell()
+        judgements.tell()
+        slot.failure = None
+        judgements.tell()
+        slot.failure = "ValueError()"
+        judgements.tell()
+    told = [(line["event"], line["slot"], line["model"], line["reason"]) for line in lines]
+    assert [
+        ("model.failed", DEFAULT, "toy/1", "it says nan"),
+        ("model.failed", DEFAULT, "toy/1", "ValueError()"),
+    ] == told

@@ -58,7 +58,7 @@ def wants(shown: MarketView, params: Params = PARAMS) -> Wanted:
 def test_without_a_score_it_wants_nothing_and_says_what_is_missing() -> None:
     """A model that warms up is no opinion."""
     assert Wanted((), "no score: spread unknown yet") == wants(view(None))
-    assert Wanted((), "no score: no model") == wants(view(None, missing=()))
+    assert Wanted((), "no score: the model gives none") == wants(view(None, missing=()))
 
 
 def test_it_is_quiet_before_the_close() -> None:

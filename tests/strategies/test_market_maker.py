@@ -80,7 +80,7 @@ def test_the_makers_fee_is_on_top_of_the_least_edge() -> None:
 
 def test_what_keeps_it_out() -> None:
     """No fair value, no time, no market, or too far away to be filled."""
-    assert Wanted((), "no score: no model") == wants(view())
+    assert Wanted((), "no score: the model gives none") == wants(view())
     assert Wanted((), "no score: mid unknown yet") == wants(view(missing=("mid",)))
     assert Wanted((), "quiet before the close") == wants(view(score=0.4, closes_in=59 * SECOND))
     assert Wanted((), "one-sided or crossed book") == wants(view(None, score=0.4))

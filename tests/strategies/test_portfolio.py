@@ -90,7 +90,7 @@ def test_a_forecast_that_the_costs_eat_adds_nothing() -> None:
         ({"now": TEN - SECOND}, "rebalanced in its hours only"),
         ({"now": TEN + 30 * MINUTE}, "rebalanced in its hours only"),
         ({"closes_in": DAY - SECOND}, "closes within the forecast's horizon"),
-        ({"score": None}, "no score: no model"),
+        ({"score": None}, "no score: the model gives none"),
         ({"score": None, "missing": ("mid",)}, "no score: mid unknown yet"),
         ({"bid": None}, "one-sided or crossed book"),
     ],

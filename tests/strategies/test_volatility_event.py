@@ -23,7 +23,7 @@ def wants(shown: MarketView, params: Params | None = None) -> Wanted:
 
 def test_without_a_score_it_wants_nothing() -> None:
     """And says what is missing."""
-    assert Wanted((), "no score: no model") == wants(view())
+    assert Wanted((), "no score: the model gives none") == wants(view())
     assert Wanted((), "no score: mid unknown yet") == wants(view(missing=("mid",)))
 
 
