@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
+from importlib.util import find_spec
+from keyword import iskeyword
 from pathlib import Path
 
 import click
@@ -73,10 +75,8 @@ def new(config_path: Path, name: str, into: Path | None) -> None:
 
     Nothing that is there is written over.
     """
-    if NAME.fullmatch(name) is None:
-        die(f"{name!r}: a name is lower case letters, digits and _, and begins with a letter", exits.USAGE)
-    if name in SHIPPED or name in NO_STRATEGIES or name == _TEMPLATE:
-        die(f"{name} is taken by kalshid", exits.USAGE)
+    if (objection := _objection(name)) is not None:
+        die(objection, exits.USAGE)
     folder = into or _folder_of(config_path)
     written = {folder / f"{name}.py": f"{_TEMPLATE}.py", folder / f"test_{name}.py": f"{_TEMPLATE}_test.py"}
     for path in written:
@@ -85,14 +85,36 @@ def new(config_path: Path, name: str, into: Path | None) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for path, source in written.items():
-            text = (Path(strategies.__file__).parent / source).read_text(encoding="utf-8")
-            path.write_text(_renamed(text, name), encoding="utf-8")
+            path.write_text(_renamed(_text(source), name), encoding="utf-8")
         load_file(folder / f"{name}.py")
     except (OSError, StrategyRefused) as error:
         die(str(error), exits.UNRECORDED)
     click.echo(f"wrote {' and '.join(map(str, written))}; try: pytest {folder}\n")
     click.echo(f'strategy_path = "{_from(config_path, folder)}"    # at the head of {config_path}\n')
     click.echo(f'[strategies.{name}]\nenabled = true\nseries = ["{_SERIES}"]')
+
+
+def _objection(name: str) -> str | None:
+    """Return why a new strategy can't have a name; None when it can."""
+    if NAME.fullmatch(name) is None:
+        return f"{name!r}: a name is lower case letters, digits and _, and begins with a letter"
+    if name in SHIPPED or name in NO_STRATEGIES or name == _TEMPLATE:
+        return f"{name} is taken by kalshid"
+    if name.startswith("test_") or name == "conftest":
+        return f"{name}: so tests are called"
+    if find_spec(name) is not None:
+        return f"{name} is taken: pytest would import this file where that module is meant"
+    if re.search(rf"\b{_title(name)}\b", _text(f"{_TEMPLATE}.py")) or iskeyword(_title(name)):
+        return f"{name}: its class, {_title(name)}, would hide what the file needs under that name"
+    return None
+
+
+def _text(source: str) -> str:
+    return (Path(strategies.__file__).parent / source).read_text(encoding="utf-8")
+
+
+def _title(name: str) -> str:
+    return "".join(part.capitalize() for part in name.split("_"))
 
 
 def _folder_of(config_path: Path) -> Path:
@@ -111,8 +133,7 @@ def _from(config_path: Path, folder: Path) -> str:
 
 def _renamed(text: str, name: str) -> str:
     """Return a text of the template with another name in all places of its own."""
-    title = "".join(part.capitalize() for part in name.split("_"))
-    return re.sub(r"\bTemplate\b", title, re.sub(r"\btemplate\b", name, text))
+    return re.sub(r"\bTemplate\b", _title(name), re.sub(r"\btemplate\b", name, text))
 
 
 def _switch(config_path: Path, name: str, reason: str, *, is_on: bool) -> None:

@@ -82,7 +82,10 @@ def _run(path: Path, code: bytes) -> ModuleType:
         exec(compile(code, str(path), "exec"), module.__dict__)  # noqa: S102 - the owner's own code, as asked
     except SyntaxError as error:
         raise StrategyRefused(f"{path}:{error.lineno}: {error.msg}") from None
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise  # a person's
+    except BaseException as error:
+        # `sys.exit()` at import too: it would end the daemon without a word.
         raise StrategyRefused(f"{_place(path, error)}: {type(error).__name__}: {error}") from error
     return module
 
@@ -121,6 +124,10 @@ def find_strategy(config_name: str, table: StrategyTable, folder: Path | None) -
     Raises:
         ConfigError: there is none, or its file is none.
     """
+    if NAME.fullmatch(table.name) is None:
+        # A path in it would run one file under two names, and each would take the other's orders for its own.
+        words = "a strategy's name is lower case letters, digits and _"
+        raise ConfigError([f"{config_name}: strategies.{table.name}: {words}"])
     own = folder / f"{table.name}.py" if folder is not None else None
     if own is not None and own.exists():
         try:
@@ -147,10 +154,14 @@ def build_strategy(config_name: str, table: StrategyTable, folder: Path | None =
     params = convert_params(config_name, table, found.params)
     try:
         strategy = found.build(params)
-    except Exception as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         words = f"{type(error).__name__}: {error}"
         raise ConfigError([f"{config_name}: strategies.{table.name}: can't be built: {words}"]) from error
-    problems = [f"{config_name}: strategies.{table.name}: {words}" for words in _breaches(strategy)]
+    problems = [
+        f"{config_name}: strategies.{table.name}: {words}" for words in _breaches(strategy, table.name)
+    ]
     if problems:
         raise ConfigError(problems)
     return strategy
@@ -162,9 +173,11 @@ def score_output(strategy: Strategy) -> Output | None:
     return output
 
 
-def _breaches(strategy: Strategy) -> list[str]:
+def _breaches(strategy: Strategy, name: str) -> list[str]:
     """Return what a built strategy lacks of the contract."""
     problems = []
+    if strategy.name != name:
+        problems.append(f"built, it calls itself {strategy.name!r}: a name is the file's, and nobody else's")
     features = getattr(strategy, "features", None)
     if not isinstance(features, tuple) or not all(isinstance(name, str) for name in features):
         problems.append("features must be a tuple of names; () for none")

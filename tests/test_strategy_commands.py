@@ -88,9 +88,13 @@ def test_nothing_is_written_over(config: Path, tmp_path: Path) -> None:
     assert not (into / "mine.py").exists()
 
 
-@pytest.mark.parametrize("name", ["fair_value", "template", "flatten", "My-Edge", "1st"])
+@pytest.mark.parametrize(
+    "name",
+    ["fair_value", "template", "flatten", "My-Edge", "1st", "test_it", "conftest", "random", "daemon",
+     "msgspec", "none", "target", "wanted", "params", "market_view"],
+)  # fmt: skip
 def test_a_name_that_cannot_be_is_refused(config: Path, name: str) -> None:
-    """Taken by kalshid, or none that a table and a module can have."""
+    """Taken by kalshid, none that a table and a module can have, or one that hides what a file needs."""
     result = strategy(config, "new", name)
     assert exits.USAGE == result.exit_code
     assert not (config.parent / "my_strategies").exists()

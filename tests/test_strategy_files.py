@@ -127,6 +127,9 @@ def test_what_runs_is_what_was_read_last(tmp_path: Path) -> None:
         ("\nimport nothing_such\n", r"mine\.py:2: ModuleNotFoundError: No module named 'nothing_such'"),
         ("x = 1\n\n\ndef f() -> None:\n    raise KeyError(x)\n\nf()\n", r"mine\.py:5: KeyError: 1"),
         (GOOD.replace("class Params", "class Knobs"), r"mine\.py:\d+: NameError|no `class Params"),
+        ("\nraise SystemExit(3)\n", r"mine\.py:2: SystemExit: 3"),
+        ("\n\nimport sys\nsys.exit('bye')\n", r"mine\.py:4: SystemExit: bye"),
+        ("x = 1\0\n", r"mine\.py.*null bytes"),
         ("Params = 3\n", r"mine\.py: there is no `class Params\(msgspec\.Struct\)`"),
         (GOOD.replace("def wants", "def wanted"), r"one class with wants\(view\) is needed; there are: none"),
         (GOOD + "\nclass Other(Mine):\n    name = 'mine'\n", r"there are: Mine, Other"),
@@ -147,6 +150,8 @@ def test_what_is_wrong_with_a_file_is_told_with_its_place(tmp_path: Path, text: 
         ("book_changed_max = None", "book_changed_max = 0.5", r"book_changed_max must be a duration"),
         ("name =", "score_output = 'price'; name =", r"score_output must be one of probability, change"),
         ("self.params = params", "raise ValueError('never')", r"can't be built: ValueError: never"),
+        ("self.params = params", "raise SystemExit(3)", r"can't be built: SystemExit: 3"),
+        ("self.params = params", "self.name = 'fair_value'", r"built, it calls itself 'fair_value'"),
     ],
 )
 def test_the_contract_is_checked_before_anything_starts(
@@ -178,6 +183,14 @@ def test_a_name_is_one_that_a_table_can_have(tmp_path: Path) -> None:
     """Lower case letters, digits and underscores."""
     with pytest.raises(StrategyRefused, match="a strategy's name is lower case"):
         load_file(write(tmp_path, GOOD, "My-Own"))
+
+
+@pytest.mark.parametrize("name", ["./mine", "../own/mine", "Mine", ""])
+def test_a_table_names_a_strategy_and_no_path(tmp_path: Path, name: str) -> None:
+    """One file under two names would be two strategies that take each other's orders for their own."""
+    write(tmp_path)
+    with pytest.raises(ConfigError, match="a strategy's name is lower case letters"):
+        build_strategy("config.toml", StrategyTable(name, True, ["A"], {}), tmp_path / "own")
 
 
 def test_an_unknown_name_is_told_what_there_is(tmp_path: Path) -> None:
