@@ -74,6 +74,28 @@ def test_no_probe_is_sent_where_no_order_would_be(subject: Engine, event: e.Even
         assert [] == probes(subject.decide(NOW + step * SECOND))
 
 
+@pytest.mark.parametrize(
+    ("event", "expected"),
+    [
+        (e.HaltRequested("enough", NOW, "cli"), "halted"),
+        (e.FlattenRequested("enough", 500, NOW), "halted"),
+        (e.MarketStatusChanged(TICKER, "inactive", NOW), "market_not_open"),
+        (e.FeedHeard("kalshi", NOW), None),
+    ],
+    ids=["halted", "flattening", "inactive", "well"],
+)
+def test_a_probe_that_waits_is_vouched_for_when_it_is_to_leave(
+    subject: Engine, event: e.Event, expected: str | None
+) -> None:
+    """What came between stops it; that it never left lets the order be asked after by other means."""
+    later = NOW + PROBE_AFTER[0]
+    (probe,) = probes(subject.decide(later))
+    subject.handle(event)
+    assert expected == subject.vouch(probe, later)
+    subject.handle(e.OrderDropped("probe", probe.client_order_id, "halted", later))
+    assert not order_of(subject).is_probing
+
+
 @pytest.mark.parametrize("told", ["arrived", "named", "cancel"])
 def test_an_order_that_arrived_is_not_probed_for(subject: Engine, told: str) -> None:
     """The lists tell of it, and its market is read for that."""
