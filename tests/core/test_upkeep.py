@@ -58,7 +58,7 @@ def test_a_halt_is_latched_with_the_next_decision_in_a_burst_too() -> None:
     assert ["enough"] == [one.reason for one in subject.decide(NOW + 1) if isinstance(one, LatchHalt)]
 
 
-def test_prices_of_the_underlying_and_public_trades_are_market_events(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_prices_of_the_underlying_and_trades_are_market_events(monkeypatch: pytest.MonkeyPatch) -> None:
     """They come as often as deltas do, and say as little of the account."""
     subject = trading(Scripted())
     subject.decide(NOW)
