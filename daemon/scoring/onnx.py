@@ -10,6 +10,7 @@ the last digits between processors, which is why frozen rows are held to 1e-6 on
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from math import isfinite
 from pathlib import Path
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
     import numpy as np
 
 _TYPES = {"tensor(float)": "float32", "tensor(double)": "float64"}
-_EXTERNAL = b"\x0a\x08location\x12"
-"""How a network says that a part of it lies in another file, which no sha256 vouches for."""
+_EXTERNAL = re.compile(rb"(?:\x08|\x88\x80*\x00)location")
+"""How a network says that a part of it lies in another file, which no sha256 vouches for: a text of eight
+letters. What stands around it may come in any order, and a length may be written longer than it need be."""
 
 
 def _session(content: bytes, path: Path) -> Any:
@@ -34,7 +36,7 @@ def _session(content: bytes, path: Path) -> Any:
         import onnxruntime  # noqa: PLC0415 - heavy, and of the extra only
     except ImportError as error:
         raise ExtraMissing(f"{path}: a network needs onnxruntime: pip install kalshid[onnx]") from error
-    if _EXTERNAL in content:
+    if _EXTERNAL.search(content):
         raise ModelRefused(f"{path}: keeps a part of itself in another file; save it as one")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1

@@ -1,7 +1,7 @@
 """The structural model: what the normal distribution says, given how much the price moves. `structural.json`.
 
     {"form": "above", "distance": "strike_distance_sigma"}
-    {"form": "move", "volatilities": ["reference_volatility_60m", "reference_volatility_240m"],
+    {"form": "move", "volatilities": ["reference_parkinson_60m", "reference_parkinson_240m"],
      "move": 0.01, "horizon_s": 3600}
 
 "above": YES is a price above the strike at the close. With d = ln(S/K) / (sigma sqrt(tau)), P = Phi(d).

@@ -39,10 +39,16 @@ def floats(name: str, shape: Sequence[int], values: Sequence[float]) -> bytes:
     return tensor(name, FLOAT, shape, struct.pack(f"<{len(values)}f", *values))
 
 
-def elsewhere(name: str, shape: Sequence[int], file: str) -> bytes:
+LOCATION = _part(1, "location")
+"""The key under which the other file stands, as libraries write it."""
+
+
+def elsewhere(
+    name: str, shape: Sequence[int], file: str, key: bytes = LOCATION, *, is_key_last: bool = False
+) -> bytes:
     """A constant of floats whose values lie in another file."""
     dims = b"".join(_integer(1, size) for size in shape)
-    place = _part(13, _part(1, "location") + _part(2, file))
+    place = _part(13, _part(2, file) + key if is_key_last else key + _part(2, file))
     return dims + _integer(2, FLOAT) + _part(8, name) + place + _integer(14, 1)
 
 

@@ -94,14 +94,18 @@ TWO_INPUTS = model(
         [told("z", FLOAT, (1, 6))],
     )
 )
-EXTERNAL = model(
-    graph(
-        [node("MatMul", ["x", "w"], "y")],
-        [elsewhere("w", (6, 1), "w.bin")],
-        [told("x", FLOAT, (1, 6))],
-        [told("y", FLOAT, (1, 1))],
+
+
+def external(weights: bytes) -> bytes:
+    """A network whose weights are told so."""
+    return model(
+        graph(
+            [node("MatMul", ["x", "w"], "y")],
+            [weights],
+            [told("x", FLOAT, (1, 6))],
+            [told("y", FLOAT, (1, 1))],
+        )
     )
-)
 
 
 @pytest.mark.parametrize(
@@ -114,7 +118,17 @@ EXTERNAL = model(
         (logistic(WEIGHTS, 0.1, (1, 6)), 3, r"takes tensor\(float\) \[1, 6\], expected floats \[1, 3, 2\]"),
         (logistic(WEIGHTS, 0.1, (1, 3, 2)), 4, "6 features are no 4 steps of equal length"),
         (TWO_INPUTS, None, "has 2 inputs and 1 outputs, expected 1 and 1"),
-        (EXTERNAL, None, "keeps a part of itself in another file"),
+        (external(elsewhere("w", (6, 1), "w.bin")), None, "keeps a part of itself in another file"),
+        (
+            external(elsewhere("w", (6, 1), "w.bin", is_key_last=True)),
+            None,
+            "keeps a part of itself in another file",
+        ),
+        (
+            external(elsewhere("w", (6, 1), "w.bin", b"\x0a\x88\x80\x00location")),
+            None,
+            "keeps a part of itself in another file",
+        ),
     ],
 )
 def test_another_network_than_needed_is_refused(
