@@ -62,7 +62,10 @@ class MeanReversion:
     score_output: Output | None = None
 
     def __init__(self, params: Params) -> None:
-        """Build from parameters. Raises ValueError where `hours` are none."""
+        """Build from parameters. Raises ValueError where `hours` are none, or an entry is an exit too."""
+        if params.exit_deviation >= params.deviation_min:
+            words = f"{params.exit_deviation} must be below deviation_min ({params.deviation_min})"
+            raise ValueError(f"exit_deviation: {words}")
         self.params = params
         self._deviation = f"mean_deviation_{params.window_days}d"
         self.features: tuple[str, ...] = (self._deviation,)

@@ -64,7 +64,10 @@ class Momentum:
     score_output: Output | None = None
 
     def __init__(self, params: Params) -> None:
-        """Build from parameters. Raises ValueError where `hours` are none."""
+        """Build from parameters. Raises ValueError where `hours` are none, or an entry is an exit too."""
+        if params.exit_momentum >= params.momentum_min:
+            words = f"{params.exit_momentum} must be below momentum_min ({params.momentum_min})"
+            raise ValueError(f"exit_momentum: {words}")
         self.params = params
         self._move, self._deviation = f"mid_momentum_{params.window_s}s", "mean_deviation_7d"
         self.features: tuple[str, ...] = (self._move, self._deviation)

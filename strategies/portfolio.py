@@ -107,10 +107,14 @@ class Portfolio:
         return Wanted((), f"{reason}: less than a contract") if target is None else Wanted((target,), reason)
 
     def _weight(self, view: MarketView, change: float) -> float:
-        """Return the market's share of the series: its expected change over the sum of the sizes of all."""
+        """Return the market's share of the series: its expected change over the sum of the sizes of all.
+
+        One without a forecast counts like this one. After a start none has any yet, and the first market that
+        is looked at would be given the stake of all.
+        """
         horizon = self.params.quiet_before_close_s * SECOND
         total = abs(change) + TINY
         for peer in view.peers.of_series():
-            if peer.score is not None and peer.spec.close_at - view.now >= horizon:
-                total += abs(peer.score)
+            if peer.spec.close_at - view.now >= horizon:
+                total += abs(change if peer.score is None else peer.score)
         return change / total

@@ -58,5 +58,5 @@ class Template:
         gain = edge(score, price, "bid", view.spec.fees, is_taker=False)
         if gain <= 0:
             return Wanted((), "no edge is left after fees")
-        why = f"edge {gain * 100:.1f}c in a spread of {spread / 100:.0f}c"
+        why = f"edge {gain * 100:.1f}c in a spread of {spread * 100:.1f}c"
         return Wanted((Target("bid", price, params.order_contracts * QTY_ONE, "rest", why, slack=100),), why)

@@ -45,7 +45,7 @@ def view(score: float | None, own_position: int = 0) -> MarketView:
         spec=SPEC,
         grid=PriceGrid(SPEC.bands),
         book=book,
-        features={"spread": 200.0},
+        features={"spread": 0.02},
         score=score,
         missing=(),
         position=own_position,
@@ -58,6 +58,7 @@ def test_it_rests_below_the_models_value() -> None:
     """At 50% and a margin of 10 cents it bids 40, one order of the size that is asked for."""
     (target,) = strategy(margin=0.10, order_contracts=7).wants(view(0.50)).targets
     assert (target.side, target.price, target.qty, target.style) == ("bid", 4_000, 7 * QTY_ONE, "rest")
+    assert target.reason == "edge 10.0c in a spread of 2.0c"
 
 
 def test_it_never_crosses_the_book() -> None:

@@ -116,3 +116,10 @@ def test_whatever_it_wants_is_sane(bid: int, ask: int, deviation: float, held: i
     for target in wanted.targets:
         is_towards = (target.side == "bid") == (deviation < 0)
         assert is_towards or target.qty <= abs(held)
+
+
+@pytest.mark.parametrize("exit_at", [0.12, 0.20])
+def test_an_entry_is_never_an_exit_too(exit_at: float) -> None:
+    """Bought and given up at once, it would pay the spread with every tick: refused at the start."""
+    with pytest.raises(ValueError, match=r"exit_deviation: 0\.\d+ must be below deviation_min "):
+        MeanReversion(Params(deviation_min=0.12, exit_deviation=exit_at))

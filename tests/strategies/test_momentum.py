@@ -92,3 +92,10 @@ def test_whatever_it_wants_is_sane(bid: int, ask: int, move: float, held: int) -
     assert len(wanted.targets) <= 1
     for target in wanted.targets:
         assert (target.side == "bid") == (move > 0) or target.qty <= abs(held)
+
+
+@pytest.mark.parametrize("exit_at", [0.12, 0.20])
+def test_an_entry_is_never_an_exit_too(exit_at: float) -> None:
+    """Bought and given up at once, it would pay the spread with every tick: refused at the start."""
+    with pytest.raises(ValueError, match=r"exit_momentum: 0\.\d+ must be below momentum_min "):
+        Momentum(Params(momentum_min=0.12, exit_momentum=exit_at))

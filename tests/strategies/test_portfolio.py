@@ -40,20 +40,26 @@ def test_alone_a_market_gets_the_whole_stake() -> None:
 
 
 def test_the_stake_is_shared_by_the_sizes_of_the_expected_changes() -> None:
-    """L1: what falls counts like what rises; a market without a forecast, or about to close, does not."""
+    """L1: what falls counts like what rises; a market that is about to close does not."""
     assert "weight +0.25 of the series" in wants(at(0.05, -0.10, 0.05)).reason
-    assert "weight +0.33 of the series" in wants(at(0.05, -0.10, None)).reason
     soon = peer("KX-SOON", score=9.0, close_at=TEN + DAY - SECOND)
     assert "weight +1.00 of the series" in wants(at(0.05, peers=Around(series=[soon]))).reason
 
 
-@given(changes=st.lists(st.floats(-1, 1), min_size=1, max_size=8))
-def test_the_weights_never_sum_to_more_than_one(changes: list[float]) -> None:
-    """Whatever is expected, the gross stake is what was allowed."""
+def test_the_first_market_that_is_scored_is_not_given_the_stake_of_all() -> None:
+    """After a start no other one has a forecast yet: each counts like this one until it has."""
+    assert "weight +0.25 of the series" in wants(at(0.05, None, None, None)).reason
+    assert "weight +0.25 of the series" in wants(at(0.05, -0.10, None)).reason
+
+
+@given(changes=st.lists(st.floats(-1, 1), min_size=1, max_size=8), known=st.integers(0, 8))
+def test_the_weights_never_sum_to_more_than_one(changes: list[float], known: int) -> None:
+    """Whatever is expected, and however many are scored yet, the gross stake is what was allowed."""
     strategy = Portfolio(Params())
     total = 0.0
-    for place, change in enumerate(changes):
-        others = changes[:place] + changes[place + 1 :]
+    scored = [change if place < known else None for place, change in enumerate(changes)]
+    for place, change in enumerate(changes[:known]):
+        others = scored[:place] + scored[place + 1 :]
         total += abs(strategy._weight(at(change, *others), change))
     assert total <= 1 + 1e-9
 
