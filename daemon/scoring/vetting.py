@@ -91,7 +91,8 @@ async def vet_model_async(folder: Path, timeout_s: float = TIMEOUT_S) -> Vetted:
 
 
 def _command(folder: Path) -> list[str]:
-    return [sys.executable, "-m", "daemon.scoring.check_model", str(folder.absolute())]
+    # -P: what lies in the folder that we were started from is no part of the program.
+    return [sys.executable, "-P", "-m", "daemon.scoring.check_model", str(folder.absolute())]
 
 
 def _environment() -> dict[str, str]:

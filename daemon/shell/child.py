@@ -119,7 +119,9 @@ class SandboxChild:
                 return ready
             await self._end(ready.pid)
         self._arguments_path.write_bytes(wanted)
-        command = [sys.executable, "-m", "daemon", "sandbox", "--state", str(self._folder), *self._arguments]
+        # -P: what lies in the folder that we were started from is no part of the program.
+        program = [sys.executable, "-P", "-m", "daemon"]
+        command = [*program, "sandbox", "--state", str(self._folder), *self._arguments]
         # A session of its own: neither our Ctrl-C nor our death reaches it.
         with self._ready_path.open("wb") as out, self._log_path.open("ab") as errors:
             self._process = subprocess.Popen(  # noqa: ASYNC220, S603 - our own program, started once

@@ -199,3 +199,12 @@ def test_a_network_is_vouched_for_within_the_limits(tmp_path: Path) -> None:
     """The limits leave room for what onnxruntime takes."""
     folder = write_folder(tmp_path, "onnx", NETWORK, logistic([0.0] * 4, 0.0, (1, 4)), half)
     assert "onnx" == vet_model(folder).kind
+
+
+def test_what_lies_in_the_working_folder_is_not_run(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A `daemon` of somebody else's there is not ours."""
+    (tmp_path / "daemon.py").write_text("raise SystemExit(3)\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    assert "toy" == vet_model(folder).name

@@ -78,6 +78,17 @@ async def test_it_is_started_listens_and_is_ended(tmp_path: Path) -> None:
     await subject.stop()
 
 
+async def test_what_lies_in_the_working_folder_is_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder of strategies of one's own there, or a `daemon` of somebody else's, is not the program."""
+    (tmp_path / "strategies").mkdir()
+    (tmp_path / "daemon.py").write_text("raise SystemExit(3)\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    async with sandbox(tmp_path / "sandbox", WORDS) as subject:
+        assert subject.ready is not None
+
+
 async def test_one_that_outlived_its_daemon_is_joined(tmp_path: Path) -> None:
     """The next start finds the same process by its ready line, and ends it like its own."""
     async with asyncio.timeout(TEST_WITHIN_S):
