@@ -71,7 +71,7 @@ class Housekeeping:
             for shard, group_id in state.order_groups.ids.items():
                 if state.order_groups.is_triggered(shard):
                     continue
-                state.order_groups.trigger(shard)
+                state.order_groups.trigger(shard, now)
                 commands.append(CancelAll(shard, group_id, reason, now))
         is_asking = not self._breakers.is_answered or state.exchange.is_supposed(now)
         if is_asking and now - self._probed_at >= self._config.probe_every:

@@ -11,11 +11,14 @@ from __future__ import annotations
 from typing import Literal, TypeAlias
 
 from daemon.core import events as e
-from daemon.core.units import Ns
+from daemon.core.own_orders import ABSENT_AFTER
+from daemon.core.units import SECOND, Ns
 
 TRIGGERED_CODE = "exceeded_order_group_risk_limit"
 """How the venue refuses an order of a group that is triggered (sheet 4.5)."""
 GONE_CODE = "order_group_not_found"
+ECHO: Ns = 5 * SECOND
+"""So long after the first word of a trigger of ours others still come: the answer's, and the stream's."""
 GroupRefusal: TypeAlias = Literal["no_order_group", "order_group_triggered"]
 
 
@@ -27,8 +30,8 @@ class OrderGroups:
         self._doubted: dict[int, None] = {}
         self._to_reset: dict[int, None] = {}
         self._newly_triggered: dict[int, None] = {}
-        self._emptied: dict[int, None] = {}
-        """Shards whose group we have asked to trigger ourselves, or the life before us may have."""
+        self._emptied: dict[int, Ns] = {}
+        """Until when a trigger is our own doing, or that of the life before us, by shard."""
 
     def id_of(self, shard: int) -> str | None:
         """Return the id of a shard's group, whatever its state; None when there is none."""
@@ -72,9 +75,12 @@ class OrderGroups:
 
     # --- what changes them ----------------------------------------------------------------------
 
-    def trigger(self, shard: int) -> None:
-        """We ask the venue to trigger a group: that is no runaway. Whether it did has to be asked after."""
-        self._emptied[shard] = None
+    def trigger(self, shard: int, now: Ns) -> None:
+        """We ask the venue to trigger a group: that is no runaway. Whether it did has to be asked after.
+
+        A request without an answer may still arrive, after we have asked and were told that nothing happened.
+        """
+        self._emptied[shard] = now + ABSENT_AFTER
         self._doubted[shard] = None
 
     def apply(self, event: e.OrderGroupTold) -> None:
@@ -93,14 +99,16 @@ class OrderGroups:
             # It is asked after first. If it is triggered, the last life did that, or has halted for it: that
             # halt is on disk, or a person has resumed since. It is no runaway of this life.
             self._told[shard] = event
-            self.trigger(shard)
+            self.trigger(shard, event.received_at)
             return
         was_triggered = self.is_triggered(shard) and self.id_of(shard) == event.order_group_id
         self._told[shard] = event
+        ours_until = self._emptied.get(shard)
         if not event.is_triggered:
-            for notes in (self._to_reset, self._newly_triggered, self._emptied):
+            for notes in (self._to_reset, self._newly_triggered):
                 notes.pop(shard, None)
-        elif shard in self._emptied:
+        elif ours_until is not None and event.received_at < ours_until:
+            self._emptied[shard] = min(ours_until, event.received_at + ECHO)
             self._to_reset[shard] = None
         elif not was_triggered:
             self._newly_triggered[shard] = None
@@ -124,5 +132,6 @@ class OrderGroups:
 
     def _lose(self, shard: int, at: Ns) -> None:
         self._told[shard] = e.OrderGroupTold(shard, None, False, at)
-        for notes in (self._doubted, self._to_reset, self._newly_triggered, self._emptied):
+        self._emptied.pop(shard, None)
+        for notes in (self._doubted, self._to_reset, self._newly_triggered):
             notes.pop(shard, None)

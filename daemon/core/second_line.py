@@ -115,7 +115,7 @@ class SecondLine:
                 self._asked[shard] = ("close", now, 1)  # the first one goes with the halt
             elif self._is_due(shard, "close", now):
                 self._asked[shard] = ("close", now, times + 1)
-                groups.trigger(shard)
+                groups.trigger(shard, now)
                 commands.append(CancelAll(shard, group_id, reason, now))
         return commands
 

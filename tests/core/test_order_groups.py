@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from daemon.core import events as e
-from daemon.core.order_groups import GONE_CODE, TRIGGERED_CODE, OrderGroups
+from daemon.core.order_groups import ECHO, GONE_CODE, TRIGGERED_CODE, OrderGroups
+from daemon.core.own_orders import ABSENT_AFTER
+from daemon.core.units import SECOND, Ns
 from tests.core.worlds import T0
 
 
@@ -17,14 +19,16 @@ def groups(*events: e.OrderGroupTold) -> OrderGroups:
     return subject
 
 
-def told(group_id: str | None = "g-1", *, is_triggered: bool = False) -> e.OrderGroupTold:
+def told(group_id: str | None = "g-1", *, is_triggered: bool = False, at: Ns = T0) -> e.OrderGroupTold:
     """The answer to a request, for shard 2."""
-    return e.OrderGroupTold(2, group_id, is_triggered, T0)
+    return e.OrderGroupTold(2, group_id, is_triggered, at)
 
 
-def streamed(group_id: str = "g-1", *, is_triggered: bool = False, is_gone: bool = False) -> e.OrderGroupTold:
+def streamed(
+    group_id: str = "g-1", *, is_triggered: bool = False, is_gone: bool = False, at: Ns = T0
+) -> e.OrderGroupTold:
     """The stream's word, which names no shard."""
-    return e.OrderGroupTold(None, group_id, is_triggered, T0, is_gone)
+    return e.OrderGroupTold(None, group_id, is_triggered, at, is_gone)
 
 
 def test_a_group_is_in_force_from_its_making_to_its_end() -> None:
@@ -93,7 +97,7 @@ def test_what_is_not_ours_changes_nothing() -> None:
 def test_what_we_trigger_ourselves_is_no_runaway_and_is_reset_by_itself() -> None:
     """Nothing enters until it is known whether it was triggered; the stream may say so before the answer."""
     subject = groups(told())
-    subject.trigger(2)
+    subject.trigger(2, T0)
     assert (True, "no_order_group") == (subject.is_doubted(2), subject.refusal(2))
     subject.apply(streamed(is_triggered=True))
     assert () == subject.take_newly_triggered()
@@ -104,8 +108,27 @@ def test_what_we_trigger_ourselves_is_no_runaway_and_is_reset_by_itself() -> Non
         subject.is_doubted(2),
     )
     subject.apply(told())
-    subject.apply(streamed(is_triggered=True))
+    subject.apply(streamed(is_triggered=True, at=T0 + ECHO))
     assert ("g-1",) == subject.take_newly_triggered(), "the next one is the venue's own doing"
+
+
+def test_a_trigger_of_ours_that_arrives_late_is_no_runaway() -> None:
+    """Its request was given up, and the venue has said that nothing happened; then it arrives after all."""
+    subject = groups(told())
+    subject.trigger(2, T0)
+    subject.apply(told(at=T0 + SECOND))
+    assert "g-1" == subject.open_id(2)
+    subject.apply(streamed(is_triggered=True, at=T0 + ABSENT_AFTER - 1))
+    assert ((), True) == (subject.take_newly_triggered(), subject.is_reset_due(2))
+
+
+def test_a_trigger_that_no_request_of_ours_explains_any_more_is_the_venues() -> None:
+    """A request that has not arrived when its signature expires never does."""
+    subject = groups(told())
+    subject.trigger(2, T0)
+    subject.apply(told(at=T0 + SECOND))
+    subject.apply(streamed(is_triggered=True, at=T0 + ABSENT_AFTER))
+    assert (("g-1",), False) == (subject.take_newly_triggered(), subject.is_reset_due(2))
 
 
 @pytest.mark.parametrize("was_triggered", [True, False])
@@ -117,5 +140,5 @@ def test_a_recovered_group_that_is_triggered_is_no_runaway_of_this_life(was_trig
     assert (True, ()) == (subject.is_reset_due(2), subject.take_newly_triggered())
     subject.apply(told())
     assert (False, "g-1") == (subject.is_reset_due(2), subject.open_id(2))
-    subject.apply(streamed(is_triggered=True))
+    subject.apply(streamed(is_triggered=True, at=T0 + ECHO))
     assert ("g-1",) == subject.take_newly_triggered(), "one of this life is"
