@@ -19,7 +19,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from daemon.core.quoting import near_mid, quotes, share_of_bankroll
+from daemon.core.quoting import is_traded, quotes, share_of_bankroll, wanted_near_mid
 from daemon.core.scorer import Output
 from daemon.core.strategy import MarketView, Wanted
 from daemon.core.units import MILLISECOND, PRICE_ONE, QTY_ONE, SECOND, BookSide, Ns, Price, Qty
@@ -94,10 +94,7 @@ class MeanReversion:
             return self._one(view, "ask" if held > 0 else "bid", abs(held), "is back at its mean", deviation)
         if abs(deviation) < params.deviation_min:
             return Wanted((), f"{deviation * 100:+.1f}c from its mean: too near to enter")
-        volume = view.spec.volume_day
-        if params.volume_day_contracts_min and (
-            volume is None or volume < params.volume_day_contracts_min * QTY_ONE
-        ):
+        if not is_traded(view, params.volume_day_contracts_min):
             return Wanted((), "too little traded in a day")
         side: BookSide = "bid" if deviation < 0 else "ask"
         price = found[1] if side == "bid" else found[0]
@@ -108,9 +105,4 @@ class MeanReversion:
 
     def _one(self, view: MarketView, side: BookSide, qty: int, why: str, deviation: float) -> Wanted:
         reason = f"{deviation * 100:+.1f}c: {why}"
-        target = near_mid(view, side, min(qty, self._order_max), self._away, reason)
-        return (
-            Wanted((), f"{reason}; what is held is stake enough")
-            if target is None
-            else Wanted((target,), reason)
-        )
+        return wanted_near_mid(view, side, min(qty, self._order_max), self._away, reason)

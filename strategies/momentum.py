@@ -19,7 +19,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from daemon.core.quoting import near_mid, quotes, share_of_bankroll
+from daemon.core.quoting import is_traded, quotes, share_of_bankroll, wanted_near_mid
 from daemon.core.scorer import Output
 from daemon.core.strategy import MarketView, Wanted
 from daemon.core.units import MILLISECOND, PRICE_ONE, QTY_ONE, SECOND, BookSide, Ns, Price, Qty
@@ -100,10 +100,7 @@ class Momentum:
             return Wanted((), f"{self._deviation} unknown yet")
         if abs(deviation) >= params.deviation_max:
             return Wanted((), f"{deviation * 100:+.1f}c from its mean: too far to follow")
-        volume = view.spec.volume_day
-        if params.volume_day_contracts_min and (
-            volume is None or volume < params.volume_day_contracts_min * QTY_ONE
-        ):
+        if not is_traded(view, params.volume_day_contracts_min):
             return Wanted((), "too little traded in a day")
         side: BookSide = "bid" if move > 0 else "ask"
         price = found[1] if side == "bid" else found[0]
@@ -114,9 +111,4 @@ class Momentum:
 
     def _one(self, view: MarketView, side: BookSide, qty: int, why: str, move: float) -> Wanted:
         reason = f"{move * 100:+.1f}c: {why}"
-        target = near_mid(view, side, min(qty, self._order_max), self._away, reason)
-        return (
-            Wanted((), f"{reason}; what is held is stake enough")
-            if target is None
-            else Wanted((target,), reason)
-        )
+        return wanted_near_mid(view, side, min(qty, self._order_max), self._away, reason)

@@ -20,7 +20,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from daemon.core.quoting import near_mid, quotes, share_of_bankroll
+from daemon.core.quoting import quotes, share_of_bankroll, wanted_near_mid
 from daemon.core.scorer import Output
 from daemon.core.sizing import edge
 from daemon.core.strategy import MarketView, Wanted
@@ -103,8 +103,7 @@ class Portfolio:
             if not held or (held > 0) == (side == "bid"):
                 return Wanted((), f"{reason}: {gain * 100:.1f}c are too little to add for")
             aim = 0  # what is held the wrong way goes; what would be bought beyond isn't worth it
-        target = near_mid(view, way, min(abs(aim - held), self._order_max), self._away, reason)
-        return Wanted((), f"{reason}: less than a contract") if target is None else Wanted((target,), reason)
+        return wanted_near_mid(view, way, min(abs(aim - held), self._order_max), self._away, reason)
 
     def _weight(self, view: MarketView, change: float) -> float:
         """Return the market's share of the series: its expected change over the sum of the sizes of all.

@@ -8,7 +8,7 @@ from __future__ import annotations
 from math import floor
 
 from daemon.core.sizing import edge
-from daemon.core.strategy import MarketView, Target
+from daemon.core.strategy import MarketView, Target, Wanted
 from daemon.core.units import MONEY_ONE, QTY_ONE, BookSide, Money, Price, Qty
 
 
@@ -55,3 +55,19 @@ def near_mid(view: MarketView, side: BookSide, qty: Qty, away: Price, reason: st
     else:
         price = view.grid.ceil(max(-(-(bid + ask) // 2), bid + 1))
     return None if price is None else Target(side, price, qty, "rest", reason, slack=away // 2)
+
+
+def wanted_near_mid(view: MarketView, side: BookSide, qty: Qty, away: Price, reason: str) -> Wanted:
+    """Return the order of `near_mid` as the answer for the market; where none comes of it, that is said."""
+    target = near_mid(view, side, qty, away, reason)
+    return (
+        Wanted((), f"{reason}; less than a contract to trade")
+        if target is None
+        else Wanted((target,), reason)
+    )
+
+
+def is_traded(view: MarketView, contracts_min: int) -> bool:
+    """Whether at least so many contracts were traded in 24 hours; unknown is not, unless 0 are asked for."""
+    volume = view.spec.volume_day
+    return not contracts_min or (volume is not None and volume >= contracts_min * QTY_ONE)

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.core.quoting import bankroll, contracts_for, near_mid, quotes, share_of_bankroll
-from daemon.core.strategy import Target
-from daemon.core.units import MONEY_ONE, BookSide
+from daemon.core.quoting import (
+    bankroll,
+    contracts_for,
+    is_traded,
+    near_mid,
+    quotes,
+    share_of_bankroll,
+    wanted_near_mid,
+)
+from daemon.core.strategy import Target, Wanted
+from daemon.core.units import MONEY_ONE, QTY_ONE, BookSide
 from tests.strategies.views import EQUITY, view
 
 
@@ -68,3 +77,21 @@ def test_without_a_market_or_for_less_than_a_contract_there_is_no_order() -> Non
     """Nothing to be near to, or nothing to buy."""
     assert near_mid(view(None), "bid", 500, 200, "why") is None
     assert near_mid(view(), "bid", 99, 200, "why") is None
+
+
+def test_an_answer_is_the_order_or_says_that_none_comes_of_it() -> None:
+    """Half a contract is no order."""
+    target = Target("bid", 4_200, 500, "take", "why")
+    assert Wanted((target,), "why") == wanted_near_mid(view(), "bid", 500, 100, "why")
+    assert Wanted((), "why; less than a contract to trade") == wanted_near_mid(view(), "bid", 50, 100, "why")
+
+
+def test_a_volume_that_is_not_known_is_not_enough() -> None:
+    """Unless none is asked for."""
+    shown = view()
+    traded = [
+        msgspec.structs.replace(shown, spec=msgspec.structs.replace(shown.spec, volume_day=volume))
+        for volume in (None, 499 * QTY_ONE, 500 * QTY_ONE)
+    ]
+    assert [False, False, True] == [is_traded(one, 500) for one in traded]
+    assert [True, True, True] == [is_traded(one, 0) for one in traded]

@@ -51,7 +51,7 @@ def test_the_stake_counts_what_it_holds_itself_and_its_capital() -> None:
     assert 500 == rest.qty
     full = wants(at(-0.2, capital=1_000 * MONEY_ONE, own_position=whole.qty))
     assert () == full.targets
-    assert full.reason.endswith("what is held is stake enough")
+    assert full.reason.endswith("less than a contract to trade")
 
 
 def test_a_large_stake_comes_in_orders_of_the_largest_size_up_to_the_largest_position() -> None:
