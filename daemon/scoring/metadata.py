@@ -129,11 +129,17 @@ class ModelMetadata(Strict, frozen=True):
     def fingerprint(self) -> str:
         """The sha256 by which journals and evidence know what scores.
 
-        That of the model's file where it is the only one, else of the list of all files and their hashes.
+        That of the model's file where it is the only one and says all, else of the list of all files and
+        their hashes. What only metadata says, and what scores or stops entries by, is in it: ranges, and of
+        a network or an ensemble the features by name and which of them are required.
         """
-        if list(self.files) == [FILE_OF[self.kind]]:
-            return self.files[FILE_OF[self.kind]]
         lines = "".join(f"{name}:{sha256}\n" for name, sha256 in sorted(self.files.items()))
+        if self.ranges or self.kind in ("onnx", "ensemble"):
+            lines += f"features:{self.feature_schema_sha256}\nrequired:{','.join(sorted(self.required))}\n"
+            for name, known in sorted(self.ranges.items()):
+                lines += f"{name}:{known.q001!r}..{known.q999!r}\n"
+        elif list(self.files) == [FILE_OF[self.kind]]:
+            return self.files[FILE_OF[self.kind]]
         return file_sha256(lines.encode())
 
 

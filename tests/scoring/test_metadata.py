@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from daemon.scoring.metadata import MODEL_BYTES_MAX, ModelRefused, file_sha256, read_file
+from daemon.scoring.metadata import MODEL_BYTES_MAX, ModelRefused, TrainingRange, file_sha256, read_file
 from tests.scoring.model_folder import metadata
 
 
@@ -34,6 +34,25 @@ def test_the_fingerprint_of_several_files_is_of_all() -> None:
     expected = file_sha256(f"calibrator.json:{'2' * 64}\nmodel.txt:{'1' * 64}\n".encode())
     assert (expected, expected) == (one.fingerprint, other.fingerprint)
     assert expected != changed.fingerprint
+
+
+def test_what_only_the_metadata_says_counts_too() -> None:
+    """Wider ranges trade where evidence said no; a network's columns have their names from nowhere else."""
+    known = TrainingRange(q001=0.1, q999=0.9)
+    plain, network = (
+        metadata(),
+        msgspec.structs.replace(metadata(), kind="onnx", files={"model.onnx": "1" * 64}),
+    )
+    found = [
+        plain,
+        msgspec.structs.replace(plain, ranges={"mid": known}),
+        msgspec.structs.replace(plain, ranges={"mid": TrainingRange(q001=0.0, q999=0.9)}),
+        msgspec.structs.replace(plain, ranges={"spread": known}),
+        msgspec.structs.replace(plain, ranges={"mid": known}, required=()),
+        network,
+        msgspec.structs.replace(network, feature_schema_sha256="2" * 64),
+    ]
+    assert len(found) == len({one.fingerprint for one in found})
 
 
 def test_an_expiry_is_an_instant() -> None:
