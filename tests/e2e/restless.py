@@ -51,6 +51,10 @@ class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """It has no knobs."""
 
 
+REQUOTER = Requoter()
+"""The one strategy; the engine knows it in its wrapping, which has no switch for quotes."""
+
+
 class WatchedApp(App):
     """The app, and what it believes in a file."""
 
@@ -68,8 +72,7 @@ class WatchedApp(App):
     async def _tell(self) -> None:
         path = self._folder / BELIEFS_FILE
         fresh = path.with_suffix(".fresh")
-        strategy = self._engine.slots[0].strategy
-        assert isinstance(strategy, Requoter)
+        strategy = REQUOTER
         while True:
             # Told after the core has decided at least once on it: what was quoted before is in its orders.
             is_quiet = not strategy.is_quoting
@@ -99,7 +102,7 @@ class WatchedApp(App):
 
 def run(config_path: Path) -> int:
     """Run to the end and return the exit code."""
-    SHIPPED[Requoter.name] = Shipped(Params, lambda _: Requoter())
+    SHIPPED[Requoter.name] = Shipped(Params, lambda _: REQUOTER)
     assembly.HEARTBEAT = 100 * MILLISECOND
     log.configure("info", "console", None)
     return asyncio.run(WatchedApp(load_config(config_path), config_path).run())
