@@ -151,10 +151,9 @@ def build_strategy(config_name: str, table: StrategyTable, folder: Path | None =
         ConfigError: no such strategy, parameters that it doesn't allow, or a contract that it doesn't keep.
     """
     found = find_strategy(config_name, table, folder)
-    params = convert_params(config_name, table, found.params)
     try:
-        strategy = found.build(params)
-    except KeyboardInterrupt:
+        strategy = found.build(convert_params(config_name, table, found.params))
+    except (ConfigError, KeyboardInterrupt):
         raise
     except BaseException as error:
         words = f"{type(error).__name__}: {error}"

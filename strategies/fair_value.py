@@ -1,7 +1,7 @@
 """Trade recurring markets on the model's probability: take a clear edge, else wait for it as a maker.
 
 Idea: the model's P(YES) against the book. Where it exceeds what a contract costs, taker fee included, by
-`edge_min`, buy at once, up to a Kelly fraction of the equity. Where it doesn't, rest an order `margin`
+`edge_min`, buy at once, up to a Kelly fraction of the bankroll. Where it doesn't, rest an order `margin`
 away from the model's value: a maker on a fee-free series pays neither spread nor fee.
 
 What the sizes at the best prices say of the next seconds is worth less than the cost of crossing: it is no
@@ -23,6 +23,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from daemon.core.quoting import bankroll
 from daemon.core.sizing import edge, kelly_qty
 from daemon.core.strategy import MarketView, Target, Wanted
 from daemon.core.units import MILLISECOND, PRICE_ONE, QTY_ONE, SECOND, BookSide, Ns, Price, Qty
@@ -113,7 +114,7 @@ class FairValue:
         held = view.position if side == "bid" else -view.position
         fees, fraction = view.spec.fees, self.params.kelly_fraction
         # By place: this is asked twice with every tick, and names cost as much again.
-        return kelly_qty(score, price, side, fees, is_taker, view.equity, fraction, room, held)
+        return kelly_qty(score, price, side, fees, is_taker, bankroll(view), fraction, room, held)
 
     def _resting(self, view: MarketView, score: float, bid: Price, ask: Price) -> tuple[Target, ...]:
         imbalance = view.features[IMBALANCE] if self._is_leaning else None

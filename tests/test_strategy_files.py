@@ -150,6 +150,8 @@ def test_what_is_wrong_with_a_file_is_told_with_its_place(tmp_path: Path, text: 
         ("book_changed_max = None", "book_changed_max = 0.5", r"book_changed_max must be a duration"),
         ("name =", "score_output = 'price'; name =", r"score_output must be one of probability, change"),
         ("self.params = params", "raise ValueError('never')", r"can't be built: ValueError: never"),
+        ("margin: float = 0.03", "margin: float", r"mine: can't be built: TypeError: .*'margin'"),
+        ("margin: float = 0.03", "margin: Unheard", r"mine: can't be built: NameError: name 'Unheard'"),
         ("self.params = params", "raise SystemExit(3)", r"can't be built: SystemExit: 3"),
         ("self.params = params", "self.name = 'fair_value'", r"built, it calls itself 'fair_value'"),
     ],

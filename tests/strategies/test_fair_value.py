@@ -127,6 +127,13 @@ def test_the_stake_is_the_fraction_of_kelly_up_to_the_caps() -> None:
     assert PARAMS.order_contracts_max * QTY_ONE == target.qty
 
 
+def test_its_own_capital_is_what_it_sizes_by() -> None:
+    """Like a small account: an order beyond its capital would be refused whole, and none would be sent."""
+    small, own = view(0.6, equity=20 * MONEY_ONE), view(0.6, capital=20 * MONEY_ONE)
+    assert wants(small) == wants(own)
+    assert wants(view(0.6)) == wants(view(0.6, capital=2 * EQUITY))
+
+
 def test_what_is_held_counts_towards_the_stake() -> None:
     """A position as large as Kelly's wants no more of it, far below the limit, and says that it is held."""
     (target,) = wants(view(0.6, equity=20 * MONEY_ONE)).targets
