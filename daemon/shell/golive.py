@@ -101,11 +101,17 @@ def config_sha256(config: Config) -> str:
 
 
 def strategy_sha256(table: StrategyTable) -> str:
-    """Return the fingerprint of a strategy's markets, parameters, model, and code if that is the owner's."""
+    """Return the fingerprint of a strategy's markets, parameters, own limits, model, and code if the owner's."""
     written = (table.name, table.series, table.params)
     # What is empty is left out: evidence of before there was such a thing stays good.
     more = [part for part in (table.model, table.categories, table.code_sha256) if part]
-    return _sha256((*written, *more))
+    limits = {
+        "capital_dollars": table.capital_dollars,
+        "daily_loss_max_dollars": table.daily_loss_max_dollars,
+        "close_guard_s": table.close_guard_s,
+    }
+    given = {name: limit for name, limit in limits.items() if limit is not None}
+    return _sha256((*written, *more, *([given] if given else [])))
 
 
 def limits_sha256(limits: Limits) -> str:
