@@ -18,7 +18,7 @@ class Pace:
         self._placed: deque[tuple[Ns, Order]] = deque()
 
     def note_request(self, now: Ns, *, is_reducing: bool = False) -> None:
-        """Count one order request of whatever kind; those that only reduce a position are counted apart too."""
+        """Count one order request of whatever kind; those that only reduce a position apart as well."""
         self._requests.append(now)
         if is_reducing:
             self._reducing.append(now)

@@ -101,7 +101,7 @@ def config_sha256(config: Config) -> str:
 
 
 def strategy_sha256(table: StrategyTable) -> str:
-    """Return the fingerprint of a strategy's markets, parameters, own limits, model, and code if the owner's."""
+    """Return the fingerprint of a strategy's markets, parameters, own limits, model, and own code."""
     written = (table.name, table.series, table.params)
     # What is empty is left out: evidence of before there was such a thing stays good.
     more = [part for part in (table.model, table.categories, table.code_sha256) if part]

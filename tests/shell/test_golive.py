@@ -116,7 +116,8 @@ def test_a_strategy_that_reads_another_model_is_another_run() -> None:
 def test_a_strategy_with_other_limits_of_its_own_is_another_run() -> None:
     """Its sizes are shares of its capital: what a hundred dollars showed says nothing of all there is."""
     table = StrategyTable("a", True, ["X"], {})
-    limits = ({}, {"capital_dollars": 7}, {"daily_loss_max_dollars": 7}, {"close_guard_s": 7})
+    names = ("capital_dollars", "daily_loss_max_dollars", "close_guard_s")
+    limits: list[dict[str, int]] = [{}, *({name: 7} for name in names)]
     tables = [msgspec.structs.replace(table, **limit) for limit in limits]
     assert len(tables) == len({strategy_sha256(one) for one in tables})
 
