@@ -54,7 +54,7 @@ def list_strategies(config_path: Path) -> None:
         traded = "" if table is None else ", ".join((*table.series, *table.categories))
         click.echo(f"{name:<20} {where:<8} {state:<14} {problem or traded}".rstrip())
     if has_problem:
-        die("something is wrong: nothing starts with it", exits.CONFIG)
+        die("something is wrong: no run starts while the configuration has it", exits.CONFIG)
 
 
 def _problem(config_path: Path, table: StrategyTable, folder: Path | None) -> str | None:
