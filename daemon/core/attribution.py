@@ -15,7 +15,8 @@ then from the strategies that hold that side, in the order in which they came: a
 believing in contracts that are sold.
 
 A restart forgets nobody's share: the life before tells it (`told`, in the day's record), and it holds as far
-as the venue's first lists still have the contracts. What they have besides is nobody's.
+as the venue's first lists still have the contracts. What they have besides traded meanwhile: as far as orders
+of a strategy were open that may have, it is that strategy's, and nobody's beyond.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ import msgspec
 
 from daemon.core.events import OrderFilled
 from daemon.core.ledger import PAID_MAX, Ledger, Position
-from daemon.core.units import PRICE_ONE, Money, Price, Qty
+from daemon.core.units import PRICE_ONE, BookSide, Money, Price, Qty
 
 NOBODY = ""
 """The owner of what is no strategy's."""
@@ -64,7 +65,9 @@ def flow(position: Position) -> Money:
 
 
 ShareTold: TypeAlias = tuple[str, str, Qty, Money]
-"""What a life tells the next one: ticker, strategy, signed contracts, and what they cost."""
+"""What a life tells the next one: ticker, owner, signed contracts, and what they cost."""
+AwaitedTold: TypeAlias = tuple[str, str, BookSide, Qty]
+"""Ticker, strategy, side, and how many contracts its open orders there may still trade."""
 
 
 class Attribution:
@@ -84,6 +87,7 @@ class Attribution:
         """Fills that may be ours, by an order id that no answer has told yet."""
         self._recovered: tuple[ShareTold, ...] = ()
         """What a life before knew, until the venue's lists say what is left of it."""
+        self._awaited: tuple[AwaitedTold, ...] = ()
 
     # --- what is asked of it -------------------------------------------------------------------
 
@@ -207,34 +211,49 @@ class Attribution:
 
     # --- the life before, and the next one -------------------------------------------------------
 
-    def told(self) -> tuple[ShareTold, ...]:
-        """Return what strategies hold, for the next life."""
+    def told(self, tickers: Iterable[str] = ()) -> tuple[ShareTold, ...]:
+        """Return the shares of these markets and of all in which a strategy holds something."""
+        markets = dict.fromkeys(tickers)
+        for shares in self._open.values():
+            markets.update(dict.fromkeys(shares))
         return tuple(
             sorted(
                 (ticker, owner, share.qty, share.cost)
-                for owner, shares in self._open.items()
-                for ticker, share in shares.items()
+                for ticker in markets
+                for owner, share in self.shares_in(ticker).items()
                 if share.qty
             )
         )
 
-    def recover(self, shares: Iterable[ShareTold]) -> None:
+    def recover(self, shares: Iterable[ShareTold], awaited: Iterable[AwaitedTold] = ()) -> None:
         """Take what a life before told; it holds from the first lists on, as far as those have it."""
-        self._recovered = tuple(shares)
+        self._recovered, self._awaited = tuple(shares), tuple(awaited)
 
     def _take_recovered(self) -> None:
+        positions = self._ledger.positions
         for ticker, owner, qty, cost in self._recovered:
             # Where the account holds nothing, all was closed meanwhile, or paid out.
-            if self._ledger.position_qty(ticker) and owner not in NO_STRATEGIES and owner != NOBODY:
+            if self._ledger.position_qty(ticker) and owner not in NO_STRATEGIES:
                 share = self._of(owner, ticker)
                 share.qty, share.cost = share.qty + qty, share.cost + cost
-        self._recovered = ()
+        for ticker, owner, side, most in self._awaited:
+            if not self._ledger.position_qty(ticker) or owner in (*NO_STRATEGIES, NOBODY):
+                continue
+            position, sign = positions[ticker], 1 if side == "bid" else -1
+            missing = position.qty - sum(share.qty for share in self.shares_in(ticker).values())
+            if (filled := min(most, sign * missing)) > 0:
+                share = self._of(owner, ticker)
+                if share.qty * sign < 0:
+                    filled -= abs(_give_up(share, sign * filled))
+                share.qty += sign * filled
+                share.cost += _part_cost(sign * filled, position.qty, position.cost)
+        self._recovered = self._awaited = ()
 
     # --- the venue's lists -----------------------------------------------------------------------
 
     def agree(self) -> None:
         """Follow the ledger where the venue's lists have changed it: the difference is nobody's."""
-        if self._recovered and self._ledger.cash is not None:
+        if (self._recovered or self._awaited) and self._ledger.cash is not None:
             self._take_recovered()
         for ticker, position in self._ledger.positions.items():
             if ticker in self._shares or position.qty or position.gone_qty:

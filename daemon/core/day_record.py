@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
-from daemon.core.units import Money, Ns, Price, Qty
+from daemon.core.units import BookSide, Money, Ns, Price, Qty
 
 
 class DayRecord(msgspec.Struct, frozen=True, array_like=True):
@@ -16,8 +16,10 @@ class DayRecord(msgspec.Struct, frozen=True, array_like=True):
 
     `day` counts days (UTC) since 1970. `quotes` are (ticker, best bid, best ask) by which open positions were
     marked last, None for an empty side. `acknowledged` are (breaker, loss) in spite of which one resumed.
-    `shares` are (ticker, strategy, signed contracts, their cost): who sizes by what is held would otherwise
-    buy it all again. `results` are (strategy, the day's result but for what is open against its cost).
+    `shares` are (ticker, strategy, signed contracts, their cost), "" for nobody's: who sizes by what is held
+    would otherwise buy it all again. `awaited` are (ticker, strategy, side, contracts) of open orders, which
+    may trade before the next life begins. `results` are (strategy, the day's result but for what is open
+    against its cost).
     """
 
     day: int
@@ -30,3 +32,4 @@ class DayRecord(msgspec.Struct, frozen=True, array_like=True):
     acknowledged: tuple[tuple[str, Money], ...] = ()
     shares: tuple[tuple[str, str, Qty, Money], ...] = ()
     results: tuple[tuple[str, Money], ...] = ()
+    awaited: tuple[tuple[str, str, BookSide, Qty], ...] = ()

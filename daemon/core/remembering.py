@@ -7,15 +7,19 @@ over from a life before is handed on as it is until the account is believed, how
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 from daemon.core import events as e
+from daemon.core.attribution import NO_STRATEGIES, AwaitedTold
 from daemon.core.commands import Command, KeepDay
 from daemon.core.day_record import DayRecord
 from daemon.core.gathering import Gathering
 from daemon.core.halting import Halting
+from daemon.core.orders import Order
 from daemon.core.state import State
-from daemon.core.units import DAY, HOUR, SECOND, Ns
+from daemon.core.units import DAY, HOUR, SECOND, BookSide, Ns, Qty
 
 AGAIN: Ns = 30 * SECOND
 """Well below the part of a journal that a start reads (`recovery.TAIL`)."""
@@ -42,7 +46,7 @@ class Remembering:
         gathering.marks.recover(record.quotes)
         if now - record.cash_as_of < DAY:
             gathering.exits.recover(record.stopped_out, now + LISTED_WITHIN)
-        self._state.attribution.recover(record.shares)
+        self._state.attribution.recover(record.shares, record.awaited)
         gathering.strategies.recover(record.day, record.results)
         if record.day == now // DAY:
             self._halting.recover(record.acknowledged)
@@ -65,6 +69,7 @@ class Remembering:
         day, transferred = self._gathering.record, self._state.ledger.transferred
         if day.equity is None or day.equity_peak is None:
             return self._recovered
+        awaited = _awaited(self._state.orders.values())
         return DayRecord(
             day.day,
             self._state.account.flows.agreed_at,
@@ -75,11 +80,23 @@ class Remembering:
             self._gathering.exits.stopped_out,
             self._gathering.marks.told(),
             self._halting.acknowledged,
-            self._state.attribution.told(),
+            self._state.attribution.told(ticker for ticker, *_ in awaited),
             self._gathering.strategies.told(),
+            awaited,
         )
 
 
 def _essence(record: DayRecord) -> DayRecord:
     """Return a record without what changes all the time: that may be as old as `AGAIN`."""
-    return msgspec.structs.replace(record, cash_as_of=0, quotes=())
+    awaited = tuple((ticker, strategy, side, 0) for ticker, strategy, side, _ in record.awaited)
+    return msgspec.structs.replace(record, cash_as_of=0, quotes=(), awaited=awaited)
+
+
+def _awaited(orders: Iterable[Order]) -> tuple[AwaitedTold, ...]:
+    """Return what strategies' orders may still trade, by market, strategy and side."""
+    sums: dict[tuple[str, str, BookSide], Qty] = {}
+    for order in orders:
+        if order.exposed and order.strategy not in NO_STRATEGIES:
+            key = (order.ticker, order.strategy, order.side)
+            sums[key] = sums.get(key, 0) + order.exposed
+    return tuple(sorted((*key, qty) for key, qty in sums.items()))

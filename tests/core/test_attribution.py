@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from daemon.core import events as e
-from daemon.core.attribution import NO_STRATEGIES, NOBODY, Attribution, flow
+from daemon.core.attribution import NO_STRATEGIES, NOBODY, Attribution, AwaitedTold, flow
 from daemon.core.exits import EXIT
 from daemon.core.flatten import FLATTEN
 from daemon.core.ledger import Ledger, Position
@@ -112,6 +112,43 @@ def test_positions_of_a_life_before_are_nobodys() -> None:
     books = Books()
     books.read(e.PositionSnapshot(TICKER, 700, 2_800_000, 5, 9))
     assert (0, 700) == (books.qty("alpha"), books.qty(NOBODY))
+
+
+def another_life(books: Books, held: Qty, *awaited: AwaitedTold) -> Books:
+    """A life after one, that finds so much at 50 cents on average, and whose orders were open at the end."""
+    again = Books()
+    again.shares.recover(books.shares.told((TICKER,)), awaited)
+    again.read(e.PositionSnapshot(TICKER, held, abs(held) * 5_000, 0, 0))
+    return again
+
+
+def test_what_an_order_traded_between_two_lives_is_its_strategys() -> None:
+    """As much as was open, on its side; what is more a person bought, and what was nobody's stays so."""
+    books = Books()
+    books.fill("alpha", "bid", 4_000, 500)
+    books.fill(None, "bid", 4_000, 100)
+    open_bid: AwaitedTold = (TICKER, "alpha", "bid", 200)
+    found = {
+        held: (again.qty("alpha"), again.qty(NOBODY))
+        for held in (500, 600, 700, 800, 1_000)
+        if (again := another_life(books, held, open_bid))
+    }
+    assert {500: (500, 0), 600: (500, 100), 700: (600, 100), 800: (700, 100), 1_000: (700, 300)} == found
+    share = another_life(books, 800, open_bid).shares.share("alpha", TICKER)
+    assert share is not None
+    assert (700, 500 * 4_000 + 200 * 5_000) == (share.qty, share.cost)
+
+
+def test_an_order_that_closed_between_two_lives_has_closed() -> None:
+    """First what its strategy held, then beyond to the other side; another one's share is not touched."""
+    books = Books()
+    books.fill("alpha", "bid", 4_000, 300)
+    books.fill("beta", "bid", 4_000, 1_000)
+    open_ask: AwaitedTold = (TICKER, "alpha", "ask", 500)
+    for sold, left in ((0, 300), (200, 100), (300, 0), (500, -200)):
+        again = another_life(books, 1_300 - sold, open_ask)
+        assert (left, 1_000, 0) == (again.qty("alpha"), again.qty("beta"), again.qty(NOBODY))
+    assert {} == again.shares.results
 
 
 def test_what_the_lists_lack_is_taken_from_whoever_held_it() -> None:
@@ -300,8 +337,11 @@ class Attributed(RuleBasedStateMachine):
         self.books.read(
             *(e.PositionSnapshot(name, qty, abs(qty) * 5_000, 0, 0) for name, qty in held.items() if qty)
         )
-        after = {(ticker, owner): qty for ticker, owner, qty, _ in self.books.shares.told()}
+        told = self.books.shares.told()
+        after = {(ticker, owner): qty for ticker, owner, qty, _ in told if owner != NOBODY}
         for ticker, owner, qty, _ in before:
+            if owner == NOBODY:
+                continue
             left = after.get((ticker, owner), 0)
             assert 0 <= left <= qty or qty <= left <= 0
             if not sold.get(ticker) and held[ticker] and NOBODY not in self.books.shares.shares_in(ticker):

@@ -245,6 +245,18 @@ def test_a_strategys_loss_of_the_day_goes_on() -> None:
     assert 0 == later.gathering.strategies.loss_today("filler")
 
 
+def test_what_traded_while_nobody_watched_is_not_bought_again() -> None:
+    """A crash with an order on its way, or a stop that leaves it: the fill is told to nobody, and counts."""
+    first = filler(None, T0, 0)
+    (record,) = kept(first.decide(T0 + 10 * SECOND))
+    assert () == record.awaited
+    (record,) = kept(first.decide(T0 + 12 * SECOND))
+    assert ((TICKER, "filler", "bid", 1_000),) == record.awaited
+    second = filler(record, T0 + 60 * SECOND, 700)
+    assert 700 == second.state.attribution.qty("filler", TICKER)
+    assert 300 == bought(second, T0 + 70 * SECOND)
+
+
 def test_the_share_waits_until_the_lists_are_there() -> None:
     """A life that is never told the account hands it on."""
     record = DayRecord(T0 // DAY, T0, CASH, CASH, 0, shares=((TICKER, "filler", 1_000, 4_200_000),))
