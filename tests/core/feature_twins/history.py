@@ -126,6 +126,10 @@ class History:
     def take_trade(self, at: int, trade_id: str, signed: int, price: int) -> None:
         self.trades.setdefault(trade_id, Trade(at, signed, price))
 
+    def knows(self, at: int) -> bool:
+        """Whether an instant lies in an interval of which all trades are known."""
+        return any(start <= at and (end is None or at < end) for start, end in self.whole)
+
     def is_whole(self, since: int, now: int) -> bool:
         """Whether every instant from then to now lies in an interval of which all trades are known."""
         if not self.is_observing():
