@@ -17,6 +17,8 @@ import msgspec
 
 _LIMITS = {
     resource.RLIMIT_AS: 4 << 30,  # libraries reserve much more than they use
+    # Below the service's MemoryMax together with the daemon: a model must not bring that down from here.
+    resource.RLIMIT_DATA: 1 << 30,
     resource.RLIMIT_CPU: 30,
     resource.RLIMIT_FSIZE: 1 << 20,
     resource.RLIMIT_CORE: 0,

@@ -129,8 +129,8 @@ def endless(columns: int) -> bytes:
     )
 
 
-def enormous(columns: int) -> bytes:
-    """A network that takes 32 GiB for a moment."""
+def enormous(columns: int, gigabytes: int = 32) -> bytes:
+    """A network that takes so much for a moment."""
     return model(
         graph(
             [
@@ -138,7 +138,7 @@ def enormous(columns: int) -> bytes:
                 node("ReduceMean", ["wide"], "mean"),
                 node("Sigmoid", ["mean"], "p"),
             ],
-            [tensor("shape", INT64, (2,), struct.pack("<2q", (1 << 33) // columns, columns))],
+            [tensor("shape", INT64, (2,), struct.pack("<2q", (gigabytes << 28) // columns, columns))],
             [told("x", FLOAT, (1, columns))],
             [told("p", FLOAT, (1, 1))],
         )

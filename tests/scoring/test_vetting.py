@@ -127,9 +127,10 @@ def test_a_network_that_never_ends_is_refused_by_the_clock(tmp_path: Path) -> No
         vet_model(folder, timeout_s=3)
 
 
-def test_a_network_that_takes_all_memory_is_refused(tmp_path: Path) -> None:
-    """A child has four gigabytes to itself; what asks for more gets an error, and no score."""
-    folder = write_folder(tmp_path, "onnx", NETWORK, enormous(len(NETWORK)), half)
+@pytest.mark.parametrize("gigabytes", [2, 32])
+def test_a_network_that_takes_all_memory_is_refused(tmp_path: Path, gigabytes: int) -> None:
+    """A child has a gigabyte to itself; what asks for more gets an error, and no score."""
+    folder = write_folder(tmp_path, "onnx", NETWORK, enormous(len(NETWORK), gigabytes), half)
     with pytest.raises(ModelRefused, match="frozen row 0 has no score"):
         vet_model(folder)
 
