@@ -254,4 +254,7 @@ def grow(
         step, multiplier = search.newton() if search.free else ([], 0.0)
         if not (step and search.move(step)) and not search.release(multiplier):
             break
+    # Steps along the budget sum to nothing but for rounding, which adds up where stakes depend on each other.
+    if (spent := sum(search.stakes)) > budget:
+        search.stakes = [stake * (budget / spent) for stake in search.stakes]
     return Growth(tuple(search.stakes), search.gap())

@@ -7,7 +7,7 @@ import random
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
@@ -77,6 +77,7 @@ def test_no_solver_finds_a_higher_growth(seed: int) -> None:
 
 
 @given(seed=st.integers(0, 10_000))
+@example(seed=178)  # 24 stakes of which many depend on each other: rounding had spent 8e-11 beyond the budget
 def test_the_answer_is_feasible_and_proves_that_it_is_the_best(seed: int) -> None:
     """Inside the box and the budget; nothing feasible grows faster by more than the gap: next to none."""
     subject = problem(seed)
