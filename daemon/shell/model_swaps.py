@@ -93,8 +93,12 @@ class ModelSwaps:
             loaded = await load_vetted_async(path)
         except ModelRefused as error:
             raise SwapRefused(str(error)) from error
+        except OSError as error:  # no process could be started, or the folder went while it was read
+            raise SwapRefused(f"{path}: {error}") from error
         model, at = core_model(loaded), terms.now()
         self._check(slot, model, at)
+        for reason in loaded.absent:
+            log.warning("model.member_absent", reason=reason)
         holder = models.slots[slot]
         old = None if holder.model is None else named(holder.model)
         told = str(path.relative_to(terms.root)) if path.is_relative_to(terms.root) else str(path)
@@ -121,7 +125,7 @@ class ModelSwaps:
                     await asyncio.sleep(0.01)
         except TimeoutError:
             raise SwapRefused(
-                "the core has not taken it in yet, and may still: the log tells, by model.swapped"
+                "the core has not taken it in yet, and may still: kalshid_model_swaps_total tells"
             ) from None
 
     def _has(self, slot: str, model: Model) -> bool:

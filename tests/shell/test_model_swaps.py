@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -22,8 +24,10 @@ from daemon.shell.journal import Record
 from daemon.shell.model_swaps import Judgements, ModelSwaps, Swapped, SwapRefused, SwapTerms
 from daemon.shell.replay import replay
 from tests.core.worlds import NOW, T0, TICKER, reconciled, snapshot, spec
+from tests.scoring.kinds import stacked, write_folder
 from tests.scoring.model_folder import SCHEMA
 from tests.scoring.model_versions import write_version
+from tests.scoring.onnx_bytes import logistic
 
 ROOT = Path(__file__).parents[2]
 WITHIN_S = 60.0
@@ -148,6 +152,44 @@ async def test_what_is_refused_changes_nothing(
             await daemon.swaps.swap(str(path), slot)
     assert ("1", []) == (version(daemon), daemon.records)
     assert ["model.swap_refused"] == [line["event"] for line in lines]
+
+
+def half(row: Sequence[float | None]) -> float:
+    """What weights of nothing say."""
+    assert row
+    return 0.5
+
+
+async def test_a_check_that_can_not_begin_is_a_refusal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine that has no process left to give must not answer with an error of ours."""
+    daemon = Daemon(tmp_path)
+    folder = write_version(tmp_path, 2)
+    monkeypatch.setattr("sys.executable", str(tmp_path / "gone"))
+    async with asyncio.timeout(WITHIN_S):
+        with pytest.raises(SwapRefused, match="No such file"):
+            await daemon.swaps.swap(str(folder))
+    assert ("1", []) == (version(daemon), daemon.records)
+
+
+async def test_an_absent_member_of_an_ensemble_is_logged(tmp_path: Path) -> None:
+    """As at a start: it scores, but not as it was made."""
+    names = SCHEMA.names
+    here, gone = (
+        write_folder(
+            tmp_path, "onnx", names, logistic([0.0] * len(names), 0.0, (1, len(names))), half, name=name
+        )
+        for name in ("here", "gone")
+    )
+    folder = stacked(tmp_path, [here, gone], [0.5, 0.5], half, names=names)
+    shutil.rmtree(gone)
+    daemon = Daemon(tmp_path)
+    with structlog.testing.capture_logs() as lines:
+        async with asyncio.timeout(WITHIN_S):
+            swapped = await daemon.swaps.swap(str(folder))
+    assert "a-ensemble/1" == swapped.new
+    assert ["model.member_absent", "model.swapped"] == [line["event"] for line in lines]
 
 
 async def test_a_core_that_does_not_take_it_in_is_not_waited_for(
