@@ -124,7 +124,9 @@ class DailyBars:
             reading.attempts += 1
             reading.is_by_day = True
             reading.not_before = self._now() + RETRY_AFTER
-            if isinstance(error, Refused) or reading.attempts >= ATTEMPTS_MAX:
+            # Many days that are refused may be too many: of one day a refusal is the last word.
+            is_refused = isinstance(error, Refused) and len(days) == 1
+            if is_refused or reading.attempts >= ATTEMPTS_MAX:
                 reading.next_day, reading.attempts = days.stop, 0
             return
         for bar in bars_of(ticker, days, trades, self._now()):

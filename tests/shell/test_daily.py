@@ -126,11 +126,12 @@ async def test_nothing_is_read_that_no_feature_needs(names: tuple[str, ...]) -> 
         assert ([], []) == (subject.told, subject.venue.names)
 
 
-async def test_a_failed_read_is_tried_again_day_by_day() -> None:
+@pytest.mark.parametrize("status", [500, 400])
+async def test_a_failed_read_is_tried_again_day_by_day(status: int) -> None:
     """A list of many days may be too long: after a failure each day has its own; all are told, in order."""
     async with rig() as subject:
         subject.list(NOON - 3 * DAY)
-        subject.venue.behave["trades"] = Answer(status=500)
+        subject.venue.behave["trades"] = Answer(status=status)
         await subject.subject.read_if_due()
         assert ([], 1) == (subject.told, subject.subject.counts["failures"])
         del subject.venue.behave["trades"]
