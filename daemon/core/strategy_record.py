@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from daemon.core.attribution import NOBODY
 from daemon.core.marks import Marks
 from daemon.core.orders import Stake
 from daemon.core.risk.grounds import StrategyRisk, exposure
@@ -97,10 +98,12 @@ class StrategyRecord:
         limits = self._limits.get(strategy)
         if limits is None or (limits.capital is None and limits.daily_loss_max is None):
             return None
+        attribution = self._state.attribution
         return StrategyRisk(
             capital=limits.capital,
-            share=self._state.attribution.share(strategy, ticker),
+            share=attribution.share(strategy, ticker),
             staked_elsewhere=0 if limits.capital is None else self.staked(strategy, ticker),
             daily_loss_max=limits.daily_loss_max,
             loss_today=0 if limits.daily_loss_max is None else self.loss_today(strategy),
+            held=attribution.qty(strategy, ticker) + attribution.qty(NOBODY, ticker),
         )

@@ -126,3 +126,21 @@ def test_a_strategy_without_limits_is_not_looked_at() -> None:
     """Nor is an exit, which is no strategy's."""
     record = trading(Named("alpha")).gathering.strategies
     assert (None, None) == (record.of_market("alpha", TICKER), record.of_market("exit", TICKER))
+
+
+def test_its_own_limits_look_at_its_own_share() -> None:
+    """Over its limits it may sell its own; what another one holds would be a position of its own."""
+    alpha, beta = Named("alpha", TAKE), Named("beta", TAKE)
+    subject = trading(alpha, beta, daily_loss_max=1)
+    wanted = [one for one in subject.decide(NOW) if isinstance(one, PlaceOrder)]
+    (lost,) = [one for one in wanted if (one.strategy, one.ticker) == ("beta", TICKER)]
+    subject.handle(e.OrderDropped("place", lost.client_order_id, "deadline_passed", NOW))
+    wanted.remove(lost)
+    for one in accepted(subject, [*wanted]):
+        filled(subject, one, 1_000, 4_200)
+    alpha.targets, beta.targets = (), (Target("ask", 4_000, 1_000, "take", "out"),)
+    for ticker in (TICKER, OTHER):
+        subject.handle(snapshot(NOW + SECOND, ticker))
+    placed = [one for one in subject.decide(NOW + SECOND) if isinstance(one, PlaceOrder)]
+    assert [("beta", OTHER, "reduce")] == [(one.strategy, one.ticker, one.purpose) for one in placed]
+    assert 1 == subject.refusals["strategy_daily_loss"]

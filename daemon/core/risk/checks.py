@@ -115,9 +115,12 @@ def check_exposure(
 
 
 def check_strategy(weight: Weight, account: AccountRisk) -> Iterator[Refused]:
-    """Yield what speaks against the order by its strategy's own limits."""
+    """Yield what speaks against the order by its strategy's own limits.
+
+    An order may close what another strategy holds, and enter a position of its own by that: it is not lifted.
+    """
     strategy = account.strategy
-    if strategy is None:
+    if strategy is None or weight.gives_up_own(strategy.held):
         return
     if strategy.capital is not None:
         staked = strategy.staked_elsewhere + exposure(strategy.share, weight.strategy_stakes)

@@ -37,6 +37,9 @@ from daemon.core.risk.refusals import RULES, Refusal, Refused
 from daemon.core.risk.vouching import vouch_market
 from daemon.core.units import Ns
 
+OF_STRATEGIES: tuple[Refusal, ...] = ("strategy_capital", "strategy_daily_loss")
+"""Lifted by the strategy's own share, not by the account's position: their check has asked."""
+
 
 class Approved(msgspec.Struct, frozen=True):
     """A proposal that passed. Only this module makes one; only one of these becomes a command."""
@@ -59,7 +62,8 @@ class Risk:
             return self.approve_cancel(proposal)
         weight = Weight(proposal, market)
         for refused in self._objections(proposal, weight, market, account, now):
-            if weight.purpose == "enter" or not RULES[refused.name].is_lifted:
+            is_lifted = RULES[refused.name].is_lifted and refused.name not in OF_STRATEGIES
+            if weight.purpose == "enter" or not is_lifted:
                 return refused
         return Approved(proposal, weight.purpose)
 

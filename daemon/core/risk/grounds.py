@@ -66,6 +66,8 @@ class StrategyRisk(msgspec.Struct, frozen=True):
     daily_loss_max: Money | None
     loss_today: Money
     """Marked, since the day (UTC) began; a profit is negative."""
+    held: Qty = 0
+    """What it may give up here whatever its limits say: its own share and what is nobody's, signed."""
 
 
 class AccountRisk(msgspec.Struct, frozen=True):
@@ -176,6 +178,12 @@ class Weight:
         # Everything on its side taken together gives up no more than what is held.
         self.purpose: Purpose = "reduce" if closes else "enter"
         self.results: Results = worst_results(market.position, self.stakes)
+
+    def gives_up_own(self, held: Qty) -> bool:
+        """Whether all of the same strategy's on the order's side together gives up no more than `held`."""
+        side = self.added[0]
+        qty = sum(one for on, _, one in self.strategy_stakes if on == side)
+        return qty <= (held if side == "ask" else -held)
 
     def event_loss(self, market: MarketRisk, account: AccountRisk) -> Money:
         """Return the worst case of the event with the order in it."""

@@ -194,11 +194,11 @@ RULES: dict[Refusal, Rule] = {
         "risk.losing_streak_max", "count", True,
     ),
     "strategy_capital": Rule(
-        "What the strategy's positions cost, and what its orders may cost.",
+        "What the strategy's positions cost, and what its orders may cost. What gives up its own passes.",
         "strategies.<name>.capital_dollars", "dollars", True,
     ),
     "strategy_daily_loss": Rule(
-        "The strategy's marked loss since midnight UTC.",
+        "The strategy's marked loss since midnight UTC. What gives up its own passes.",
         "strategies.<name>.daily_loss_max_dollars", "dollars", True,
     ),
     "cash_short": Rule("The order may take more cash than is free.", "", "dollars", True),

@@ -81,7 +81,9 @@ def account(**changes: object) -> AccountRisk:
 
 def strategy(**changes: object) -> StrategyRisk:
     """A strategy that has nothing at stake, without limits of its own."""
-    base = StrategyRisk(capital=None, share=None, staked_elsewhere=0, daily_loss_max=None, loss_today=0)
+    base = StrategyRisk(
+        capital=None, share=None, staked_elsewhere=0, daily_loss_max=None, loss_today=0, held=2_000
+    )
     return msgspec.structs.replace(base, **changes)
 
 
