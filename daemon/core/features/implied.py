@@ -54,8 +54,8 @@ def bound_of(spec: MarketSpec) -> tuple[Money, int] | None:
 def survival(quoted: Sequence[Quoted]) -> Points | None:
     """Return the distribution that markets imply; None when they don't tell one.
 
-    All must say a number, and no two nested ones the same; a partition needs a quote of each and no gap that
-    is wider than the narrower of its neighbours.
+    All must say a number, and no two nested ones the same; a partition needs a quote of each, and no gap but
+    the one step of what is counted, the same between all its ranges and no wider than they are.
     """
     if any(bound_of(one.spec) is None for one in quoted):
         return None
@@ -137,14 +137,17 @@ def _is_whole(specs: Sequence[MarketSpec]) -> bool:
     ranges = [spec.strike_range for spec in inner if spec.strike_range is not None]
     if len(ranges) < len(inner):
         return False
-    ends: list[tuple[Money, Money]] = []
-    if specs[0].strike is not None:
-        ends.append((specs[0].strike, specs[0].strike))
-    ends += ranges
-    if specs[-1].strike is not None:
-        ends.append((specs[-1].strike, specs[-1].strike))
-    for (low, high), (next_low, next_high) in pairwise(ends):
-        width = min([one for one in (high - low, next_high - next_low) if one], default=0)
-        if not 0 <= next_low - high <= width:
-            return False
-    return True
+    # Between two ranges lies one step of what is counted (a cent, a degree) or nothing, everywhere the same:
+    # where one range is not watched, the step is another than elsewhere, or as wide as a range.
+    steps = [low - high for (_, high), (low, _) in pairwise(ranges)]
+    width = min(high - low for low, high in ranges)
+    if any(step != steps[0] for step in steps) or not all(0 <= step <= width for step in steps):
+        return False
+    if len(steps) == 1 and steps[0] == width:
+        return False  # two ranges with as much between them: of degrees, or with one that is not watched
+    tails = []
+    if kinds[0] in _BELOW and specs[0].strike is not None:
+        tails.append(ranges[0][0] - specs[0].strike)
+    if kinds[-1] in _ABOVE and specs[-1].strike is not None:
+        tails.append(specs[-1].strike - ranges[-1][1])
+    return all(tail >= 0 and (tail <= steps[0] if steps else tail < width) for tail in tails)

@@ -85,6 +85,26 @@ def test_what_tells_no_distribution_is_unknown(
     assert survival(quoted(specs, *doubles)) is None
 
 
+def plain(ticker: str, low: int, high: int) -> MarketSpec:
+    """A range that ends where the next one begins."""
+    bounds = (low * MONEY_ONE, high * MONEY_ONE)
+    return msgspec.structs.replace(between(ticker, low, high), strike_range=bounds)
+
+
+def test_a_range_that_is_not_watched_is_a_hole_however_ranges_are_written() -> None:
+    """One in the middle, or next to a tail; degrees, which leave one between each two, are whole."""
+    low, high = below("L", 10), above("H", 40)
+    a, b, c = plain("A", 10, 20), plain("B", 20, 30), plain("C", 30, 40)
+    assert survival(quoted((low, a, b, c, high), *[4_000] * 5)) is not None
+    for lacking in ((low, a, c, high), (low, b, c, high), (low, a, b, high)):
+        assert survival(quoted(lacking, *[4_000] * 4)) is None
+    d = plain("D", 40, 50)
+    assert survival(quoted((low, a, c, d), *[4_000] * 4)) is None
+    degrees = (below("L", 70), plain("A", 70, 71), plain("B", 72, 73), plain("C", 74, 75), above("H", 75))
+    assert survival(quoted(degrees, *[4_000] * 5)) is not None
+    assert survival(quoted((*degrees[:2], *degrees[3:]), *[4_000] * 4)) is None
+
+
 def test_quantiles_lie_between_the_points_and_never_beyond() -> None:
     """Linear between two; the lowest where the probability stands still; None outside."""
     points = ((10, 0.9), (20, 0.5), (30, 0.5), (40, 0.1))
