@@ -92,6 +92,7 @@ class Channel:
         "portion",
         "retry_at",
         "stream",
+        "unsure",
         "wanted",
     )
 
@@ -132,6 +133,8 @@ class Channel:
         self.gone: dict[str, None] = {}
         self.leaving: dict[str, Ns] = {}
         """Markets whose delete is not acknowledged yet, by when it was sent."""
+        self.unsure: dict[str, None] = {}
+        """Those of the members whose delete was never answered: it may be carried out yet."""
         self.portion = TICKERS_PER_COMMAND
         """How many markets go into one command; halved by code 26 until the venue accepts."""
         self.adds_open = 0
@@ -162,7 +165,10 @@ class Channel:
     def want(self, tickers: Iterable[str]) -> None:
         """Take note that these markets are wanted now."""
         for ticker in tickers:
-            if ticker in self.members:
+            if ticker in self.unsure:
+                # Kept as a member, a market that the venue has left would look subscribed for ever.
+                self.not_asked([ticker])
+            elif ticker in self.members:
                 self.gone.pop(ticker, None)
             elif ticker not in self.leaving:
                 self.missing[ticker] = None
@@ -185,6 +191,7 @@ class Channel:
         for ticker in tickers:
             self.members.pop(ticker, None)
             self.gone.pop(ticker, None)
+            self.unsure.pop(ticker, None)
             if ticker in self.wanted:
                 self.missing[ticker] = None
 
@@ -193,6 +200,7 @@ class Channel:
         for ticker in tickers:
             self.gone.pop(ticker, None)
             self.members.pop(ticker, None)
+            self.unsure.pop(ticker, None)
             self.leaving[ticker] = now
 
     def left(self, tickers: Iterable[str]) -> None:
@@ -214,6 +222,7 @@ class Channel:
             else:
                 self.members[ticker] = None
                 self.gone[ticker] = None
+                self.unsure[ticker] = None
         self.deletes_at = now + DELETE_PATIENCE
 
     def fail(self, now: Ns) -> None:

@@ -151,6 +151,10 @@ class Control:
             self.subscriptions.unsubscribed(message.sid)
         if pending is not None and not pending.is_stale:
             self.subscriptions.acknowledged(pending)
+            if pending.kind == "delete" and pending.channel is self.subscriptions.books:
+                # So late that the market is wanted again: from here on the venue sends nothing of that book.
+                late = [ticker for ticker in pending.tickers if ticker in self.books.synced]
+                events += self.books.lose(late, "left", now)
         return events + self.settle(now)
 
     def failed(self, message: wire.ErrorFrame, now: Ns) -> list[e.Event]:

@@ -238,3 +238,23 @@ def test_a_connection_for_markets_only_says_nothing_of_the_account() -> None:
     session.receive(subscribed("orderbook_delta", 1, 1), 0)
     assert [e.FrameRefused, e.BookLost] == kinds(session.receive(b"{", 1))
     assert not session.take_listing_doubt()
+
+
+def test_a_delete_that_is_carried_out_late_loses_the_book_that_is_wanted_again() -> None:
+    """Up to its answer the book was right; from there on the venue sends nothing of it until it is added."""
+    session = opened("A", "B")
+    session.unwatch(["A"])
+    session.poll(1)
+    (delete,) = [
+        command["id"]
+        for command in map(json.loads, session.outgoing())
+        if command["params"].get("action") == "delete_markets" and command["params"]["sid"] == 1
+    ]
+    session.poll(1 + ACK_PATIENCE)
+    session.outgoing()
+    session.watch(["A"])
+    assert [e.BookSnapshotReceived] == kinds(session.receive(snapshot("A", 1, []), 2 + ACK_PATIENCE))
+    assert session.is_synced("A")
+    ok = frame("ok", {"market_tickers": ["B"]}, id=delete, sid=1, seq=2)
+    assert e.BookLost("A", "left", 3 + ACK_PATIENCE) in session.receive(ok, 3 + ACK_PATIENCE)
+    assert not session.is_synced("A")

@@ -142,6 +142,18 @@ def test_a_delete_that_is_never_answered_ends_too() -> None:
     assert [("delete_markets", ["B"]), ("add_markets", ["A"])] == sorted(asked, reverse=True)
 
 
+def test_a_market_whose_delete_was_never_answered_is_added_when_it_is_wanted_again() -> None:
+    """The venue may have left it: kept as it is, it would look subscribed for ever."""
+    desk = _opened("A", "B")
+    desk.unwant("A")
+    desk.all.sync(1)
+    desk.all.sync(1 + ACK_PATIENCE)
+    desk.sent()
+    desk.want("A")
+    assert ["A"] == desk.all.sync(2 + ACK_PATIENCE)
+    assert (1, "add_markets", ["A"]) in _actions(desk.sent())
+
+
 def test_the_last_market_ends_the_subscription() -> None:
     """A market channel without any market is unsubscribed, not left without a filter."""
     desk = _opened("A")
