@@ -74,6 +74,8 @@ FOREIGN_NAMES = {
     "daemon/shell/log.py::info": "a level's method, as structlog calls it",
     "tests/bench/order_sink.py::data_received": "overrides a method of asyncio",
     "tests/bench/order_sink.py::data": "its parameter",
+    "tests/bench/wire_exchange.py::data_received": "overrides a method of asyncio",
+    "tests/bench/wire_exchange.py::data": "its parameter",
     "tests/sim/venue.py::match_info": "an attribute of aiohttp's requests",
 }
 
