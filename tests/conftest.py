@@ -13,10 +13,8 @@ import pytest
 HERE = Path(__file__).parent
 
 
-@pytest.hookimpl(tryfirst=True)  # the workers read the groups in the same hook
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_itemcollected(item: pytest.Item) -> None:
     """Give each test the group that one worker runs: its file, or its folder where processes are started."""
-    for item in items:
-        place = item.path.relative_to(HERE)
-        group = "e2e" if place.parts[0] == "e2e" else place.as_posix()
-        item.add_marker(pytest.mark.xdist_group(group))
+    place = item.path.relative_to(HERE)
+    group = "e2e" if place.parts[0] == "e2e" else place.as_posix()
+    item.add_marker(pytest.mark.xdist_group(group))
