@@ -1,7 +1,8 @@
 """Many markets: what a delta costs with 20 of them and with 10,000, and what a market keeps in memory.
 
-The daemon's path from bytes to a decision (session, journal, book, features, LightGBM, strategy), every market
-watched, traded and scored. Traffic is uniform: each delta is of any market. Both sizes are measured in turns.
+The daemon's path from bytes to a decision (session, journal, book, features, LightGBM, strategy), every
+market watched, traded and scored. Traffic is uniform: each delta is of any market. Both sizes are measured
+in turns.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from daemon.scoring.lightgbm import LightGBMScorer
 from daemon.shell.journal import Journal, JournalHeader
 from daemon.shell.loop import Inbox, Pump
 from tests.bench.walk import OPEN_AT, listing
-from tests.bench.wide_model import NAME, SCHEMA, VERSION, model_text, model_ref
+from tests.bench.wide_model import NAME, SCHEMA, VERSION, model_ref, model_text
 
 ROOT = Path(__file__).parents[2]
 SERIES = "KXSCALE"
@@ -206,10 +207,11 @@ def delta_costs(
     }
 
 
-def memory_per_market(idle: int = 1_000, active: int = 20, deltas: int = 4_000) -> dict[str, float]:
-    """Return the bytes that a market keeps, as `tracemalloc` counts them: idle, and after ten minutes of traffic.
+def memory_per_market(idle: int = 1_000, active: int = 2, deltas: int = 12_000) -> dict[str, float]:
+    """Return the bytes that a market keeps, as `tracemalloc` counts them: idle, and after traffic.
 
-    An idle one is listed, subscribed, scored, and has its snapshot. An active one had `deltas` in that time.
+    An idle one is listed, subscribed, scored, and has its snapshot. An active one had `deltas` in ten
+    minutes.
     """
     model_text()
     kept = {}
