@@ -60,7 +60,7 @@ lint: $(READY_TEST)  ## format check, lint, types, import contracts
 	$(BIN)/lint-imports
 
 # Two workers, for the two cores that the gate may count on (tests/conftest.py says who gets what).
-WORKERS := --numprocesses 2 --dist loadgroup
+WORKERS := --numprocesses 2 --dist loadfile
 # pytest's own closing line is the last thing that the gate prints.
 test: lint bench  ## the gate: lint, figures, the golden replay under two hash seeds, all tests
 	PYTHONHASHSEED=0 $(BIN)/pytest --quiet tests/golden

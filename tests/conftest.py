@@ -6,15 +6,21 @@ would fight for both cores.
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
-HERE = Path(__file__).parent
+TOGETHER = "tests/e2e/"
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Give each test the group that one worker runs: its file, or its folder where processes are started."""
-    place = item.path.relative_to(HERE)
-    group = "e2e" if place.parts[0] == "e2e" else place.as_posix()
-    item.add_marker(pytest.mark.xdist_group(group))
+class Sharing(LoadFileScheduling):  # type: ignore[misc] # the package is not typed
+    """A worker takes a whole file at a time; what starts processes is all taken by one."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        """Return what a test is to stay together with."""
+        return TOGETHER if nodeid.startswith(TOGETHER) else nodeid.partition("::")[0]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Sharing:
+    """Share by `Sharing`, whatever `--dist` says."""
+    return Sharing(config, log)
