@@ -172,6 +172,7 @@ class Parts:
             on_latency=metrics.decision.observe,
             on_batch=self._after_batch,
             switch=self.switch,
+            begin_sync=journal.begin_sync,
         )
 
     def tasks(self, address: Address, signer: Signer) -> dict[str, Coroutine[None, None, None]]:

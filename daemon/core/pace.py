@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from itertools import takewhile
+from collections.abc import Iterable
 
 from daemon.core.orders import Order
 from daemon.core.units import MINUTE, Ns
@@ -16,6 +16,8 @@ class Pace:
         self._requests: deque[Ns] = deque()
         self._reducing: deque[Ns] = deque()
         self._placed: deque[tuple[Ns, Order]] = deque()
+        self._by_market: dict[str, deque[tuple[Ns, Order]]] = {}
+        """The same ones; no market's line is empty."""
 
     def note_request(self, now: Ns, *, is_reducing: bool = False) -> None:
         """Count one order request of whatever kind; those that only reduce a position apart as well."""
@@ -27,28 +29,28 @@ class Pace:
     def note_placed(self, order: Order, now: Ns) -> None:
         """Remember a new order; what becomes of it is seen in the order itself."""
         self._placed.append((now, order))
+        self._by_market.setdefault(order.ticker, deque()).append((now, order))
         self._forget(now)
 
     def requests(self, now: Ns) -> int:
         """Return how many order requests were made within a minute."""
-        return sum(1 for _ in takewhile(lambda at: at > now - MINUTE, reversed(self._requests)))
+        return _within(self._requests, now, len(self._requests))
 
     def reducing(self, now: Ns) -> int:
         """Return how many of them, within a minute, were orders that give up a part of a position."""
-        return sum(1 for _ in takewhile(lambda at: at > now - MINUTE, reversed(self._reducing)))
+        return _within(self._reducing, now, len(self._reducing))
 
     def placed(self, now: Ns) -> int:
         """Return how many orders were placed within a minute."""
-        return sum(1 for _ in takewhile(lambda one: one[0] > now - MINUTE, reversed(self._placed)))
+        return _within((at for at, _ in self._placed), now, len(self._placed))
 
     def recent(self, ticker: str, now: Ns) -> tuple[tuple[Ns, Order], ...]:
         """Return the orders that were placed in a market within a minute, and when."""
+        line = self._by_market.get(ticker)
+        if line is None:
+            return ()
         since = now - MINUTE
-        return tuple(
-            (placed_at, order)
-            for placed_at, order in self._placed
-            if placed_at > since and order.ticker == ticker
-        )
+        return tuple(line) if line[0][0] > since else tuple(one for one in line if one[0] > since)
 
     def _forget(self, now: Ns) -> None:
         # Only what is noted makes forget: the same is asked at the moment of sending, which no replay knows.
@@ -56,4 +58,18 @@ class Pace:
             while line and line[0] <= now - MINUTE:
                 line.popleft()
         while self._placed and self._placed[0][0] <= now - MINUTE:
-            self._placed.popleft()
+            _, order = self._placed.popleft()
+            theirs = self._by_market[order.ticker]
+            theirs.popleft()
+            if not theirs:
+                del self._by_market[order.ticker]
+
+
+def _within(line: Iterable[Ns], now: Ns, count: int) -> int:
+    """Return how many of `count` ascending instants lie within a minute. The old ones are few, in front."""
+    old = 0
+    for at in line:
+        if at > now - MINUTE:
+            break
+        old += 1
+    return count - old

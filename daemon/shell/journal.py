@@ -166,10 +166,13 @@ class Journal:
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[None] = loop.create_future()
         self._waiters.append((offset, waiter))
-        if not self._is_asked:
-            self._is_asked = True
-            self._asks.put(loop)
+        self._ask(loop)
         await waiter
+
+    def begin_sync(self) -> None:
+        """Let the disk begin on what is written, within a running loop: who waits for it waits for less."""
+        if self._synced_end < self._end and self._failure is None and not self._is_closed:
+            self._ask(asyncio.get_running_loop())
 
     def close(self) -> None:
         """Sync what is written, close the file, free the folder. Blocks for one sync; twice does nothing.
@@ -203,6 +206,11 @@ class Journal:
         self._resolve()
         return JournalFailed(reason)
 
+    def _ask(self, loop: asyncio.AbstractEventLoop) -> None:
+        if not self._is_asked:
+            self._is_asked = True
+            self._asks.put(loop)
+
     def _sync_on_demand(self) -> None:
         """Sync for each ask until told to end. Runs in the journal's own thread."""
         while (loop := self._asks.get()) is not None:
@@ -232,8 +240,7 @@ class Journal:
         self._synced_end = max(self._synced_end, end)
         self._resolve()
         if self._waiters and not self._is_closed:
-            self._is_asked = True
-            self._asks.put(loop)
+            self._ask(loop)
 
     def _resolve(self) -> None:
         """Answer each waiter that the last sync covers; all of them when no further sync can come."""

@@ -45,6 +45,8 @@ from daemon.shell.reads import Reader
 
 BATCH_MAX = 4096
 """Events handled between two decisions, at most: a decision is never starved by a storm."""
+ORDERS = (PlaceOrder, AmendOrder, CancelOrder)
+"""What the queue sends only once the disk has it, and most often."""
 INBOX_MAX = 100_000
 """Events that may wait: past it the venue's stream is begun anew, so that nothing old is traded on."""
 
@@ -102,6 +104,8 @@ class Pump:
         is_followed: the clock is the venue's (a tape): time alone wakes the pump by `Inbox.nudge`.
         switch: latches and lifts halts; None only where no engine ever decides either.
         on_latency: takes the nanoseconds from an event's arrival to the decision on it.
+        begin_sync: lets the disk begin on what the queue will wait for, while we go on; None leaves that to
+            the queue.
     """
 
     def __init__(
@@ -117,6 +121,7 @@ class Pump:
         on_latency: Callable[[int], None],
         on_batch: Callable[[list[Event], list[Command]], None],
         switch: KillSwitch | None = None,
+        begin_sync: Callable[[], None] | None = None,
     ) -> None:
         self._engine = engine
         self._inbox = inbox
@@ -128,6 +133,7 @@ class Pump:
         self._on_latency = on_latency
         self._on_batch = on_batch
         self._switch = switch
+        self._begin_sync = begin_sync
         self._undecided: list[Decided] = []
         self.turns = 0
         """Decisions taken: whoever nudged the pump can wait for its turn."""
@@ -182,6 +188,8 @@ class Pump:
                 if isinstance(command, LatchHalt | LiftHalt):
                     assert self._switch is not None, "a halt is decided, and nobody can latch it"
                     self._switch.carry_out(command)
+            if self._begin_sync is not None and any(type(command) in ORDERS for command in commands):
+                self._begin_sync()
             for command in commands:
                 self._dispatch(command, offset)
         if batch:

@@ -153,6 +153,11 @@ class OrderQueue:
 
     async def _take_turn(self) -> None:
         """Send or drop those whose turn it is, or leave them in their place while they may not go yet."""
+        front = self._line.front_offset
+        if front is not None and front > self._synced_end:
+            # Before anything is asked of it: what is vouched for has to be asked when it may leave.
+            await self._synced(front)
+            self._synced_end = front
         now = self._now()
         turn = self._line.choose(now, is_full=self._order_requests >= self._in_flight_max)
         for command, reason in turn.lapsed:

@@ -102,6 +102,11 @@ class WaitingLine:
         """Commands that wait, by priority."""
         return {priority: len(line) for priority, line in self._lines.items()}
 
+    @property
+    def front_offset(self) -> int | None:
+        """The journal's offset that must be on disk before the first one may leave; None when none waits."""
+        return next((line[0].offset for line in self._lines.values() if line), None)
+
     def put(self, command: Queued, offset: int, now: Ns) -> None:
         """Let a command wait behind those of its priority."""
         self._lines[priority_of(command)].append(Waiting(command, offset, now))

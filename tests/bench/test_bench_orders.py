@@ -107,7 +107,7 @@ class OrderPath:
         self.pump = Pump(
             self.engine, self.inbox, self.journal, self.queue, _NoReads(),  # type: ignore[arg-type]
             now=clock.now, is_followed=True, on_latency=lambda _ns: None,
-            on_batch=lambda _events, _commands: None,
+            on_batch=lambda _events, _commands: None, begin_sync=self.journal.begin_sync,
         )  # fmt: skip
 
     def begin(self) -> None:

@@ -94,7 +94,7 @@ class Ours:
         self.pump = Pump(
             self.engine, self.inbox, self.journal, self.queue, _NoReads(),  # type: ignore[arg-type]
             now=time.time_ns, is_followed=False, on_latency=lambda _ns: None,
-            on_batch=lambda _events, _commands: None,
+            on_batch=lambda _events, _commands: None, begin_sync=self.journal.begin_sync,
         )  # fmt: skip
         self.session.watch([TICKER])
         self._tell(began)

@@ -242,6 +242,21 @@ async def test_synced_returns_when_the_disk_has_it(tmp_path: Path) -> None:
     journal.close()
 
 
+async def test_a_sync_that_was_begun_is_the_one_that_is_waited_for(tmp_path: Path) -> None:
+    """Begun twice it is one; begun with nothing new it is none; who waits later shares it."""
+    journal = Journal.create(tmp_path, HEADER)
+    journal.begin_sync()
+    end = journal.append(batch(0))
+    journal.begin_sync()
+    journal.begin_sync()
+    async with asyncio.timeout(HANG_S):
+        await journal.synced(end)
+    assert (1, end) == (journal.syncs_total, journal.synced_end)
+    journal.close()
+    journal.begin_sync()
+    assert 1 == journal.syncs_total
+
+
 async def test_waiters_share_syncs(tmp_path: Path) -> None:
     """A hundred waits of one turn cost two syncs at most, and each returns."""
     journal = Journal.create(tmp_path, HEADER)

@@ -258,6 +258,20 @@ async def test_an_order_group_is_asked_for_through_the_queue(tmp_path: Path) -> 
         assert {"probe": 1} == {name: depth for name, depth in joined.queue.depths.items() if depth}
 
 
+async def test_the_disk_begins_before_the_queue_has_the_order(tmp_path: Path) -> None:
+    """With what is on file then; a decision that sends nothing leaves the disk alone."""
+    subject = watched(AtBid())
+    async with rig(subject, tmp_path) as joined:
+        seen: list[object] = []
+        joined.pump._begin_sync = lambda: seen.append(joined.records[-1])
+        joined.queue.on_put = lambda _command, _offset: seen.append("queued")
+        joined.pump.turn([*START, reconciled(T0 + 5 * SECOND)])
+        assert [] == seen
+        joined.at = T0 + 10 * SECOND
+        joined.pump.turn([e.FeedHeard("kalshi", joined.at), reconciled(joined.at)])
+        assert [PlaceOrder, str] == [type(one) for one in seen]
+
+
 async def test_a_decision_without_commands_is_written_with_the_next_batch(tmp_path: Path) -> None:
     """Deciding nothing costs no write of its own; its instant is kept for the replay."""
     async with rig(engine(AtBid()), tmp_path) as joined:

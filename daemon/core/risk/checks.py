@@ -53,19 +53,18 @@ def _check_repetition(
     proposal: ProposePlace, market: MarketRisk, limits: Limits, now: Ns
 ) -> Iterator[Refused]:
     target = proposal.target
-    same = [
-        (placed_at, order)
-        for placed_at, order in market.recent_orders
-        if order.side == target.side and order.price == target.price
-    ]
+    # There may be hundreds, and few are at this price.
+    side, price = target.side, target.price
+    same = [one for one in market.recent_orders if one[1].price == price and one[1].side == side]
     if limits.repeated_fills_max is not None:
-        repeats = sum(max(order.booked, order.filled) > 0 for _, order in same)
+        repeats = len([1 for _, order in same if order.booked > 0 or order.filled > 0])
         if repeats >= limits.repeated_fills_max:
             yield Refused("repeated_execution", limits.repeated_fills_max, repeats)
     if limits.duplicate_window is not None:
-        for placed_at, order in same:
-            is_same = (order.qty, order.style) == (target.qty, target.style)
-            if is_same and now - placed_at < limits.duplicate_window:
+        for placed_at, order in reversed(same):
+            if now - placed_at >= limits.duplicate_window:
+                break
+            if (order.qty, order.style) == (target.qty, target.style):
                 yield Refused("duplicate_order", None, f"{order.client_order_id} is the same")
                 break
 
