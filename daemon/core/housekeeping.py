@@ -100,8 +100,10 @@ class Housekeeping:
                 wish = ProposeCancel(order.ticker, order.strategy, order.client_order_id, "adopted")
                 commands.append(self._issuer.issue(self._risk.approve_cancel(wish), None, now))
         since = None if self._asked_at is None else now - self._asked_at
+        counts_from = state.account.counts_from
         if (
             since is None
+            or (counts_from is not None and now - since < counts_from <= now)
             or (state.is_reading_due and since >= SECOND // 4)
             or (is_unsettled and since >= SECOND)
             or since >= self._config.reconcile_every

@@ -64,6 +64,13 @@ class Reconciliation:
         self._first_read_at: Ns | None = None
 
     @property
+    def counts_from(self) -> Ns | None:
+        """From when on a reading may count, if it is asked for then; None while nothing is in doubt."""
+        if self.is_reconciled or self._doubted_at is None:
+            return None
+        return self._doubted_at + READ_LAG
+
+    @property
     def is_adopted(self) -> bool:
         """Whether the lists were taken over since the last doubt, so that a second reading is awaited."""
         return self._is_adopted

@@ -10,7 +10,7 @@ from daemon.core.commands import CancelOrder, Command, PlaceOrder, ProbeOrder, R
 from daemon.core.engine import Engine
 from daemon.core.housekeeping import DOUBTFUL_MAX, FILLS_WITHIN, PROBE_AFTER
 from daemon.core.orders import Order
-from daemon.core.own_orders import ABSENT_AFTER
+from daemon.core.own_orders import ABSENT_AFTER, READ_LAG
 from daemon.core.strategy import Target
 from daemon.core.units import SECOND, Ns
 from tests.core.worlds import NOW, TICKER, Scripted, reconciled, spec, trading
@@ -190,3 +190,19 @@ def test_a_cancel_that_failed_is_asked_for_again_after_a_moment(answer: e.Event)
                 sent += 1
                 engine.handle(msgspec.structs.replace(answer, received_at=now))
     assert 4 == sent
+
+
+def test_the_first_reading_that_can_count_is_asked_for_at_once() -> None:
+    """A break of the private stream costs what the lists may lag, and not a second more for asking late."""
+    subject = trading(Scripted())
+    subject.decide(NOW)
+    subject.handle(e.FeedDropped("kalshi", "test", NOW + 1))
+    subject.handle(e.FeedConnected("kalshi", NOW + 1))
+    asked = [
+        now
+        for now in (NOW + step * SECOND // 10 + 1 for step in range(21))
+        if any(isinstance(command, Reconcile) for command in subject.decide(now))
+    ]
+    assert NOW + READ_LAG + 1 == asked[-1]
+    assert asked[-1] - asked[-2] < SECOND, "the clock alone would have asked later"
+    assert [] == [one for one in subject.decide(asked[-1] + 1) if isinstance(one, Reconcile)]
