@@ -169,10 +169,16 @@ class TapeTold(_Record, frozen=True, tag="told", gc=True):
         return self.event.received_at
 
 
-class TapeDecided(_Record, frozen=True, tag="decided"):
-    """The daemon decided at this instant, on all that stands before."""
+class TapeDecided(_Record, frozen=True, tag="decided", gc=True):
+    """The daemon decided at this instant, on all that stands before.
+
+    `touched` are markets that it may have looked at for its own account's sake, and not for what is on the
+    tape; `is_all_touched` says that these may be all that it watched.
+    """
 
     received_at: Ns
+    touched: tuple[str, ...] = ()
+    is_all_touched: bool = False
 
 
 TapeRecord: TypeAlias = (

@@ -17,7 +17,7 @@ from typing import Final, TypeAlias, get_args
 import msgspec
 
 from daemon.core import events as e
-from daemon.core.commands import Decided
+from daemon.core.commands import Command, Decided
 from daemon.core.connections import FIRST_FEED
 from daemon.core.engine_config import EngineConfig
 from daemon.core.markets import MarketSpec
@@ -41,6 +41,8 @@ from daemon.shell.journal import JournalFile, JournalUnreadable, Record, newest_
 NO_TRADE_ID: Final = ""
 """A journal keeps the price of the underlying and not which trade of its venue it was."""
 _TOLD: Final = frozenset(get_args(Told))
+_WITHOUT_A_MARKET: Final = (e.VenueAnswered, e.VenueFailed, e.FrameRefused, e.ChannelQuieted)
+"""What makes the core look at no market."""
 _Listing: TypeAlias = (
     e.MarketListed | e.MarketStrikeSet | e.MarketCloseMoved | e.MarketGridChanged | e.MarketDetermined
 )
@@ -104,7 +106,36 @@ class _Lives:
         return seq
 
 
-def _record_of(record: Record, lives: _Lives) -> TapeRecord | None:
+class _Own:
+    """What our own account made the daemon look at between two decisions: rather too many than too few."""
+
+    def __init__(self) -> None:
+        self._tickers: dict[str, str] = {}
+        """The market of each of our orders."""
+        self._touched: dict[str, None] = {}
+        self._is_all = False
+
+    def apply(self, record: Command | e.Event) -> None:
+        """Take a command, or an event that is not on the tape."""
+        if isinstance(record, _WITHOUT_A_MARKET):
+            return
+        order_id = getattr(record, "client_order_id", None)
+        ticker = getattr(record, "ticker", None) or self._tickers.get(order_id or "")
+        if ticker is None or isinstance(record, e.OrderRejected):
+            self._is_all = True
+            return
+        if order_id is not None:
+            self._tickers[order_id] = ticker
+        self._touched[ticker] = None
+
+    def decide(self, now: Ns) -> TapeDecided:
+        """Return the mark of a decision, and begin anew."""
+        decided = TapeDecided(now, tuple(self._touched), self._is_all)
+        self._touched, self._is_all = {}, False
+        return decided
+
+
+def _record_of(record: Record, lives: _Lives, own: _Own) -> TapeRecord | None:
     """Return what a tape keeps of a journal's record; None for what is ours."""
     match record:
         case e.BookDeltaReceived():
@@ -129,11 +160,12 @@ def _record_of(record: Record, lives: _Lives) -> TapeRecord | None:
                 record.source, record.symbol, record.price, NO_TRADE_ID, record.received_at, record.sent_at
             )
         case Decided():
-            return TapeDecided(record.now)
+            return own.decide(record.now)
         case _ if type(record) in _TOLD:
             lives.apply(record)  # type: ignore[arg-type]  # one of the union, by the test before
             return TapeTold(record)  # type: ignore[arg-type]
         case _:
+            own.apply(record)  # what is no event of the tape's is of the account
             return None
 
 
@@ -194,10 +226,10 @@ class _Markets:
 
 def _first_of(file: JournalFile) -> tuple[tuple[str, ...], Ns | None]:
     """Return the names of all connections of a journal, and its first instant; None if it tells nothing."""
-    lives, first_at = _Lives(), None
+    lives, own, first_at = _Lives(), _Own(), None
     for batch in file:
         for record in batch:
-            kept = _record_of(record, lives)
+            kept = _record_of(record, lives, own)
             if kept is not None and first_at is None:
                 first_at = kept.received_at
     return tuple(lives.names), first_at
@@ -235,10 +267,10 @@ def import_journals(sources: Iterable[Path], target: Path) -> TapeManifest:
             if first_at is None:
                 raise JournalUnreadable(f"{path}: nothing public happened in it")
             writer = tape.session(f"journal-{file.header.epoch}", conns, first_at, settings_of(file))
-            lives = _Lives()
+            lives, own = _Lives(), _Own()
             for batch in file:
                 for record in batch:
-                    kept = _record_of(record, lives)
+                    kept = _record_of(record, lives, own)
                     if kept is None:
                         continue
                     writer.add(kept)
