@@ -18,6 +18,7 @@ from daemon.lab.judging.arrays import Floats, NotJudged, matched, vector
 
 DRAWS = 2_000
 COVERAGE = 0.95
+_DRAWN_AT_ONCE = 1_000_000
 BLOCKS_MIN = 20
 """With fewer independent outcomes a percentile interval is too narrow to decide anything by."""
 
@@ -99,9 +100,13 @@ def drawn_sums(sums: Floats, rng: np.random.Generator, draws: int = DRAWS) -> Fl
     """
     count = len(sums)
     drawn = np.empty((draws, sums.shape[1]))
-    for number in range(draws):
-        times = np.bincount(rng.integers(0, count, count), minlength=count)
-        drawn[number] = times @ sums
+    at_once = max(1, _DRAWN_AT_ONCE // count)
+    for first in range(0, draws, at_once):
+        some = min(at_once, draws - first)
+        # How often each block was drawn, all samples of a batch in one count.
+        chosen = rng.integers(0, count, (some, count)) + np.arange(some)[:, None] * count
+        times = np.bincount(chosen.ravel(), minlength=some * count).reshape(some, count)
+        drawn[first : first + some] = times @ sums
     return drawn
 
 

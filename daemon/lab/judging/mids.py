@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from daemon.core.units import PRICE_ONE
 from daemon.lab.judging.arrays import Flags, Floats, NotJudged, matched, vector
 
-_POWER_LOG2_MAX = 6.0
+_POWER_LOG2_MAX = 14.0  # two mids of one price unit below a dollar need a power of 6931
 _BISECTIONS = 60
 _SUM_TOLERANCE = 1e-6
 
@@ -80,7 +80,8 @@ def _shares(mids: Floats, index: NDArray[np.intp]) -> Floats:
 def _powers(mids: Floats, index: NDArray[np.intp]) -> Floats:
     """Bisection for the power of each moment; the sum falls as the power grows."""
     moments = int(index.max()) + 1
-    logs = np.log(np.where(mids > 0, mids, 1e-300))
+    with np.errstate(divide="ignore"):
+        logs = np.log(mids)  # of 0 it is -inf, whose power is 0 again; unknown stays unknown
     low, high = np.full(moments, -_POWER_LOG2_MAX), np.full(moments, _POWER_LOG2_MAX)
     for _ in range(_BISECTIONS):
         middle = (low + high) / 2

@@ -231,9 +231,9 @@ def render(report: Report) -> str:
         f"<title>{escape(report.model)}: held-out report</title><style>{_STYLE}</style></head><body>"
         f'<p class="verdict">{escape(report.headline)}</p><h1>{escape(report.model)}</h1>'
         f'<p class="soft">{report.rows} rows of {report.independent} independent outcomes,'
-        f" seed {report.seed}. The market's word is its {escape(report.market)}. Brier {parts.brier:.5f} = reliability"
-        f" {parts.reliability:.5f} - resolution {parts.resolution:.5f} + uncertainty {parts.uncertainty:.5f}"
-        f" {parts.within:+.5f} within bins.</p>"
+        f" seed {report.seed}. The market's word is its {escape(report.market)}."
+        f" Brier {parts.brier:.5f} = reliability {parts.reliability:.5f} - resolution"
+        f" {parts.resolution:.5f} + uncertainty {parts.uncertainty:.5f} {parts.within:+.5f} within bins.</p>"
         + (f"<ul>{notes}</ul>" if notes else "")
         + f"{body}</body></html>\n"
     )
