@@ -206,7 +206,7 @@ def _trading(record: TradingRecord) -> str:
 
 
 def render(report: Report) -> str:
-    """Return the page. Its first line of text is the verdict; all names in it are escaped."""
+    """Return the page, well-formed as XML too. Its first line is the verdict; all names are escaped."""
     parts = report.parts
     sections = [
         ("Forecasts", _forecasts(report)),
@@ -226,8 +226,8 @@ def render(report: Report) -> str:
     body = "".join(f"<section><h2>{title}</h2>{content}</section>" for title, content in sections)
     notes = "".join(f"<li>{escape(note)}</li>" for note in report.notes)
     return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width,initial-scale=1">'
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"/>'
+        '<meta name="viewport" content="width=device-width,initial-scale=1"/>'
         f"<title>{escape(report.model)}: held-out report</title><style>{_STYLE}</style></head><body>"
         f'<p class="verdict">{escape(report.headline)}</p><h1>{escape(report.model)}</h1>'
         f'<p class="soft">{report.rows} rows of {report.independent} independent outcomes,'
