@@ -28,6 +28,7 @@ from daemon.core.units import Ns
 
 Instants = NDArray[np.int64]
 Rows = NDArray[np.intp]
+Flags = NDArray[np.bool_]
 Labels = Sequence[object] | NDArray[np.generic]
 
 
@@ -166,6 +167,11 @@ def _last(span: Span, values: Instants) -> Instants:
     return highest
 
 
+def _is_over(ends: Instants, known: Instants, boundary: Ns, rule: Rule) -> Flags:
+    """Which groups were decided, purged and labelled by a boundary; one decided at it comes after it."""
+    return (known <= boundary) & (ends + rule.purge <= boundary) & (ends < boundary)
+
+
 def walk_forward(span: Span, boundaries: Sequence[Ns], rule: Rule) -> list[Fold]:
     """Return one fold per boundary, in order; the last one's test is open to the end.
 
@@ -187,7 +193,7 @@ def walk_forward(span: Span, boundaries: Sequence[Ns], rule: Rule) -> list[Fold]
     folds = []
     for number, boundary in enumerate(boundaries):
         end = boundaries[number + 1] if number + 1 < len(boundaries) else None
-        trained = (known <= boundary) & (ends + rule.purge <= boundary)
+        trained = _is_over(ends, known, boundary, rule)
         if rule.window is not None:
             trained &= begins >= boundary - rule.window
         tested = begins >= boundary + rule.embargo
@@ -243,7 +249,7 @@ def later_slices(span: Span, rows: Rows, shares: Sequence[float], rule: Rule) ->
         if number:
             chosen &= begins >= borders[number - 1] + rule.embargo
         if number < len(borders):
-            chosen &= (known <= borders[number]) & (ends + rule.purge <= borders[number])
+            chosen &= _is_over(ends, known, borders[number], rule)
         if not chosen.any():
             raise NotFolded(f"slice {number} of {list(shares)} has no rows: purge and embargo take all")
         slices.append(np.asarray(rows, dtype=np.intp)[by_time[chosen[inner.group[by_time]]]])

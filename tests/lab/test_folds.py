@@ -60,6 +60,23 @@ def test_folds_walk_forward() -> None:
         assert fold.end is None or rows.at[fold.test].min() < fold.end
 
 
+def test_a_purge_longer_than_the_labels_is_kept() -> None:
+    """What was decided less than the purge before it isn't trained on, though its label is known."""
+    rows = Rows()
+    folds = walk_forward(rows.span, even_boundaries(rows.span, 4), Rule(50, 0))
+    assert all(rows.at[fold.train].max() + 50 <= fold.boundary for fold in folds)
+    unpurged = walk_forward(rows.span, even_boundaries(rows.span, 4), Rule(0, 0))
+    with pytest.raises(LeakFound, match="less than the purge before the test"):
+        rows.check(unpurged, Rule(50, 0))
+
+
+def test_what_is_decided_at_a_boundary_is_tested() -> None:
+    """Even where its label is known at once and there are no gaps: never on both sides."""
+    at = np.array([0, 5, 5, 9])
+    (fold,) = walk_forward(span_of(at, at, np.arange(4)), [5], Rule(0, 0))
+    assert ([0], [1, 2, 3]) == (fold.train.tolist(), fold.test.tolist())
+
+
 def test_rolling_folds_forget() -> None:
     """What begins before the window isn't trained on."""
     rows = Rows()

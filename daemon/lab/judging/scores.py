@@ -72,7 +72,7 @@ def brier_parts(
     safe = np.where(full, share, 1.0)
     said_mean = np.bincount(bin_of, weights=w * p, minlength=bins) / safe
     rate = np.bincount(bin_of, weights=w * y, minlength=bins) / safe
-    base = float(w @ y)
+    base = min(1.0, float(w @ y))  # rounded weights may sum to a trifle more than 1
     spread = p - said_mean[bin_of]
     return BrierParts(
         brier=float(w @ np.square(p - y)),
