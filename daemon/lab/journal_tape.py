@@ -122,7 +122,8 @@ class _Own:
         order_id = getattr(record, "client_order_id", None)
         ticker = getattr(record, "ticker", None) or self._tickers.get(order_id or "")
         if ticker is None or isinstance(record, e.OrderRejected):
-            self._is_all = True
+            # A command without a market is a question or a word to the venue.
+            self._is_all |= not isinstance(record, Command)
             return
         if order_id is not None:
             self._tickers[order_id] = ticker

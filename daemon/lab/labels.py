@@ -6,10 +6,10 @@
 | `change_<h>` | the mid at t + h less the mid at t, in dollars | t + h |
 | `direction_<h>` | the sign of that: 1, 0 or -1 | t + h |
 | `moves_<h>_<x>` | 1 if the mid moved by more than x either way, else 0 | t + h |
-| `next_day_return` | the mid at the end of the next UTC day less that at its begin, in dollars | the end of that day |
+| `next_day_return` | the mid at the end of the next UTC day less that at its begin, in dollars | that end |
 
-A return is in dollars per contract, which is what a YES contract held meanwhile earned before costs, and what a
-NO contract lost. A percentage of a noisy price is biased upwards, and is nobody's return on the NO side.
+A return is in dollars per contract: what a YES contract held meanwhile earned before costs, and a NO contract
+lost. A percentage of a noisy price is biased upwards, and is nobody's return on the NO side.
 
 A label is unknown (NaN) where a mid is: a side missing, the book lost, the connection silent, the market
 closed or the recording over by then. Mids are exact integers; each label is one division of them.
@@ -59,8 +59,10 @@ def parse_label(name: str) -> Label:
     Raises:
         ValueError: there is no such label; says what there is.
     """
-    if name == "settles_yes" or name == "next_day_return":
-        return Label(name, name)
+    if name == "settles_yes":
+        return Label(name, "settles_yes")
+    if name == "next_day_return":
+        return Label(name, "next_day_return")
     match = _NAME.fullmatch(name)
     if match is None:
         raise ValueError(f"no such label: {name!r}; there are: {LABELS_ALLOWED}")

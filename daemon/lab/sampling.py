@@ -1,11 +1,12 @@
 """Rows of a stream: the daemon's own beliefs and features, read at stated instants and at nothing else.
 
-The events go through the core's own `State`, so that a row is computed by the very code that computes it live.
-A row at t has seen what was received up to t and nothing after it. It is taken only where the daemon would
-take one: the market is open, its book synced and its connection heard lately.
+The events go through the core's own `State`, so that a row is computed by the very code that computes it
+live. A row at t has seen what was received up to t and nothing after it. It is taken only where the daemon
+would take one: the market is open, its book synced and its connection heard lately.
 
-Two rules say when: `grid`, every so many nanoseconds, all open markets; `decision`, at the recorded decisions,
-those markets that were touched since the last one, and all of them at a heartbeat, as the engine does.
+Two rules say when: `grid`, every so many nanoseconds, all open markets; `decision`, at the recorded
+decisions, those markets that were touched since the last one, and all of them at a heartbeat, as the engine
+does.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """A tape's session as the core would have been told it live: records in, events and decision instants out.
 
-A journal's session has all that the core was told; it passes through as it is. A recorder's session lacks what
-our own connections and lists would have said, so that is told here, each at the instant at which it could have
-been known:
+A journal's session has all that the core was told; it passes through as it is. A recorder's session lacks
+what our own connections and lists would have said, so that is told here, each at the instant at which it
+could have been known:
 
 - the connection is up when the session begins; a market is listed when it opens (or at the session's begin)
   and dropped when it closes; its strike is told when the recorder first saw it, or half a second after the

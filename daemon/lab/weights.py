@@ -57,4 +57,5 @@ def _uniqueness(begin: Ints, until: Ints) -> Floats:
     lengths = np.diff(edges) / 1e9
     share = np.divide(lengths, is_open, out=np.zeros(len(lengths)), where=is_open > 0)
     total = np.concatenate([[0.0], np.cumsum(share)])
-    return (total[last] - total[first]) / ((until - begin) / 1e9)
+    unique: Floats = (total[last] - total[first]) / ((until - begin) / 1e9)
+    return unique
