@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import re
 import sys
 import time
 from importlib.metadata import version as installed_version
@@ -12,14 +11,13 @@ from pathlib import Path
 from typing import Literal
 
 import click
-from rich.console import Console
-from rich.text import Text
 
 from daemon import exits, preflight
 from daemon.app import App
 from daemon.assembly import Setup, build_engine, check_strategies
-from daemon.command_line import CONFIG_OPTION, die, load_or_die
+from daemon.command_line import CONFIG_OPTION, Duration, die, load_or_die
 from daemon.config import Config, ConfigError
+from daemon.lab_commands import import_or_die, lab
 from daemon.model_commands import model
 from daemon.model_slots import models_of_setup
 from daemon.owner_commands import flatten, halt, resume
@@ -31,22 +29,6 @@ from daemon.shell.journal import JournalUnreadable, read_journal
 from daemon.shell.replay import replay as replay_journal
 from daemon.strategy_commands import strategy
 from daemon.venue import RunOptions
-
-DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(s|m|h)?")
-UNIT_S = {"s": 1.0, "m": 60.0, "h": 3600.0}
-
-
-class Duration(click.ParamType[float]):
-    """A length of time: 30s, 5m, 1.5h; a bare number is seconds."""
-
-    name = "duration"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Return the seconds."""
-        match = DURATION.fullmatch(str(value))
-        if match is None or float(match.group(1)) == 0:
-            self.fail(f"{value!r} is not a duration such as 30s, 5m or 1.5h", param, ctx)
-        return float(match.group(1)) * UNIT_S[match.group(2) or "s"]
 
 
 class Speed(click.ParamType[float | str]):
@@ -93,7 +75,7 @@ def main() -> None:
     """
 
 
-for command in (halt, resume, flatten, report, model, strategy):
+for command in (halt, resume, flatten, report, model, strategy, lab):
     main.add_command(command)
 
 
@@ -159,24 +141,8 @@ def _tape(source: Path, config: Config) -> Path:
     name = f"{place.name}-{hashlib.sha256(bytes(place)).hexdigest()[:8]}"
     target = config.path(config.state_dir) / "tapes" / name
     if not (target / "manifest.json").is_file():
-        _import(source, target, ())
+        import_or_die(source, target, ())
     return target
-
-
-def _import(source: Path, target: Path, sessions: tuple[str, ...]) -> None:
-    try:
-        from daemon.lab.tape import import_tape  # noqa: PLC0415 - the daemon starts without the lab extra
-    except ModuleNotFoundError as error:
-        die(
-            f"importing parquet files needs the extra `lab` (pip install kalshid[lab]): {error}", exits.CONFIG
-        )
-    console = Console(stderr=True)
-    with console.status(Text(f"importing {source} …")):
-        try:
-            import_tape(source, target, list(sessions) or None)
-        except (OSError, ValueError) as error:
-            die(f"{source}: {error}", exits.BAD_INPUT)
-    click.echo(f"tape: {target}", err=True)
 
 
 @main.command()
@@ -297,29 +263,3 @@ def sandbox(
         )
     except LaunchFailed as error:
         die(str(error), exits.UNAVAILABLE)
-
-
-@main.group()
-def lab() -> None:
-    """Research: tapes and models. Needs the extra `lab` for parquet files."""
-
-
-@lab.command("tape")
-@click.argument("source", type=click.Path(path_type=Path, exists=True, file_okay=False))
-@click.argument("target", type=click.Path(path_type=Path))
-@click.option("--session", "sessions", multiple=True, help="Only this recorded session; may be repeated.")
-def lab_tape(source: Path, target: Path, sessions: tuple[str, ...]) -> None:
-    """Import the recorded parquet files of SOURCE into TARGET, in the tape format."""
-    _import(source, target, sessions)
-
-
-@lab.command("train-demo")
-@click.argument("target", type=click.Path(path_type=Path), default=Path("strategies/models"))
-@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Same seed, same file.")
-def lab_train_demo(target: Path, seed: int) -> None:
-    """Train the demo model on simulated markets and write it below TARGET."""
-    from daemon.lab.demo import train_demo  # noqa: PLC0415 - the daemon starts without the lab
-
-    with Console(stderr=True).status("simulating markets and training …"):
-        folder = train_demo(target, seed)
-    click.echo(folder)

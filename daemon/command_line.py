@@ -1,7 +1,8 @@
-"""What all commands share: where the configuration is, and how a command gives up."""
+"""What all commands share: where the configuration is, how a time is written, how a command gives up."""
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import NoReturn
@@ -19,6 +20,23 @@ CONFIG_OPTION = click.option(
     show_default=True,
     help="The configuration file.",
 )
+
+
+DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)(s|m|h)?")
+UNIT_S = {"s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+class Duration(click.ParamType[float]):
+    """A length of time: 30s, 5m, 1.5h; a bare number is seconds."""
+
+    name = "duration"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the seconds."""
+        match = DURATION.fullmatch(str(value))
+        if match is None or float(match.group(1)) == 0:
+            self.fail(f"{value!r} is not a duration such as 30s, 5m or 1.5h", param, ctx)
+        return float(match.group(1)) * UNIT_S[match.group(2) or "s"]
 
 
 def die(message: str, code: int) -> NoReturn:

@@ -13,7 +13,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from daemon import exits
-from daemon.cli import Duration, SandboxSpeed, Speed, main
+from daemon.cli import SandboxSpeed, Speed, main
+from daemon.command_line import Duration
 from daemon.core.commands import Command
 from daemon.core.records import frame
 from daemon.shell.journal import read_journal
@@ -22,7 +23,8 @@ ROOT = Path(__file__).parents[1]
 GOLDEN = min((ROOT / "tests/golden").glob("*.journal"))
 COMMANDS = [
     ["run"], ["check"], ["replay"], ["halt"], ["resume"], ["flatten"], ["report"],
-    ["report", "golive"], ["sandbox"], ["lab"], ["lab", "tape"], ["lab", "train-demo"],
+    ["report", "golive"], ["sandbox"], ["lab"], ["lab", "tape"], ["lab", "tape", "import"],
+    ["lab", "dataset"], ["lab", "dataset", "build"], ["lab", "train-demo"],
     ["model"], ["model", "swap"],
     ["strategy"], ["strategy", "list"], ["strategy", "new"], ["strategy", "on"], ["strategy", "off"],
 ]  # fmt: skip
@@ -84,7 +86,7 @@ def test_every_command_and_option_is_explained(command: list[str]) -> None:
         ["replay"],
         ["replay", "/absent.journal"],
         ["sandbox", "--port", "70000"],
-        ["lab", "tape", "/absent", "x"],
+        ["lab", "tape", "import", "/absent", "x"],
     ],
     ids=" ".join,
 )
@@ -248,7 +250,7 @@ def test_parquet_files_that_are_none_are_bad_input(tmp_path: Path) -> None:
     source = tmp_path / "recorded"
     source.mkdir()
     (source / "orderbook_deltas.parquet").write_bytes(b"no parquet")
-    result = invoke("lab", "tape", source, tmp_path / "tape")
+    result = invoke("lab", "tape", "import", source, tmp_path / "tape")
     assert exits.BAD_INPUT == result.exit_code
     assert str(source) in result.stderr
 

@@ -9,6 +9,10 @@ Rules: records are what was recorded, in the order in which it was received. Seq
 steps and repeats are kept, and so are both clocks (`received_at` the recorder's, `sent_at` the
 exchange's). Unlike a journal a tape is whole or it is refused: a torn or foreign file is an error that
 names the file and the offset.
+
+A session is a recorder's, who wrote down books, trades and prices, or it was made of one of the daemon's own
+journals: then it also tells, as `TapeTold`, all else that was public (listings, losses, connections, candles)
+and, as `TapeDecided`, when decisions were made. What is of the account is on no tape.
 """
 
 from __future__ import annotations
@@ -18,13 +22,18 @@ from typing import Final, TypeAlias
 
 import msgspec
 
+from daemon.core import events as e
 from daemon.core.events import Level
+from daemon.core.features.releases import Release
 from daemon.core.markets import Fees, MarketResult, MarketSpec, MarketStatus
 from daemon.core.records import RecordReader, frame
+from daemon.core.reference import ReferenceConfig
 from daemon.core.units import Money, Ns, Price, PriceBand, Qty, Side
 
 FORMAT: Final = "kalshid-tape"
-VERSION: Final = 1
+VERSION: Final = 2
+READABLE: Final = (1, 2)
+"""Version 1 has no told records and no settings; it is read as what it is."""
 MANIFEST_NAME: Final = "manifest.json"
 BATCH_RECORDS_MAX: Final = 4096
 
@@ -123,8 +132,65 @@ class TapeSpot(_Record, frozen=True, tag="spot"):
     sent_at: Ns | None
 
 
+Told: TypeAlias = (
+    e.MarketRouted
+    | e.BookLost
+    | e.BookAudited
+    | e.CandleBackfilled
+    | e.TradesBackfilled
+    | e.MarketBackfilled
+    | e.DailyBarRead
+    | e.ReferenceCandleClosed
+    | e.ReferenceStatusTold
+    | e.FeedHeard
+    | e.FeedConnected
+    | e.FeedDropped
+    | e.TradesLost
+    | e.MarketListed
+    | e.MarketStatusChanged
+    | e.MarketCloseMoved
+    | e.MarketGridChanged
+    | e.MarketStrikeSet
+    | e.MarketDetermined
+    | e.MarketSettled
+    | e.MarketDropped
+)
+"""The public facts of a journal that have no record of their own."""
+
+
+class TapeTold(_Record, frozen=True, tag="told", gc=True):
+    """A public fact that the daemon took in, as it was journalled."""
+
+    event: Told
+
+    @property
+    def received_at(self) -> Ns:
+        """When it came, by the recorder's clock."""
+        return self.event.received_at
+
+
+class TapeDecided(_Record, frozen=True, tag="decided", gc=True):
+    """The daemon decided at this instant, on all that stands before.
+
+    `touched` are markets that it may have looked at for its own account's sake, and not for what is on the
+    tape; `is_all_touched` says that these may be all that it watched.
+    """
+
+    received_at: Ns
+    touched: tuple[str, ...] = ()
+    is_all_touched: bool = False
+
+
 TapeRecord: TypeAlias = (
-    TapeDelta | TapeTicker | TapeSpot | TapeTrade | TapeSnapshot | TapeSessionStarted | TapeSessionEnded
+    TapeDelta
+    | TapeTicker
+    | TapeSpot
+    | TapeTrade
+    | TapeSnapshot
+    | TapeSessionStarted
+    | TapeSessionEnded
+    | TapeTold
+    | TapeDecided
 )
 
 
@@ -148,13 +214,24 @@ class TapeCounts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     trades: int = 0
     tickers: int = 0
     spots: int = 0
+    told: int = 0
+    decided: int = 0
     jumps: int = 0
     backward_steps: int = 0
     repeats: int = 0
 
 
+class TapeSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the daemon whose journal it was was configured with, as far as features depend on it."""
+
+    reference: ReferenceConfig
+    releases: tuple[Release, ...]
+    audit_differences_max: int
+    heartbeat: Ns
+
+
 class TapeSession(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One recorded session, its file, and what is in it."""
+    """One recorded session, its file, and what is in it. `settings` is None where a recorder made it."""
 
     session: str
     file: str
@@ -163,10 +240,14 @@ class TapeSession(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     started_at: Ns
     ended_at: Ns
     counts: TapeCounts
+    settings: TapeSettings | None = None
 
 
 class TapeMarket(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One market of a tape: what `MarketSpec` says, and how it ended; `outcome` None is unknown."""
+    """One market of a tape: what `MarketSpec` says in the end, and how it ended; `outcome` None is unknown.
+
+    `strike_known_at` is when the recorder first saw the strike, None where that was not noted.
+    """
 
     ticker: str
     event_ticker: str
@@ -180,6 +261,7 @@ class TapeMarket(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     fees: Fees
     exchange_index: int
     outcome: MarketResult | None
+    strike_known_at: Ns | None = None
 
     def spec(self, status: MarketStatus) -> MarketSpec:
         """Return the market as the venue lists it, with this status."""
@@ -227,8 +309,10 @@ def encode_batch(records: Sequence[TapeRecord]) -> bytes:
 
 
 def _check_format(file: str, found: str, version: int) -> None:
-    if (found, version) != (FORMAT, VERSION):
-        raise TapeError(f"{file}: {found!r} version {version}, but this reads {FORMAT!r} version {VERSION}")
+    if found != FORMAT or version not in READABLE:
+        raise TapeError(
+            f"{file}: {found!r} version {version}, but this reads {FORMAT!r} version 1 to {VERSION}"
+        )
 
 
 def _decode_header(payload: memoryview, file: str) -> TapeHeader:
@@ -297,39 +381,3 @@ def decode_manifest(text: bytes, file: str) -> TapeManifest:
         raise TapeError(f"{file}: not a tape manifest: {exc}") from exc
     _check_format(file, manifest.format, manifest.version)
     return manifest
-
-
-class TapeCounter:
-    """Counts the rows of a session and where its streams' sequence numbers didn't rise by one."""
-
-    def __init__(self) -> None:
-        self._rows = {TapeSnapshot: 0, TapeDelta: 0, TapeTrade: 0, TapeTicker: 0, TapeSpot: 0}
-        self._seqs: dict[int, int] = {}
-        self._jumps = self._backward_steps = self._repeats = 0
-
-    def add(self, record: TapeRecord) -> None:
-        """Take one record in; the marks of a session's start and end count as nothing."""
-        kind = type(record)
-        if kind in self._rows:
-            self._rows[kind] += 1
-        if isinstance(record, (TapeDelta, TapeSnapshot)):
-            last = self._seqs.get(record.conn)
-            if last is not None and record.seq != last + 1:
-                self._jumps += record.seq > last
-                self._backward_steps += record.seq < last
-                self._repeats += record.seq == last
-            self._seqs[record.conn] = record.seq
-
-    def counts(self) -> TapeCounts:
-        """Return what was counted so far."""
-        rows = self._rows
-        return TapeCounts(
-            snapshots=rows[TapeSnapshot],
-            deltas=rows[TapeDelta],
-            trades=rows[TapeTrade],
-            tickers=rows[TapeTicker],
-            spots=rows[TapeSpot],
-            jumps=self._jumps,
-            backward_steps=self._backward_steps,
-            repeats=self._repeats,
-        )

@@ -22,7 +22,7 @@ from daemon.core.events import Event
 from daemon.core.features import definition_of
 from daemon.core.scorer import FeatureSchema
 from daemon.core.units import MINUTE, SECOND, Ns
-from daemon.lab.judge import Judged, figures, normal_cdf
+from daemon.lab.judging.held_out import Judged, figures, normal_cdf
 from daemon.lab.samples import Expected, MarketSamples, Parts, Row, collect, split_by_time
 from daemon.lab.simulation import Simulation
 from daemon.scoring.lightgbm import LightGBMScorer

@@ -251,6 +251,7 @@ class _MarketFacts:
         self._close_at: dict[str, Ns] = {}
         self._strike: dict[str, Money] = {}
         self._outcome: dict[str, MarketResult] = {}
+        self._strike_known_at = _strikes_seen(folder / "markets.csv")
         for name, ticker, result, strike in (
             ("markets.csv", "ticker", None, "strike"),
             ("outcomes.csv", "ticker", "result", "strike"),
@@ -292,7 +293,20 @@ class _MarketFacts:
             fees=Fees("quadratic", 1_000_000),
             exchange_index=2,
             outcome=self._outcome.get(ticker),
+            strike_known_at=self._strike_known_at.get(ticker),
         )
+
+
+def _strikes_seen(path: Path) -> dict[str, Ns]:
+    """Return when the recorder first saw each market with its strike, by its own clock."""
+    seen: dict[str, Ns] = {}
+    for row in read_csv(path, ("recv_ns", "ticker", "strike")):
+        if not row["recv_ns"].isascii() or not row["recv_ns"].isdigit():
+            raise SourceError(f"{path}: column 'recv_ns' of {row['ticker']} holds {row['recv_ns']!r}, no Ns")
+        if row["strike"]:
+            at = int(row["recv_ns"])
+            seen[row["ticker"]] = min(at, seen.get(row["ticker"], at))
+    return seen
 
 
 def import_tape(

@@ -17,25 +17,34 @@ from daemon.exchange.tape import (
     FORMAT,
     MANIFEST_NAME,
     VERSION,
-    TapeCounter,
     TapeManifest,
     TapeMarket,
     TapeRecord,
     TapeSession,
     TapeSessionEnded,
     TapeSessionStarted,
+    TapeSettings,
     encode_batch,
     encode_header,
     encode_manifest,
 )
+from daemon.exchange.tape_counter import TapeCounter
 
 
 class SessionWriter:
     """One session's file while it grows. Records are written in the order in which they are added."""
 
-    def __init__(self, folder: Path, session: str, conns: tuple[str, ...], started_at: Ns) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        session: str,
+        conns: tuple[str, ...],
+        started_at: Ns,
+        settings: TapeSettings | None,
+    ) -> None:
         self.session = session
         self.conns = conns
+        self._settings = settings
         self._path = folder / f"{session}.tape"
         self._started_at = started_at
         self._last_at = started_at
@@ -67,6 +76,7 @@ class SessionWriter:
             started_at=self._started_at,
             ended_at=self._last_at,
             counts=self._counter.counts(),
+            settings=self._settings,
         )
 
     def abandon(self) -> None:
@@ -97,12 +107,17 @@ class TapeWriter:
         self._origin = origin
         self._open: dict[str, SessionWriter] = {}
 
-    def session(self, session: str, conns: tuple[str, ...], started_at: Ns) -> SessionWriter:
-        """Return the writer of a new session; its name must be fit for a file's."""
+    def session(
+        self, session: str, conns: tuple[str, ...], started_at: Ns, settings: TapeSettings | None = None
+    ) -> SessionWriter:
+        """Return the writer of a new session; its name must be fit for a file's.
+
+        `settings` are those of the daemon whose journal it is, None for a recorder's session.
+        """
         if not session or "/" in session or session.startswith("."):
             raise ValueError(f"not a session name: {session!r}")
         assert session not in self._open, f"session {session} opened twice"
-        writer = SessionWriter(self._folder, session, conns, started_at)
+        writer = SessionWriter(self._folder, session, conns, started_at, settings)
         self._open[session] = writer
         return writer
 

@@ -5,11 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from daemon.core.events import BookLost
 from daemon.core.markets import Fees
 from daemon.core.records import frame
 from daemon.exchange.tape import (
-    TapeCounter,
     TapeCounts,
+    TapeDecided,
     TapeDelta,
     TapeError,
     TapeHeader,
@@ -23,6 +24,7 @@ from daemon.exchange.tape import (
     TapeSnapshot,
     TapeSpot,
     TapeTicker,
+    TapeTold,
     TapeTrade,
     decode_manifest,
     encode_batch,
@@ -38,6 +40,8 @@ RECORDS: list[TapeRecord] = [
     TapeTrade("M", "t-1", 4500, 100, "yes", 0, 4, 5),
     TapeTicker("M", None, 4500, 0, 100, 4500, None, 100, 100, 0, 5, 6),
     TapeSpot("elsewhere", "BTC-USD", 85_000_120_000, "77", 6, None),
+    TapeTold(BookLost("M", "a gap", 6)),
+    TapeDecided(7),
     TapeSessionEnded("s", 7),
 ]
 FILE = encode_header("s", ("c",)) + encode_batch(RECORDS[:3]) + encode_batch(RECORDS[3:])
@@ -46,7 +50,7 @@ MARKET = TapeMarket(
     Fees("quadratic", 1_000_000), 2, "yes",
 )  # fmt: skip
 MANIFEST = TapeManifest(
-    "kalshid-tape", 1, "here", (TapeSession("s", "s.tape", "00", ("c",), 1, 7, TapeCounts()),), (MARKET,)
+    "kalshid-tape", 2, "here", (TapeSession("s", "s.tape", "00", ("c",), 1, 7, TapeCounts()),), (MARKET,)
 )
 
 
@@ -54,7 +58,7 @@ def test_a_file_gives_back_its_records_in_order() -> None:
     """What was encoded in batches is read as one series, after the header."""
     reader = TapeReader(FILE, "s.tape")
 
-    assert TapeHeader("kalshid-tape", 1, "s", ("c",)) == reader.header
+    assert TapeHeader("kalshid-tape", 2, "s", ("c",)) == reader.header
     assert list(reader) == RECORDS
 
 
@@ -82,8 +86,10 @@ def test_a_foreign_file_is_refused() -> None:
 
 def test_another_version_is_refused_by_number() -> None:
     """A future format says which version it is and which one this reads."""
-    other = frame(msgspec.msgpack.encode(TapeHeader("kalshid-tape", 2, "s", ())))
-    with pytest.raises(TapeError, match=r"s\.tape: 'kalshid-tape' version 2, but this reads .* version 1"):
+    other = frame(msgspec.msgpack.encode(TapeHeader("kalshid-tape", 3, "s", ())))
+    with pytest.raises(
+        TapeError, match=r"s\.tape: 'kalshid-tape' version 3, but this reads .* version 1 to 2"
+    ):
         TapeReader(other, "s.tape")
 
 
@@ -114,6 +120,17 @@ def test_manifest_is_read_as_written() -> None:
     assert decode_manifest(encode_manifest(MANIFEST), "manifest.json") == MANIFEST
 
 
+def test_a_tape_of_the_first_version_is_read() -> None:
+    """It has no settings and no instant at which a strike was known: both are unknown."""
+    text = (
+        b'{"format":"kalshid-tape","version":1,"origin":"here","sessions":[{"session":"s","file":"s.tape",'
+        b'"sha256":"00","conns":["c"],"started_at":1,"ended_at":7,"counts":{}}],"markets":[]}'
+    )
+    entry = decode_manifest(text, "manifest.json").sessions[0]
+
+    assert (TapeCounts(), None) == (entry.counts, entry.settings)
+
+
 @pytest.mark.parametrize("text", [b"", b"{}", b'{"format":"other"}'])
 def test_a_manifest_of_another_shape_is_refused(text: bytes) -> None:
     """The error names the file."""
@@ -133,16 +150,3 @@ def test_market_becomes_a_listing_with_the_status_given() -> None:
     spec = MARKET.spec("initialized")
 
     assert ("M", "initialized", 900, MARKET.bands) == (spec.ticker, spec.status, spec.close_at, spec.bands)
-
-
-def test_counter_counts_jumps_steps_back_and_repeats_by_connection() -> None:
-    """Sequence numbers of two connections don't mix, and snapshots count in their stream."""
-    counter = TapeCounter()
-    for conn, seq in ((0, 1), (1, 9), (0, 2), (1, 10), (0, 5), (0, 5), (0, 3), (1, 11)):
-        counter.add(TapeDelta("M", "yes", 100, 1, seq, conn, 0, 0))
-    counter.add(TapeSnapshot("M", (), (), 12, 1, 0, None))
-    counter.add(RECORDS[5])
-
-    assert (
-        TapeCounts(snapshots=1, deltas=8, spots=1, jumps=1, backward_steps=1, repeats=1) == counter.counts()
-    )

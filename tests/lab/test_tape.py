@@ -133,6 +133,21 @@ def test_markets_get_strike_close_and_outcome(tmp_path: Path) -> None:
     )
 
 
+def test_a_strike_is_known_since_it_was_first_seen(tmp_path: Path) -> None:
+    """By the recorder's clock, at its first sight of several; a line without a strike tells nothing."""
+    folder = write_recording(tmp_path / "in")
+    lines = (folder / "markets.csv").read_text().splitlines()
+    later, without = (lines[1].replace("1,", f"{at},", 1) for at in (9, 0))
+    (folder / "markets.csv").write_text(
+        "\n".join([lines[0], later, without.replace("80938.41", ""), lines[1]])
+    )
+
+    assert import_tape(folder, tmp_path / "out").markets[0].strike_known_at == 1
+    (folder / "markets.csv").write_text("\n".join([lines[0], lines[1].replace("1,", "soon,", 1)]))
+    with pytest.raises(SourceError, match=r"markets\.csv: column 'recv_ns' of .* holds 'soon', no Ns"):
+        import_tape(folder, tmp_path / "other")
+
+
 def test_an_unknown_outcome_stays_unknown(tmp_path: Path) -> None:
     """No file tells it: None, not a guess."""
     folder = write_recording(tmp_path / "in")

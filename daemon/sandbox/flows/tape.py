@@ -29,6 +29,7 @@ from daemon.exchange.exchange import Exchange
 from daemon.exchange.facts import BookReplaced, Fact, LevelChanged, TickerTold
 from daemon.exchange.tape import (
     MANIFEST_NAME,
+    TapeDecided,
     TapeDelta,
     TapeError,
     TapeManifest,
@@ -41,6 +42,7 @@ from daemon.exchange.tape import (
     TapeSnapshot,
     TapeSpot,
     TapeTicker,
+    TapeTold,
     TapeTrade,
     decode_manifest,
 )
@@ -224,8 +226,8 @@ class TapeFlow:
                 told += exchange.apply_print(
                     record.ticker, record.trade_id, record.price, record.qty, record.taker_side, at
                 )
-            case TapeSessionStarted():
-                pass
+            case TapeSessionStarted() | TapeTold() | TapeDecided():
+                pass  # listings and losses are made anew here; decisions are the client's own
             case TapeSessionEnded():
                 self._session_end_at = self._end_of_session(at)
 

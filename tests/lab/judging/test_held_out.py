@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from daemon.lab.judge import Judged, figures, normal_cdf
+from daemon.lab.judging.held_out import Judged, figures, normal_cdf
 
 
 def test_figures_of_two_markets_by_hand() -> None:

@@ -1,0 +1,45 @@
+"""Charts are well-formed, say in words what they show, and put a point where its figures are."""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree
+
+import pytest
+
+from daemon.lab.judging.blocks import Interval
+from daemon.lab.judging.charts import interval_chart, line_chart, reliability_chart
+from daemon.lab.judging.reliability import ReliabilityBin
+
+BIN = ReliabilityBin(low=0.2, high=0.3, rows=9, blocks=4, said=0.25, rate=0.5, rate_low=0.3, rate_high=0.7)
+
+
+def test_a_bin_is_where_it_says() -> None:
+    """A quarter across and half way up, its whisker from .3 to .7."""
+    tree = ElementTree.fromstring(reliability_chart([("model", [BIN])]))
+    (dot,) = tree.iter("circle")
+    assert (44 + 0.25 * 280, 12 + 0.5 * 280) == (float(dot.attrib["cx"]), float(dot.attrib["cy"]))
+    (band,) = [line for line in tree.iter("line") if line.attrib["class"] == "band s0"]
+    assert [12 + 0.7 * 280, 12 + 0.3 * 280] == pytest.approx(
+        [float(band.attrib["y1"]), float(band.attrib["y2"])]
+    )
+    assert "Reliability of model" in tree.attrib["aria-label"]
+
+
+def test_an_unknown_interval_has_no_point() -> None:
+    """Its name stays; one that is known has a point and a whisker."""
+    found = [("fold 0", Interval(0.1, -0.1, 0.2, 30)), ("fold <1>", Interval(None, None, None, 0))]
+    tree = ElementTree.fromstring(interval_chart(found, "gain & loss"))
+    assert (1, 1) == (
+        len(list(tree.iter("circle"))),
+        sum(line.attrib["class"] == "band s0" for line in tree.iter("line")),
+    )
+    assert "fold <1>" in [text.text for text in tree.iter("text")]
+    assert "gain & loss" == tree.attrib["aria-label"]
+
+
+def test_a_line_has_every_value() -> None:
+    """The highest at the top, the lowest at the bottom; a constant one is no error."""
+    (line,) = ElementTree.fromstring(line_chart([1.0, 3.0, 2.0], "worth")).iter("polyline")
+    heights = [float(point.split(",")[1]) for point in line.attrib["points"].split()]
+    assert [162.0, 12.0, 87.0] == heights
+    assert "polyline" in line_chart([5.0], "worth")
