@@ -8,7 +8,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-import pytest
+from structlog.testing import capture_logs
 
 from daemon import exits
 from daemon.app import App
@@ -52,14 +52,15 @@ async def test_an_unknown_strategy_refuses_to_start(tmp_path: Path) -> None:
     assert await run(load_config(path)) == exits.CONFIG
 
 
-async def test_real_money_needs_more_than_a_mode(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_real_money_needs_more_than_a_mode(tmp_path: Path) -> None:
     """All reasons are told, and nothing was started or asked."""
     config = config_in(
         tmp_path, mode='"live"', key_id='"some-key"', private_key_file='"absent.pem"',
         rest_url='"http://127.0.0.1:1/v2"', ws_url='"ws://127.0.0.1:1/v2"',
     )  # fmt: skip
-    assert await run(config) == exits.CONFIG
-    told = capsys.readouterr()
+    with capture_logs() as lines:
+        assert await run(config) == exits.CONFIG
+    told = str(lines)
     for reason in (
         "kalshid run --live",
         "live.confirm",
@@ -67,7 +68,7 @@ async def test_real_money_needs_more_than_a_mode(tmp_path: Path, capsys: pytest.
         "no passed check",
         "no evidence",
     ):
-        assert reason in told.out + told.err, reason
+        assert reason in told, reason
     assert not (tmp_path / "var").exists()
 
 
@@ -78,7 +79,7 @@ async def test_the_live_switch_trades_nothing_but_live(tmp_path: Path) -> None:
     assert not (tmp_path / "var").exists()
 
 
-async def test_a_taken_folder_refuses_to_start(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_a_taken_folder_refuses_to_start(tmp_path: Path) -> None:
     """And the sandbox of the one that holds it is left alone: none is started or joined."""
     config = config_in(tmp_path)
     lock = FolderLock.take(tmp_path / "var/journal")

@@ -13,22 +13,24 @@ from time import perf_counter_ns
 from typing import Any
 
 import msgspec
+from websockets.asyncio.client import ClientConnection
 
 from daemon.core.asking import Asking
 from daemon.core.engine import Engine
 from daemon.core.features import FeatureSet
 from daemon.core.gathering import Gathering
-from daemon.core.guards import Guards
-from daemon.core.housekeeping import Housekeeping
 from daemon.core.issuing import Issuer
 from daemon.core.models import ModelSlot
 from daemon.core.risk import Risk
-from daemon.core.second_line import SecondLine
 from daemon.core.state import State
 from daemon.core.streams import StreamBeliefs
+from daemon.core.upkeep import Upkeep
+from daemon.kalshi.auth import Signer
 from daemon.kalshi.session import Session
 from daemon.shell.journal import Journal
 from daemon.shell.loop import Inbox, Pump
+from daemon.shell.queue import OrderQueue
+from daemon.shell.waiting import WaitingLine
 
 
 class Stage(msgspec.Struct, frozen=True):
@@ -40,24 +42,52 @@ class Stage(msgspec.Struct, frozen=True):
 
 
 STAGES: tuple[Stage, ...] = (
+    Stage(
+        "receive",
+        "the socket's bytes to a frame (websockets); only on the wire",
+        ((ClientConnection, "data_received"),),
+    ),
     Stage("decode", "a frame's bytes to an event, its number checked", ((Session, "receive"),)),
     Stage("pump", "from the inbox to the core and back", ((Inbox, "extend"), (Pump, "turn"))),
     Stage("journal", "one unsynced write per batch, before it is handled", ((Journal, "append"),)),
     Stage("apply", "the book changes one level", ((Engine, "handle"), (StreamBeliefs, "apply_delta"))),
-    Stage("features", "streams fed with each change, the row made when it is scored",
-          ((FeatureSet, "on_book"), (FeatureSet, "row"))),
+    Stage(
+        "features",
+        "streams fed with each change, the row made when it is scored",
+        ((FeatureSet, "on_book"), (FeatureSet, "row")),
+    ),
     Stage("score", "one row through the model", ((ModelSlot, "score"),)),
-    Stage("strategy", "what the strategy wants", ((Asking, "wants"),)),
-    Stage("watch", "breakers, losses, groups, probes, readings: what is due whatever the markets do",
-          ((Guards, "decide"), (Gathering, "look"), (Housekeeping, "probe"), (Housekeeping, "keep"),
-           (SecondLine, "watch"), (SecondLine, "keep"))),
-    Stage("decide", "vouching, views, and the difference to what rests",
-          ((Engine, "decide"), (Engine, "_decide_market"), (State, "vouch"))),
-    Stage("risk", "what an order is checked against, the checks, and its record in flight",
-          ((Risk, "approve"), (Gathering, "mark"), (Gathering, "of_market"), (Gathering, "of_account"),
-           (Issuer, "issue"))),
-)  # fmt: skip
-"""In the order of a tick's way; all of a decision's time is in one of them."""
+    Stage("strategy", "its view, and what it wants", ((Asking, "wants"),)),
+    Stage(
+        "upkeep",
+        "by the clock: breakers, losses, groups, probes, readings",
+        tuple((Upkeep, name) for name in ("is_due", "begin", "probe", "keep", "end")),
+    ),
+    Stage(
+        "decide",
+        "vouching, and the difference to what rests",
+        ((Engine, "decide"), (Engine, "_decide_market"), (State, "vouch")),
+    ),
+    Stage(
+        "risk",
+        "what an order is checked against, the checks, its record in flight",
+        (
+            (Engine, "_carry_out"),
+            (Gathering, "mark"),
+            (Gathering, "of_market"),
+            (Gathering, "of_account"),
+            (Risk, "approve"),
+            (Issuer, "issue"),
+        ),
+    ),
+    Stage(
+        "queue",
+        "an order's turn, and what it rests on asked again; only on the wire",
+        ((OrderQueue, "put"), (WaitingLine, "choose"), (WaitingLine, "take"), (OrderQueue, "_start")),
+    ),
+    Stage("sign", "its signature; only on the wire", ((Signer, "headers"),)),
+)
+"""In the order of a tick's way. What is only on the wire has no time where frames are handed over."""
 
 
 class StageClock:
@@ -122,9 +152,12 @@ def timed() -> Iterator[StageClock]:
     try:
         for stage in STAGES:
             for owner, name in stage.methods:
-                kept.append((owner, name, owner.__dict__[name]))
-                setattr(owner, name, clock.around(stage.name, owner.__dict__[name]))
+                kept.append((owner, name, owner.__dict__.get(name)))
+                setattr(owner, name, clock.around(stage.name, getattr(owner, name)))
         yield clock
     finally:
         for owner, name, function in kept:
-            setattr(owner, name, function)
+            if function is None:
+                delattr(owner, name)  # it is a base's
+            else:
+                setattr(owner, name, function)

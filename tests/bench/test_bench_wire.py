@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from tests.bench.wire_client import STAGES_FILE
+
 ROOT = Path(__file__).parents[2]
 NAMES = ("ours", "bare")
 WARM_ROUNDS_MAX = 20
@@ -48,6 +50,34 @@ def _answer(process: subprocess.Popen[str], asked: dict[str, object] | None = No
     return answer
 
 
+def _start(stack: ExitStack, folder: Path, **kinds: str) -> subprocess.Popen[str]:
+    """Start the exchange, and clients by name, of a kind each; return the exchange once all are warm."""
+    exchange = stack.enter_context(_process("tests.bench.wire_exchange"))
+    ports = _answer(exchange)
+    for name, kind in kinds.items():
+        path = folder / name
+        path.mkdir()
+        urls = (f"ws://127.0.0.1:{ports['ws']}/{name}", f"http://127.0.0.1:{ports['http']}/{name}")
+        stack.enter_context(_process("tests.bench.wire_client", kind, *urls, str(path)))
+    for _ in range(WARM_ROUNDS_MAX):  # until all are up, vouched for, and warm
+        took = _answer(exchange, {"names": list(kinds), "per_s": 50, "ticks": 20})
+        if all(len(of_one) == 20 for of_one in took.values()):
+            break
+    return exchange
+
+
+def stage_means(per_s: int, seconds: float) -> dict[str, float]:
+    """Return microseconds by stage of a tick that causes an order, at a pace; the mean."""
+    with tempfile.TemporaryDirectory() as folder:
+        with ExitStack() as stack:
+            exchange = _start(stack, Path(folder), ours="timed")
+            _answer(exchange, {"names": ["ours"], "per_s": per_s, "ticks": max(10, round(per_s * seconds))})
+        means: dict[str, float] = json.loads(
+            (Path(folder) / "ours" / STAGES_FILE).read_text(encoding="utf-8")
+        )
+    return means
+
+
 def wire_rates(*, rates: tuple[int, ...] = (50, 400), seconds: float = 3.0) -> dict[str, dict[str, float]]:
     """Return, by ticks a second, microseconds from delta to order: p50 and p99 of both, and the ratio.
 
@@ -55,17 +85,7 @@ def wire_rates(*, rates: tuple[int, ...] = (50, 400), seconds: float = 3.0) -> d
     """
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
-        exchange = stack.enter_context(_process("tests.bench.wire_exchange"))
-        ports = _answer(exchange)
-        for name in NAMES:
-            path = Path(folder) / name
-            path.mkdir()
-            urls = (f"ws://127.0.0.1:{ports['ws']}/{name}", f"http://127.0.0.1:{ports['http']}/{name}")
-            stack.enter_context(_process("tests.bench.wire_client", name, *urls, str(path)))
-        for _ in range(WARM_ROUNDS_MAX):  # until both are up, vouched for, and warm
-            took = _answer(exchange, {"names": NAMES, "per_s": 50, "ticks": 20})
-            if all(len(took[name]) == 20 for name in NAMES):
-                break
+        exchange = _start(stack, Path(folder), ours="ours", bare="bare")
         found = {}
         for per_s in rates:
             ticks = max(10, round(per_s * seconds))

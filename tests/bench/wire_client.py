@@ -1,19 +1,21 @@
-"""The two clients of the wire-to-wire measurement, each in a process of its own: `ours` and `bare`.
+"""The clients of the wire-to-wire measurement, each in a process of its own: `ours`, and `bare`.
 
-`python -m tests.bench.wire_client ours|bare WS_URL HTTP_URL FOLDER`, until stdin ends. Ours is the daemon's
-way: connection, session, journal, book, 24 features, LightGBM, strategy, plan, risk, fdatasync of the intent,
-order queue, signature, HTTP. Bare is what anybody would write who does not think at all: receive a frame,
-write and fdatasync a line, sign, post an order of the same size on a kept-alive connection.
+`python -m tests.bench.wire_client ours|bare|timed WS_URL HTTP_URL FOLDER`, until stdin ends. Ours is the
+daemon's way: connection, session, journal, book, 24 features, LightGBM, strategy, plan, risk, fdatasync of
+the intent, order queue, signature, HTTP. Bare is what anybody would write who does not think at all: receive
+a frame, write and fdatasync a line, sign, post an order of the same size on a kept-alive connection.
 """
 
 from __future__ import annotations
 
 import asyncio
 import gc
+import json
 import os
 import random
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import aiohttp
@@ -41,12 +43,15 @@ from daemon.shell.journal import Journal, JournalHeader
 from daemon.shell.loop import Inbox, Pump
 from daemon.shell.queue import OrderQueue
 from daemon.shell.stream import run_feed
+from tests.bench.stages import timed
 from tests.bench.test_bench_orders import CONFIG, EachTick
 from tests.bench.walk import STRIKE, TICKER, listing, reference
 from tests.bench.wide_model import NAME, SCHEMA, VERSION, model_ref, model_text
 
 ROOT = Path(__file__).parents[2]
 ORDERS = "/portfolio/events/orders"
+STAGES_FILE = "stages.json"
+WARM_FRAMES = 40
 NO_GROUP = "[orders]\ngroup_contracts_max = 0\n"
 """The far end knows orders and nothing else."""
 OFTEN = "duplicate_window_ms = 1\n"
@@ -155,8 +160,11 @@ async def run_bare(ws_url: str, http_url: str, signer: Signer, folder: Path) -> 
                 await response.read()
 
 
-async def run(kind: str, ws_url: str, http_url: str, folder: Path) -> None:
-    """Run one of the two until stdin ends."""
+async def run(
+    kind: str, ws_url: str, http_url: str, folder: Path, on_warm: Callable[[], object] | None = None
+) -> int:
+    """Run one of the two until stdin ends; return how many frames ours took since `on_warm` was called."""
+    frames = 0
     signer = Signer("0d3a9c1e-5b7f-4f7c-9a54-1f2d3c4b5a69", Ed25519PrivateKey.generate())
     if kind == "bare":
         work = asyncio.create_task(run_bare(ws_url, http_url, signer, folder))
@@ -168,9 +176,27 @@ async def run(kind: str, ws_url: str, http_url: str, folder: Path) -> None:
             gc.freeze()  # as `app` does
             gc.set_threshold(20_000, 20, 20)
             work = asyncio.create_task(ours.run(ws_url))
+            if on_warm is not None:
+                while ours.session.frames < WARM_FRAMES:  # noqa: ASYNC110 - before anything is measured
+                    await asyncio.sleep(0.01)
+                on_warm()
+                frames = -ours.session.frames
             await asyncio.to_thread(sys.stdin.read)
+            frames += ours.session.frames
     work.cancel()
+    return frames
+
+
+def run_timed(ws_url: str, http_url: str, folder: Path) -> None:
+    """Run ours with a clock around every stage, and leave their mean microseconds by frame in the folder."""
+    with timed() as clock:
+        frames = asyncio.run(run("ours", ws_url, http_url, folder, clock.take))
+        means = {name: took / 1e3 / max(1, frames) for name, took in clock.take().items()}
+    (folder / STAGES_FILE).write_text(json.dumps(means), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    asyncio.run(run(sys.argv[1], sys.argv[2], sys.argv[3], Path(sys.argv[4])))
+    if sys.argv[1] == "timed":
+        run_timed(sys.argv[2], sys.argv[3], Path(sys.argv[4]))
+    else:
+        asyncio.run(run(sys.argv[1], sys.argv[2], sys.argv[3], Path(sys.argv[4])))

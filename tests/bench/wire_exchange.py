@@ -13,10 +13,13 @@ import json
 import random
 import sys
 import time
+from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 
 import msgspec
 from websockets.asyncio.server import ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
 
 from daemon.core.units import format_price, format_qty
 from tests.bench.order_sink import OrderSink
@@ -94,7 +97,7 @@ class Exchange:
         client = Client(connection)
         self.clients[connection.request.path.strip("/")] = client
         sid = 1
-        async for message in connection:
+        async for message in _messages_of(connection):
             asked = msgspec.json.decode(message, type=_Subscribe)
             channel = asked.params.get("channels", ["none"])[0]
             told = {"channel": channel, "sid": 1 if channel == "orderbook_delta" else (sid := sid + 1)}
@@ -135,6 +138,13 @@ class Exchange:
                 continue
             took[names[number % len(names)]].append((arrived_at - client.sent_at) / 1e3)
         return took
+
+
+async def _messages_of(connection: ServerConnection) -> AsyncIterator[str | bytes]:
+    """Yield what a client says until it is gone, however it goes."""
+    with suppress(ConnectionClosed):
+        async for message in connection:
+            yield message
 
 
 class _Sink(OrderSink):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -217,24 +216,6 @@ async def test_a_batch_is_on_file_before_any_of_it_is_handled(tmp_path: Path) ->
         assert [(event, True) for event in START] == handled
 
 
-async def test_commands_are_on_file_before_they_are_queued(tmp_path: Path) -> None:
-    """The queue is told the offset behind the record that holds the command and its decision."""
-    subject = watched(AtBid())
-    async with rig(subject, tmp_path) as joined:
-        seen: list[tuple[Queued, list[Record]]] = []
-        joined.queue.on_put = lambda command, _offset: seen.append((command, joined.records[-2:]))
-        offsets: list[int] = []
-        joined.pump.turn([*START, reconciled(T0 + 5 * SECOND)])
-        joined.at = T0 + 10 * SECOND
-        joined.pump.turn([e.FeedHeard("kalshi", joined.at), reconciled(joined.at)])
-        ((command, tail),) = seen
-        assert isinstance(command, PlaceOrder)
-        assert [Decided(joined.at), command] == tail
-        joined.queue.on_put = lambda _command, offset: offsets.append(offset)
-        joined.pump.turn([e.StopRequested("test", joined.at)])
-        assert all(offset == joined.journal.end for offset in offsets)
-
-
 async def test_an_order_that_is_no_longer_wanted_is_taken_out_of_the_queue(tmp_path: Path) -> None:
     """The book moves before the queue's consumer has looked: superseded, and never sent."""
     async with rig(engine(AtBid()), tmp_path) as joined:
@@ -256,20 +237,6 @@ async def test_an_order_group_is_asked_for_through_the_queue(tmp_path: Path) -> 
     async with rig(engine(AtBid(), config), tmp_path) as joined:
         joined.pump.turn(list(START))
         assert {"probe": 1} == {name: depth for name, depth in joined.queue.depths.items() if depth}
-
-
-async def test_the_disk_begins_before_the_queue_has_the_order(tmp_path: Path) -> None:
-    """With what is on file then; a decision that sends nothing leaves the disk alone."""
-    subject = watched(AtBid())
-    async with rig(subject, tmp_path) as joined:
-        seen: list[object] = []
-        joined.pump._begin_sync = lambda: seen.append(joined.records[-1])
-        joined.queue.on_put = lambda _command, _offset: seen.append("queued")
-        joined.pump.turn([*START, reconciled(T0 + 5 * SECOND)])
-        assert [] == seen
-        joined.at = T0 + 10 * SECOND
-        joined.pump.turn([e.FeedHeard("kalshi", joined.at), reconciled(joined.at)])
-        assert [PlaceOrder, str] == [type(one) for one in seen]
 
 
 async def test_a_decision_without_commands_is_written_with_the_next_batch(tmp_path: Path) -> None:
@@ -295,22 +262,6 @@ async def test_the_latency_of_a_batch_is_told_and_of_time_alone_is_not(tmp_path:
         joined.pump.turn([])
         assert 1 == len(joined.latencies)
         assert joined.latencies[0] > 0
-
-
-async def test_what_cannot_be_recorded_is_not_handled(tmp_path: Path) -> None:
-    """A full disk ends the pump before the core has taken in anything of the batch."""
-    subject = watched(AtBid())
-    async with rig(subject, tmp_path) as joined:
-        handled: list[e.Event] = []
-        subject.on_handle = handled.append
-        joined.inbox.put(START[0])
-        full = os.open("/dev/full", os.O_WRONLY)
-        os.dup2(full, joined.journal._fd)
-        os.close(full)
-        with pytest.raises(JournalFailed):
-            await joined.pump.run()
-        assert [] == handled
-        assert [] == joined.venue.requests
 
 
 # --- the run -------------------------------------------------------------------------------------
