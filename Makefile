@@ -77,8 +77,9 @@ MODE ?= both
 sim: $(READY_TEST)  ## live through SEEDS=0-9999 of the simulation, MODE=safety, liveness or both
 	$(BIN)/python -m tests.sim --seeds $(SEEDS) --mode $(MODE)
 
-bench: $(READY_TEST)  ## measure, print, and write bench.json
-	$(BIN)/python -m tests.bench bench.json
+PROFILE ?=
+bench: $(READY_TEST)  ## measure, print, and write bench.json; PROFILE=1 makes daemon/PROFILE.md anew
+	$(BIN)/python -m tests.bench bench.json $(if $(PROFILE),--profile)
 
 fmt: $(READY_TEST)  ## format, and repair what lint can
 	$(BIN)/ruff format .

@@ -139,11 +139,12 @@ class Engine:
     def decide(self, now: Ns) -> list[Command]:
         """Decide once for everything that changed since the last time, and for the clock."""
         state = self.state
-        if self._sweep.begin(state.markets, now):
+        if self._sweep.beats(now):
             state.forget_unwatched()
             state.review(self.config.limits, now)
             self._forget_gone()
-        state.touched.update(dict.fromkeys(self._sweep.take(now)))
+            state.touch_engaged()
+        state.touch_due(self._sweep.take(state.markets, now), self._sweep.spared_since(now))
         touched, state.touched = state.touched, {}
         self._asking.has_switched = False
         upkeep = self._upkeep if self._upkeep.is_due(now) else None
@@ -157,6 +158,7 @@ class Engine:
             for ticker in touched:
                 market = state.markets.get(ticker)
                 if market is not None:
+                    market.decided_at = now
                     market.open_by_clock(now)
                     self._decide_market(market, now, commands)
             if state.flatten is not None and state.stop_reason is None:

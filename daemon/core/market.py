@@ -26,8 +26,8 @@ class Market:
     """The beliefs about one market. `feed` is the connection over which its book and trades come."""
 
     __slots__ = (
-        "audit_differences", "book", "features", "feed", "grid", "is_backfill_due", "is_closed_by_clock",
-        "is_settled", "is_unwatched", "settlement_price", "spec", "spot",
+        "audit_differences", "book", "decided_at", "features", "feed", "grid", "is_backfill_due",
+        "is_closed_by_clock", "is_settled", "is_unwatched", "settlement_price", "spec", "spot",
     )  # fmt: skip
 
     def __init__(
@@ -47,6 +47,8 @@ class Market:
         self.feed = feed
         self.settlement_price: Price | None = None
         """What one YES contract pays; None until determined."""
+        self.decided_at: Ns = 0
+        """When it was last decided; 0 before the first time."""
         self.is_settled = False
         self.is_unwatched = False
         """Whether it is to be forgotten as soon as nothing of ours is left in it."""

@@ -49,6 +49,8 @@ class SecondLine:
         self._issuer = issuer
         self._asked: dict[int, tuple[Wish, Ns, int]] = {}
         """By shard: what was asked for last, when, and how often in a row."""
+        self._shards: tuple[int, tuple[int, ...]] | None = None
+        """The shards of the watched markets, as of a count of their comings and goings."""
 
     def watch(self) -> None:
         """Halt when a group was triggered."""
@@ -80,8 +82,7 @@ class SecondLine:
         if not limit:
             return []
         commands: list[Command] = []
-        watched = (market.spec.exchange_index for market in state.markets.values() if not market.is_unwatched)
-        for shard in dict.fromkeys(watched):
+        for shard in self._watched_shards():
             wish = self._wish(shard)
             if wish is None:
                 self._settle(shard)
@@ -99,6 +100,15 @@ class SecondLine:
             else:
                 commands.append(MakeOrderGroup(shard, limit, now, group_id))
         return commands
+
+    def _watched_shards(self) -> tuple[int, ...]:
+        """Return the shards on which we watch a market; looked for anew when one came or went."""
+        state = self._state
+        if self._shards is None or self._shards[0] != state.listings_changed:
+            watched = [one.spec for one in state.markets.values() if not one.is_unwatched]
+            shards = dict.fromkeys(spec.exchange_index for spec in watched)
+            self._shards = (state.listings_changed, tuple(shards))
+        return self._shards[1]
 
     def _closings(self, reason: str, now: Ns) -> list[Command]:
         """Return what triggers, once more, the groups that nobody has told to be closed since the halt.

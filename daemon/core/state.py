@@ -313,6 +313,7 @@ class State(AccountBeliefs):
                 self.determine(market, event)
             case e.MarketDropped():
                 market.is_unwatched = True
+                self.listings_changed += 1
                 self.stop_stream(market, "not watched", event.received_at)
                 self.connections.forget_market(event.ticker)
                 self.forget_unwatched()
@@ -342,6 +343,7 @@ class State(AccountBeliefs):
             if not market.is_unwatched:
                 return
             market.is_unwatched = False
+            self.listings_changed += 1
             market.feed = self.connections.of_market(spec.ticker)
         market.is_backfill_due = self._is_backfilled and event.received_at >= spec.open_at
 

@@ -6,6 +6,8 @@ from us is marked as unknown, market by market, until it is told again.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from daemon.core import events as e
 from daemon.core.connections import Connections
 from daemon.core.features.event_inputs import Events
@@ -41,6 +43,18 @@ class StreamBeliefs(OrderBeliefs):
     def touch_all(self) -> None:
         """Mark every market for the next decision."""
         self.touched.update(dict.fromkeys(self.markets))
+
+    def touch_engaged(self) -> None:
+        """Mark the markets in which we hold something, or have asked for something."""
+        self.touched.update({order.ticker: None for order in self.orders.values()})
+        self.touched.update({ticker: None for ticker, one in self.ledger.positions.items() if one.qty})
+
+    def touch_due(self, tickers: Iterable[str], since: Ns) -> None:
+        """Mark markets for the next decision, but those that are gone, or were decided after an instant."""
+        for ticker in tickers:
+            market = self.markets.get(ticker)
+            if market is not None and market.decided_at <= since:
+                self.touched[ticker] = None
 
     def forget_unwatched(self) -> None:
         """Drop the markets that are no longer watched, and in which we hold and have asked for nothing."""

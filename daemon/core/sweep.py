@@ -1,18 +1,22 @@
-"""Which markets are decided by the clock alone: each once per heartbeat, and never too many at one time.
+"""Which markets are decided by the clock alone, and when: never too many at one time, nor in one second.
 
-Time changes decisions too: a market opens, a window empties, a close comes near. With thousands of markets to
-decide all of them at one instant would keep whatever happens then waiting, so a round is spread over the
-heartbeat: no decision takes more than `AT_ONCE` of them. Fewer than that are decided together.
+Time changes decisions too: a market opens, a window empties, a close comes near. With every heartbeat the
+few markets go in which we have something, and all the others if there are not more than a thousand. More of
+them take turns, a thousand a second, spread evenly, and what was decided within a heartbeat for another
+reason is spared: what the clock asks for has a bound, and no decision takes more than `AT_ONCE`, which would
+keep waiting whatever happens then.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 
-from daemon.core.units import Ns
+from daemon.core.units import MILLISECOND, Ns
 
 AT_ONCE = 100
 """Some milliseconds' worth."""
+EACH: Ns = MILLISECOND
+"""So much of a round belongs to each market: a thirtieth of it is what a decision takes."""
 
 
 class Sweep:
@@ -20,34 +24,41 @@ class Sweep:
 
     def __init__(self, heartbeat: Ns) -> None:
         self._heartbeat = heartbeat
-        self._began_at: Ns | None = None
+        self._beat_at: Ns | None = None
+        self._began_at: Ns = 0
+        self._length: Ns = 0
         self._round: list[str] = []
         self._place = 0
 
-    def begin(self, tickers: Iterable[str], now: Ns) -> bool:
-        """Begin a round if it is time for one: True, once for each."""
-        began_at = self._began_at
-        is_due = began_at is None or now - began_at >= self._heartbeat
-        if not is_due or self._place < len(self._round):
+    def beats(self, now: Ns) -> bool:
+        """Whether it is time for what is looked at with every heartbeat; True, once for each."""
+        if self._beat_at is not None and now - self._beat_at < self._heartbeat:
             return False
-        self._began_at, self._round, self._place = now, list(tickers), 0
+        self._beat_at = now
         return True
 
-    def take(self, now: Ns) -> list[str]:
-        """Return the markets whose turn it is, once."""
+    def take(self, tickers: Collection[str], now: Ns) -> list[str]:
+        """Return the markets whose turn it is, once; `tickers` are all that there are."""
+        if self._place >= len(self._round):
+            if now - self._began_at < self._length:
+                return []
+            self._began_at, self._round, self._place = now, list(tickers), 0
+            self._length = max(self._heartbeat, EACH * len(self._round))
         place, count = self._place, len(self._round)
-        if place >= count or self._began_at is None:
-            return []
-        passed = AT_ONCE + count * (now - self._began_at) // self._heartbeat
+        passed = AT_ONCE + count * (now - self._began_at) // self._length
         self._place = max(place, min(count, passed, place + AT_ONCE))
         return self._round[place : self._place]
 
+    def spared_since(self, now: Ns) -> Ns:
+        """Return after which instant a market must have been decided for its turn to be spared it."""
+        return now if self._length <= self._heartbeat else now - self._heartbeat
+
     def wake_at(self) -> Ns:
-        """Return when it is worth a decision again; 0, which is at once, before the first round."""
-        if self._began_at is None:
+        """Return when it is worth a decision again; 0, which is at once, before the first heartbeat."""
+        if self._beat_at is None:
             return 0
-        count = len(self._round)
+        count, beat_at = len(self._round), self._beat_at + self._heartbeat
         if self._place >= count:
-            return self._began_at + self._heartbeat
+            return min(beat_at, self._began_at + self._length)
         worth = min(count, self._place + AT_ONCE // 2)
-        return self._began_at + self._heartbeat * max(0, worth - AT_ONCE) // count + 1
+        return min(beat_at, self._began_at + self._length * max(0, worth - AT_ONCE) // count + 1)

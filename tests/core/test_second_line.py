@@ -21,7 +21,7 @@ from daemon.core.commands import (
 from daemon.core.engine import Engine
 from daemon.core.strategy import Target
 from daemon.core.units import MINUTE, SECOND, Ns
-from tests.core.worlds import CONFIG, NOW, TICKER, Scripted, reconciled, snapshot, trading
+from tests.core.worlds import CONFIG, NOW, TICKER, Scripted, reconciled, snapshot, spec, trading
 
 LIMIT = 200_000
 EXPIRY = 60 * SECOND
@@ -306,3 +306,13 @@ def test_an_order_that_would_outlive_its_market_is_left_to_it() -> None:
     subject.handle(e.MarketCloseMoved(TICKER, NOW + MINUTE, at))
     heard(subject, at)
     assert [] == amends_of(subject.decide(at))
+
+
+def test_a_shard_that_is_watched_again_is_asked_for_its_group_again() -> None:
+    """No group is kept up for a market that is only held; taken up again, its shard is asked after."""
+    subject, _, _ = rested()
+    subject.handle(e.MarketDropped(TICKER, NOW + 1))
+    subject.state.order_groups.doubt()
+    assert [] == groups_of(subject.decide(NOW + 2))
+    subject.handle(e.MarketListed(spec(), NOW + 3))
+    assert [MakeOrderGroup] == [type(one) for one in groups_of(subject.decide(NOW + 4))]

@@ -1,11 +1,11 @@
-"""Every market in every heartbeat, and never too many at one time."""
+"""Every market in its turn, and never too many at one time."""
 
 from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.core.sweep import AT_ONCE, Sweep
+from daemon.core.sweep import AT_ONCE, EACH, Sweep
 from daemon.core.units import MILLISECOND, SECOND, Ns
 
 START: Ns = 1_000 * SECOND
@@ -16,53 +16,72 @@ def names(count: int) -> list[str]:
     return [f"M-{number}" for number in range(count)]
 
 
-def test_a_few_markets_are_decided_together() -> None:
+def test_a_few_markets_are_decided_together_with_every_heartbeat() -> None:
     """At the start, and a heartbeat later; not in between."""
     sweep, few = Sweep(SECOND), names(3)
     assert 0 == sweep.wake_at()
-    assert (True, few) == (sweep.begin(few, START), sweep.take(START))
+    assert (True, few) == (sweep.beats(START), sweep.take(few, START))
     assert START + SECOND == sweep.wake_at()
-    assert (False, []) == (sweep.begin(few, START + SECOND - 1), sweep.take(START + SECOND - 1))
-    assert (True, few) == (sweep.begin(few, START + SECOND), sweep.take(START + SECOND))
+    early, late = START + SECOND - 1, START + SECOND
+    assert (False, []) == (sweep.beats(early), sweep.take(few, early))
+    assert (True, few) == (sweep.beats(late), sweep.take(few, late))
 
 
-@given(count=st.integers(0, 2_000), steps=st.lists(st.integers(1, 200), max_size=60))
+@given(count=st.integers(0, 3_000), steps=st.lists(st.integers(1, 200), max_size=60))
 def test_a_round_takes_every_market_once_and_never_too_many(count: int, steps: list[int]) -> None:
     """In the order given, however time goes by; whoever wakes when told is done in time."""
     sweep, now, many = Sweep(SECOND), START, names(count)
-    sweep.begin(many, now)
-    taken = sweep.take(now)
+    sweep.beats(now)
+    taken = sweep.take(many, now)
     for step in steps:
-        now += step * MILLISECOND
-        share = sweep.take(now)
-        assert len(share) <= AT_ONCE
-        taken += share
-    assert many[: len(taken)] == taken
+        if len(taken) < count:
+            now += step * MILLISECOND
+            share = sweep.take(many, now)
+            assert len(share) <= AT_ONCE
+            taken += share
     while len(taken) < count:
         now = max(now, sweep.wake_at())
-        share = sweep.take(now)
-        assert share, "who wakes when told finds work"
-        taken += share
+        sweep.beats(now)
+        taken += sweep.take(many, now)
     assert many == taken
-    assert now <= START + max(SECOND, sum(steps) * MILLISECOND)
+    assert now <= START + max(SECOND, EACH * count) + sum(steps) * MILLISECOND
 
 
-def test_the_turns_of_many_are_spread_over_the_heartbeat() -> None:
+def test_the_turns_of_a_thousand_are_spread_over_the_heartbeat() -> None:
     """A tenth of the time is a tenth of the markets, beyond those of the first turn."""
     sweep, many = Sweep(SECOND), names(10 * AT_ONCE)
-    sweep.begin(many, START)
-    assert AT_ONCE == len(sweep.take(START))
+    sweep.beats(START)
+    assert AT_ONCE == len(sweep.take(many, START))
     assert START < sweep.wake_at() <= START + SECOND // 10
-    assert AT_ONCE == len(sweep.take(START + SECOND // 10))
-    assert [] == sweep.take(START + SECOND // 10)
+    assert AT_ONCE == len(sweep.take(many, START + SECOND // 10))
+    assert [] == sweep.take(many, START + SECOND // 10)
+
+
+def test_what_the_clock_asks_for_has_a_bound() -> None:
+    """Ten thousand markets take ten seconds for a round; the heartbeat goes on beating."""
+    sweep, many = Sweep(SECOND), names(10_000)
+    beats, taken, now = 0, 0, START
+    while now < START + 5 * SECOND:
+        beats += sweep.beats(now)
+        taken += len(sweep.take(many, now))
+        now = max(now + 1, sweep.wake_at())
+    assert 5 == beats
+    assert 5_000 <= taken <= 5_000 + AT_ONCE
 
 
 def test_a_round_that_is_behind_is_ended_first() -> None:
     """Nobody is left out because a decision came late."""
     sweep, many = Sweep(SECOND), names(2 * AT_ONCE)
-    sweep.begin(many, START)
-    sweep.take(START)
+    sweep.take(many, START)
     late = START + 5 * SECOND
-    assert not sweep.begin(many, late)
-    assert many[AT_ONCE:] == sweep.take(late)
-    assert sweep.begin(many, late)
+    assert many[AT_ONCE:] == sweep.take(many, late)
+    assert many[:AT_ONCE] == sweep.take(many, late)
+
+
+def test_only_where_there_are_many_a_turn_is_spared() -> None:
+    """A market of ten thousand that was decided within the heartbeat needs no turn; one of a few has it."""
+    few, many = Sweep(SECOND), Sweep(SECOND)
+    few.take(names(3), START)
+    many.take(names(10_000), START)
+    assert START == few.spared_since(START)
+    assert START - SECOND == many.spared_since(START)
