@@ -38,7 +38,7 @@ START_S_WANTED = 3.0
 
 def measure() -> dict[str, dict[str, object]]:
     """Return name -> median, unit, and the ratio with what it is measured against."""
-    feed = feed_rates()
+    feed = feed_rates(rounds=1)
     figures: dict[str, dict[str, object]] = {
         "feed_messages": {
             "median": round(feed["session_per_s"]),
@@ -62,7 +62,7 @@ def measure() -> dict[str, dict[str, object]]:
         "against": f"the core's part, {store['core_ns']:.0f} ns, same run",
     }
     try:
-        decision = decision_rates()
+        decision = decision_rates(naive_count=50)
     except pytest.skip.Exception as absent:
         sys.stdout.write(f"tick_to_decision: not measured: {absent}\n")
         return figures
@@ -93,7 +93,7 @@ def order_figures() -> dict[str, dict[str, object]]:
             f" (p99 {rates['bare_p99_us']:.0f}), same run; at most 1.5 is wanted",
             "orders": rates["orders"],
         }
-        for key, rates in order_rates().items()
+        for key, rates in order_rates(count=400).items()
     }
 
 
@@ -108,14 +108,14 @@ def wire_figures() -> dict[str, dict[str, object]]:
             "against": f"a bare client: fdatasync, signature, aiohttp POST, {rates['bare_p50_us']:.0f} us"
             f" (p99 {rates['bare_p99_us']:.0f}), tick about; at most 1.6 is wanted",
         }
-        for per_s, rates in wire_rates(seconds=1.5).items()
+        for per_s, rates in wire_rates(seconds=1.0).items()
     }
 
 
 def scale_figures() -> dict[str, dict[str, object]]:
     """Return what a delta costs among many markets, and what a market keeps in memory."""
-    costs = delta_costs(rounds=9)
-    kept = memory_per_market(idle=300, active=1, deltas=6_000)
+    costs = delta_costs(rounds=7)
+    kept = memory_per_market(idle=200, active=1, deltas=3_000)
     return {
         "delta_of_10000_markets": {
             "median": round(costs["many_us"], 1),
@@ -131,7 +131,7 @@ def scale_figures() -> dict[str, dict[str, object]]:
         },
         "active_market": {
             "median": round(kept["active_bytes"]),
-            "unit": "bytes of a market with 10 deltas a second for ten minutes",
+            "unit": "bytes of a market with 5 deltas a second for ten minutes",
             "ratio": round(kept["active_bytes"] / ACTIVE_MAX, 2),
             "against": f"the {ACTIVE_MAX:,} that it may keep",
         },
@@ -162,13 +162,13 @@ def write_ahead_figures() -> dict[str, dict[str, object]]:
             "against": f"SQLite WAL, synchronous=FULL: {rates['sqlite_p50_us']:.0f} us"
             f" (p99 {rates['sqlite_p99_us']:.0f}), same run",
         }
-        for size, rates in write_ahead_rates().items()
+        for size, rates in write_ahead_rates(count=500).items()
     }
 
 
 def sandbox_figures() -> dict[str, dict[str, object]]:
     """Return what the sandbox carries, on the core that it gets."""
-    carried = sandbox_rates()
+    carried = sandbox_rates(seconds=1.0, orders=2_000)
     wanted = {"book": BOOK_PER_S_WANTED, "orders": ORDERS_PER_S_WANTED}
     units = {"book": "book messages/s to each of 4 clients", "orders": "signed orders/s"}
     return {
@@ -185,7 +185,7 @@ def sandbox_figures() -> dict[str, dict[str, object]]:
 
 def life_figures() -> dict[str, dict[str, object]]:
     """Return how soon the daemon recovers with a thousand markets, and what it carries of a storm."""
-    life = measure_life(Plan(markets=1000, cuts=3, gaps=3, per_s=STORM_PER_S_WANTED, seconds=10, idle_s=2))
+    life = measure_life(Plan(markets=1000, cuts=1, gaps=2, per_s=STORM_PER_S_WANTED, seconds=4, idle_s=1))
     cut_s, gap_s = median(life.cut_s), median(life.gap_s)
     ages, memory = life.age_p99_ms, life.rss_quarter_mb
     carried_s = life.messages / life.drained_s

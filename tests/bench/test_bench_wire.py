@@ -19,7 +19,8 @@ from tests.bench.wire_client import STAGES_FILE
 
 ROOT = Path(__file__).parents[2]
 NAMES = ("ours", "bare")
-WARM_ROUNDS_MAX = 20
+WARM_ROUNDS_MAX = 60
+WARM_TICKS = 8
 
 
 @contextmanager
@@ -60,8 +61,8 @@ def _start(stack: ExitStack, folder: Path, **kinds: str) -> subprocess.Popen[str
         urls = (f"ws://127.0.0.1:{ports['ws']}/{name}", f"http://127.0.0.1:{ports['http']}/{name}")
         stack.enter_context(_process("tests.bench.wire_client", kind, *urls, str(path)))
     for _ in range(WARM_ROUNDS_MAX):  # until all are up, vouched for, and warm
-        took = _answer(exchange, {"names": list(kinds), "per_s": 50, "ticks": 20})
-        if all(len(of_one) == 20 for of_one in took.values()):
+        took = _answer(exchange, {"names": list(kinds), "per_s": 50, "ticks": WARM_TICKS})
+        if all(len(of_one) == WARM_TICKS for of_one in took.values()):
             break
     return exchange
 
