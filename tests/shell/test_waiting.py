@@ -227,6 +227,18 @@ def test_the_most_urgent_goes_first() -> None:
     assert [[command] for command in reversed(commands)] == [chosen(subject) for _ in kinds]
 
 
+def test_the_disk_is_waited_for_by_the_most_urgent_alone() -> None:
+    """What it must have is what the first to leave was recorded before; nothing waits, nothing is asked."""
+    subject = line()
+    assert subject.front_offset is None
+    subject.put(place(1), 300, T0)
+    assert 300 == subject.front_offset
+    subject.put(command_of("cancel", 2, T0), 200, T0)
+    assert 200 == subject.front_offset
+    assert 1 == len(chosen(subject))
+    assert 300 == subject.front_offset
+
+
 def test_orders_that_may_go_together_go_together() -> None:
     """As many as a batch holds, then as many as there are tokens for above the reserve."""
     subject = line(batch_max=3, tokens=(20 + 5 * COSTS.place, 1, RESERVE))
