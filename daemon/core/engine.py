@@ -48,6 +48,9 @@ Phase: TypeAlias = Literal["starting", "trading", "halted", "stopping", "stopped
 class Engine:
     """The core: state, strategies, model and limits, joined. Knows no clock and does no I/O."""
 
+    _unchanged_since: Ns | None = None
+    """The last decision, as long as nothing has been told since."""
+
     def __init__(
         self,
         config: EngineConfig,
@@ -122,6 +125,7 @@ class Engine:
 
     def handle(self, event: e.Event) -> None:
         """Take in one fact; never decides."""
+        self._unchanged_since = None
         if type(event) is e.BookDeltaReceived:
             self.state.apply_delta(event)  # the most frequent by far takes the short way
             return
@@ -168,6 +172,7 @@ class Engine:
                 commands += upkeep.end(now)
         elif was != "stopped" and not self.leaves_orders:
             commands += self._second_line.end(now)
+        self._unchanged_since = now
         return commands
 
     def _forget_gone(self) -> None:
@@ -356,7 +361,9 @@ class Engine:
         score = self.models.probability(command.strategy, command.ticker)
         if (refusal := self._asking.refusal(command.strategy)) is not None:
             return refusal
-        return self._sending.vouch(command, self._close_guard(command.strategy), score, now)
+        is_as_decided = command.decided_at == self._unchanged_since
+        guard = self._close_guard(command.strategy)
+        return self._sending.vouch(command, guard, score, now, is_as_decided=is_as_decided)
 
     def _score(self, strategy: str, ticker: str) -> float | None:
         return self.models.score_of(strategy, ticker)

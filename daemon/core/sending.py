@@ -48,11 +48,18 @@ class Sending:
         return None if state.account.is_reconciled else "not_reconciled"
 
     def vouch(
-        self, command: PlaceOrder | AmendOrder, close_guard: Ns | None, score: float | None, now: Ns
+        self,
+        command: PlaceOrder | AmendOrder,
+        close_guard: Ns | None,
+        score: float | None,
+        now: Ns,
+        *,
+        is_as_decided: bool = False,
     ) -> Refusal | None:
         """Return why an order must not leave at this instant; None when it may.
 
         `close_guard` is its strategy's own; None for the one of the limits. `score` is its model's P(YES).
+        `is_as_decided`: nothing was told since its decision, so what no clock changes is as it was then.
         """
         state = self._state
         market = state.markets.get(command.ticker)
@@ -78,7 +85,11 @@ class Sending:
                 market.spec, market.book, command.book_changed_max, self._limits, now, close_guard
             )
             or self._group_refusal(command, market)
-            or (self._entry_refusal(command, market, score, now) if purpose == "enter" else None)
+            or (
+                self._entry_refusal(command, market, score, now, is_as_decided=is_as_decided)
+                if purpose == "enter"
+                else None
+            )
         )
 
     def _purpose(self, command: PlaceOrder | AmendOrder) -> Purpose:
@@ -100,11 +111,17 @@ class Sending:
         return groups.refusal(shard) or "no_order_group"
 
     def _entry_refusal(
-        self, command: PlaceOrder | AmendOrder, market: Market, score: float | None, now: Ns
+        self,
+        command: PlaceOrder | AmendOrder,
+        market: Market,
+        score: float | None,
+        now: Ns,
+        *,
+        is_as_decided: bool,
     ) -> Refusal | None:
         refusal = self._gathering.entry_refusal(market, now, command.strategy)
         order = self._state.orders.get(command.client_order_id)
-        if refusal is not None or order is None:
+        if refusal is not None or order is None or is_as_decided:
             return refusal
         target = Target(command.side, command.price, command.qty, order.style, command.reason)
         proposal: ProposePlace | ProposeAmend

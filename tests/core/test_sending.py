@@ -78,6 +78,7 @@ def test_the_models_value_and_the_cash_are_asked_again_too() -> None:
     """A score that went elsewhere, and cash that is no longer free; the order's own cash counts once."""
     subject, command = waiting(msgspec.structs.replace(LIMITS, fair_away_max=1_000))
     subject.scores[TICKER] = 0.5
+    subject.handle(e.FeedHeard("kalshi", NOW))
     assert subject.vouch(command, NOW) is None
     subject.scores[TICKER] = 0.51
     assert subject.vouch(command, NOW) == "fair_value_too_far"
@@ -89,6 +90,17 @@ def test_the_models_value_and_the_cash_are_asked_again_too() -> None:
     assert poor.vouch(bid, NOW) is None
     poor.handle(by_hand("bid", 4_000, 1))
     assert poor.vouch(bid, NOW) == "cash_short"
+
+
+def test_what_the_decision_has_just_looked_at_is_not_looked_at_twice() -> None:
+    """Until something is told, or decided anew, only what the clock changes is asked again."""
+    subject, command = waiting(msgspec.structs.replace(LIMITS, fair_away_max=1_000))
+    subject.scores[TICKER] = 0.51
+    assert subject.vouch(command, NOW) is None
+    assert subject.vouch(command, NOW + 600 * SECOND) is not None
+    subject.decide(NOW + 1)
+    subject.scores[TICKER] = 0.51
+    assert subject.vouch(command, NOW + 1) == "fair_value_too_far"
 
 
 def test_an_amend_that_waits_is_held_against_the_limits_too() -> None:
