@@ -1,11 +1,14 @@
 """Who is champion: only a model that beat the one before it and the market, on rows that chose nothing.
 
 `weigh` makes the evidence: Brier gains over the champion and over the market's mid, on the same held-out
-rows, with intervals that draw whole independent outcomes. `promote` passes it only when both intervals are above 0;
-else it needs a reason in words, which is recorded. `roll_back` makes the champion before this one champion
-again. Nothing is ever promoted by itself.
+rows, with intervals that draw whole independent outcomes. `promote` passes it only when both intervals are
+above 0; else it needs a reason in words, which is recorded. `roll_back` makes the champion before this one
+champion again. Nothing is ever promoted by itself.
 
     <root>/champions.jsonl       one line for each change, never changed: who, when, why, by what evidence
+
+Of many challengers that are weighed on the same rows the luckiest looks good: the intervals of the Brier gains
+are as wide as their number (`trials`) asks for, each bound missed in 0.025 / trials of the draws (Bonferroni).
 
 A *line* is what models compete for, such as "btc15m": the first champion of one needs a reason, or evidence
 against the market alone. The folders of models are not touched: ensembles and journals pin them by hash.
@@ -15,6 +18,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from math import ceil
 from pathlib import Path
 from typing import Literal
 
@@ -24,13 +28,25 @@ from numpy.typing import ArrayLike, NDArray
 
 from daemon.core.units import Ns
 from daemon.lab.judging.arrays import NotJudged, matched, outcomes_of, probabilities
-from daemon.lab.judging.blocks import BLOCKS_MIN, Interval, blocks_of, paired_difference
+from daemon.lab.judging.blocks import (
+    BLOCKS_MIN,
+    COVERAGE,
+    DRAWS,
+    Blocks,
+    Interval,
+    blocks_of,
+    drawn_sums,
+    paired_difference,
+    seeded,
+)
 from daemon.lab.judging.scores import brier_losses, log_losses
 from daemon.scoring.metadata import METADATA_FILE, Name, Sha256, file_sha256, read_file
 from daemon.scoring.vetting import vet_model
 
 RECORD_FILE = "champions.jsonl"
 NO_CHAMPION = "none"
+TRIALS_MAX = 1_000
+"""Beyond, the bootstrap would need more draws than it can take."""
 
 
 class NotPromoted(Exception):
@@ -38,10 +54,14 @@ class NotPromoted(Exception):
 
 
 class Gain(msgspec.Struct, frozen=True):
-    """Losses of a rival minus the challenger's: above 0, the challenger is better."""
+    """Losses of a rival minus the challenger's: above 0, the challenger is better.
+
+    `brier` bounds the gain in a share `coverage` of the draws, `log_loss` in 95 of 100.
+    """
 
     rival: str
     brier: Interval
+    coverage: float
     log_loss: Interval
 
     @property
@@ -54,7 +74,7 @@ class Evidence(msgspec.Struct, frozen=True):
     """What held-out rows say of a challenger. Models are named by the sha256 of their metadata.
 
     `champion_sha256` and `over_champion` are None where the line has no champion. `left_out` counts rows
-    without a mid; `trials` how many models this one was chosen from.
+    without a mid; `trials` how many challengers were weighed on these rows.
     """
 
     challenger_sha256: Sha256
@@ -121,12 +141,15 @@ def weigh(
         challenger_sha256: of the challenger's metadata.
         champion_sha256: of the champion's; None with `champion`.
         seed: of the bootstrap.
-        trials: how many models the challenger was chosen from, itself included.
+        trials: how many challengers have been weighed on these rows, this one included. Those that inner folds
+            chose from are not among them: they have not seen these rows.
         mid_normalised: the mid over the event's markets: the better of the two mids is the market.
 
     Raises:
         NotJudged: lengths that differ, what is no probability or outcome, or no row with a mid.
     """
+    if not 1 <= trials <= TRIALS_MAX:
+        raise NotJudged(f"trials is {trials}, where 1 to {TRIALS_MAX} are allowed")
     said = probabilities(challenger, "challenger")
     rows = len(said)
     if (champion is None) != (champion_sha256 is None):
@@ -145,7 +168,8 @@ def weigh(
         ours = said[known]
         return Gain(
             rival,
-            paired_difference(brier_losses(ours, y), brier_losses(theirs, y), blocks, seed),
+            _gain_interval(brier_losses(ours, y), brier_losses(theirs, y), blocks, seed, trials),
+            1 - (1 - COVERAGE) / trials,
             paired_difference(log_losses(ours, y), log_losses(theirs, y), blocks, seed),
         )
 
@@ -164,6 +188,21 @@ def weigh(
         trials=trials,
         seed=seed,
     )
+
+
+def _gain_interval(
+    ours: NDArray[np.float64], theirs: NDArray[np.float64], blocks: Blocks, seed: int, trials: int
+) -> Interval:
+    """Return the mean of theirs - ours with an interval as wide as so many trials ask for."""
+    if trials == 1 or blocks.count < BLOCKS_MIN:
+        return paired_difference(ours, theirs, blocks, seed)
+    tail = (1 - COVERAGE) / 2 / trials
+    sums = np.column_stack((blocks.sums(theirs - ours), blocks.sums(np.ones(len(ours)))))
+    # Ten draws beyond each bound: with fewer it would be a bound on the draws, not on the gain.
+    drawn = drawn_sums(sums, seeded(seed, "gain"), max(DRAWS, ceil(10 / tail)))
+    low, high = np.quantile(drawn[:, 0] / drawn[:, 1], [tail, 1 - tail])
+    top, bottom = sums.sum(axis=0)
+    return Interval(float(top / bottom), float(low), float(high), blocks.count)
 
 
 def _shortcoming(gain: Gain) -> str:

@@ -1,15 +1,16 @@
 """Hyper-parameters by Optuna, chosen on folds inside the training rows: what judges the model is never seen.
 
 The rows of an outer fold's test are cut away before anything else is looked at, and `check_inner` looks at
-the inner folds again. A trial's loss is the mean over inner folds of the loss on their later part, where early
-stopping ended; its number of trees the mean of theirs.
+the inner folds again. A trial's loss is the mean over inner folds of the loss on their later part, where
+early stopping ended; its number of trees the mean of theirs.
 
 *Seeded and resumable.* The proposal for a trial is drawn from the seed and from how many trials are finished,
 so that a study that was killed goes on as if nothing had happened. A study's name holds a digest of the rows,
 the folds and the plan: another study never goes on with its trials.
 
 *Where.* A journal file for one worker, `postgresql+psycopg://…` for many: there a worker that died is noticed
-by its heartbeat, and its trial is tried again. With many the proposals depend on who was first: only one worker's study is the same every time.
+by its heartbeat, and its trial is tried again. With many the proposals depend on who was first: only one
+worker's study is the same every time.
 
 Sources: Akiba et al., Optuna, 2019; Bergstra et al., Algorithms for hyper-parameter optimization, 2011 (TPE).
 """

@@ -71,10 +71,10 @@ def fit_logistic(rows: FitRows, names: tuple[str, ...], strength: float = 1.0) -
     known = ~np.isnan(x).any(axis=1)
     x, y, weight = x[known], rows.y[known], rows.weight[known]
     check_outcomes(y)
+    if still := [name for name, one in zip(names, x.T, strict=True) if one.min() == one.max()]:
+        raise NotFitted(f"{still[0]}: the same in all {len(y)} rows: a line has no slope there")
     mean = np.average(x, axis=0, weights=weight)
     spread = np.sqrt(np.average(np.square(x - mean), axis=0, weights=weight))
-    if still := [name for name, one in zip(names, spread, strict=True) if not one > 0]:
-        raise NotFitted(f"{still[0]}: the same in all {len(y)} rows: a line has no slope there")
     line = LogisticRegression(C=1 / strength, solver="newton-cholesky", tol=1e-10, max_iter=1_000)
     line.fit((x - mean) / spread, y, sample_weight=weight)
     weights = np.asarray(line.coef_[0], dtype=np.float64) / spread

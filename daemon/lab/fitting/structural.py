@@ -57,8 +57,8 @@ def formula_says(form: Form, rows: FitRows) -> Floats:
     Raises:
         NotFitted: the rows lack a feature that it reads.
     """
-    scorer = StructuralScorer(form, "structural", "0", FeatureSchema(form.features))
     taken = np.column_stack([rows.column(name) for name in form.features])
+    scorer = StructuralScorer(form, "structural", "0", FeatureSchema(form.features))
     # Row by row through the scorer that serves it: there is no second formula to differ.
     return np.array([np.nan if np.isnan(row).any() else scorer.score(row.tolist()) for row in taken])
 

@@ -185,10 +185,10 @@ def _dataset(
     if offset is not None and (offset.shape != rows.y.shape or not np.isfinite(offset).all()):
         raise NotFitted(f"offset: a known logit for each of {rows.count} rows is allowed")
     return lightgbm.Dataset(
-        rows.x,
-        rows.y,
-        weight=rows.weight,
-        init_score=offset,
+        np.ascontiguousarray(rows.x),
+        np.ascontiguousarray(rows.y),
+        weight=np.ascontiguousarray(rows.weight),
+        init_score=None if offset is None else np.ascontiguousarray(offset),
         feature_name=list(rows.names),
         reference=reference,
     )
