@@ -7,8 +7,9 @@ champion again. Nothing is ever promoted by itself.
 
     <root>/champions.jsonl       one line for each change, never changed: who, when, why, by what evidence
 
-Of many challengers that are weighed on the same rows the luckiest looks good: the intervals of the Brier gains
-are as wide as their number (`trials`) asks for, each bound missed in 0.025 / trials of the draws (Bonferroni).
+Of many challengers that are weighed on the same rows the luckiest looks good: the intervals of the Brier
+gains are as wide as their number (`trials`) asks for: 0.025 / trials of the draws lie beyond each bound
+(Bonferroni).
 
 A *line* is what models compete for, such as "btc15m": the first champion of one needs a reason, or evidence
 against the market alone. The folders of models are not touched: ensembles and journals pin them by hash.
@@ -141,8 +142,8 @@ def weigh(
         challenger_sha256: of the challenger's metadata.
         champion_sha256: of the champion's; None with `champion`.
         seed: of the bootstrap.
-        trials: how many challengers have been weighed on these rows, this one included. Those that inner folds
-            chose from are not among them: they have not seen these rows.
+        trials: how many challengers have been weighed on these rows, this one included. Those that inner
+            folds chose from are not among them: they have not seen these rows.
         mid_normalised: the mid over the event's markets: the better of the two mids is the market.
 
     Raises:
@@ -313,6 +314,14 @@ def roll_back(root: Path, line: str, at: Ns, reason: str) -> Change:
     )
     _append(root, change)
     return change
+
+
+def read_evidence(path: Path) -> Evidence:
+    """Return evidence from its file, JSON as msgspec writes it. Raises ValueError where it is none."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Evidence)
+    except msgspec.DecodeError as error:
+        raise ValueError(f"{path}: not the evidence of a model: {error}") from error
 
 
 def metadata_sha256(folder: Path) -> str:

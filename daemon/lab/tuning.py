@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import secrets
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -173,6 +174,8 @@ def tune(
     check_folds(rows.span.at, rows.span.label_at, [rows.span.group], inner, rule)
     trial_of = _Objective(task, rows, inner, plan, offset)
     name = f"{plan.name}-{_digest(task, rows.only(fold.train), inner, rule, plan, offset, fold)[:16]}"
+    # Two workers that see as many finished trials must not draw the same one.
+    worker = 0 if plan.workers == 1 else secrets.randbits(32)
     with _quiet():
         study = optuna.create_study(
             study_name=name,
@@ -185,7 +188,7 @@ def tune(
         while (done := len(study.get_trials(deepcopy=False, states=_FINISHED))) < plan.trials:
             progress(done, plan.trials)
             study.sampler = optuna.samplers.TPESampler(
-                seed=_seed(plan.seed, done), constant_liar=plan.workers > 1
+                seed=_seed(plan.seed, done, worker), constant_liar=plan.workers > 1
             )
             study.optimize(trial_of, n_trials=1)
         progress(done, plan.trials)
@@ -246,8 +249,8 @@ def _give_up_running(study: optuna.Study) -> None:
         study.tell(trial.number, state=TrialState.FAIL)
 
 
-def _seed(seed: int, finished: int) -> int:
-    return int.from_bytes(hashlib.sha256(f"{seed}:{finished}".encode()).digest()[:4], "big")
+def _seed(seed: int, finished: int, worker: int) -> int:
+    return int.from_bytes(hashlib.sha256(f"{seed}:{finished}:{worker}".encode()).digest()[:4], "big")
 
 
 def _digest(

@@ -1,4 +1,4 @@
-"""A model of pure noise, made the whole way: fitted, calibrated on a later slice, and weighed on a later one still."""
+"""A model of pure noise, made the whole way: fitted, calibrated later, weighed later still."""
 
 from __future__ import annotations
 

@@ -6,6 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
+pytest.importorskip("scipy", reason="needs the extra `lab`")
+pytest.importorskip("sklearn", reason="needs the extra `lab`")
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -25,7 +29,7 @@ from tests.lab.fitting.made_rows import RULE, made_rows
 
 
 def drawn(seed: int, outcomes: int, wrong: float = 1.0) -> tuple[Floats, Floats, Floats]:
-    """What was said with logits `wrong` times the truth's, what happened, and the truth; a row per outcome."""
+    """What was said with logits `wrong` times the truth's, what happened, and the truth; one row each."""
     rng = np.random.default_rng(seed)
     logits = rng.normal(size=outcomes)
     truth = 1 / (1 + np.exp(-logits))
@@ -50,12 +54,12 @@ def test_the_method_is_by_independent_outcomes(outcomes: int, method: str) -> No
 def test_rows_of_one_event_are_one_outcome() -> None:
     """Three thousand rows of a hundred events are calibrated by Platt; of 19 events by nobody."""
     said, y, _ = drawn(1, 100)
-    many = [np.repeat(one, 30) for one in (said, y)]
-    group = np.repeat(np.arange(100), 30)
-    found = calibrate(*many, np.full(3_000, 1 / 30), group)
+    many_said, many_y = np.repeat(said, 30), np.repeat(y, 30)
+    weight, group = np.full(3_000, 1 / 30), np.repeat(np.arange(100), 30)
+    found = calibrate(many_said, many_y, weight, group)
     assert ("platt", 100) == (found.method, found.outcomes)
     with pytest.raises(NotFitted, match="19 independent outcomes are too few"):
-        calibrate(*[one[: 19 * 30] for one in (*many, np.full(3_000, 1 / 30), group)])
+        calibrate(many_said[:570], many_y[:570], weight[:570], group[:570])
 
 
 def test_repeated_rows_change_nothing() -> None:
@@ -76,7 +80,8 @@ def test_over_confidence_is_undone(outcomes: int) -> None:
 
 def test_isotonic_would_have_been_worse_with_few() -> None:
     """The rule's reason: at 500 outcomes isotonic loses several times what Platt does."""
-    platt, isotonic = [], []
+    platt: list[float] = []
+    isotonic: list[float] = []
     for seed in range(10):
         said, y, truth = drawn(seed, 500)
         every = (np.ones(500), np.arange(500))

@@ -8,6 +8,10 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+
+pytest.importorskip("scipy", reason="needs the extra `lab`")
+pytest.importorskip("sklearn", reason="needs the extra `lab`")
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -71,7 +75,7 @@ def test_without_evidence_there_must_be_a_reason(tmp_path: Path) -> None:
     """It is on record, with the evidence that was too little; blanks are none."""
     old, new = models(tmp_path, "old", "new")
     for reason in (None, "  "):
-        with pytest.raises(NotPromoted, match="there is no evidence.*give a reason"):
+        with pytest.raises(NotPromoted, match=r"there is no evidence.*give a reason"):
             promote(tmp_path, LINE, old, 1, reason=reason)
     promote(tmp_path, LINE, old, 1, reason="the first one")
     short = evidence(new, old, over=-0.5)
@@ -192,7 +196,7 @@ def test_more_trials_ask_for_more(trials: int) -> None:
 
 
 def test_the_better_of_two_mids_is_the_market() -> None:
-    """A mid that sums to more than 1 over its event is easily beaten: the normalised one is the market's word."""
+    """Whichever has the lower Brier score: mids that sum to more than 1 over an event are easily beaten."""
     poor = np.full(180, 0.9)
     assert "market's mid normalised" == weighed(mid=poor, mid_normalised=np.full(180, 0.5)).over_market.rival
 
@@ -229,7 +233,7 @@ def promoted(seeds: range, **world: Any) -> list[int]:
 
 
 def test_noise_is_not_promoted() -> None:
-    """Fitted, calibrated and weighed like any other, against a market that knows something: 20 of 20 seeds."""
+    """Fitted, calibrated and weighed like any other, where the market knows something: 20 of 20 seeds."""
     assert [] == promoted(range(20))
 
 
@@ -242,5 +246,5 @@ def test_noise_is_not_promoted_at_length() -> None:
 
 @pytest.mark.full
 def test_luck_is_as_rare_as_the_interval_says() -> None:
-    """Of coins, where the market's one half can't be beaten but by luck: not oftener than 1 in 40, twice over."""
+    """Of coins, which nobody can beat but by luck: at most twice as often as 1 in 40."""
     assert len(promoted(range(200), strength=0.0)) <= 10

@@ -1,4 +1,4 @@
-"""The registry's folders: the daemon loads what is written, the same draft is the same bytes, nothing is half."""
+"""The registry's folders: what is written is loaded, the same draft is the same bytes, nothing is half."""
 
 from __future__ import annotations
 
@@ -8,6 +8,11 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
+
+pytest.importorskip("scipy", reason="needs the extra `lab`")
+pytest.importorskip("sklearn", reason="needs the extra `lab`")
+pytest.importorskip("onnx", reason="needs the extra `lab`")
+
 
 from daemon.lab.calibrating import calibrate
 from daemon.lab.fitting.logistic import fit_logistic
@@ -105,7 +110,7 @@ def test_every_kind_is_loaded(tmp_path: Path) -> None:
 
 
 def test_a_residual_is_served_as_an_ensemble(tmp_path: Path) -> None:
-    """What the daemon says is sigmoid(intercept + slope (offset + leaves)); without its base it is refused."""
+    """The daemon says sigmoid(intercept + slope (offset + leaves)), and refuses it without its base."""
     rows = made_rows().rows
     fit, later = rows.only(np.arange(600)), rows.only(np.arange(600, 1_200))
     base = fit_structural(Above(distance=DISTANCE), fit)
@@ -124,7 +129,8 @@ def test_a_residual_is_served_as_an_ensemble(tmp_path: Path) -> None:
     assert (NAMES, (DISTANCE,)) == (names, required)
     draft = Draft(
         name="toy-residual", kind="ensemble", names=names, required=required,
-        content=stacking_file(stacked, folders), x=fit.x, label=LABEL, training=TRAINING, metrics={}, notes="",
+        content=stacking_file(stacked, folders), x=fit.x, label=LABEL, training=TRAINING, metrics={},
+        notes="a test's",
     )  # fmt: skip
     folder = register(tmp_path, draft)
     loaded = load_vetted(folder)
@@ -169,7 +175,8 @@ def test_figures_hold_intervals() -> None:
     """With their bounds and blocks; what is unknown is left out, not 0."""
     found = figures({"gain": Interval(0.01, 0.002, 0.03, 40), "few": Interval(0.5, None, None, 1)})
     assert {
-        "gain": 0.01, "gain_low": 0.002, "gain_high": 0.03, "gain_blocks": 40.0, "few": 0.5, "few_blocks": 1.0,
+        "gain": 0.01, "gain_low": 0.002, "gain_high": 0.03, "gain_blocks": 40.0,
+        "few": 0.5, "few_blocks": 1.0,
     } == found  # fmt: skip
 
 

@@ -7,6 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+pytest.importorskip("scipy", reason="needs the extra `lab`")
+pytest.importorskip("sklearn", reason="needs the extra `lab`")
+
+
 from daemon.lab.fitting.rows import NotFitted
 from daemon.lab.stacking import Stack, residual_stack, stack, stacking_file
 from daemon.scoring.ensemble import read_stacking
@@ -80,7 +84,7 @@ def test_a_residual_that_says_nothing_is_refused() -> None:
 
 def test_the_daemon_reads_what_is_written(tmp_path: Path) -> None:
     """ensemble.json pins each member by its metadata's hash, and says whether all are needed."""
-    folders = {name: structural(tmp_path, lambda row: 0.5, name=name) for name in ("a", "b", "spare")}
+    folders = {name: structural(tmp_path, lambda _: 0.5, name=name) for name in ("a", "b", "spare")}
     stacked = Stack(0.1, {"a": 0.6, "b": 0.3}, needs_all=True)
     read = read_stacking(stacking_file(stacked, folders), Path("ensemble.json"))
     assert (0.1, True) == (read.intercept, read.needs_all)

@@ -9,6 +9,9 @@ import numpy as np
 import optuna
 import pytest
 
+pytest.importorskip("optuna", reason="needs the extra `lab`")
+
+
 from daemon.lab.fitting.rows import FitRows, NotFitted
 from daemon.lab.folds import Fold, LeakFound, even_boundaries, inner_folds, walk_forward
 from daemon.lab.tuning import POSTGRES, SPACE, Plan, Tuned, check_inner, open_storage, tune
@@ -126,7 +129,7 @@ def test_what_must_not_be_chosen_is_refused(tmp_path: Path) -> None:
 
 
 def test_where_studies_may_be() -> None:
-    """A file for one worker, PostgreSQL for several; a refused address is not repeated, for it has a password."""
+    """A file for one worker, PostgreSQL for several; a refused address is not repeated: it has a password."""
     with pytest.raises(NotFitted, match="2 workers need postgresql"):
         open_storage(Path("journal.log"), workers=2)
     with pytest.raises(NotFitted, match="not 'mysql'") as caught:

@@ -156,7 +156,7 @@ def test_with_no_member_left_there_is_no_score() -> None:
 
 
 def test_where_all_are_needed_there_is_no_score_without_one() -> None:
-    """A residual says nothing without its base: neither a missing value, nor an expiry, nor a folder scales it."""
+    """A residual is nothing without its base: no missing value, expiry or missing folder scales it."""
     base, rest = Says(0.6), Says(0.7, ("mid", "spread"), ("mid", "spread"))
     both = msgspec.structs.replace(stacking([1.0, 1.0]), needs_all=True)
     terms: dict[str, Any] = {"name": "e", "version": "1", "schema": SCHEMA, "required": frozenset({"mid"})}

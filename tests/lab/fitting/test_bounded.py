@@ -1,9 +1,13 @@
-"""Bounded logistic regression against scikit-learn's where no bound holds, and at the bound where one does."""
+"""Bounded logistic regression against scikit-learn's where no bound holds; at the bound where one does."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
+
+pytest.importorskip("scipy", reason="needs the extra `lab`")
+pytest.importorskip("sklearn", reason="needs the extra `lab`")
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import LogisticRegression

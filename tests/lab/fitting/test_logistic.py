@@ -7,6 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+pytest.importorskip("sklearn", reason="needs the extra `lab`")
+pytest.importorskip("onnx", reason="needs the extra `lab`")
+
+
 from daemon.core.scorer import FeatureSchema
 from daemon.lab.fitting.logistic import fit_logistic
 from daemon.lab.fitting.rows import NotFitted

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -38,14 +40,13 @@ def test_a_feature_is_found_by_its_name() -> None:
         ({"x": [[0, 0], [0, np.inf], [0, 0]]}, r"b\[1\] is inf"),
     ],
 )
-def test_what_does_not_go_together_is_refused(change: dict[str, object], said: str) -> None:
+def test_what_does_not_go_together_is_refused(change: dict[str, Any], said: str) -> None:
     """The place is named, and what is allowed."""
-    terms: dict[str, object] = {"names": ("a", "b"), "x": np.zeros((3, 2)), "y": [0, 1, 1], "weight": None}
+    terms: dict[str, Any] = {"names": ("a", "b"), "x": np.zeros((3, 2)), "y": [0, 1, 1], "weight": None}
     terms |= change
+    names, x, y = (terms[name] for name in ("names", "x", "y"))
     with pytest.raises(NotFitted, match=said):
-        fit_rows(
-            terms["names"], terms["x"], terms["y"], [1, 2, 3], [2, 3, 4], [0, 1, 2], weight=terms["weight"]
-        )  # type: ignore[arg-type]
+        fit_rows(names, x, y, [1, 2, 3], [2, 3, 4], [0, 1, 2], weight=terms["weight"])
 
 
 def test_unknown_features_are_allowed() -> None:

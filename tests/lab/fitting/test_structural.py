@@ -7,6 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+pytest.importorskip("scipy", reason="needs the extra `lab`")
+pytest.importorskip("sklearn", reason="needs the extra `lab`")
+
+
 from daemon.lab.fitting.rows import NotFitted
 from daemon.lab.fitting.structural import fit_structural, formula_says
 from daemon.scoring.structural import Above, Move, normal_cdf, read_form
@@ -25,7 +29,7 @@ def test_the_formula_is_the_daemons() -> None:
 
 
 def test_two_parameters_make_it_calibrated() -> None:
-    """Where the truth is half as steep as the formula, the line's slope is about a half, and the loss less."""
+    """Where the truth is half as steep as the formula, so is the line, and the loss is less."""
     made, new = made_rows(events=2_000, own=0.0, strength=0.5), made_rows(seed=3, own=0.0, strength=0.5)
     fitted = fit_structural(FORM, made.rows)
     assert 0.5 == pytest.approx(fitted.line.slope, abs=0.08)

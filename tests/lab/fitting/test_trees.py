@@ -40,7 +40,7 @@ def test_reweighting_would_have_moved_the_mean() -> None:
     rows = made.rows.__class__(made.rows.names, made.rows.x, y, made.rows.weight, made.rows.span)
     plain = fit_trees("classifier", rows, SMALL, 30, 1).predict(rows.x).mean()
     settings_ = {**SMALL, "objective": "binary", "is_unbalance": True, "verbosity": -1, "num_threads": 1}
-    wrong = lightgbm.train(settings_, lightgbm.Dataset(rows.x, y), 30).predict(rows.x).mean()
+    wrong = float(np.mean(lightgbm.train(settings_, lightgbm.Dataset(rows.x, y), 30).predict(rows.x)))
     assert y.mean() == pytest.approx(plain, abs=0.02)
     assert wrong > y.mean() + 0.03
 
@@ -59,7 +59,7 @@ def test_the_same_seed_gives_the_same_bytes(task: Task) -> None:
 
 @pytest.mark.parametrize("task", TASKS)
 def test_the_daemon_scores_what_was_fitted(task: Task) -> None:
-    """Its text passes the daemon's check, and its scorer says the same bits, a residual's difference alone."""
+    """Its text passes the daemon's check, and its scorer says the same (a residual's difference)."""
     rows = made_rows().rows
     fitted = fit_trees(task, rows, SMALL, 20, 7, offset_of(task, rows.x))
     schema = FeatureSchema(NAMES)
