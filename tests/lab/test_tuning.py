@@ -6,11 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-import optuna
 import pytest
 
 pytest.importorskip("optuna", reason="needs the extra `lab`")
+pytest.importorskip("scipy", reason="needs the extra `lab`")
 
+import optuna
 
 from daemon.lab.fitting.rows import FitRows, NotFitted
 from daemon.lab.folds import Fold, LeakFound, even_boundaries, inner_folds, walk_forward
