@@ -239,8 +239,8 @@ class _Objective:
 
 def _suggest(trial: optuna.Trial, name: str, one: Range) -> float | int:
     if one.is_whole:
-        return trial.suggest_int(name, int(one.low), int(one.high), log=one.is_log)
-    return trial.suggest_float(name, one.low, one.high, log=one.is_log)
+        return int(trial.suggest_int(name, int(one.low), int(one.high), log=one.is_log))
+    return float(trial.suggest_float(name, one.low, one.high, log=one.is_log))
 
 
 def _give_up_running(study: optuna.Study) -> None:
