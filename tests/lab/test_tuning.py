@@ -83,6 +83,9 @@ def test_a_killed_study_goes_on_as_if_nothing_happened(tmp_path: Path, done: int
     study = optuna.load_study(study_name=begun.study, storage=open_storage(tmp_path / "parts"))
     study.ask()
     assert whole == tuned(rows, tmp_path / "parts")
+    study = optuna.load_study(study_name=begun.study, storage=open_storage(tmp_path / "parts"))
+    left = [trial.number for trial in study.get_trials() if trial.state == optuna.trial.TrialState.RUNNING]
+    assert [] == left
     asked = [0]
     tune(
         "classifier", rows, outer(rows), RULE, PLAN, tmp_path / "parts", progress=lambda n, _: asked.append(n)

@@ -26,6 +26,15 @@ def test_it_finds_the_line() -> None:
     assert abs(fitted.weights[2]) * 60 < 0.1
 
 
+def test_a_features_origin_does_not_matter() -> None:
+    """Measured from another zero, it says the same, and its mean is the rate of what happened."""
+    rows = made_rows(events=200).rows
+    said = fit_logistic(rows, TAKEN).predict(rows)
+    rows.x[:, 0] += 100.0
+    assert said.tolist() == pytest.approx(fit_logistic(rows, TAKEN).predict(rows).tolist(), abs=1e-6)
+    assert rows.y.mean() == pytest.approx(said.mean(), abs=1e-3)
+
+
 def test_the_network_says_what_was_fitted() -> None:
     """Through onnxruntime as the daemon runs it, the same probabilities; the same bytes twice."""
     pytest.importorskip("onnxruntime")
