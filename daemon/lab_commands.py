@@ -16,6 +16,7 @@ from daemon import exits
 from daemon.command_line import Duration, die
 from daemon.core.scorer import FeatureSchema
 from daemon.core.units import SECOND, Ns
+from daemon.promotion_commands import champions, promote, rollback
 
 if TYPE_CHECKING:
     from daemon.exchange.tape import TapeManifest
@@ -190,3 +191,7 @@ def train_demo(target: Path, seed: int) -> None:
     with Console(stderr=True).status("simulating markets and training …"):
         folder = train(target, seed)
     click.echo(folder)
+
+
+for one in (promote, rollback, champions):
+    lab.add_command(one)

@@ -12,6 +12,9 @@ lacks a feature which it requires. Then the weights of the others are scaled so 
 them sum to, and the intercept is kept: where the members agree, the score is what it was with all of them.
 How many were absent is said (`members_absent`). With none left there is no score.
 
+With `"needs_all": true` there is no score without each member: a booster that learned what another model
+misses says nothing by itself, and neither does a sum without it.
+
 Source: Wolpert, Stacked generalization, 1992; weights of logits as in Satopää et al., Combining multiple
 probability predictions using a simple logit model, 2014.
 """
@@ -51,6 +54,8 @@ class Stacking(Strict, frozen=True):
 
     intercept: Annotated[float, msgspec.Meta(ge=-100, le=100)]
     members: Annotated[tuple[MemberEntry, ...], msgspec.Meta(min_length=2, max_length=MEMBERS_MAX)]
+    needs_all: bool = False
+    """Whether there is no score where a member is absent, instead of the others' scaled."""
 
 
 class Member(msgspec.Struct, frozen=True):
@@ -109,12 +114,14 @@ class EnsembleScorer:
             required: features without which nobody shall ask: at most what all members require.
 
         Raises:
-            ValueError: all are absent; a member says no probability, or has a feature that isn't in the
-                schema; a feature is required that some member can do without.
+            ValueError: all are absent, or one where all are needed; a member says no probability, or has a
+                feature that isn't in the schema; a feature is required that some member can do without.
         """
         here = [member for member in members if member is not None]
         if not here:
             raise ValueError("none of its members is here")
+        if stacking.needs_all and len(here) < len(members):
+            raise ValueError(f"it needs all of its {len(members)} members, {len(here)} are here")
         for member in here:
             scorer = member.scorer
             if scorer.output != "probability":
@@ -134,6 +141,7 @@ class EnsembleScorer:
         self.members_absent = len(members) - len(here)
         self._count = len(members)
         self._intercept = stacking.intercept
+        self._needs_all = stacking.needs_all
         self._weight = sum(one.weight for one in stacking.members)
         self._here = tuple(here)
         self._seats = tuple(_seat(member, schema) for member in here)
@@ -153,7 +161,7 @@ class EnsembleScorer:
 
         Raises:
             ValueError: the row has another length.
-            NoMember: none can.
+            NoMember: none can, or one can't where all are needed.
         """
         if len(row) != len(self.schema.names):
             raise ValueError(f"a row of {len(row)} values, expected {len(self.schema.names)}")
@@ -169,6 +177,10 @@ class EnsembleScorer:
         if not taken:
             raise NoMember(
                 f"none of the {self._count} members of {self.name}/{self.version} can score this row"
+            )
+        if taken < self._count and self._needs_all:
+            raise NoMember(
+                f"{self.name}/{self.version} needs all {self._count} members, {taken} can score this row"
             )
         if taken < self._count:
             total *= self._weight / weight

@@ -88,6 +88,18 @@ class Training(Strict, frozen=True):
     rows_by_part: dict[str, int]
     trees: int
     parameters: dict[str, str | int | float | bool]
+    begins_at: _Instant | None = None
+    """The first row that it was fitted to; None where that is not on a calendar, or not known."""
+    ends_at: _Instant | None = None
+    """When the last label was known that it was fitted to."""
+    manifests: dict[str, Sha256] = {}
+    """Of every dataset that it comes from: its name, and its manifest's sha256."""
+    seeds: dict[str, int] = {}
+    """All of them, by what they were for."""
+    purge_s: float | None = None
+    embargo_s: float | None = None
+    commit: str | None = None
+    """Of the code, where it is under version control."""
 
 
 class ModelMetadata(Strict, frozen=True):

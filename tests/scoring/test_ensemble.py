@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -152,6 +153,22 @@ def test_with_no_member_left_there_is_no_score() -> None:
     with pytest.raises(NoMember, match="none of the 2 members of e/1 can score this row"):
         scorer.score((None, None, 5.0))
     assert scorer.members_absent == 2
+
+
+def test_where_all_are_needed_there_is_no_score_without_one() -> None:
+    """A residual is nothing without its base: no missing value, expiry or missing folder scales it."""
+    base, rest = Says(0.6), Says(0.7, ("mid", "spread"), ("mid", "spread"))
+    both = msgspec.structs.replace(stacking([1.0, 1.0]), needs_all=True)
+    terms: dict[str, Any] = {"name": "e", "version": "1", "schema": SCHEMA, "required": frozenset({"mid"})}
+    scorer = EnsembleScorer(both, [Member(base, 1.0), Member(rest, 1.0, expires_at=5)], **terms)
+    assert sigmoid(logit(0.6) + logit(0.7)) == pytest.approx(scorer.score(ROW))
+    with pytest.raises(NoMember, match="e/1 needs all 2 members, 1 can score this row"):
+        scorer.score((0.4, None, 5.0))
+    scorer.expire(5)
+    with pytest.raises(NoMember, match="needs all 2 members"):
+        scorer.score(ROW)
+    with pytest.raises(ValueError, match="needs all of its 2 members, 1 are here"):
+        EnsembleScorer(both, [Member(base, 1.0), None], **terms)
 
 
 def test_the_core_knows_it_as_one_of_members() -> None:

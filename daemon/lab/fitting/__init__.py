@@ -1,0 +1,1 @@
+"""Models fitted to rows: arrays in, model files and what they say out. Nothing here reads a test fold."""
