@@ -93,10 +93,10 @@ lock:  ## resolve the dependencies anew into requirements*.lock
 	$(PYTHON) -m venv --clear $(VENV)-lock
 	$(VENV)-lock/bin/python -m pip --disable-pip-version-check --quiet install uv
 	rm -f requirements.lock requirements-dev.lock requirements-sdk.lock
-	echo 'setuptools>=77' | $(LOCK) --python-version 3.11 \
-		--extra lab --output-file requirements.lock - pyproject.toml
+	echo 'setuptools>=77' | $(LOCK) --python-version 3.11 --output-file requirements.lock - pyproject.toml
 	echo 'setuptools>=77' | $(LOCK) --python-version 3.11 --constraints requirements.lock \
-		--extra lab --extra onnx --extra dev --output-file requirements-dev.lock - pyproject.toml
+		--extra lab --extra onnx --extra postgres --extra tracker --extra notebooks --extra dev \
+		--output-file requirements-dev.lock - pyproject.toml
 	echo 'kalshi-python-async==3.34.0' | $(LOCK) --python-version 3.13 --constraints requirements-dev.lock \
 		--output-file requirements-sdk.lock -
 	rm -rf $(VENV)-lock
