@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
@@ -51,3 +53,14 @@ def load_or_die(path: Path) -> Config:
         return load_config(path)
     except ConfigError as error:
         die(str(error), exits.CONFIG)
+
+
+@contextmanager
+def loading(extra: str = "lab") -> Iterator[None]:
+    """Import a part that needs an extra, or exit saying how to install what is missing."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if error.name is not None and error.name.partition(".")[0] in ("daemon", "strategies"):
+            raise
+        die(f"this needs the extra `{extra}` (pip install kalshid[{extra}]): {error}", exits.CONFIG)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +11,7 @@ from rich.progress import Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from daemon import exits
-from daemon.command_line import Duration, die
+from daemon.command_line import Duration, die, loading
 from daemon.core.scorer import FeatureSchema
 from daemon.core.units import SECOND, Ns
 from daemon.promotion_commands import champions, promote, rollback
@@ -22,18 +20,6 @@ if TYPE_CHECKING:
     from daemon.exchange.tape import TapeManifest
 
 FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
-EXTRA = "kalshid[lab]"
-
-
-@contextmanager
-def loading() -> Iterator[None]:
-    """Import a part of the lab, or exit saying how to install what is missing."""
-    try:
-        yield
-    except ModuleNotFoundError as error:
-        if error.name is not None and error.name.partition(".")[0] in ("daemon", "strategies"):
-            raise
-        die(f"the lab needs the extra `lab` (pip install {EXTRA}): {error}", exits.CONFIG)
 
 
 def import_or_die(source: Path, target: Path, sessions: tuple[str, ...]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from daemon import exits
-from daemon.command_line import die, load_or_die
+from daemon.command_line import die, load_or_die, loading
 
 
 def test_giving_up_says_why_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
@@ -37,3 +37,13 @@ def test_a_configuration_is_returned(tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
     path.touch()
     assert "sandbox" == load_or_die(path).mode
+
+
+def test_a_missing_extra_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    """With the words that install it; a part of the daemon itself that is missing is a fault, and raised."""
+    with pytest.raises(SystemExit) as ended, loading("tracker"):
+        raise ModuleNotFoundError("No module named 'mlflow'", name="mlflow")
+    assert exits.CONFIG == ended.value.code
+    assert "pip install kalshid[tracker]" in capsys.readouterr().err
+    with pytest.raises(ModuleNotFoundError), loading():
+        raise ModuleNotFoundError("No module named 'daemon.nowhere'", name="daemon.nowhere")
