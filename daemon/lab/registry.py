@@ -1,6 +1,7 @@
 """Models written into the registry, so that the daemon's own check accepts them; or not written at all.
 
-    <root>/<name>/<version>/     versions count from 1, and one is never written over
+    <root>/<name>/<version>/          versions count from 1, and one is never written over
+    <root>/<name>/<version>.report/   what judged it, where it was judged: `report_folder`
 
 A folder is written beside its place, looked at by the child process that the daemon asks too, and renamed. It
 holds no instant and no path: the same draft gives the same bytes.
@@ -73,6 +74,15 @@ class Draft:
     calibrator: bytes | None = None
     sequence_length: int | None = None
     expires_at: str | None = None
+
+
+def report_folder(folder: Path) -> Path:
+    """Return where the report of a model's folder stands, whether there is one or not.
+
+    Beside it: the daemon refuses a folder with a file that its metadata does not list, and a report may come
+    later.
+    """
+    return folder.with_name(f"{folder.name}.report")
 
 
 def figures(intervals: dict[str, Interval]) -> dict[str, float]:

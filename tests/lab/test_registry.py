@@ -27,6 +27,7 @@ from daemon.lab.registry import (
     libraries,
     next_version,
     register,
+    report_folder,
     training_ranges,
 )
 from daemon.lab.stacking import residual_stack, stacking_file
@@ -183,3 +184,12 @@ def test_figures_hold_intervals() -> None:
 def test_libraries_are_named() -> None:
     """What the bytes depend on."""
     assert {"python", "numpy", "lightgbm", "scikit-learn"} <= set(libraries())
+
+
+def test_a_report_leaves_its_model_as_it_was(tmp_path: Path) -> None:
+    """It stands beside the sealed folder: the model is loaded as before, and the next version is the next."""
+    folder = register(tmp_path, structural_draft(made_rows().rows))
+    report_folder(folder).mkdir()
+    (report_folder(folder) / "report.json").write_text("{}")
+    assert folder == load_vetted(folder).folder
+    assert "2" == next_version(tmp_path, folder.parent.name)
