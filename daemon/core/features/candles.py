@@ -11,6 +11,8 @@ from __future__ import annotations
 from itertools import pairwise
 from math import fsum, log, log1p, sqrt
 
+import msgspec
+
 from daemon.core.events import ReferenceCandleClosed
 from daemon.core.units import MINUTE, SECOND, Money, Ns
 
@@ -21,15 +23,26 @@ FILLED_MAX = 5
 REACH = 15
 PARKINSON_MAX = 240
 """The longest time, in minutes, over which ranges are averaged."""
+HISTORY_STEPS = 60
+"""So many past minutes are told one by one."""
 _KEPT = PARKINSON_MAX + FILLED_MAX + 2
+
+
+class CandleHistory(msgspec.Struct, frozen=True):
+    """The last closed minutes one by one, the latest first: `HISTORY_STEPS` of each; None is unknown."""
+
+    returns: tuple[float | None, ...]
+    """ln of a minute's close to the close before it."""
+    ranges: tuple[float | None, ...]
+    """ln(high / low); 0 for a minute without trades."""
 
 
 class ClosedCandles:
     """Closes by the minute in which they ended a candle."""
 
     __slots__ = (
-        "_closes", "_computed", "_computed_for", "_first", "_has_hole", "_last", "_parkinson", "_ranges",
-        "_revision",
+        "_closes", "_computed", "_computed_for", "_first", "_has_hole", "_history", "_last", "_parkinson",
+        "_ranges", "_revision",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -37,6 +50,7 @@ class ClosedCandles:
         self._ranges: dict[int, float] = {}
         """ln(high / low) squared, where it isn't 0."""
         self._parkinson: dict[int, tuple[tuple[int, int], float | None]] = {}
+        self._history: tuple[tuple[int, int], CandleHistory] | None = None
         self._first = 0
         self._last: int | None = None
         self._has_hole = False
@@ -102,6 +116,26 @@ class ClosedCandles:
             self._computed_for = key
             self._computed = self._compute(key[0])
         return self._computed
+
+    def history(self, now: Ns) -> CandleHistory:
+        """Return the last closed minutes one by one; computed once a minute for all who ask."""
+        key = ((now - GRACE) // MINUTE, self._revision)
+        known = self._history
+        if known is None or known[0] != key:
+            known = self._history = (key, self._minute_by_minute(key[0]))
+        return known[1]
+
+    def _minute_by_minute(self, last: int) -> CandleHistory:
+        closes = [self.close_at(minute) for minute in range(last, last - HISTORY_STEPS - 1, -1)]
+        returns = [
+            None if close is None or before is None else log1p((close - before) / before)
+            for close, before in pairwise(closes)
+        ]
+        ranges = [
+            None if close is None else sqrt(self._ranges.get(last - back, 0.0))
+            for back, close in enumerate(closes[:-1], start=1)
+        ]
+        return CandleHistory(tuple(returns), tuple(ranges))
 
     def parkinson(self, minutes: int, now: Ns) -> float | None:
         """Return the variance per minute that the ranges of the last so many minutes (at most 240) tell.

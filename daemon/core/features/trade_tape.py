@@ -60,6 +60,11 @@ class PeriodVolumes:
         since = self._tape.since
         return since is not None and since <= (now // self.period - self._count) * self.period
 
+    def back(self, now: Ns, number: int) -> Qty | None:
+        """Return the volume of the whole period so many periods ago; None unless all its trades are known."""
+        index, since = now // self.period - number, self._tape.since
+        return None if since is None or since > index * self.period else self._volumes.get(index, 0)
+
     def last(self, now: Ns) -> list[Qty]:
         """Return the volumes of the last whole periods, oldest first."""
         end = now // self.period
@@ -82,7 +87,7 @@ class TradeTape:
         self.notional = AmountStream()
         """Contracts times their YES price."""
         self.count = AmountStream()
-        self.periods: dict[Ns, PeriodVolumes] = {}
+        self.periods: dict[tuple[Ns, int], PeriodVolumes] = {}
         self._reach: Ns = 0
         """How far back the longest window looks; 0 while nobody asked for one."""
         self._seen: dict[str, Ns] = {}
@@ -103,7 +108,7 @@ class TradeTape:
     def volumes(self, period: Ns, count: int) -> PeriodVolumes:
         """Return the volumes of so many periods; asked for before the first trade."""
         self._reach = max(self._reach, (count + 1) * period)
-        return self.periods.setdefault(period, PeriodVolumes(self, period, count))
+        return self.periods.setdefault((period, count), PeriodVolumes(self, period, count))
 
     def begin(self, at: Ns) -> None:
         """Observe from this instant on, unless that is so already or a gap waits for its proof."""

@@ -168,6 +168,8 @@ def _price(tape: Tape, top: _Top) -> Columns:
     twenty = np.stack([_mids_at(tape, top, (last - back) * MINUTE) for back in range(20)])
     columns["low_distance_20m"] = (mid - twenty.min(axis=0)) / 20_000
     columns["high_distance_20m"] = (mid - twenty.max(axis=0)) / 20_000
+    for ago in (1, 15, 60):
+        columns[f"candle_mid_{ago}"] = _mids_at(tape, top, (last - ago + 1) * MINUTE) / 20_000
     squares = _squared_ranges(tape, top)
     for minutes in (1, 5, 15, 60):
         columns[f"parkinson_vol_{minutes}m"] = _parkinson(tape, squares, minutes)
@@ -215,6 +217,13 @@ def _trades(tape: Tape, top: _Top, alive: Bools) -> Columns:
         )
     for seconds in (5, 60):
         columns[f"volume_z_{seconds}s"] = _volume_z(tape, qty, seconds * SECOND)
+    by_minute = np.bincount((tape.at - tape.at[0] // MINUTE * MINUTE) // MINUTE, weights=qty)
+    for ago in (1, 15):
+        minute = tape.at // MINUTE - ago
+        place = np.clip(minute - tape.at[0] // MINUTE, 0, len(by_minute) - 1)
+        columns[f"candle_volume_{ago}"] = np.where(
+            minute * MINUTE >= tape.at[0], by_minute[place] / 100, np.nan
+        )
     return columns
 
 

@@ -77,6 +77,12 @@ def mean_deviation(history: History, now: int, days: int) -> float | None:
     return float((live[-1].twice_mid - Fraction(sum(mids), len(mids))) / 20_000)
 
 
+def candle_mid(history: History, now: int, ago: int) -> float | None:
+    """The mid at the end of one whole minute of the past."""
+    mid = mid_at(history, ((now - 1) // MINUTE - ago + 1) * MINUTE)
+    return None if mid is None else mid / 20_000
+
+
 def price_row(history: History, now: int) -> Row:
     row: Row = {}
     for seconds in (5, 10, 30, 60, 300, 900, 3_600):
@@ -88,6 +94,8 @@ def price_row(history: History, now: int) -> Row:
         row[f"realised_vol_{minutes * 60}s"] = realised_vol(history, now, minutes)
     for minutes in (1, 5, 15, 60):
         row[f"parkinson_vol_{minutes}m"] = parkinson(history, now, minutes)
+    for ago in (1, 15, 60):
+        row[f"candle_mid_{ago}"] = candle_mid(history, now, ago)
     live = history.live()
     mid = live[-1].twice_mid if live else None
     mids = minute_mids(history, now, 20)

@@ -56,6 +56,18 @@ def candle_volatility(history: History, now: int) -> float | None:
     return math.sqrt(sum((b - a) ** 2 for a, b in itertools.pairwise(known)) / 15) / known[-1]
 
 
+def past_candle(history: History, now: int, ago: int) -> tuple[float | None, float | None]:
+    """Return and range of one closed minute."""
+    ends = (now - 5 * SECOND) // MINUTE - ago + 1
+    close, before = reference_close(history, ends), reference_close(history, ends - 1)
+    moved = None if close is None or before is None else math.log(Fraction(close, before))
+    if close is None:
+        return moved, None
+    is_traded = ends - 1 in {began for began, _ in history.reference_candles}
+    high, low = history.reference_ranges[ends - 1] if is_traded else (1, 1)
+    return moved, math.log(Fraction(high, low))
+
+
 def strike_distance(history: History) -> float | None:
     if history.strike is None or not history.prices:
         return None
@@ -128,6 +140,10 @@ def reference_row(history: History, now: int) -> dict[str, float | None]:
     for minutes in (5, 15):
         row[f"reference_return_{minutes}m"] = candle_return(history, now, minutes)
     row["reference_volatility_15m"] = candle_volatility(history, now)
+    for ago in (1, 15, 60):
+        moved, ranged = past_candle(history, now, ago)
+        row[f"reference_candle_return_{ago}"] = moved
+        row[f"reference_candle_range_{ago}"] = ranged
     variances = {minutes: parkinson(history, now, minutes) for minutes in (5, 15, 60, 240)}
     for minutes, variance in variances.items():
         row[f"reference_parkinson_{minutes}m"] = None if variance is None else math.sqrt(variance)

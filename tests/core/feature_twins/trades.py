@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from fractions import Fraction
 
-from tests.core.feature_twins.history import SECOND, History, Row
+from tests.core.feature_twins.history import MINUTE, SECOND, History, Row
 
 
 def volume_z(history: History, now: int, seconds: int) -> float | None:
@@ -30,6 +30,13 @@ def vwap_distance(history: History, now: int, seconds: int) -> float | None:
     return float((Fraction(live[-1].twice_mid, 2) - vwap) / 10_000)
 
 
+def candle_volume(history: History, now: int, ago: int) -> float | None:
+    begin = (now // MINUTE - ago) * MINUTE
+    if not history.is_whole(begin, now):
+        return None
+    return sum(trade.qty for trade in history.trades.values() if begin <= trade.at < begin + MINUTE) / 100
+
+
 def trades_row(history: History, now: int) -> Row:
     row: Row = {}
     for seconds in (10, 60, 300, 900):
@@ -41,4 +48,6 @@ def trades_row(history: History, now: int) -> Row:
         row[f"vwap_distance_{seconds}s"] = vwap_distance(history, now, seconds)
     for seconds in (5, 60):
         row[f"volume_z_{seconds}s"] = volume_z(history, now, seconds)
+    for ago in (1, 15):
+        row[f"candle_volume_{ago}"] = candle_volume(history, now, ago)
     return row
