@@ -58,6 +58,7 @@ from daemon.shell.shadow.store import ShadowStateRefused
 from daemon.shell.store import Recorder
 from daemon.shell.summary import print_summary, summarize, write_summary
 from daemon.shell.web import HaltPage, WebFailed, page_token, serve_web
+from daemon.supervision import supervised
 from daemon.venue import Address, RunOptions, find_venue
 
 log = structlog.get_logger(__name__)
@@ -241,6 +242,9 @@ class App:
         try:
             async with asyncio.TaskGroup() as tasks:
                 parts = {**self._parts.tasks(address, signer), "watch": self._watch()}
+                parts |= supervised(
+                    self._engine, self._journal, self._mode, self._why_unwell, self._clock.now
+                )
                 if (following := self._follow(address)) is not None:
                     parts["clock"] = following
                 work = [tasks.create_task(part, name=name) for name, part in parts.items()]
