@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import faulthandler
 import hashlib
 import sys
 import time
@@ -107,7 +106,6 @@ def run(
     In mode "sandbox" (the default) it starts the exchange that ships with it. Ctrl-C cancels every
     resting order, waits for the confirmations, reconciles, and exits 0.
     """
-    faulthandler.enable()  # a watchdog ends what hangs by SIGABRT: then every thread's stack is told
     config = read_config(config_path)
     has_screen = sys.stdout.isatty() if screen is None else screen
     stream = _log_file(config).open("a", encoding="utf-8") if has_screen else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 from collections.abc import Callable, Coroutine
 
@@ -44,6 +45,7 @@ def supervised(
     manager = ServiceManager.of(os.environ, os.getpid())
     if manager is None:
         return {}
+    faulthandler.enable()  # the watchdog ends what hangs by SIGABRT: every thread's stack is told first
     progress = Progress(engine.state, journal, why_unwell, now)
     return {
         "supervision": keep_told(
