@@ -15,51 +15,24 @@ What it must not do is enter: `entry_refusal` says so to the gate, and `vet` tak
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from math import isfinite
-from operator import itemgetter
-from typing import Literal, Protocol, TypeAlias
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
 
 import msgspec
 
 from daemon.core.book import Book
 from daemon.core.events import Event, MarketDetermined, ModelSwapped
-from daemon.core.features import definition_of
 from daemon.core.model_record import ModelRecord
+from daemon.core.model_slot import CHALLENGER, DEFAULT, Model, ModelSlot, Range, Row, Score
 from daemon.core.risk import Refused
-from daemon.core.scorer import FeatureSchema, MemberScorer, Scorer
+from daemon.core.scorer import FeatureSchema, Scorer
 from daemon.core.strategy import MarketView, Target, Wanted
 from daemon.core.units import PRICE_ONE, SECOND, Ns, Qty
 
-DEFAULT = "default"
-CHALLENGER = "challenger"
+__all__ = ["CHALLENGER", "DEFAULT", "Model", "ModelSlot", "Models", "Range", "Row", "Score", "ScorerSource"]
+
 COMPARED_EVERY: Ns = SECOND
 """At most so often the challenger scores a market's row: its cost has a bound, whatever the tick rate."""
-
-Doubt: TypeAlias = Literal[
-    "no_model", "unknown_features", "model_failed", "model_expired", "score_out_of_range"
-]
-"""Why there is no score, or (the last two) why nothing is entered on it."""
-Row: TypeAlias = Sequence["float | None"]
-
-
-class Range(msgspec.Struct, frozen=True):
-    """Between which values a feature lay in training, both within."""
-
-    name: str
-    low: float
-    high: float
-
-
-class Model(msgspec.Struct, frozen=True):
-    """A loaded model and what goes with it. `sha256` is its fingerprint, "" where it has none."""
-
-    scorer: Scorer
-    sha256: str = ""
-    expires_at: Ns | None = None
-    """From when on nothing is entered on it; None for never."""
-    ranges: tuple[Range, ...] = ()
-    """Of the features that have one: those that are required are held against it."""
 
 
 class ScorerSource(Protocol):
@@ -68,115 +41,6 @@ class ScorerSource(Protocol):
     def get(self, event: ModelSwapped) -> Model | None:
         """Return the very model that the event names, loaded."""
         ...
-
-
-class Score(msgspec.Struct, frozen=True, gc=False):
-    """What a slot's model says of one row. `value` is None where there is no score."""
-
-    value: float | None
-    doubt: Doubt | None = None
-    words: str | None = None
-    """The doubt's particulars, for people."""
-
-
-NO_MODEL = Score(None, "no_model")
-
-
-class ModelSlot:
-    """One slot: its model, laid over the union row, and its last scores. Built by `Models`."""
-
-    def __init__(self, name: str, expires_at: Ns | None = None) -> None:
-        self.name = name
-        self.model: Model | None = None
-        self.expires_at = expires_at
-        self.required: tuple[tuple[str, int], ...] = ()
-        """The features without which there is no score, with their places in the row."""
-        self.needs_reference = False
-        """Whether one of these is the underlying's price."""
-        self.scores: dict[str, float | None] = {}
-        """The last score by market; None where there was none."""
-        self.doubted: dict[str, Score] = {}
-        """Those of the last scores on which nothing may be entered."""
-        self.counts: Counter[str] = Counter()
-        """Scores, and what was doubted, by `Doubt`."""
-        self.scored_at: Ns | None = None
-        self.failure: str | None = None
-        """How the model failed the first time, in words; None while it never did."""
-        self._columns: Callable[[Row], Row] = _whole
-        self._members: MemberScorer | None = None
-        self._ranges: tuple[tuple[Range, int], ...] = ()
-
-    def take(self, model: Model, places: Mapping[str, int]) -> None:
-        """Put a model in. `places` has every feature that it needs; the last one's scores are forgotten."""
-        scorer = model.scorer
-        names = scorer.schema.names
-        self.model, self.expires_at = model, model.expires_at
-        self._members = scorer if isinstance(scorer, MemberScorer) else None
-        self.required = tuple((name, place) for name, place in places.items() if name in scorer.required)
-        self.needs_reference = any(definition_of(name).source == "reference" for name, _ in self.required)
-        self._ranges = tuple((one, places[one.name]) for one in model.ranges if one.name in scorer.required)
-        self._columns = _columns([places[name] for name in names], len(places))
-        self.failure = None
-        self.scores.clear()
-        self.doubted.clear()
-
-    def missing(self, row: Row) -> tuple[str, ...]:
-        """Return the required features that a row doesn't know, in the row's order."""
-        return tuple([name for name, place in self.required if row[place] is None])
-
-    def score(self, ticker: str, row: Row, now: Ns) -> Score:
-        """Score a market's row, and remember what came of it."""
-        score = self._judge(row, now)
-        self.counts[score.doubt or "scored"] += 1
-        self.scores[ticker] = score.value
-        if score.value is not None:
-            self.scored_at = now
-        elif score.doubt == "model_failed" and self.failure is None:
-            self.failure = score.words
-        if score.doubt == "score_out_of_range":
-            self.doubted[ticker] = score
-        elif self.doubted:
-            self.doubted.pop(ticker, None)
-        return score
-
-    def is_expired(self, now: Ns) -> bool:
-        """Whether nothing may be entered on its scores any more."""
-        return self.expires_at is not None and now >= self.expires_at
-
-    @property
-    def members_absent(self) -> int | None:
-        """How many members of an ensemble took no part in its last score; None where it is none."""
-        return None if self._members is None else self._members.members_absent
-
-    def forget_gone(self, markets: Mapping[str, object]) -> None:
-        """Forget markets that are no more."""
-        for kept in (self.scores, self.doubted):
-            for ticker in [ticker for ticker in kept if ticker not in markets]:
-                del kept[ticker]
-
-    def _judge(self, row: Row, now: Ns) -> Score:
-        model = self.model
-        if model is None:
-            return NO_MODEL
-        for _, place in self.required:
-            if row[place] is None:
-                return Score(None, "unknown_features", ", ".join(self.missing(row)))
-        if self._members is not None:
-            self._members.expire(now)
-        try:
-            value = model.scorer.score(self._columns(row))
-        except Exception as error:  # noqa: BLE001 - a model is a file that somebody made: it must not end the run
-            return Score(None, "model_failed", repr(error))
-        is_sound = 0.0 <= value <= 1.0 if model.scorer.output == "probability" else isfinite(value)
-        if not is_sound:
-            return Score(None, "model_failed", f"it says {value!r}")
-        if self.is_expired(now):
-            return Score(value, "model_expired")
-        for known, place in self._ranges:
-            found = row[place]
-            if found is not None and not known.low <= found <= known.high:
-                return Score(value, "score_out_of_range", _beyond(known, found))
-        return Score(value)
 
 
 class Models:
@@ -373,22 +237,3 @@ def without_entries(targets: Sequence[Target], held: Qty) -> tuple[Target, ...]:
             left -= qty
             kept.append(target if qty == target.qty else msgspec.structs.replace(target, qty=qty))
     return tuple(kept)
-
-
-def _columns(places: Sequence[int], width: int) -> Callable[[Row], Row]:
-    """Return what takes these places out of a row of some width, without a copy where they are all of it."""
-    if list(places) == list(range(width)):
-        return _whole
-    if len(places) == 1:
-        (place,) = places
-        return lambda row: (row[place],)
-    return itemgetter(*places)
-
-
-def _whole(row: Row) -> Row:
-    return row
-
-
-def _beyond(known: Range, found: float) -> str:
-    side, bound = ("below", known.low) if found < known.low else ("above", known.high)
-    return f"{known.name} {found:.6g}, {side} the {bound:.6g} of its training"
