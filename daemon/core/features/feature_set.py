@@ -7,12 +7,15 @@ book, and they warm up again from nothing; those of trades live by the trade str
 from __future__ import annotations
 
 from functools import cache
+from typing import get_args
 
 from daemon.core.book import Book
 from daemon.core.events import CandleBackfilled, DailyBarRead, TradePrinted, TradesBackfilled
 from daemon.core.features.catalogue import statistic_of
 from daemon.core.features.event_inputs import EventInputs
 from daemon.core.features.inputs import MarketInputs, Reference
+from daemon.core.features.statistic import Changes
+from daemon.core.features.windows import NEVER
 from daemon.core.markets import MarketSpec
 from daemon.core.scorer import FeatureSchema
 from daemon.core.units import Ns, Qty
@@ -20,11 +23,10 @@ from daemon.core.units import Ns, Qty
 
 @cache
 def _places_of(schema: FeatureSchema) -> tuple[tuple[int, ...], ...]:
-    """Return the places of what changes with the top, with the book, and with time alone: for all markets."""
+    """Return the places of what changes with the top, the book, the mid, the spot, time: for all markets."""
     changes = [statistic_of(name)[1].changes for name in schema.names]
     return tuple(
-        tuple(place for place, kind in enumerate(changes) if kind == wanted)
-        for wanted in ("top", "book", "always")
+        tuple(place for place, kind in enumerate(changes) if kind == wanted) for wanted in get_args(Changes)
     )
 
 
@@ -32,8 +34,8 @@ class FeatureSet:
     """The features of one market, in a schema's order."""
 
     __slots__ = (
-        "_add_mid", "_flow", "_inputs", "_is_book_stale", "_is_top_stale", "_messages", "_now", "_of_book",
-        "_of_top", "_others", "_places", "_removed", "_row", "schema",
+        "_add_mid", "_flow", "_inputs", "_is_book_stale", "_is_top_stale", "_messages", "_mid_due_at", "_now",
+        "_places", "_removed", "_row", "_spot_due_at", "_spot_revision", "_statistics", "schema",
     )  # fmt: skip
 
     def __init__(
@@ -59,16 +61,15 @@ class FeatureSet:
         self.schema = schema
         self._inputs = MarketInputs(spec, reference, EventInputs() if event is None else event, releases)
         found = [statistic_of(name) for name in schema.names]
-        statistics = [statistic(self._inputs, definition) for definition, statistic in found]
-        # A change behind the best levels leaves what is made of them alone as it was. Nothing stands between
-        # the lists and the statistics: with thousands of markets each object more is a wait for memory.
+        # One list, and places that all markets share: with thousands of markets each object more is a wait.
+        self._statistics = [statistic(self._inputs, definition) for definition, statistic in found]
         self._places = _places_of(schema)
-        of_top, of_book, others = self._places
-        self._of_top = [statistics[place] for place in of_top]
-        self._of_book = [statistics[place] for place in of_book]
-        self._others = [statistics[place] for place in others]
-        self._row: list[float | None] = [None] * len(statistics)
+        self._row: list[float | None] = [None] * len(found)
+        # A change behind the best levels leaves what is made of them alone as it was, and so on.
         self._is_top_stale = self._is_book_stale = True
+        self._mid_due_at: Ns = 0
+        self._spot_due_at: Ns = 0
+        self._spot_revision = -1
         inputs = self._inputs
         # What nobody reads is not kept: looked up once, for a book changes hundreds of times a second.
         self._flow = inputs.flow if inputs.flow.is_read else None
@@ -81,6 +82,7 @@ class FeatureSet:
     def on_spec(self, spec: MarketSpec) -> None:
         """Take the market's listing as it is now (strike, close time)."""
         self._inputs.spec = spec
+        self._spot_due_at = 0
         if self._inputs.member is not None:
             self._inputs.member.relist(spec)
 
@@ -95,6 +97,7 @@ class FeatureSet:
         self._is_book_stale = True
         if not book.is_synced:
             self._is_top_stale = True
+            self._mid_due_at = 0
             if inputs.book is not None:
                 inputs.end()
             return
@@ -117,6 +120,7 @@ class FeatureSet:
             if inputs.member is not None:
                 inputs.member.quote(top.bid, top.ask, is_empty=not (top.bid_size or top.ask_size))
             if top.double_mid != double_mid:
+                self._mid_due_at = 0
                 for add in self._add_mid:
                     add(now, top.double_mid)
 
@@ -125,6 +129,7 @@ class FeatureSet:
         inputs = self._inputs
         inputs.book = book
         self._is_top_stale = True
+        self._mid_due_at = 0
         inputs.begin(now)
         top = inputs.top
         for add in self._add_mid:
@@ -164,6 +169,7 @@ class FeatureSet:
         back; others are ignored.
         """
         inputs = self._inputs
+        self._mid_due_at = 0
         for mids in (inputs.minutes, inputs.hours):
             if mids.is_read:
                 mids.on_candle(candle)
@@ -175,21 +181,35 @@ class FeatureSet:
     def row(self, now: Ns) -> list[float | None]:
         """Return the features in schema order; None is unknown or warming up."""
         now = self._at(now)
-        inputs = self._inputs
-        inputs.spot = inputs.reference.in_force(now)
-        row = self._row
-        of_top, of_book, others = self._places
+        inputs, row, statistics = self._inputs, self._row, self._statistics
+        spot = inputs.reference.in_force(now)
+        if spot is not inputs.spot or spot.revision != self._spot_revision:
+            inputs.spot, self._spot_revision, self._spot_due_at = spot, spot.revision, 0
+        of_top, of_book, of_mid, of_spot, others = self._places
         if self._is_book_stale:
             self._is_book_stale = False
-            for place, one in zip(of_book, self._of_book, strict=True):
-                row[place] = one.get(now)
+            for place in of_book:
+                row[place] = statistics[place].get(now)
             if self._is_top_stale:
                 self._is_top_stale = False
-                for place, one in zip(of_top, self._of_top, strict=True):
-                    row[place] = one.get(now)
-        for place, one in zip(others, self._others, strict=True):
-            row[place] = one.get(now)
+                for place in of_top:
+                    row[place] = statistics[place].get(now)
+        if now >= self._mid_due_at:
+            self._mid_due_at = self._renew(of_mid, now)
+        if now >= self._spot_due_at:
+            self._spot_due_at = self._renew(of_spot, now)
+        for place in others:
+            row[place] = statistics[place].get(now)
         return row.copy()
+
+    def _renew(self, places: tuple[int, ...], now: Ns) -> Ns:
+        """Ask the statistics at these places anew; return when the first of the answers may end."""
+        row, due_at = self._row, NEVER
+        for place in places:
+            statistic = self._statistics[place]
+            row[place] = statistic.get(now)
+            due_at = min(due_at, statistic.due_at(now))
+        return due_at
 
     def _at(self, now: Ns) -> Ns:
         # Two feeds' stamps can be handled out of order by some microseconds: time never goes back.

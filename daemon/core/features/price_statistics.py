@@ -50,8 +50,26 @@ class MidChange:
         past = inputs.minutes.known.get(then // MINUTE)
         return None if past is None else double_mid - past
 
+    def due_at(self, now: Ns) -> Ns:
+        """Return when the time alone may end what `get(now)` has just said."""
+        then, lag = now - self._window, self._lag
+        next_minute = (then // MINUTE + 1) * MINUTE + self._window
+        if lag is None:
+            return next_minute
+        began_at = self._inputs.mids.began_at
+        if began_at is None:
+            return next_minute
+        return lag.due_at() if began_at <= then else min(began_at + self._window, next_minute)
 
-class MidMomentum(Statistic):
+
+class MidStatistic(Statistic):
+    """A feature of the mid and its past."""
+
+    __slots__ = ()
+    changes: ClassVar[Changes] = "mid"
+
+
+class MidMomentum(MidStatistic):
     """The mid now minus the mid a window ago.
 
     Windows over five minutes take the mid at the last whole minute of that instant. So do windows from a
@@ -80,8 +98,11 @@ class MidMomentum(Statistic):
         change = self._change.get(now)
         return None if change is None else change / (2 * PRICE_ONE)
 
+    def due_at(self, now: Ns) -> Ns:
+        return self._change.due_at(now)
 
-class MomentumRatio(Statistic):
+
+class MomentumRatio(MidStatistic):
     """The change of the mid over one window divided by that over another; None if that is none."""
 
     __slots__ = ("_changes",)
@@ -110,8 +131,11 @@ class MomentumRatio(Statistic):
         change = one.get(now)
         return None if change is None else change / base
 
+    def due_at(self, now: Ns) -> Ns:
+        return min([change.due_at(now) for change in self._changes])
 
-class RealisedVolatility(Statistic):
+
+class RealisedVolatility(MidStatistic):
     """Root mean square of the mid's one-minute changes over a window, per square root of a minute.
 
     Sampled at whole minutes, because that is what candles can backfill: live samples where the book
@@ -147,6 +171,9 @@ class RealisedVolatility(Statistic):
             self._until = -(-now // MINUTE) * MINUTE
             self._revision = minutes.revision
         return self._computed
+
+    def due_at(self, now: Ns) -> Ns:
+        return self._until + 1
 
     def _compute(self, now: Ns) -> float | None:
         total = 0

@@ -22,7 +22,9 @@ VOL_SAMPLES_MAX = 300
 class ReferenceFeatures:
     """What is known of one symbol's price now, and of its recent past."""
 
-    __slots__ = ("_changes", "_lags", "_volatility", "_volatility_second", "candles", "price", "priced_at")
+    __slots__ = (
+        "_changes", "_lags", "_volatility", "_volatility_second", "candles", "price", "priced_at", "revision",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.price: Money | None = None
@@ -32,6 +34,8 @@ class ReferenceFeatures:
         self.candles = ClosedCandles()
         self.priced_at: Ns = 0
         """When the last price came; 0 before the first one."""
+        self.revision = 0
+        """Grows with every price and every loss, so that readers can keep what they computed."""
         self._volatility: float | None = None
         self._volatility_second: int | None = None
         """Of which second the one that is known is; None after every new price."""
@@ -43,6 +47,7 @@ class ReferenceFeatures:
             self.on_lost()
             return
         # Two feeds' stamps can be handled out of order by some microseconds: time never goes back.
+        self.revision += 1
         at = self.priced_at = max(self.priced_at, event.received_at)
         self.price = price
         self._volatility_second = None
@@ -53,6 +58,7 @@ class ReferenceFeatures:
     def on_lost(self) -> None:
         """Forget everything: the feed is gone."""
         self.price = None
+        self.revision += 1
         self._volatility_second = None
         for lag in self._lags.values():
             lag.end()
@@ -78,6 +84,10 @@ class ReferenceFeatures:
             return None
         # log1p of the exact difference keeps the digits that ln of a ratio near one would lose.
         return log1p((price - then) / then)
+
+    def return_due_at(self, window: Ns, now: Ns) -> Ns:
+        """Return when what `log_return` has just said may end, unless the revision changes."""
+        return self._lags[window].due_at(now)
 
     def volatility(self, now: Ns) -> float | None:
         """Return the standard deviation of one-second relative changes, per square root of a second.

@@ -6,11 +6,12 @@
 from __future__ import annotations
 
 from math import log1p, sqrt
+from typing import ClassVar
 
 from daemon.core.features.definition import Family, FeatureDefinition
 from daemon.core.features.inputs import MarketInputs
 from daemon.core.features.reference import RETURN_WINDOWS
-from daemon.core.features.statistic import Statistic
+from daemon.core.features.statistic import Changes, Statistic
 from daemon.core.units import SECOND, Ns
 
 _STRIKES_BELOW_YES = frozenset({"greater", "greater_or_equal"})
@@ -21,6 +22,7 @@ class ReferenceReturn(Statistic):
     """Log return of the reference price over a window."""
 
     __slots__ = ("_window",)
+    changes: ClassVar[Changes] = "spot"
     families = tuple(
         Family(
             name=f"reference_return_{window // SECOND}s",
@@ -41,6 +43,9 @@ class ReferenceReturn(Statistic):
     def get(self, now: Ns) -> float | None:
         return self._inputs.spot.log_return(self._window, now)
 
+    def due_at(self, now: Ns) -> Ns:
+        return self._inputs.spot.return_due_at(self._window, now)
+
 
 class ReferenceVolatility(Statistic):
     """Root mean square of one-second relative changes of the reference price over up to five minutes."""
@@ -54,9 +59,14 @@ class ReferenceVolatility(Statistic):
             warm_up="ten one-second changes; the window grows from there to 300",
         ),
     )
+    changes: ClassVar[Changes] = "spot"
 
     def get(self, now: Ns) -> float | None:
         return self._inputs.spot.volatility(now)
+
+    def due_at(self, now: Ns) -> Ns:
+        # It samples just after whole seconds.
+        return -(-now // SECOND) * SECOND + 1
 
 
 def _strike_distance(inputs: MarketInputs) -> float | None:
@@ -82,6 +92,7 @@ class StrikeDistance(Statistic):
             is_exact=False,
         ),
     )
+    changes: ClassVar[Changes] = "spot"
 
     def get(self, now: Ns) -> float | None:
         return _strike_distance(self._inputs)

@@ -10,9 +10,10 @@ from typing import ClassVar, Literal, TypeAlias
 
 from daemon.core.features.definition import Family, FeatureDefinition
 from daemon.core.features.inputs import MarketInputs
+from daemon.core.features.windows import NEVER
 from daemon.core.units import Ns
 
-Changes: TypeAlias = Literal["top", "book", "always"]
+Changes: TypeAlias = Literal["top", "book", "mid", "spot", "always"]
 
 AT_ONCE = "none: known with the first synced book"
 WHOLE_WINDOW = "the book has been synced for the whole window"
@@ -22,7 +23,9 @@ class Statistic:
     """One feature of one market. It keeps no stream: it asks `MarketInputs` for the windows that it reads.
 
     `changes` says when `get` may answer anew: "top" when the best levels changed, "book" with every change
-    of the book, "always" with time alone. Between that, the last answer is used again.
+    of the book; "mid" when the mid changed or more of its past is told, "spot" when the reference price or
+    the listing did, and both of them at `due_at`; "always" with time alone. Between that, the last answer is
+    used again.
     """
 
     __slots__ = ("_inputs",)
@@ -36,6 +39,10 @@ class Statistic:
     def get(self, now: Ns) -> float | None:
         """Return the feature's value at `now`; None when unknown."""
         raise NotImplementedError  # every statistic defines it
+
+    def due_at(self, now: Ns) -> Ns:  # noqa: ARG002
+        """Return when the time alone may end what `get(now)` has just said; of "mid" and "spot" only."""
+        return NEVER
 
 
 def window_of(definition: FeatureDefinition) -> Ns:

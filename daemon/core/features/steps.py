@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from array import array
 
+from daemon.core.features.windows import NEVER
 from daemon.core.units import Ns
 
 _UNKNOWN = -1
@@ -42,6 +43,11 @@ class StepLag:
             self.advance(then)
         value = stream.values[self.place]
         return None if value == _UNKNOWN else value
+
+    def due_at(self) -> Ns:
+        """Return when what `get` has just said may end, unless something is added or lost."""
+        instants, place = self._stream.instants, self.place + 1
+        return instants[place] + self.window if place < len(instants) else NEVER
 
     def advance(self, then: Ns) -> None:
         """Go on to the step in force at this instant."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, MutableSequence
 
+from daemon.core.features.windows import NEVER
 from daemon.core.units import SECOND, Ns
 
 FINE_MAX: Ns = 300 * SECOND
@@ -28,7 +29,7 @@ def grain_of(window: Ns) -> Ns:
 class SumWindow:
     """The sum over one exact window; None until the stream is whole for that long."""
 
-    __slots__ = ("_log", "_stream", "before", "place", "window")
+    __slots__ = ("_is_whole", "_log", "_stream", "before", "due_at", "place", "window")
 
     def __init__(self, stream: AmountStream, log: _TotalLog, window: Ns) -> None:
         self._stream = stream
@@ -38,18 +39,28 @@ class SumWindow:
         """The first entry within the window, as of the last reading."""
         self.before = log.base
         """The total before that entry."""
+        self.due_at: Ns = 0
+        """When the time changes what the window says: an entry leaves it, or it is whole. 0: look now."""
+        self._is_whole = False
 
     def get(self, now: Ns) -> int | None:
         """Return the sum; None while the window isn't whole."""
-        since = now - self.window
-        began_at = self._stream.began_at
-        if began_at is None or began_at > since:
-            return None
-        log = self._log
-        instants = log.instants
-        if self.place < len(instants) and instants[self.place] <= since:
-            self.advance(since)
-        return log.total - self.before
+        if now >= self.due_at:
+            self.due_at = self._look(now)
+        return self._log.total - self.before if self._is_whole else None
+
+    def _look(self, now: Ns) -> Ns:
+        """Leave behind what is a window old, and return when to look again."""
+        passed, began_at = self.passed(now), self._stream.began_at
+        self._is_whole = began_at is not None and began_at <= passed
+        if began_at is None:
+            return NEVER
+        if not self._is_whole:
+            return began_at + self.window
+        self.advance(passed)
+        instants, later = self._log.instants, now + self.window
+        # What comes from now on stays for a window's length.
+        return min(later, instants[self.place] + self.window) if self.place < len(instants) else later
 
     def passed(self, now: Ns) -> Ns:
         """Return the last instant that lies before the window."""
@@ -71,14 +82,12 @@ class CoarseWindow(SumWindow):
 
     __slots__ = ()
 
-    def get(self, now: Ns) -> int | None:
-        """Return the sum; None while the window isn't whole."""
-        passed = self.passed(now)
-        began_at = self._stream.began_at
-        if began_at is None or began_at > passed + 1:
-            return None
+    def _look(self, now: Ns) -> Ns:
+        """Leave behind the steps that are over, and return when the next one is."""
+        passed, began_at = self.passed(now), self._stream.began_at
+        self._is_whole = began_at is not None and began_at <= passed + 1
         self.advance(passed)
-        return self._log.total - self.before
+        return passed + 1 + self._log.grain + self.window
 
     def passed(self, now: Ns) -> Ns:
         """Return the last instant that lies before the window."""
@@ -130,7 +139,7 @@ class _TotalLog:
         self.clear()
         self.total = self.base = base
         for window in self.windows:
-            window.before = base
+            window.before, window.due_at = base, 0
         for at, amount in sorted([*entries, *amounts], key=lambda entry: entry[0]):
             self.add(at, amount)
 
@@ -139,7 +148,7 @@ class _TotalLog:
         self.total = self.base = 0
         self._trim_at = _TRIM_MIN
         for window in self.windows:
-            window.place = window.before = 0
+            window.place = window.before = window.due_at = 0
 
     def _trim(self, now: Ns) -> None:
         """Drop what no window reaches any more; what nobody reads must not grow."""
@@ -161,7 +170,7 @@ class AmountStream:
 
     def __init__(self) -> None:
         self.began_at: Ns | None = None
-        """Since when nothing is missing; None while the stream isn't observed."""
+        """Since when nothing is missing; None while the stream isn't observed. Told by `observe`."""
         self._logs: tuple[_TotalLog, ...] = ()
 
     @property
@@ -184,6 +193,13 @@ class AmountStream:
         """Observe from this instant on, with nothing seen before."""
         self.end()
         self.began_at = at
+
+    def observe(self, since: Ns | None) -> None:
+        """Take since when nothing is missing; what has been counted stays."""
+        self.began_at = since
+        for log in self._logs:
+            for window in log.windows:
+                window.due_at = 0
 
     def end(self) -> None:
         """Forget everything: the stream is lost."""

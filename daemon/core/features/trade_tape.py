@@ -215,4 +215,4 @@ class TradeTape:
 
     def _tell_since(self) -> None:
         for stream in (self.signed, self.volume, self.notional, self.count):
-            stream.began_at = self.since
+            stream.observe(self.since)

@@ -10,6 +10,9 @@ from collections import deque
 
 from daemon.core.units import Ns
 
+NEVER: Ns = 1 << 62
+"""An instant that doesn't come: until then holds what only news can change."""
+
 
 class Lag:
     """The value that a step function had `window` ago; its steps may be to an unknown value (None)."""
@@ -45,6 +48,14 @@ class Lag:
         if len(steps) > 1 and steps[1][0] <= then:
             self._evict(then)
         return steps[0][1]
+
+    def due_at(self, now: Ns) -> Ns:
+        """Return when what `get(now)` has just said may end, unless something is added or lost."""
+        if self.began_at is None:
+            return NEVER
+        if self.began_at > now - self._window:
+            return self.began_at + self._window
+        return self._steps[1][0] + self._window if len(self._steps) > 1 else NEVER
 
     def _evict(self, then: Ns) -> None:
         # The front stays: it is the value in force at `then`.

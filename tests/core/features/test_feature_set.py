@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 
 from daemon.core.features import FeatureSet, ReferenceFeatures, definition_of
+from daemon.core.features.catalogue import statistic_of
 from daemon.core.scorer import FeatureSchema
-from daemon.core.units import SECOND
-from tests.core.features.told import SCHEMA, Told, market, two_sided
+from daemon.core.units import MINUTE, SECOND
+from tests.core.features.told import SCHEMA, STRIKE, Told, market, two_sided
+
+PASSED = (0, 1, SECOND - 1, SECOND, SECOND, SECOND, 4 * SECOND, 5 * SECOND, 20 * SECOND, MINUTE)
+"""Parts of windows, and a nanosecond less: they add up to where a window begins."""
+KEPT = [name for name in SCHEMA.names if statistic_of(name)[1].changes != "always"]
 
 
 def test_a_cold_set_knows_only_the_clock_and_the_listing() -> None:
@@ -58,3 +65,39 @@ def test_a_subset_has_the_same_values_in_its_own_order() -> None:
     features.on_book(told.book, told.now)
     told.now += SECOND
     assert [told.row()[name] for name in schema.names] == features.row(told.now)
+
+
+def _tell(told: Told, what: str, amount: int) -> None:
+    match what:
+        case "best":
+            told.delta("yes", 4_000, 100 * amount)
+        case "mid":
+            told.delta("yes", 4_000 + 10 * amount, 100)
+        case "trade":
+            told.trade(100 * amount, "yes" if amount % 2 else "no")
+        case "price":
+            told.price(STRIKE + 1_000_000 * amount)
+        case "candle":
+            told.candle((told.now // MINUTE - amount) * MINUTE, 4_000 - amount, 4_200)
+        case "lose":
+            told.lose()
+            told.lose_reference()
+            told.now += 3 * SECOND
+            told.features.row(told.now)
+            two_sided(told)
+
+
+@pytest.mark.parametrize("name", KEPT)
+def test_what_is_kept_is_what_would_be_computed(name: str) -> None:
+    """An answer is used again only as long as it is the answer, at every instant."""
+    rng, told = random.Random(5), Told()
+    features = told.features = FeatureSet(FeatureSchema((name,)), market(), told.reference)
+    two_sided(told)
+    words = ["nothing"] * 3 + ["best", "mid", "trade", "candle", *["price"] * 4]
+    for step in range(1_500):
+        told.now += rng.choice(PASSED)
+        _tell(told, "lose" if step % 300 == 299 else rng.choice(words), rng.randrange(1, 10))
+        kept = features.row(told.now)
+        features._mid_due_at = features._spot_due_at = 0
+        features._is_book_stale = features._is_top_stale = True
+        assert features.row(told.now) == kept, f"step {step}"
