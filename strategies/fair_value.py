@@ -85,7 +85,8 @@ class FairValue:
             return Wanted((), view.why_no_score)
         if view.time_to_close < self._quiet:
             return Wanted((), "quiet before the close")
-        bid, ask = view.book.bid, view.book.ask
+        book = view.book
+        bid, ask = book.bid, book.ask
         if bid is None or ask is None or bid >= ask:
             return Wanted((), "one-sided or crossed book")
         # With bid below ask at most one side has an edge: the one on which the model is off the mid.
@@ -93,9 +94,8 @@ class FairValue:
         price = ask if side == "bid" else bid
         gain = edge(score, price, side, view.spec.fees, is_taker=True)
         if gain >= params.edge_min:
-            size = view.book.ask_size if side == "bid" else view.book.bid_size
-            room = self._room(view, side)
-            qty = min(size or 0, self._sized(view, room, score, side, price, is_taker=True))
+            size = book.ask_size if side == "bid" else book.bid_size
+            qty = min(size or 0, self._sized(view, score, side, price, is_taker=True))
             if qty > 0:
                 why = f"edge {gain * 100:.1f}c after fee"
                 return Wanted((Target(side, price, qty, "take", why),), why)
@@ -106,44 +106,46 @@ class FairValue:
         held = view.position if side == "bid" else -view.position
         return max(0, min(self._order_max, self._position_max - held))
 
-    def _sized(
-        self, view: MarketView, room: Qty, score: float, side: BookSide, price: Price, *, is_taker: bool
-    ) -> Qty:
-        if not room:
-            return 0
+    def _sized(self, view: MarketView, score: float, side: BookSide, price: Price, *, is_taker: bool) -> Qty:
         held = view.position if side == "bid" else -view.position
+        room = self._position_max - held
+        if room <= 0:
+            return 0
+        room = min(room, self._order_max)
         fees, fraction = view.spec.fees, self.params.kelly_fraction
         # By place: this is asked twice with every tick, and names cost as much again.
         return kelly_qty(score, price, side, fees, is_taker, bankroll(view), fraction, room, held)
 
     def _resting(self, view: MarketView, score: float, bid: Price, ask: Price) -> tuple[Target, ...]:
-        imbalance = view.features[IMBALANCE] if self._is_leaning else None
-        lean = 0.0 if imbalance is None else self.params.skew * imbalance
+        lean, run_over = self._lean(view) if self._is_leaning else (0.0, None)
         margin, fair = self._margin, round((score + lean) * PRICE_ONE)
         # Post-only: never across the spread, and never nearer to the model's value than the margin.
-        targets = []
-        if (room := self._room(view, "bid")) and not self._is_run_over("bid", imbalance):
-            buy_at = view.grid.floor(min(fair - margin, ask - 1))
+        targets: list[Target] = []
+        if run_over != "bid":
+            buy_at = view.grid.floor(fair - margin if fair - margin < ask else ask - 1)
             if buy_at is not None and ask - buy_at <= REST_AWAY_MAX:
-                targets.append(self._rest(view, room, score, "bid", buy_at))
-        if (room := self._room(view, "ask")) and not self._is_run_over("ask", imbalance):
-            sell_at = view.grid.ceil(max(fair + margin, bid + 1))
+                self._rest(view, score, "bid", buy_at, targets)
+        if run_over != "ask":
+            sell_at = view.grid.ceil(fair + margin if fair + margin > bid else bid + 1)
             if sell_at is not None and sell_at - bid <= REST_AWAY_MAX:
-                targets.append(self._rest(view, room, score, "ask", sell_at))
-        return tuple([target for target in targets if target is not None])
+                self._rest(view, score, "ask", sell_at, targets)
+        return tuple(targets)
 
-    def _is_run_over(self, side: BookSide, imbalance: float | None) -> bool:
-        """Whether the book's best sizes say that the price is about to go through an order on this side."""
-        limit = self.params.cancel_imbalance
-        if limit == "off" or imbalance is None:
-            return False
-        return (-imbalance if side == "bid" else imbalance) >= limit
+    def _lean(self, view: MarketView) -> tuple[float, BookSide | None]:
+        """Return what the best sizes add to the resting prices, in dollars, and the side they run over."""
+        imbalance, limit = view.features[IMBALANCE], self.params.cancel_imbalance
+        if imbalance is None:
+            return 0.0, None
+        lighter: BookSide = "bid" if imbalance < 0 else "ask"
+        is_run_over = limit != "off" and abs(imbalance) >= limit
+        return self.params.skew * imbalance, lighter if is_run_over else None
 
-    def _rest(self, view: MarketView, room: Qty, score: float, side: BookSide, price: Price) -> Target | None:
-        qty = self._sized(view, room, score, side, price, is_taker=False)
-        if qty < QTY_ONE:
-            return None
-        return Target(side, price, qty, "rest", self._rest_reason, self._slack)
+    def _rest(
+        self, view: MarketView, score: float, side: BookSide, price: Price, targets: list[Target]
+    ) -> None:
+        qty = self._sized(view, score, side, price, is_taker=False)
+        if qty >= QTY_ONE:
+            targets.append(Target(side, price, qty, "rest", self._rest_reason, self._slack))
 
     def _why_not_take(self, view: MarketView, gain: float, side: BookSide) -> str:
         if gain < self.params.edge_min:

@@ -103,11 +103,13 @@ def kelly_qty(
     if not 0.0 <= fraction <= 1.0:
         raise ValueError(f"not a fraction of Kelly: {fraction!r}")
     win, cost = _win_and_cost(q, price, side, fees, is_taker)
-    stake = fraction * _full_kelly(win, cost)
-    if stake <= 0 or equity <= 0:
+    if win <= cost or cost >= 1 or equity <= 0:
         return 0
-    wanted = floor(stake * (equity / MONEY_ONE) / cost * QTY_ONE)
-    return max(0, min(wanted - held, qty_max))
+    stake = fraction * ((win - cost) / (1 - cost))
+    more = floor(stake * (equity / MONEY_ONE) / cost * QTY_ONE) - held if stake > 0 else 0
+    if more <= 0:
+        return 0
+    return more if more < qty_max else max(0, qty_max)
 
 
 class Sized(msgspec.Struct, frozen=True, gc=False):

@@ -173,12 +173,26 @@ def breach_of(wanted: object) -> str | None:
     if len(wanted.targets) > TARGETS_MAX:
         return f"{len(wanted.targets)} targets in one market; {TARGETS_MAX} are allowed"
     for target in wanted.targets:
-        if not isinstance(target, Target):
-            return f"{target!r} among the targets is no Target"
-        if not (type(target.price) is type(target.qty) is type(target.slack) is int):
-            return f"price, qty and slack must be whole numbers (int): {target!r}"
-        if target.side not in ("bid", "ask") or target.style not in ("rest", "take"):
-            return f'side is "bid" or "ask", style "rest" or "take": {target!r}'
-        if type(target.reason) is not str:
-            return f"a target's reason must be words (str): {target!r}"
+        if (
+            not isinstance(target, Target)
+            or tuple(map(type, msgspec.structs.astuple(target))) != _FIELD_TYPES
+            or target.side not in _SIDES
+            or target.style not in _STYLES
+        ):
+            return _breach_of_target(target)
     return None
+
+
+_SIDES, _STYLES = ("bid", "ask"), ("rest", "take")
+_FIELD_TYPES = (str, int, int, str, str, int)
+"""Of a `Target`, in its order."""
+
+
+def _breach_of_target(target: object) -> str:
+    if not isinstance(target, Target):
+        return f"{target!r} among the targets is no Target"
+    if not (type(target.price) is type(target.qty) is type(target.slack) is int):
+        return f"price, qty and slack must be whole numbers (int): {target!r}"
+    if target.side not in _SIDES or target.style not in _STYLES:
+        return f'side is "bid" or "ask", style "rest" or "take": {target!r}'
+    return f"side, style and reason must be words (str): {target!r}"
