@@ -1,6 +1,6 @@
 """The daily table: what a daily model said of each market on each day, and what became of it.
 
-    <registry>/<name>/<version>.report/daily_table.json      beside the model's folder, which is pinned by hash
+    <registry>/<name>/<version>.report/daily_table.json    beside the model's folder, which is pinned by hash
 
 One file of one model, written whole or not at all by `kalshid lab daily`, read by `GET /predict/pnl`. A *day*
 is a decision: at `DECIDED_AT` of a UTC day, from bars of the days before it, the model says by how much each
@@ -52,8 +52,8 @@ class DailyRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class DailyTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All rows of one model, by day and then by ticker.
 
-    `model` is `<name>/<version>`, `metadata_sha256` of its metadata. `headline` says whether the model beat
-    saying "no change", first of all to be read. `start` is the account's dollars before the first day, `stake`
+    `model` is `<name>/<version>`, `metadata_sha256` of its metadata. `headline`, first of all to be read, says
+    whether the model beat saying "no change". `start` is the account's dollars before the first day, `stake`
     the share of it that is held each day, `profit` its gain in the end.
     """
 

@@ -7,7 +7,7 @@ its quotes forward, so its minutes have no holes while it is open.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -15,7 +15,7 @@ from daemon.core.units import MINUTE, PRICE_ONE, Money, Ns, Price, Qty
 from daemon.exchange.facts import EventFeesChanged, Traded
 from daemon.exchange.market import Market
 from daemon.sandbox.cutoff import CutoffRule
-from daemon.sandbox.flow import Candle, History, Ohlc
+from daemon.sandbox.flow import Archive, Candle, History, Ohlc
 
 TRADES_MAX = 20_000
 """Kept per market and over all markets: the oldest go first."""
@@ -79,17 +79,21 @@ class Chronicle:
         """Every change of an event's own fees, oldest first."""
         self.cutoff = CutoffRule()
         """What of the past is old enough to live in the historical tier only."""
+        self.archive: Archive | None = None
+        """Markets that were over before the flow began; their trades are in no list but their own."""
 
     def seed(self, history: History) -> None:
         """Take the past from before the flow began."""
+        self.archive = history.archive
         for ticker, candles in history.candles.items():
             self._candles[ticker] = list(candles)
         for trade in history.trades:
             self._keep(trade)
 
-    def trades_of(self, ticker: str) -> deque[Traded]:
+    def trades_of(self, ticker: str) -> Sequence[Traded]:
         """Return a market's trades, oldest first."""
-        return self._trades_of.get(ticker, deque())
+        archived = None if self.archive is None else self.archive.trades_of(ticker)
+        return self._trades_of.get(ticker, deque()) if archived is None else archived
 
     def _keep(self, trade: Traded) -> None:
         self.trades.append(trade)
@@ -149,6 +153,8 @@ class Chronicle:
 
     def candles(self, market: Market, start_at: Ns, end_at: Ns, period: Ns) -> list[Candle]:
         """Return the candles that end within [start_at, end_at], oldest first, the running one last."""
+        if self.archive is not None and self._is_archived(market.ticker):
+            return self.archive.candles(market.ticker, start_at, end_at, period)
         found = list(self._candles.get(market.ticker, ()))
         running = self._minutes.get(market.ticker)
         if running is not None:
@@ -156,6 +162,9 @@ class Chronicle:
         if period > MINUTE:
             found = merge(found, period)
         return [candle for candle in found if start_at <= candle.ended_at <= end_at]
+
+    def _is_archived(self, ticker: str) -> bool:
+        return self.archive is not None and self.archive.trades_of(ticker) is not None
 
     def volume_before(self, ticker: str, at: Ns) -> Qty:
         """Return what was traded before an instant, of the trades that are kept."""
@@ -168,6 +177,8 @@ class Chronicle:
 
     def latest_before(self, ticker: str, at: Ns) -> Candle | None:
         """Return the last finished minute that ended before an instant; None if there is none."""
+        if self.archive is not None and self._is_archived(ticker):
+            return self.archive.latest_before(ticker, at)
         for candle in reversed(self._candles.get(ticker, [])):
             if candle.ended_at < at:
                 return candle
@@ -175,6 +186,8 @@ class Chronicle:
 
     def last_price_before(self, ticker: str, at: Ns) -> Price | None:
         """Return the close of the last candle with trades that ended before an instant; None if none did."""
+        if self.archive is not None and self._is_archived(ticker):
+            return self.archive.last_price_before(ticker, at)
         for candle in reversed(self._candles.get(ticker, [])):
             if candle.ended_at < at and candle.price is not None:
                 return candle.price.close

@@ -31,6 +31,8 @@ from daemon.core.markets import MarketResult, MarketSpec
 from daemon.core.units import MILLISECOND, Money, Ns, Price, Qty
 from daemon.exchange.exchange import Exchange
 from daemon.exchange.facts import Fact, Traded
+from daemon.exchange.market import Market
+from daemon.sandbox.catalog import SeriesListing
 
 STEP: Ns = 50 * MILLISECOND
 """The longest step of sandbox time between two calls of `advance`, and the clock channel's beat."""
@@ -132,13 +134,37 @@ class PastMarket(msgspec.Struct, frozen=True):
     settled_at: Ns
 
 
+class Archive(Protocol):
+    """A past that is drawn when it is asked for: settled markets that the exchange itself never had."""
+
+    @property
+    def listing(self) -> SeriesListing:
+        """Return what their series is."""
+
+    def markets(self, now: Ns) -> dict[str, Market]:
+        """Return those that are told of at an instant, by ticker, oldest first."""
+
+    def trades_of(self, ticker: str) -> list[Traded] | None:
+        """Return a market's trades, oldest first; None where it is none of them."""
+
+    def candles(self, ticker: str, start_at: Ns, end_at: Ns, period: Ns) -> list[Candle]:
+        """Return the candles of one of them that end within [start_at, end_at], oldest first."""
+
+    def latest_before(self, ticker: str, at: Ns) -> Candle | None:
+        """Return its last minute that ended before an instant; None if there is none."""
+
+    def last_price_before(self, ticker: str, at: Ns) -> Price | None:
+        """Return the last price of its minutes that ended before an instant; None if none."""
+
+
 class History(msgspec.Struct, frozen=True):
-    """The seeded past, which REST serves: oldest first within every list."""
+    """The past that REST serves: oldest first within every list; `archive` is drawn when it is asked for."""
 
     candles: dict[str, tuple[Candle, ...]]
     trades: tuple[Traded, ...]
     markets: tuple[PastMarket, ...]
     spot: tuple[SpotPrinted, ...]
+    archive: Archive | None = None
 
 
 class Resumed(msgspec.Struct, frozen=True):

@@ -111,6 +111,8 @@ class Venue:
             if past.spec.ticker not in self.exchange.markets:
                 self.exchange.markets[past.spec.ticker] = _ended(past)
         self.chronicle.seed(history)
+        if history.archive is not None:
+            self.catalog.describe(history.archive.listing)
         for spot in history.spot:
             self.spots.append(spot)
         # What an earlier life left has its clock run on first: markets close, orders expire.

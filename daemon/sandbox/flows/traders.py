@@ -39,6 +39,7 @@ from daemon.sandbox.flow import (
     Telling,
 )
 from daemon.sandbox.flows.agents import BUSY, INFORMED, QUIET, TAKER, Crowd, maker_name
+from daemon.sandbox.flows.economics import EconomicsArchive
 from daemon.sandbox.flows.past import PastMarketMaker, fair_value, walk
 from daemon.sandbox.flows.schedule import (
     HOURLY_LEAD,
@@ -161,7 +162,8 @@ class TradersFlow:
         random = seeded(self._seed, self.start_at, "past prints")
         older = [self._print(price, at, 0, random) for at, price in self._path[:-_PAST_PRINTS]]
         spot = (*older, *(self._print(price, at, 0) for at, price in self._path[-_PAST_PRINTS:]))
-        return History(candles=candles, trades=tuple(trades), markets=tuple(markets), spot=spot)
+        archive = EconomicsArchive(self._seed)
+        return History(candles, tuple(trades), tuple(markets), spot, archive)
 
     def _draw(self, spec: MarketSpec) -> PastMarketMaker:
         maker = PastMarketMaker(spec, seeded(self._seed, self.start_at, spec.ticker, "past"))

@@ -102,6 +102,14 @@ class Listings:
         self._venue = venue
         self._markets = venue.exchange.markets
 
+    def _past(self) -> dict[str, Market]:
+        archive = self._venue.chronicle.archive
+        return {} if archive is None else archive.markets(self._venue.clock.now())
+
+    def _all(self) -> dict[str, Market]:
+        """All that is told of: what was over before the exchange began, then its own, as they were listed."""
+        return {**self._past(), **self._markets}
+
     @property
     def cutoff(self) -> Cutoff:
         """Return where the live tier ends now."""
@@ -112,13 +120,13 @@ class Listings:
         cutoff = self.cutoff
         return [
             market
-            for market in reversed(self._markets.values())
+            for market in reversed(self._all().values())
             if cutoff.is_archived_market(market.settled_at) == is_archived
         ]
 
     def find(self, ticker: str, *, is_archived: bool) -> Market | None:
         """Return a market of one tier; None if it isn't there."""
-        market = self._markets.get(ticker)
+        market = self._markets.get(ticker) or self._past().get(ticker)
         if market is None or self.cutoff.is_archived_market(market.settled_at) != is_archived:
             return None
         return market
@@ -151,7 +159,7 @@ class Listings:
 
     def _grouped(self, field: str) -> dict[str, list[Market]]:
         found: dict[str, list[Market]] = {}
-        for market in self._markets.values():
+        for market in self._all().values():
             found.setdefault(getattr(market.spec, field), []).append(market)
         return found
 
