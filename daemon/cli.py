@@ -15,8 +15,10 @@ import click
 from daemon import exits, preflight
 from daemon.app import App
 from daemon.assembly import Setup, build_engine, check_strategies
+from daemon.backup_commands import backup
 from daemon.command_line import CONFIG_OPTION, Duration, die, load_or_die
 from daemon.config import Config, ConfigError
+from daemon.install_commands import install
 from daemon.lab_commands import import_or_die, lab
 from daemon.model_commands import model
 from daemon.model_slots import models_of_setup
@@ -75,7 +77,7 @@ def main() -> None:
     """
 
 
-for command in (halt, resume, flatten, report, model, strategy, lab):
+for command in (halt, resume, flatten, report, model, strategy, backup, install, lab):
     main.add_command(command)
 
 

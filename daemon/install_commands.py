@@ -1,0 +1,89 @@
+"""`kalshid install --systemd`: the units of this checkout, with its paths, where systemd looks for them."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+
+from daemon import exits
+from daemon.command_line import die
+
+UNITS = Path(__file__).parent.parent / "systemd"
+PLACE = Path("/etc/systemd/system")
+CONFIG = Path("/etc/kalshid/config.toml")
+_PROGRAM = "/opt/kalshid/.venv/bin/kalshid"
+_MODERN = "kalshid.service.d/254.conf"
+_MODERN_FROM = 254
+
+
+@click.command()
+@click.option(
+    "--systemd", "is_systemd", is_flag=True, required=True, help="For systemd; there is no other yet."
+)
+@click.option("--print", "is_printed", is_flag=True, help="Print them, and write nothing.")
+@click.option("--into", "place", type=click.Path(path_type=Path, file_okay=False), default=PLACE,
+              show_default=True, help="Where the units are written.")  # fmt: skip
+@click.option("--config", "config_path", type=click.Path(path_type=Path), default=CONFIG, show_default=True,
+              help="The configuration that they name.")  # fmt: skip
+def install(is_systemd: bool, is_printed: bool, place: Path, config_path: Path) -> None:
+    """Write the service, its alert and its timers for this installation, or print them.
+
+    Nothing is enabled or started: what to type is said. Exits 74 when a unit can't be written.
+    """
+    assert is_systemd, "click demands it"
+    units = units_of(Path(sys.argv[0]).absolute(), config_path, systemd_version())
+    if is_printed:
+        for name, text in units.items():
+            click.echo(f"# --- {place / name}\n{text}")
+        return
+    try:
+        for name, text in units.items():
+            path = place / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            partial = path.with_name(f".{path.name}.partial")
+            partial.write_text(text, encoding="utf-8")
+            partial.chmod(0o644)
+            partial.rename(path)
+            click.echo(str(path))
+    except OSError as error:
+        die(f"not installed: {error}", exits.UNRECORDED)
+    timers = " ".join(name for name in units if name.endswith(".timer"))
+    click.echo(f"now: systemctl daemon-reload && systemctl enable --now kalshid.service {timers}")
+
+
+def units_of(program: Path, config_path: Path, version: int | None) -> dict[str, str]:
+    """Return the units' texts by their path below systemd's folder.
+
+    Args:
+        program: the `kalshid` that they start.
+        config_path: its configuration.
+        version: systemd's; None where there is none, and then as for a new one.
+    """
+    if not UNITS.is_dir():
+        die(f"{UNITS}: not there; the units come with a checkout", exits.CONFIG)
+    found = {}
+    for path in sorted(path for path in UNITS.rglob("*") if path.is_file()):
+        name = str(path.relative_to(UNITS))
+        if name == _MODERN and version is not None and version < _MODERN_FROM:
+            continue
+        text = path.read_text(encoding="utf-8")
+        found[name] = text.replace(_PROGRAM, str(program)).replace(str(CONFIG), str(config_path.absolute()))
+    return found
+
+
+def systemd_version() -> int | None:
+    """Return the version of the systemd that is installed here; None where there is none."""
+    try:
+        said = subprocess.run(
+            ["/usr/bin/env", "systemctl", "--version"], capture_output=True, text=True, timeout=10,
+            env={"PATH": os.environ.get("PATH", "/usr/bin:/bin")}, check=False,
+        ).stdout  # fmt: skip
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    match = re.match(r"systemd (\d+)", said)
+    return None if match is None else int(match.group(1))
