@@ -15,6 +15,7 @@ from daemon.command_line import Duration, die, loading
 from daemon.core.scorer import FeatureSchema
 from daemon.core.units import SECOND, Ns
 from daemon.promotion_commands import champions, promote, rollback
+from daemon.serve_commands import serve
 
 if TYPE_CHECKING:
     from daemon.exchange.tape import TapeManifest
@@ -179,5 +180,5 @@ def train_demo(target: Path, seed: int) -> None:
     click.echo(folder)
 
 
-for one in (promote, rollback, champions):
+for one in (promote, rollback, champions, serve):
     lab.add_command(one)
