@@ -102,3 +102,18 @@ def line_chart(values: Sequence[float], words: str) -> str:
         f'<polyline class="curve s0" points="{points}"/>',
     ]
     return _svg(_TOP + height + 14, words, parts)
+
+
+def bar_chart(found: Sequence[tuple[str, float]], words: str) -> str:
+    """Return a bar per value from 0, its name above it and its figure beside it; no value is below 0."""
+    longest = max((value for _, value in found), default=0.0) or 1.0
+    left, room, row = 8.0, _WIDTH - 80, 30.0
+    parts = []
+    for number, (name, value) in enumerate(found):
+        y, width = row * number + 14, value / longest * room
+        parts.append(_text(left, y, name, "start"))
+        parts.append(
+            f'<rect class="bar" x="{left:.1f}" y="{y + 4:.1f}" width="{max(width, 0.5):.1f}" height="9"/>'
+        )
+        parts.append(_text(left + max(width, 0.5) + 6, y + 12, f"{value:.4f}", "start"))
+    return _svg(row * len(found) + 4, words, parts)

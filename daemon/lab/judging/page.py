@@ -8,13 +8,14 @@ from pathlib import Path
 
 from daemon.core.units import DAY
 from daemon.lab.judging.blocks import Interval
-from daemon.lab.judging.charts import interval_chart, line_chart, reliability_chart
+from daemon.lab.judging.charts import bar_chart, interval_chart, line_chart, reliability_chart
 from daemon.lab.judging.record import TradingRecord
 from daemon.lab.judging.reliability import ReliabilityBin
-from daemon.lab.judging.report import JSON_FILE, Report, encode_report
+from daemon.lab.judging.report import JSON_FILE, Importance, Report, encode_report
 
 HTML_FILE = "report.html"
 EVENTS_SHOWN = 20
+FEATURES_SHOWN = 30
 
 _STYLE = """
 :root{color-scheme:light dark;
@@ -33,7 +34,7 @@ th:first-child,td:first-child{text-align:left}
 svg{display:block;width:100%;max-width:30rem;height:auto}
 text{fill:var(--soft);font:11px system-ui,sans-serif}.grid{stroke:var(--rule)}
 .ideal{stroke:var(--soft);stroke-dasharray:4 3}.band{stroke-width:2;opacity:.55}
-.curve{fill:none;stroke-width:2}
+.curve{fill:none;stroke-width:2}.bar{fill:var(--a)}
 .s0{stroke:var(--a)}.s1{stroke:var(--b)}.dot.s0{fill:var(--a)}.dot.s1{fill:var(--paper)}
 .key0{color:var(--a)}.key1{color:var(--b)}
 """.strip()
@@ -205,6 +206,20 @@ def _trading(record: TradingRecord) -> str:
     return chart + _table("From daily equity, all days of the calendar.", ("figure", "value"), rows)
 
 
+def _features(importance: Sequence[Importance]) -> str:
+    shown = importance[:FEATURES_SHOWN]
+    rows = [(found.feature, f"{found.gain:.3f}", f"{found.shap:.4f}") for found in shown]
+    caption = (
+        "Gain is of the training rows. SHAP is exact, on the held-out rows, in the raw score's unit: logits."
+        + (f" Of {len(importance)} features the first {len(shown)}; all are in {JSON_FILE}."
+           if len(importance) > len(shown) else "")
+    )  # fmt: skip
+    bars = [(found.feature, found.shap) for found in shown]
+    return bar_chart(bars, "Mean absolute SHAP by feature, in the raw score's unit") + _table(
+        caption, ("feature", "share of gain", "mean |SHAP|"), rows
+    )
+
+
 def render(report: Report) -> str:
     """Return the page, well-formed as XML too. Its first line is the verdict; all names are escaped."""
     parts = report.parts
@@ -220,9 +235,7 @@ def render(report: Report) -> str:
     if report.trading is not None:
         sections.append(("Trading", _trading(report.trading)))
     if report.importance:
-        rows = [(found.feature, f"{found.gain:.3f}", f"{found.shap:.4f}") for found in report.importance]
-        heads = ("feature", "share of gain", "mean |SHAP|")
-        sections.append(("Features", _table("What the model went by.", heads, rows)))
+        sections.append(("Features", _features(report.importance)))
     body = "".join(f"<section><h2>{title}</h2>{content}</section>" for title, content in sections)
     notes = "".join(f"<li>{escape(note)}</li>" for note in report.notes)
     return (

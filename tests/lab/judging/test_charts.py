@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 import pytest
 
 from daemon.lab.judging.blocks import Interval
-from daemon.lab.judging.charts import interval_chart, line_chart, reliability_chart
+from daemon.lab.judging.charts import bar_chart, interval_chart, line_chart, reliability_chart
 from daemon.lab.judging.reliability import ReliabilityBin
 
 BIN = ReliabilityBin(low=0.2, high=0.3, rows=9, blocks=4, said=0.25, rate=0.5, rate_low=0.3, rate_high=0.7)
@@ -43,3 +43,13 @@ def test_a_line_has_every_value() -> None:
     heights = [float(point.split(",")[1]) for point in line.attrib["points"].split()]
     assert [162.0, 12.0, 87.0] == heights
     assert "polyline" in line_chart([5.0], "worth")
+
+
+def test_bars_are_as_long_as_their_values() -> None:
+    """The longest fills the room; names are escaped, figures stand beside; nothing to show is no error."""
+    tree = ElementTree.fromstring(bar_chart([("a<b", 0.5), ("c", 0.25), ("d", 0.0)], "what & why"))
+    long, half, none = (float(bar.attrib["width"]) for bar in tree.iter("rect"))
+    assert (280.0, 140.0, 0.5) == (long, half, none)
+    assert ["a<b", "0.5000", "c", "0.2500", "d", "0.0000"] == [text.text for text in tree.iter("text")]
+    assert "what & why" == tree.attrib["aria-label"]
+    assert "<rect" not in bar_chart([], "nothing")

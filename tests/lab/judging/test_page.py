@@ -66,3 +66,13 @@ def test_unknown_is_said_in_words() -> None:
     page = render(judge(market_rows(events=1), model="m", seed=1))
     assert "unknown" in page
     assert not re.search(r"\b(None|nan)\b", page)
+
+
+def test_features_are_a_chart_and_a_table_of_the_first() -> None:
+    """Thirty at most are on the page, by the order of the report; it says how many there are."""
+    many = tuple(Importance(f"feature_{number}", 0.01, 1 - number / 100) for number in range(40))
+    page = render(report(importance=many))
+    assert 30 == page.count('<rect class="bar"')
+    assert "Of 40 features the first 30; all are in report.json." in page
+    assert ("feature_29<" in page, "feature_30<" in page) == (True, False)
+    assert "Of 1 features" not in render(report(importance=many[:1]))
