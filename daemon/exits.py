@@ -19,3 +19,5 @@ UNCONFIRMED = 75
 """Stopped or halted, but some order's end was not confirmed: look at the venue."""
 CONFIG = 78
 """The configuration, a key or a model is not usable; a restart won't help."""
+INTERRUPTED = 130
+"""Ctrl-C ended a long reading of the lab's; what was read is kept."""

@@ -14,6 +14,7 @@ from daemon import exits
 from daemon.command_line import Duration, die, loading
 from daemon.core.scorer import FeatureSchema
 from daemon.core.units import SECOND, Ns
+from daemon.ingest_commands import ingest
 from daemon.promotion_commands import champions, promote, rollback
 from daemon.serve_commands import serve
 
@@ -180,5 +181,5 @@ def train_demo(target: Path, seed: int) -> None:
     click.echo(folder)
 
 
-for one in (promote, rollback, champions, serve):
+for one in (promote, rollback, champions, serve, ingest):
     lab.add_command(one)

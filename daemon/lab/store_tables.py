@@ -45,6 +45,8 @@ class Table(msgspec.Struct, frozen=True):
     folder: tuple[str, ...]
     at_column: str = "known_at"
     period: Callable[[Row], str] = lambda _row: "all"
+    readings: tuple[str, ...] = ()
+    """Columns that say how we first read a thing: another reading contradicts nothing, the first stays."""
 
     @property
     def schema(self) -> pa.Schema:
@@ -122,6 +124,7 @@ _TABLES: Iterable[Table] = (
         ),
         ("ticker",),
         ("series_ticker",),
+        readings=("close_at", "was_over"),
     ),
     Table(
         "settlements",

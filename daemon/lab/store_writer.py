@@ -66,8 +66,9 @@ def _merge(merging: duckdb.DuckDBPyConnection, path: Path, table: Table, incomin
     # Of each column the first value that there is: what is stored comes before what comes.
     firsts = {name: f'arg_min("{name}", turn) AS "{name}"' for name in others}
     columns = ", ".join(firsts.get(name, f'"{name}"') for name in table.names)
-    # When a thing could first be known is a reading of ours, and may come out earlier the next time.
-    compared = [f'min("{name}") <> max("{name}")' for name in others if name != "known_at"]
+    # When a thing could first be known is a reading of ours too, and may come out earlier the next time.
+    checked = [name for name in others if name not in (*table.readings, "known_at")]
+    compared = [f'min("{name}") <> max("{name}")' for name in checked]
     contradicted = " OR ".join(f"coalesce({one}, false)" for one in compared) or "false"
     found = merging.sql(
         f"SELECT {columns}, {contradicted} AS contradicted FROM both_tables"  # noqa: S608 - our own names

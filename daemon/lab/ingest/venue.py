@@ -1,0 +1,124 @@
+"""The venue as the ingest reads it: the daemon's own client and read gate, and what research alone asks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from daemon.core.units import Ns, parse_instant
+from daemon.kalshi import bodies
+from daemon.kalshi.auth import Signer
+from daemon.kalshi.costs import Costs
+from daemon.kalshi.decode import decode_count, decode_price
+from daemon.kalshi.rest import ReadingRest
+from daemon.kalshi.rest.calls import part, query
+from daemon.lab.ingest.candle_bodies import ManyCandlesReply, PastCandlesReply, candle_row
+from daemon.lab.ingest.coverage import Span
+from daemon.shell.read_gate import gate_for
+
+READ_TIMEOUT_S = 30.0
+"""Long lists take their time; nothing waits for them."""
+
+
+class TradesPage(msgspec.Struct, frozen=True):
+    """One page of public trades, newest first, and the cursor of the next; empty on the last."""
+
+    trades: list[bodies.PublicTrade]
+    cursor: str = ""
+
+
+class ResearchRest(ReadingRest):
+    """The venue over REST, to read from alone, with whole candles and lists page by page."""
+
+    async def candle_rows(
+        self, series: str, tickers: Sequence[str], span: Span, period_min: int
+    ) -> dict[str, list[dict[str, Any]]]:
+        """Return live markets' candles that end within a span, as rows of the store, by market.
+
+        A market that the venue's live tier doesn't know is missing.
+
+        Raises:
+            Transient | Refused: as any read; the venue refuses what is too much.
+        """
+        path = "/markets/candlesticks"
+        params = {"market_tickers": ",".join(tickers), **_asked(span, period_min)}
+        reply = await self._http.get(path, ManyCandlesReply, params)
+        return {
+            one.market_ticker: self._convert(
+                path, one.candlesticks, partial(candle_row, series, one.market_ticker, period_min)
+            )
+            for one in reply.markets
+        }
+
+    async def past_candle_rows(
+        self, series: str, ticker: str, span: Span, period_min: int
+    ) -> list[dict[str, Any]]:
+        """Return an archived market's candles that end within a span, as rows of the store."""
+        path = f"/historical/markets/{part(ticker)}/candlesticks"
+        reply = await self._http.get(path, PastCandlesReply, _asked(span, period_min))
+        return self._convert(
+            path, reply.candlesticks, lambda row: candle_row(series, ticker, period_min, row)
+        )
+
+    async def trade_rows(
+        self, series: str, ticker: str, span: Span, cursor: str, *, is_historical: bool
+    ) -> tuple[list[dict[str, Any]], str]:
+        """Return one page of a market's trades within a span, newest first, and the next page's cursor.
+
+        The rows are the store's; the cursor is empty on the last page.
+        """
+        path = "/historical/trades" if is_historical else "/markets/trades"
+        asked = query(ticker=ticker, min_ts=span[0], max_ts=span[1], limit=1000, cursor=cursor or None)
+        reply = await self._http.get(path, TradesPage, asked)
+        return self._convert(path, reply.trades, partial(_trade_row, series)), reply.cursor
+
+
+@asynccontextmanager
+async def reading(rest_url: str, signer: Signer | None, now: Callable[[], Ns]) -> AsyncIterator[ResearchRest]:
+    """Give a client whose reads keep within the account's budget, as the daemon's do.
+
+    Without a signer only what is public can be read, and is not counted against anybody's tokens (sheet
+    5.1): the budget of the smallest account is kept to all the same.
+
+    Raises:
+        VenueError: the budget can't be read.
+    """
+    async with ResearchRest(rest_url, signer, now, read_timeout_s=READ_TIMEOUT_S) as venue:
+        limits, costs = _SMALLEST, bodies.EndpointCosts(default_cost=10, endpoint_costs=[])
+        if signer is not None:
+            limits, costs = await venue.account_limits(), await venue.endpoint_costs()
+        gate = gate_for(limits, Costs(costs), now=now)
+        venue.gate = gate
+        letting = asyncio.create_task(gate.run())
+        try:
+            yield venue
+        finally:
+            letting.cancel()
+            await asyncio.gather(letting, return_exceptions=True)
+
+
+_SMALLEST = bodies.AccountLimits("basic", bodies.BucketLimit(200, 200), bodies.BucketLimit(100, 100))
+"""Source: protocol sheet 5.3."""
+
+
+def _trade_row(series: str, trade: bodies.PublicTrade) -> dict[str, Any]:
+    traded_at = parse_instant(trade.created_time)
+    return {
+        "series_ticker": series,
+        "ticker": trade.ticker,
+        "trade_id": trade.trade_id,
+        "traded_at": traded_at,
+        "price": decode_price(trade.yes_price_dollars),
+        "qty": decode_count(trade.count_fp),
+        "taker_side": trade.taker_outcome_side,
+        "known_at": traded_at,
+    }
+
+
+def _asked(span: Span, period_min: int) -> dict[str, str | int]:
+    return {"start_ts": span[0], "end_ts": span[1], "period_interval": period_min}
