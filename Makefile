@@ -20,8 +20,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-cache-dir --quiet
 READY_VENV := $(VENV)/.ready-venv
 READY_RUN := $(VENV)/.ready-run
 READY_TEST := $(VENV)/.ready-test
+READY_TORCH := $(VENV)/.ready-torch
 
-.PHONY: help run test full sim bench lint fmt lock clean
+.PHONY: help run test full torch sim bench lint fmt lock clean
 
 help:  ## say what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -50,6 +51,15 @@ $(READY_TEST): $(READY_RUN) requirements-dev.lock requirements-sdk.lock
 	$(PIP) install --require-hashes --ignore-requires-python --no-deps -r requirements-sdk.lock
 	@touch $@
 
+# Five gigabytes, for what is trained with it alone: no daemon and no other test needs it.
+$(READY_TORCH): $(READY_TEST) requirements-torch.lock
+	@echo "setting up $(VENV): what trains sequences"
+	$(PIP) install --require-hashes -r requirements-torch.lock
+	@touch $@
+
+torch: $(READY_TORCH)  ## set up the extra torch (5 GB), and run the tests that need it
+	$(BIN)/pytest -m "" tests/lab/fitting/test_patchtst.py
+
 run: $(READY_RUN)  ## set up, then run the daemon against the exchange that ships with it
 	@exec $(BIN)/kalshid run $(ARGS)
 
@@ -67,7 +77,7 @@ test: lint bench  ## the gate: lint, figures, the golden replay under two hash s
 	PYTHONHASHSEED=1 $(BIN)/pytest --quiet tests/golden
 	$(BIN)/pytest $(WORKERS)
 
-full: lint  ## the gate with the long runs (tests marked `full`)
+full: lint $(READY_TORCH)  ## the gate with the long runs (tests marked `full`), torch's among them
 	PYTHONHASHSEED=0 $(BIN)/pytest --quiet tests/golden
 	PYTHONHASHSEED=1 $(BIN)/pytest --quiet tests/golden
 	$(BIN)/pytest -m "" $(WORKERS)
@@ -92,13 +102,15 @@ LOCK := $(VENV)-lock/bin/uv pip compile --quiet --no-config --universal --fork-s
 lock:  ## resolve the dependencies anew into requirements*.lock
 	$(PYTHON) -m venv --clear $(VENV)-lock
 	$(VENV)-lock/bin/python -m pip --disable-pip-version-check --quiet install uv
-	rm -f requirements.lock requirements-dev.lock requirements-sdk.lock
+	rm -f requirements.lock requirements-dev.lock requirements-sdk.lock requirements-torch.lock
 	echo 'setuptools>=77' | $(LOCK) --python-version 3.11 --output-file requirements.lock - pyproject.toml
 	echo 'setuptools>=77' | $(LOCK) --python-version 3.11 --constraints requirements.lock \
 		--extra lab --extra onnx --extra postgres --extra tracker --extra notebooks --extra dev \
 		--output-file requirements-dev.lock - pyproject.toml
 	echo 'kalshi-python-async==3.34.0' | $(LOCK) --python-version 3.13 --constraints requirements-dev.lock \
 		--output-file requirements-sdk.lock -
+	$(LOCK) --python-version 3.11 --constraints requirements-dev.lock --extra torch \
+		--output-file requirements-torch.lock pyproject.toml
 	rm -rf $(VENV)-lock
 
 clean:  ## remove what the other targets made; never the state in var/
