@@ -152,6 +152,7 @@ class _Ingest:
         self._keeping.keep("markets", (market_row(one, read_at) for one in markets))
         ends = (settlement_row(one) for one in markets)
         self._keeping.keep("settlements", (end for end in ends if end is not None))
+        self._keeping.flush()
 
     async def _markets(self, cutoff: HistoricalCutoff) -> list[MarketOutcome]:
         """Return the markets that were open within the span, oldest first, of both tiers."""
