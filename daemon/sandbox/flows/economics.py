@@ -49,8 +49,8 @@ from daemon.sandbox.flows.spot import seeded
 SERIES: Final = SeriesListing(
     "KXCPIWK", "CPI nowcast", "Economics", ("Inflation",), "weekly", "kalshid sandbox"
 )
-KEPT_FOR: Final[Ns] = 120 * DAY
-"""How long after its settlement an event is told of."""
+KEPT_FOR: Final[Ns] = 280 * DAY
+"""How long after its settlement an event is told of: forty of them, for judging by events needs as many."""
 
 _WEEK: Final = 7 * DAY
 _CLOSE: Final = 12 * HOUR + 25 * MINUTE
@@ -70,7 +70,7 @@ _MOOD_KEEP: Final = 0.5 ** (1 / 30)
 """Half of a mood is gone in thirty hours."""
 _MOOD: Final = 0.06 * sqrt(1 - _MOOD_KEEP**2)
 _HALF_SPREAD: Final = 0.012
-_TRADES_AN_HOUR: Final = 0.4
+_TRADES_AN_HOUR: Final = 0.25
 _TRADE_QTY: Final = 25.0
 
 
