@@ -15,6 +15,7 @@ from daemon.command_line import Duration, die, loading
 from daemon.core.scorer import FeatureSchema
 from daemon.core.units import SECOND, Ns
 from daemon.ingest_commands import ingest
+from daemon.pipeline_commands import pipeline, retrain, train
 from daemon.promotion_commands import champions, promote, rollback
 from daemon.serve_commands import serve
 
@@ -181,5 +182,5 @@ def train_demo(target: Path, seed: int) -> None:
     click.echo(folder)
 
 
-for one in (promote, rollback, champions, serve, ingest):
+for one in (promote, rollback, champions, serve, ingest, pipeline, train, retrain):
     lab.add_command(one)

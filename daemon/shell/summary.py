@@ -11,6 +11,7 @@ from rich.table import Table
 
 from daemon.core.engine import Engine
 from daemon.core.exposure import mark
+from daemon.core.model_record import ModelRecord
 from daemon.core.units import MONEY_ONE, PRICE_ONE, QTY_ONE
 from daemon.shell.metrics import Histogram
 from daemon.shell.open_orders import OrderLine, open_orders
@@ -41,6 +42,20 @@ class MarketOutcome(msgspec.Struct, frozen=True):
     settled_at_price: float | None
     pnl: float
     fees: float
+
+
+class ScoreRecord(msgspec.Struct, frozen=True):
+    """How the default model and its challenger did on the same instants (`core.model_record`).
+
+    `brier` is the mean Brier score by source over the markets that ended, empty before the first one.
+    """
+
+    compared: int
+    """Instants at which both models had a score."""
+    difference_mean: float | None
+    judged: int
+    """Markets that ended."""
+    brier: dict[str, float]
 
 
 class Summary(msgspec.Struct, frozen=True):
@@ -76,6 +91,7 @@ class Summary(msgspec.Struct, frozen=True):
     journal: str
     orders_left: list[OrderLine]
     """Orders of ours that may still trade at the exchange."""
+    scores: ScoreRecord
 
 
 def _latency(histogram: Histogram) -> Latency:
@@ -98,6 +114,10 @@ def _outcomes(engine: Engine) -> list[MarketOutcome]:
             )
         )
     return outcomes
+
+
+def _scores(record: ModelRecord) -> ScoreRecord:
+    return ScoreRecord(record.comparisons, record.difference_mean, record.judged_total, record.brier())
 
 
 def summarize(sources: Sources, *, mode: str, exit_reason: str, exit_code: int, seconds: float) -> Summary:
@@ -136,6 +156,7 @@ def summarize(sources: Sources, *, mode: str, exit_reason: str, exit_code: int, 
         markets=_outcomes(engine),
         journal=str(sources.journal.path),
         orders_left=open_orders(state),
+        scores=_scores(engine.models.record),
     )
 
 

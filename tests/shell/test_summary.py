@@ -11,10 +11,12 @@ from rich.console import Console
 
 from daemon.core import events as e
 from daemon.core.engine import Engine
+from daemon.core.model_record import ModelRecord
 from daemon.core.units import PRICE_ONE
 from daemon.shell.summary import (
     Latency,
     MarketOutcome,
+    ScoreRecord,
     Summary,
     mode_words,
     print_summary,
@@ -144,3 +146,15 @@ def test_without_trouble_nothing_is_said_of_it(folder: Path) -> None:
     text = console.file.getvalue()
     assert "differed" not in text
     assert "frames refused" not in text
+
+
+def test_scores_of_a_challenger_are_counted(folder: Path) -> None:
+    """Beside the default's and the mid's, where a market that was compared has ended; else there are none."""
+    assert ScoreRecord(0, None, 0, {}) == summary(lived(), folder).scores
+    subject = lived()
+    record = subject.models.record = ModelRecord(has_challenger=True)
+    record.compare(0.5, 0.75)
+    record.add(TICKER, 0.5, 0.75, 0.5)
+    record.judge(TICKER, PRICE_ONE, LATER)
+    expected = ScoreRecord(1, 0.25, 1, {"model": 0.25, "mid": 0.25, "challenger": 0.0625})
+    assert expected == summary(subject, folder / "again").scores
