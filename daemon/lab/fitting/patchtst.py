@@ -35,7 +35,7 @@ Tensors: TypeAlias = dict[str, Any]
 OF_SHAPE = ("patch", "width", "layers", "heads", "feed")
 DEFAULTS: dict[str, float | int] = {
     "patch": 12, "width": 32, "layers": 2, "heads": 4, "feed": 64,
-    "learning_rate": 1e-3, "weight_decay": 1e-2, "dropout": 0.1, "batch": 256,
+    "learning_rate": 1e-3, "weight_decay": 1e-2, "dropout": 0.1, "batch": 64,
 }  # fmt: skip
 """Parameters that may be chosen, and what they are where they aren't."""
 EPOCHS_MAX = 500
