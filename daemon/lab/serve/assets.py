@@ -24,11 +24,12 @@ h2{font-size:1.1rem;margin:2rem 0 .5rem}h3{font-size:1rem;margin:1.25rem 0 .25re
 .verdict{font-weight:600;border-left:4px solid var(--a);padding-left:.75rem}
 code,pre{font:.875rem/1.5 ui-monospace,monospace}
 pre{white-space:pre-wrap;border:1px solid var(--rule);border-radius:4px;padding:.5rem .75rem;margin:.5rem 0}
-.value{font-size:1.6rem;font-weight:600;font-variant-numeric:tabular-nums;margin:.25rem 0}
+.value{font-size:clamp(1.1rem,5vw,1.6rem);font-weight:600;font-variant-numeric:tabular-nums;margin:.25rem 0}
 form{margin:.5rem 0}
 fieldset{border:1px solid var(--rule);border-radius:4px;margin:.75rem 0;padding:.5rem .75rem}
 legend{padding:0 .35rem;font-weight:600}
 .fields{display:grid;grid-template-columns:repeat(auto-fill,minmax(8.5rem,1fr));gap:.5rem .75rem}
+@media(min-width:40rem){.fields{grid-template-columns:repeat(auto-fill,minmax(11rem,1fr))}}
 .fields label{display:block;font-size:.875rem}
 input,select,button{font:inherit;color:inherit;background:var(--paper);border:1px solid var(--field);
 border-radius:4px;padding:.35rem .5rem;min-height:2.5rem;max-width:100%}
@@ -53,6 +54,7 @@ const form = document.getElementById("ask");
 const answer = document.getElementById("answer");
 const value = document.getElementById("value");
 const words = document.getElementById("words");
+const meaning = form ? form.dataset.meaning : "";
 const address = document.getElementById("address");
 function show(number, lines, isBad) {
   answer.hidden = false;
@@ -83,7 +85,7 @@ if (form) form.addEventListener("submit", async (event) => {
   try {
     const response = await fetch(target);
     const body = await response.json();
-    if (response.ok) show(String(body.value), said(body), false);
+    if (response.ok) show(`${body.value} ${meaning}`, said(body), false);
     else show("no answer", refused(body), true);
   } catch (error) {
     show("no answer", [String(error)], true);

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from itertools import groupby
 from urllib.parse import urlencode
 
+from daemon.core.scorer import Output
 from daemon.lab.daily_table import DailyTable
 from daemon.lab.judging.charts import line_chart, reliability_chart
 from daemon.lab.judging.report import Report
@@ -17,12 +19,15 @@ from daemon.lab.serve.rows import Row
 from daemon.lab.serve.shelf import Entry
 from daemon.scoring.metadata import ModelMetadata
 
-ROWS_SHOWN = 40
+ROWS_SHOWN = 20
 WHY: dict[Chosen, str] = {
     "asked for": "as asked for",
     "champion": "champion of the daily line",
     "newest": "the newest; the daily line has no champion",
 }
+
+
+MEANING: dict[Output, str] = {"probability": "P(YES)", "change": "$"}
 
 
 @dataclass(frozen=True)
@@ -74,7 +79,7 @@ def _who(view: View) -> str:
     verdict = "" if headline is None else f'<p class="verdict">{escape(headline)}</p>'
     return (
         f"{verdict}<p><b>{escape(view.entry.model)}</b> ({escape(WHY[view.chosen])}) says"
-        f" {escape(_meaning(said))}: {escape(said.label.definition)}, {escape(said.label.horizon)}.</p>"
+        f" {MEANING[said.output]}: {escape(said.label.definition)}, {escape(said.label.horizon)}.</p>"
         + _choice(view.models, view.entry.model)
     )
 
@@ -89,10 +94,6 @@ def _choice(models: Sequence[str], shown: str | None) -> str:
     )
 
 
-def _meaning(said: ModelMetadata) -> str:
-    return "a probability" if said.output == "probability" else "a change in dollars"
-
-
 def _example(view: View) -> str:
     row, scored = view.example
     known = {
@@ -104,7 +105,7 @@ def _example(view: View) -> str:
     return (
         f'<p class="soft">One row of its training, {len(known)} of {len(row)} features known.</p>'
         f'<pre><a href="{escape(target, quote=True)}">GET {escape(target)}</a></pre>'
-        f'<p class="value">{scored.value!r}</p>'
+        f'<p class="value">{scored.value!r} {MEANING[view.entry.metadata.output]}</p>'
     )
 
 
@@ -133,7 +134,7 @@ def _form(view: View) -> str:
     return (
         '<p class="soft">An empty field is a missing value. The fields hold the example.</p>'
         '<noscript><p class="bad">The form needs the script of this page; the API does not.</p></noscript>'
-        f'<form id="ask" action="/predict" method="get">'
+        f'<form id="ask" action="/predict" method="get" data-meaning="{MEANING[said.output]}">'
         f'<input type="hidden" name="model" value="{escape(view.entry.model, quote=True)}">{fields}'
         '<p class="row"><button>Ask the model</button><button type="reset">Example</button></p></form>'
         '<div id="answer" role="status" hidden><p class="value" id="value"></p><ul id="words"></ul>'
@@ -144,11 +145,17 @@ def _form(view: View) -> str:
 def _field(name: str, unit: str, value: float | None, is_required: bool) -> str:
     shown = "" if value is None else f' value="{value!r}"'
     need = " required" if is_required else ""
-    label = f'{escape(name)} <span class="soft">{escape(unit)}{", required" if is_required else ""}</span>'
+    words = escape(name).replace("_", "_<wbr>")
+    label = f'{words} <span class="soft">{escape(unit)}{", required" if is_required else ""}</span>'
     return (
         f'<label>{label}<input type="number" step="any" name="{escape(name, quote=True)}"{shown}{need}>'
         "</label>"
     )
+
+
+def _with_code(text: str) -> str:
+    """What stands between backticks is something to type."""
+    return re.sub("`([^`]+)`", r"<code>\1</code>", escape(text))
 
 
 def _figure(value: float | None, form: str) -> str:
@@ -157,7 +164,7 @@ def _figure(value: float | None, form: str) -> str:
 
 def _daily(found: DailyTable | str) -> str:
     if isinstance(found, str):
-        return f'<p class="soft">{escape(found)}.</p>'
+        return f'<p class="soft">{_with_code(found)}.</p>'
     by_day: dict[str, float] = {}
     for row in found.rows:
         if row.pnl is not None:

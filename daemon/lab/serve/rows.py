@@ -7,7 +7,7 @@ with what is allowed: a misspelt feature would otherwise be a missing one, and t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from math import isfinite
 from typing import Any, TypeAlias
 
@@ -41,8 +41,7 @@ def query_row(scorer: Scorer, pairs: Iterable[tuple[str, str]]) -> Row:
         elif number is None:
             problems.append(Problem("is not a finite number; leave it out for a missing value", name))
         said[name] = number
-    if not problems:
-        problems = [Problem("is required", name) for name in _absent(scorer, said)]
+    problems += [Problem("is required", name) for name in _names(scorer, scorer.required - said.keys())]
     _refuse(scorer, problems)
     return tuple(said.get(name) for name in scorer.schema.names)
 
@@ -113,24 +112,30 @@ def _row_problems(scorer: Scorer, index: int, row: object) -> list[Problem]:
             found.append(Problem("is not a feature of this model", name, index))
         elif value is not None and not _is_number(value):
             found.append(Problem("is neither a finite number nor null", name, index))
-    return found or [Problem("is required", name, index) for name in _absent(scorer, row)]
+    known = {name for name, value in row.items() if value is not None}
+    return found + [Problem("is required", name, index) for name in _names(scorer, scorer.required - known)]
 
 
-def _absent(scorer: Scorer, said: dict[str, Any]) -> list[str]:
-    return [name for name in scorer.schema.names if name in scorer.required and said.get(name) is None]
+def _names(scorer: Scorer, chosen: Set[str]) -> tuple[str, ...]:
+    """In the order of the schema."""
+    return tuple(name for name in scorer.schema.names if name in chosen)
 
 
 def _refuse(scorer: Scorer, problems: Sequence[Problem]) -> None:
-    if problems:
-        names = scorer.schema.names
-        required = tuple(name for name in names if name in scorer.required)
-        raise Refused(
-            422,
-            Refusal(
-                f"{len(problems)} of what is given can't be used",
-                tuple(problems[:PROBLEMS_MAX]), len(problems), names, required,
-            ),
-        )  # fmt: skip
+    if not problems:
+        return
+    first, more = problems[0], len(problems) - 1
+    place = "" if first.row is None else f"row {first.row}: "
+    raise Refused(
+        422,
+        Refusal(
+            error=f"{place}{first.name or 'it'} {first.reason}" + (f", and {more} more" if more else ""),
+            problems=tuple(problems[:PROBLEMS_MAX]),
+            problems_total=len(problems),
+            allowed=scorer.schema.names,
+            required=_names(scorer, scorer.required),
+        ),
+    )
 
 
 def _unscored(reason: str, index: int | None) -> Refused:
