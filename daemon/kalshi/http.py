@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Protocol, Self, TypeAlias, TypeVar
 from urllib.parse import urlencode
@@ -31,6 +31,8 @@ Params: TypeAlias = Mapping[str, str | int | Sequence[str]]
 Observer: TypeAlias = Callable[[str, str, int | None, float], None]
 """Told of every request: method, path without query, status (None if none came), seconds."""
 
+_Sending: TypeAlias = Callable[[aiohttp.ClientRequest], Awaitable[aiohttp.ClientResponse]]
+
 PAGES_MAX = 200
 _CONNECTIONS_MAX = 64
 """Above what the read gate and the order queue let out together: a cancel never waits for a connection."""
@@ -42,6 +44,25 @@ class _Cursor(msgspec.Struct, frozen=True):
     """Where a list goes on: empty or absent on its last page."""
 
     cursor: str | None = None
+
+
+class Leave:
+    """Holds one request back that is ready to go, signature and all, until it is given leave."""
+
+    def __init__(self) -> None:
+        self.given_at: Ns | None = None
+        """When the request was let go; None while it is held back."""
+        self._given: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def give(self, now: Ns) -> None:
+        """Let the request go."""
+        self.given_at = now
+        if not self._given.done():  # who waited may have been cancelled
+            self._given.set_result(None)
+
+    async def wait(self) -> None:
+        """Return when leave is given."""
+        await self._given
 
 
 class Gate(Protocol):
@@ -123,7 +144,12 @@ class Http:
             await self._session.close()
 
     async def request(
-        self, method: str, path: str, params: Params | None = None, body: bytes | None = None
+        self,
+        method: str,
+        path: str,
+        params: Params | None = None,
+        body: bytes | None = None,
+        leave: Leave | None = None,
     ) -> Reply:
         """Send one request and return its answer, of any status but 401. A GET waits for the gate first.
 
@@ -132,9 +158,10 @@ class Http:
             path: behind the base URL, with its parts already percent-encoded.
             params: the query; not signed.
             body: JSON.
+            leave: what a write waits for when all of it is ready but its connection; None for nothing.
 
         Raises:
-            Transient | Unknown: no whole answer came.
+            Transient | Unknown: no whole answer came. Always the first where leave was not given.
             KeyRefused | ClockRefused: the venue doesn't take our signature.
             ReadOnly: it is a write, and this connection only reads.
         """
@@ -142,7 +169,7 @@ class Http:
             raise ReadOnly(method, path)
         url = URL(f"{self._base}{path}{_query(params)}", encoded=True)
         if method != "GET" or self.gate is None:
-            return await self._send(method, path, url, body)
+            return await self._send(method, path, url, body, leave)
         gate = self.gate
         await gate.enter(path)
         status: int | None = None
@@ -153,8 +180,13 @@ class Http:
         finally:
             gate.leave(path, status)
 
-    async def _send(self, method: str, path: str, url: URL, body: bytes | None) -> Reply:
-        """Sign and send at once: a signature is good for seconds, and the gate's wait is over."""
+    async def _send(
+        self, method: str, path: str, url: URL, body: bytes | None, leave: Leave | None = None
+    ) -> Reply:
+        """Sign and send at once: a signature is good for seconds, and the gate's wait is over.
+
+        Who has a request wait for leave sees to it that the wait is short.
+        """
         headers = {"Content-Type": "application/json"} if body is not None else {}
         now = self.clock()
         if self._signer is not None:
@@ -164,17 +196,34 @@ class Http:
         status: int | None = None
         date: str | None = None
         started = time.monotonic()
+
+        async def wait_for_leave(request: aiohttp.ClientRequest, send: _Sending) -> aiohttp.ClientResponse:
+            # The library calls this when the request is built, and before it has a connection.
+            nonlocal started
+            assert leave is not None
+            await leave.wait()
+            started = time.monotonic()
+            return await send(request)
+
         try:
             async with self._open().request(
-                method, url, data=body, headers=headers, timeout=timeout, allow_redirects=False
+                method,
+                url,
+                data=body,
+                headers=headers,
+                timeout=timeout,
+                allow_redirects=False,
+                middlewares=None if leave is None else (wait_for_leave,),
             ) as response:
                 status, date = response.status, response.headers.get("Date")
                 self.date = date
                 reply = Reply(status, await response.read())
         except (aiohttp.ClientError, OSError, TimeoutError, asyncio.IncompleteReadError) as error:
+            if leave is not None and leave.given_at is None:
+                raise Transient(f"{method} {path} was never let go: {error!r}") from error
             raise classify(error, is_write=is_write) from error
         finally:
-            if self._observe is not None:
+            if self._observe is not None and (leave is None or leave.given_at is not None):
                 self._observe(method, path, status, time.monotonic() - started)
         if status == 401:
             key_id = None if self._signer is None else self._signer.key_id

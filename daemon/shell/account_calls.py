@@ -22,22 +22,26 @@ from daemon.core.events import (
 )
 from daemon.core.units import Money, Qty
 from daemon.kalshi import bodies
+from daemon.kalshi.http import Leave
 from daemon.kalshi.rest import BatchOutcome
 
 
 class OrderWrites(Protocol):
-    """The calls that change orders and groups. Each raises Refused, Transient or Unknown."""
+    """The calls that change orders and groups. Each raises Refused, Transient or Unknown.
 
-    async def place(self, order: PlaceOrder) -> OrderAccepted:
+    One that is given a `leave` makes all ready, and sends nothing before that is given.
+    """
+
+    async def place(self, order: PlaceOrder, leave: Leave | None = None) -> OrderAccepted:
         """Send a new order."""
 
     async def probe(self, order: ProbeOrder) -> OrderAccepted:
         """Send the id of an order in doubt again; what is sent rests nowhere."""
 
-    async def amend(self, order: AmendOrder) -> OrderAccepted:
+    async def amend(self, order: AmendOrder, leave: Leave | None = None) -> OrderAccepted:
         """Change price and total count of a resting order."""
 
-    async def cancel(self, order: CancelOrder) -> OrderAccepted:
+    async def cancel(self, order: CancelOrder, leave: Leave | None = None) -> OrderAccepted:
         """Take a resting order out."""
 
     async def place_many(self, orders: Sequence[PlaceOrder]) -> list[BatchOutcome]:

@@ -13,10 +13,7 @@ from __future__ import annotations
 import asyncio
 import mmap
 import os
-import queue
 import re
-import threading
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TypeAlias
@@ -26,6 +23,7 @@ import msgspec
 from daemon.core.commands import Command, Decided
 from daemon.core.events import Event
 from daemon.core.records import RecordReader, frame
+from daemon.shell.disk_sync import DiskSync, Synced
 from daemon.shell.lock import FolderLock
 
 FORMAT_VERSION = 1
@@ -82,10 +80,7 @@ class Journal:
         self._failure: str | None = None
         self._is_closed = False
         self._waiters: list[tuple[int, asyncio.Future[None]]] = []
-        self._is_asked = False
-        self._asks: queue.SimpleQueue[asyncio.AbstractEventLoop | None] = queue.SimpleQueue()
-        self._syncer = threading.Thread(target=self._sync_on_demand, name="journal-sync", daemon=True)
-        self._syncer.start()
+        self._disk = DiskSync(fd, lambda: self._end, self._take_sync)
 
     @classmethod
     def create(cls, folder: Path, header: JournalHeader, lock: FolderLock | None = None) -> Journal:
@@ -163,16 +158,15 @@ class Journal:
         if offset <= self._synced_end:
             return
         self._check()
-        loop = asyncio.get_running_loop()
-        waiter: asyncio.Future[None] = loop.create_future()
+        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiters.append((offset, waiter))
-        self._ask(loop)
+        self._disk.ask()
         await waiter
 
     def begin_sync(self) -> None:
         """Let the disk begin on what is written, within a running loop: who waits for it waits for less."""
         if self._synced_end < self._end and self._failure is None and not self._is_closed:
-            self._ask(asyncio.get_running_loop())
+            self._disk.begin()
 
     def close(self) -> None:
         """Sync what is written, close the file, free the folder. Blocks for one sync; twice does nothing.
@@ -183,9 +177,10 @@ class Journal:
         if self._is_closed:
             return
         self._is_closed = True
-        self._asks.put(None)
-        self._syncer.join()
+        last = self._disk.close()
         try:
+            if last is not None:
+                self._believe(last)
             if self._failure is None and self._synced_end < self._end:
                 os.fdatasync(self._fd)
                 self._synced_end = self._end
@@ -195,6 +190,8 @@ class Journal:
             os.close(self._fd)
             self._lock.release()
             self._resolve()
+        if last is not None and last.failure is not None:
+            raise JournalFailed(self._failure)
 
     def _check(self) -> None:
         if self._failure is not None:
@@ -206,41 +203,19 @@ class Journal:
         self._resolve()
         return JournalFailed(reason)
 
-    def _ask(self, loop: asyncio.AbstractEventLoop) -> None:
-        if not self._is_asked:
-            self._is_asked = True
-            self._asks.put(loop)
-
-    def _sync_on_demand(self) -> None:
-        """Sync for each ask until told to end. Runs in the journal's own thread."""
-        while (loop := self._asks.get()) is not None:
-            # Read before the sync: what is written during it may or may not be covered.
-            end = self._end
-            started_at = time.perf_counter()
-            reason: str | None = None
-            try:
-                os.fdatasync(self._fd)
-            except OSError as error:
-                reason = f"can't sync {self.path}: {error}"
-            seconds = time.perf_counter() - started_at
-            try:
-                loop.call_soon_threadsafe(self._take_sync, loop, end, reason, seconds)
-            except RuntimeError:
-                return  # the loop is closed, and with it everyone who could have waited
-
-    def _take_sync(
-        self, loop: asyncio.AbstractEventLoop, end: int, reason: str | None, seconds: float
-    ) -> None:
-        self.syncs_total += 1
-        self.sync_seconds_last = seconds
-        self._is_asked = False
-        if reason is not None:
-            self._fail(reason)
-            return
-        self._synced_end = max(self._synced_end, end)
+    def _take_sync(self, outcome: Synced) -> None:
+        self._believe(outcome)
         self._resolve()
-        if self._waiters and not self._is_closed:
-            self._ask(loop)
+        if self._waiters:
+            self._disk.ask()
+
+    def _believe(self, outcome: Synced) -> None:
+        self.syncs_total += 1
+        self.sync_seconds_last = outcome.seconds
+        if outcome.failure is None:
+            self._synced_end = max(self._synced_end, outcome.end)
+        else:
+            self._failure = f"can't sync {self.path}: {outcome.failure}"
 
     def _resolve(self) -> None:
         """Answer each waiter that the last sync covers; all of them when no further sync can come."""

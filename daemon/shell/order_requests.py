@@ -28,6 +28,7 @@ from daemon.core.commands import (
 )
 from daemon.core.units import Ns
 from daemon.kalshi.errors import Limited, Refused, Transient, Unknown
+from daemon.kalshi.http import Leave
 from daemon.kalshi.rest.orders import BatchOutcome
 from daemon.shell.account_calls import AccountCalls
 from daemon.shell.waiting import GroupCommand, Queued
@@ -35,8 +36,45 @@ from daemon.shell.waiting import GroupCommand, Queued
 log = structlog.get_logger(__name__)
 
 OrderRequest: TypeAlias = PlaceOrder | AmendOrder | CancelOrder | ProbeOrder
+ReadyKind: TypeAlias = PlaceOrder | AmendOrder | CancelOrder
+"""What can be made ready ahead: nearly all that is sent."""
+READY_MAX_S = 0.25
+"""How old a ready request may be when it goes. The venue takes a signature for some seconds."""
 _GONE = frozenset({"not_found", "order_group_not_found"})
 _LIMITED = "too_many_requests"
+
+
+class _NeverLeft(Exception):
+    """A request ended while it was held back: nothing of it has left us."""
+
+
+class ReadyRequest:
+    """A request of one command that is ready to go, and goes when it is told to, or never.
+
+    What was never let go has told nothing and sent nothing: its command goes another way, or nowhere.
+    """
+
+    def __init__(self, command: ReadyKind, leave: Leave, task: asyncio.Task[None]) -> None:
+        """Join its parts. Use `OrderRequests.make_ready`."""
+        self.command = command
+        self.task = task
+        self._leave = leave
+        self._loop = asyncio.get_running_loop()
+        self._made_at_s = self._loop.time()
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether it may still go: its signature bears the time when it was made."""
+        return not self.task.done() and self._loop.time() - self._made_at_s <= READY_MAX_S
+
+    def go(self, now: Ns) -> None:
+        """Let it go; from here on its events tell how it ended."""
+        self._leave.give(now)
+
+    def drop(self) -> None:
+        """Give it up, unless it has been let go."""
+        if self._leave.given_at is None:
+            self.task.cancel()
 
 
 class OrderRequests:
@@ -62,19 +100,25 @@ class OrderRequests:
         self._emit = emit
         self._on_limited = on_limited
 
-    async def send(self, commands: Sequence[Queued]) -> None:
-        """Send one command, or several places or cancels as one batch."""
+    def make_ready(self, command: ReadyKind) -> ReadyRequest:
+        """Begin a request, within a running loop, up to where it waits to be let go."""
+        leave = Leave()
+        task = asyncio.create_task(self.send((command,), leave), name="order-request-ready")
+        return ReadyRequest(command, leave, task)
+
+    async def send(self, commands: Sequence[Queued], leave: Leave | None = None) -> None:
+        """Send one command, or several places or cancels as one batch; `leave` is for one of `ReadyKind`."""
         if len(commands) > 1:
             await self._send_batch(commands)
             return
         (command,) = commands
         match command:
             case PlaceOrder():
-                await self._ask("place", command, self._venue.place(command))
+                await self._ask("place", command, self._venue.place(command, leave), leave)
             case AmendOrder():
-                await self._ask("amend", command, self._venue.amend(command))
+                await self._ask("amend", command, self._venue.amend(command, leave), leave)
             case CancelOrder():
-                await self._ask("cancel", command, self._venue.cancel(command))
+                await self._ask("cancel", command, self._venue.cancel(command, leave), leave)
             case ProbeOrder():
                 await self._ask("probe", command, self._venue.probe(command))
             case MakeOrderGroup() | ResetOrderGroup() | DropOrderGroup() | CancelAll():
@@ -92,26 +136,39 @@ class OrderRequests:
             await self._ask_many("cancel", cancels, self._venue.cancel_many(cancels))
 
     async def _ask(
-        self, action: e.OrderAction, command: OrderRequest, reply: Awaitable[e.OrderAccepted]
+        self,
+        action: e.OrderAction,
+        command: OrderRequest,
+        reply: Awaitable[e.OrderAccepted],
+        leave: Leave | None = None,
     ) -> None:
         async def outcomes() -> Sequence[BatchOutcome]:
             try:
                 return [await reply]
-            except Refused as error:
-                return [error]
+            except BaseException as error:
+                if leave is not None and leave.given_at is None:
+                    raise _NeverLeft from error
+                if isinstance(error, Refused):
+                    return [error]
+                raise
 
-        await self._ask_many(action, [command], outcomes())
+        await self._ask_many(action, [command], outcomes(), leave)
 
     async def _ask_many(
         self,
         action: e.OrderAction,
         commands: Sequence[OrderRequest],
         reply: Awaitable[Sequence[BatchOutcome]],
+        leave: Leave | None = None,
     ) -> None:
         names = [command.client_order_id for command in commands]
         asked_at = self._now()
         try:
             outcomes = await reply
+            if leave is not None and leave.given_at is not None:
+                asked_at = leave.given_at
+        except _NeverLeft:
+            return  # whoever held it back has its command still, and tells what becomes of that
         except Refused as error:
             outcomes = [error] * len(names)
         except Transient as error:

@@ -24,7 +24,7 @@ from daemon.core.pacer import Pacer
 from daemon.core.units import Ns
 from daemon.kalshi.costs import WriteCosts
 from daemon.shell.account_calls import AccountCalls
-from daemon.shell.order_requests import OrderRequests
+from daemon.shell.order_requests import OrderRequests, ReadyKind, ReadyRequest
 from daemon.shell.waiting import CANCELS, Priority, Queued, Vouch, Vouched, Waiting, WaitingLine, priority_of
 
 __all__ = ["OrderQueue", "Queued"]
@@ -153,11 +153,30 @@ class OrderQueue:
 
     async def _take_turn(self) -> None:
         """Send or drop those whose turn it is, or leave them in their place while they may not go yet."""
-        front = self._line.front_offset
-        if front is not None and front > self._synced_end:
+        front = self._line.front
+        if front is None or front.offset <= self._synced_end:
+            await self._send_turn(None)
+            return
+        ready = self._make_ready(front.command)  # while the disk is at work
+        try:
             # Before anything is asked of it: what is vouched for has to be asked when it may leave.
-            await self._synced(front)
-            self._synced_end = front
+            await self._synced(front.offset)
+            self._synced_end = front.offset
+            await self._send_turn(ready)
+        finally:
+            if ready is not None:
+                ready.drop()
+
+    def _make_ready(self, command: Queued) -> ReadyRequest | None:
+        """Make a request ready that will probably go next and by itself; None where that is not likely."""
+        is_alone = self._line.depth == 1  # what goes with others is another request
+        if not is_alone or not isinstance(command, ReadyKind):
+            return None
+        if priority_of(command) not in CANCELS and self._order_requests >= self._in_flight_max:
+            return None
+        return self._sender.make_ready(command)
+
+    async def _send_turn(self, ready: ReadyRequest | None) -> None:
         now = self._now()
         turn = self._line.choose(now, is_full=self._order_requests >= self._in_flight_max)
         for command, reason in turn.lapsed:
@@ -173,23 +192,25 @@ class OrderQueue:
             return  # the disk took its time: whose turn it is, and what is vouched for, is asked anew
         entries = [entry for entry in turn.entries if entry.offset <= self._synced_end]
         is_cancel = priority_of(entries[0].command) in CANCELS
-        if not is_cancel and not await self._has_turn():
+        if not is_cancel and not self._has_turn():
             await self._nap(PACING_S)
             return
         self._line.take(entries, now)
-        self._start(entries, is_cancel=is_cancel)
+        self._start(entries, ready, is_cancel=is_cancel)
 
-    async def _has_turn(self) -> bool:
+    def _has_turn(self) -> bool:
         """Whether the outer bound lets a request out at this instant; if so, that is its turn.
 
         A turn that is granted is granted without a pause, so the checks before it still hold. Waiting here
         for one would keep cancels waiting too.
         """
+        asking = self._throttler.acquire()  # type: ignore[no-untyped-call]
         try:
-            async with asyncio.timeout(0), self._throttler:
-                return True
-        except TimeoutError:
-            return False
+            asking.send(None)
+        except StopIteration:
+            return True
+        asking.close()  # it would sleep: there is no room
+        return False
 
     def _drop(self, command: Vouched, reason: str) -> None:
         self.dropped_total += 1
@@ -206,7 +227,7 @@ class OrderQueue:
         except TimeoutError:
             pass
 
-    def _start(self, entries: Sequence[Waiting], *, is_cancel: bool) -> None:
+    def _start(self, entries: Sequence[Waiting], ready: ReadyRequest | None, *, is_cancel: bool) -> None:
         self.sent_total += len(entries)
         self.batches_total += len(entries) > 1
         now = self._now()
@@ -216,7 +237,11 @@ class OrderQueue:
                 self.on_wait(self.last_wait)
         self._order_requests += not is_cancel
         commands = [entry.command for entry in entries]
-        task = asyncio.create_task(self._sender.send(commands), name=f"order-request-{self.sent_total}")
+        if ready is not None and ready.is_fresh and len(commands) == 1 and commands[0] is ready.command:
+            ready.go(now)
+            task = ready.task
+        else:
+            task = asyncio.create_task(self._sender.send(commands), name=f"order-request-{self.sent_total}")
         self._requests.add(task)
         task.add_done_callback(lambda done: self._finish(done, is_cancel=is_cancel))
 

@@ -103,9 +103,9 @@ class WaitingLine:
         return {priority: len(line) for priority, line in self._lines.items()}
 
     @property
-    def front_offset(self) -> int | None:
-        """The journal's offset that must be on disk before the first one may leave; None when none waits."""
-        return next((line[0].offset for line in self._lines.values() if line), None)
+    def front(self) -> Waiting | None:
+        """The first one, whose turn it is next; None when none waits."""
+        return next((line[0] for line in self._lines.values() if line), None)
 
     def put(self, command: Queued, offset: int, now: Ns) -> None:
         """Let a command wait behind those of its priority."""

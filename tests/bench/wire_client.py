@@ -31,7 +31,6 @@ from daemon.core.commands import PlaceOrder
 from daemon.core.engine import Engine, Slot
 from daemon.core.models import Model
 from daemon.core.pacer import Pacer
-from daemon.core.strategy import MarketView, Wanted
 from daemon.core.units import MILLISECOND, MINUTE, MONEY_ONE, SECOND
 from daemon.kalshi.auth import Signer
 from daemon.kalshi.costs import RECORDED
@@ -57,21 +56,6 @@ NO_GROUP = "[orders]\ngroup_contracts_max = 0\n"
 OFTEN = "duplicate_window_ms = 1\n"
 
 
-class OncePerTick(EachTick):
-    """Takes once with every change of the book, and not with the answers to that."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._changed_at: int | None = None
-
-    def wants(self, view: MarketView) -> Wanted:
-        """Return one immediate order for a book that has changed."""
-        if view.book.changed_at == self._changed_at:
-            return Wanted((), "no tick")
-        self._changed_at = view.book.changed_at
-        return super().wants(view)
-
-
 class _NoReads:
     def put(self, command: object) -> None:
         """Take a wish and leave it: the account was told at the start."""
@@ -84,7 +68,7 @@ class Ours:
         config, began = parse_config("bench.toml", NO_GROUP + CONFIG + OFTEN, ROOT), time.time_ns()
         setup = setup_of(config, model_ref(folder), began // MILLISECOND)
         scorer = LightGBMScorer(model_text(), NAME, VERSION, SCHEMA, frozenset({"mid"}))
-        slot = Slot(OncePerTick(), frozenset({"KXBTC15M"}))
+        slot = Slot(EachTick(), frozenset({"KXBTC15M"}))
         self.engine = Engine(setup.engine, [slot], {"default": Model(scorer)}, SCHEMA)
         header = JournalHeader(
             kalshid_version="bench", instance="bench", epoch=setup.engine.epoch,

@@ -6,6 +6,8 @@ import asyncio
 import base64
 import json
 import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 from aiohttp import web
@@ -14,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from daemon.core.units import MILLISECOND
 from daemon.kalshi.auth import Signer
 from daemon.kalshi.errors import ClockRefused, KeyRefused, Refused, Reply, Transient, Unknown, Unreadable
-from daemon.kalshi.http import Http
+from daemon.kalshi.http import Http, Leave
 from tests.kalshi.venue import serving
 
 KEY = Ed25519PrivateKey.generate()
@@ -198,3 +200,67 @@ async def test_a_truncated_answer_is_no_answer() -> None:
                 await http.request("GET", "/x")
             with pytest.raises(Unknown):
                 await http.request("POST", "/x", body=b"{}")
+
+
+# --- held back until it is given leave -----------------------------------------------------------
+
+
+@asynccontextmanager
+async def counting() -> AsyncIterator[tuple[str, list[bytes]]]:
+    """A server that notes every byte as it comes, and answers each request with 200; gives its base URL."""
+    came: list[bytes] = []
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while content := await reader.read(65_536):
+            came.append(content)
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    try:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/trade-api/v2", came
+    finally:
+        server.close()
+
+
+async def test_not_a_byte_leaves_before_leave_is_given() -> None:
+    """On a connection that stands already, the request waits whole; let go, it is sent once."""
+    seen: list[tuple[str, int | None]] = []
+    async with (
+        asyncio.timeout(10),
+        counting() as (url, came),
+        Http(url, Signer("id", KEY), lambda: NOW, observe=lambda m, _p, s, _t: seen.append((m, s))) as http,
+    ):
+        await http.request("POST", "/first", body=b"{}")
+        assert 1 == len(came)
+        leave = Leave()
+        waiting = asyncio.create_task(http.request("POST", "/orders", body=b'{"n":1}', leave=leave))
+        await asyncio.sleep(0.05)
+        assert (1, None) == (len(came), leave.given_at)
+        leave.give(NOW + 7)
+        assert Reply(200, b"{}") == await waiting
+        assert (2, NOW + 7) == (len(came), leave.given_at)
+        assert came[1].startswith(b"POST /trade-api/v2/orders ")
+        assert came[1].endswith(b'\r\n\r\n{"n":1}')
+        assert [("POST", 200), ("POST", 200)] == seen
+
+
+async def test_what_is_never_let_go_is_neither_sent_nor_observed() -> None:
+    """Cancelled or too late while it is held back: nothing left, it is no request, and no outcome is open."""
+    seen: list[str] = []
+    async with (
+        asyncio.timeout(10),
+        counting() as (url, came),
+        Http(
+            url, None, lambda: NOW, observe=lambda _m, p, _s, _t: seen.append(p), write_timeout_s=0.05
+        ) as http,
+    ):
+        given_up = asyncio.create_task(http.request("POST", "/orders", body=b"{}", leave=Leave()))
+        await asyncio.sleep(0.01)
+        given_up.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await given_up
+        with pytest.raises(Transient, match="never let go"):
+            await http.request("POST", "/orders", body=b"{}", leave=Leave())
+        await asyncio.sleep(0.02)
+        assert ([], []) == (came, seen)

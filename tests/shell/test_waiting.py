@@ -227,16 +227,22 @@ def test_the_most_urgent_goes_first() -> None:
     assert [[command] for command in reversed(commands)] == [chosen(subject) for _ in kinds]
 
 
+def offset_in_front(subject: WaitingLine) -> int:
+    """What must be on disk before the first one may leave."""
+    assert subject.front is not None
+    return subject.front.offset
+
+
 def test_the_disk_is_waited_for_by_the_most_urgent_alone() -> None:
     """What it must have is what the first to leave was recorded before; nothing waits, nothing is asked."""
     subject = line()
-    assert subject.front_offset is None
+    assert subject.front is None
     subject.put(place(1), 300, T0)
-    assert 300 == subject.front_offset
+    assert 300 == offset_in_front(subject)
     subject.put(command_of("cancel", 2, T0), 200, T0)
-    assert 200 == subject.front_offset
+    assert 200 == offset_in_front(subject)
     assert 1 == len(chosen(subject))
-    assert 300 == subject.front_offset
+    assert 300 == offset_in_front(subject)
 
 
 def test_orders_that_may_go_together_go_together() -> None:

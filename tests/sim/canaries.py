@@ -25,6 +25,7 @@ from daemon.core.reconcile import Reconciliation
 from daemon.core.units import SECOND, Money, Ns, Price
 from daemon.kalshi.control import Control
 from daemon.kalshi.errors import Transient, Unknown
+from daemon.kalshi.http import Leave
 from daemon.kalshi.rest import Rest
 from daemon.shell.kill_switch import KillSwitch
 from daemon.shell.latch import Latch
@@ -51,9 +52,9 @@ class Canary(msgspec.Struct, frozen=True):
 def _new_id_on_retry() -> Sequence[Patch]:
     place = Rest.place
 
-    async def again(self: Rest, order: PlaceOrder) -> e.OrderAccepted:
+    async def again(self: Rest, order: PlaceOrder, leave: Leave | None = None) -> e.OrderAccepted:
         try:
-            return await place(self, order)
+            return await place(self, order, leave)
         except Unknown:
             await asyncio.sleep(0.05)
             return await place(
@@ -66,9 +67,9 @@ def _new_id_on_retry() -> Sequence[Patch]:
 def _timeout_is_failure() -> Sequence[Patch]:
     place = Rest.place
 
-    async def failed(self: Rest, order: PlaceOrder) -> e.OrderAccepted:
+    async def failed(self: Rest, order: PlaceOrder, leave: Leave | None = None) -> e.OrderAccepted:
         try:
-            return await place(self, order)
+            return await place(self, order, leave)
         except Unknown as error:
             raise Transient(str(error)) from error
 
@@ -173,6 +174,13 @@ def _sent_before_synced() -> Sequence[Patch]:
         return
 
     return [(SimJournal, "synced", at_once)]
+
+
+def _sent_when_ready() -> Sequence[Patch]:
+    async def at_once(_self: Leave) -> None:
+        return
+
+    return [(Leave, "wait", at_once)]
 
 
 def _nothing_recovered() -> Sequence[Patch]:
@@ -283,6 +291,12 @@ CANARIES = (
         "Orders leave before their record is on the disk.",
         ("recorded_before_sent",),
         _sent_before_synced,
+    ),
+    Canary(
+        "sent-when-ready",
+        "A request that is made ready while the disk works does not wait for it.",
+        ("recorded_before_sent",),
+        _sent_when_ready,
     ),
     Canary(
         "nothing-recovered",

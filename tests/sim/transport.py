@@ -20,7 +20,7 @@ from yarl import URL
 from daemon.core import events as e
 from daemon.core.units import Ns
 from daemon.kalshi.errors import Reply, classify
-from daemon.kalshi.http import Http
+from daemon.kalshi.http import Http, Leave
 from daemon.kalshi.session import Session
 from daemon.sandbox.stream.subscriptions import ClientSession
 from tests.sim.venue import SimVenue, decoded
@@ -92,8 +92,12 @@ class SimHttp(Http):
         self.waiting = 0
         """Requests without an answer."""
 
-    async def _send(self, method: str, _path: str, url: URL, body: bytes | None) -> Reply:
+    async def _send(
+        self, method: str, _path: str, url: URL, body: bytes | None, leave: Leave | None = None
+    ) -> Reply:
         is_write = method != "GET"
+        if leave is not None:
+            await leave.wait()
         if is_write:
             self._on_send(method, url.path, body)
         self.waiting += 1

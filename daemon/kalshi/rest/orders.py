@@ -18,7 +18,7 @@ from daemon.kalshi import bodies
 from daemon.kalshi.decode import decode_count
 from daemon.kalshi.encode import encode_amend, encode_place, encode_probe
 from daemon.kalshi.errors import Refused, Reply, Unknown, classify, read_error
-from daemon.kalshi.http import Params
+from daemon.kalshi.http import Leave, Params
 from daemon.kalshi.rest.calls import Calls, millis, part
 
 ORDERS = "/portfolio/events/orders"
@@ -33,9 +33,14 @@ class WriteCalls(Calls):
     """The way of every write."""
 
     async def _write(
-        self, method: str, path: str, params: Params | None = None, body: bytes | None = None
+        self,
+        method: str,
+        path: str,
+        params: Params | None = None,
+        body: bytes | None = None,
+        leave: Leave | None = None,
     ) -> Reply:
-        reply = await self._http.request(method, path, params, body)
+        reply = await self._http.request(method, path, params, body, leave)
         # 201 for create and 200 for the others is documented; 200 for create was seen (sheet 4.6).
         if reply.status not in (200, 201, 204):
             raise classify(reply, is_write=True)
@@ -50,9 +55,12 @@ class WriteCalls(Calls):
 
 
 class OrderCalls(WriteCalls):
-    """Orders, one by one and in batches."""
+    """Orders, one by one and in batches.
 
-    async def place(self, order: PlaceOrder) -> OrderAccepted:
+    A call that is given a `leave` does all that can be done ahead, and sends when that is given.
+    """
+
+    async def place(self, order: PlaceOrder, leave: Leave | None = None) -> OrderAccepted:
         """Send a new order.
 
         An immediate order that filled nothing is accepted too, with nothing filled and nothing left.
@@ -61,7 +69,7 @@ class OrderCalls(WriteCalls):
             Refused: the venue said no; `order_already_exists` says that this id arrived before.
             Transient: it was not sent, or met an empty bucket. Unknown: it may have happened.
         """
-        reply = await self._write("POST", ORDERS, body=encode_place(order))
+        reply = await self._write("POST", ORDERS, body=encode_place(order), leave=leave)
         return self._answer(reply, partial(self._accepted, "place", order.client_order_id))
 
     async def probe(self, order: ProbeOrder) -> OrderAccepted:
@@ -69,10 +77,10 @@ class OrderCalls(WriteCalls):
         reply = await self._write("POST", ORDERS, body=encode_probe(order))
         return self._answer(reply, partial(self._accepted, "probe", order.client_order_id))
 
-    async def amend(self, order: AmendOrder) -> OrderAccepted:
+    async def amend(self, order: AmendOrder, leave: Leave | None = None) -> OrderAccepted:
         """Change price and total count of a resting order. Raises as `place`."""
         path = f"{ORDERS}/{part(order.order_id)}/amend"
-        reply = await self._write("POST", path, body=encode_amend(order))
+        reply = await self._write("POST", path, body=encode_amend(order), leave=leave)
         return self._answer(reply, partial(self._accepted, "amend", order.client_order_id))
 
     async def decrease(self, order_id: str, *, to: Qty, ticker: str, exchange_index: int) -> Qty:
@@ -91,14 +99,14 @@ class OrderCalls(WriteCalls):
             lambda body: decode_count(msgspec.json.decode(body, type=bodies.DecreaseReply).remaining_count),
         )
 
-    async def cancel(self, order: CancelOrder) -> OrderAccepted:
+    async def cancel(self, order: CancelOrder, leave: Leave | None = None) -> OrderAccepted:
         """Take a resting order out.
 
         Raises:
             Refused: `not_found` is the same for unknown, cancelled and filled orders. Others as `place`.
         """
         params: Params = {"exchange_index": order.exchange_index, "market_ticker": order.ticker}
-        reply = await self._write("DELETE", f"{ORDERS}/{part(order.order_id)}", params)
+        reply = await self._write("DELETE", f"{ORDERS}/{part(order.order_id)}", params, leave=leave)
         return self._answer(reply, partial(self._cancelled, order.client_order_id))
 
     # --- batches --------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ from daemon.core.units import HOUR, MILLISECOND, SECOND, Money, Ns, Qty
 from daemon.exchange import requests
 from daemon.exchange.facts import Fact, Filled, OrderChanged
 from daemon.kalshi.errors import Refused
+from daemon.kalshi.http import Leave
 from daemon.kalshi.rest import BatchOutcome, ReadingRest
 from daemon.shell.shadow import told
 from daemon.shell.shadow.exchange import ACCOUNT, FILLS_KEPT, ORDERS_KEPT, ShadowExchange
@@ -147,9 +148,9 @@ class ShadowVenue(ShadowLists):
 
     # --- orders ----------------------------------------------------------------------------------
 
-    async def place(self, order: PlaceOrder) -> e.OrderAccepted:
+    async def place(self, order: PlaceOrder, leave: Leave | None = None) -> e.OrderAccepted:
         """Send a new order, as `Rest.place`."""
-        await self._travel()
+        await self._set_out(leave)
         try:
             accepted = self._place(order)
         finally:
@@ -165,18 +166,18 @@ class ShadowVenue(ShadowLists):
             await self._travel()
         return told.accepted("probe", order.client_order_id, state, self._now())
 
-    async def amend(self, order: AmendOrder) -> e.OrderAccepted:
+    async def amend(self, order: AmendOrder, leave: Leave | None = None) -> e.OrderAccepted:
         """Change a resting order, as `Rest.amend`."""
-        await self._travel()
+        await self._set_out(leave)
         try:
             state = self._answer(self._shadow.amend(told.amendment(order), self._now()))
         finally:
             await self._travel()
         return told.accepted("amend", order.client_order_id, state, self._now())
 
-    async def cancel(self, order: CancelOrder) -> e.OrderAccepted:
+    async def cancel(self, order: CancelOrder, leave: Leave | None = None) -> e.OrderAccepted:
         """Take a resting order out, as `Rest.cancel`."""
-        await self._travel()
+        await self._set_out(leave)
         try:
             accepted = self._cancel(order)
         finally:
@@ -196,6 +197,11 @@ class ShadowVenue(ShadowLists):
         found = [_outcome_of(partial(self._cancel, order)) for order in orders]
         await self._travel()
         return [self._received(one) if isinstance(one, e.OrderAccepted) else one for one in found]
+
+    async def _set_out(self, leave: Leave | None) -> None:
+        if leave is not None:
+            await leave.wait()
+        await self._travel()
 
     def _received(self, answer: e.OrderAccepted) -> e.OrderAccepted:
         """Return an answer as it comes in now."""
