@@ -12,9 +12,10 @@ import msgspec
 from daemon.config import Config, ConfigError
 from daemon.config_tables import StrategyTable
 from daemon.core.connections import FIRST_FEED
+from daemon.core.drift_record import DriftConfig
 from daemon.core.engine import Engine, EngineConfig, Slot
 from daemon.core.features.releases import Release
-from daemon.core.models import DEFAULT, Model, ScorerSource
+from daemon.core.models import DEFAULT, FALLBACK, Model, ScorerSource
 from daemon.core.reference import ReferenceConfig, Underlying
 from daemon.core.scorer import FeatureSchema, Scorer
 from daemon.core.units import HOUR, MICROSECOND, MILLISECOND, MONEY_ONE, QTY_ONE, SECOND, Money, Ns
@@ -39,7 +40,7 @@ class ModelRef(msgspec.Struct, frozen=True):
     expires_at: Ns | None = None
     """From when on it is not to be used, by its metadata; None for never."""
     slot: str = DEFAULT
-    """Where it scores: "default", a name of `[model.named]`, "challenger"."""
+    """Where it scores: "default", a name of `[model.named]`, "challenger"; or "fallback"."""
 
 
 class Setup(msgspec.Struct, frozen=True):
@@ -86,6 +87,12 @@ def setup_of(
             is_backfilled=is_backfilled,
             cancels_on_exit=config.on_exit == "cancel",
             remembers_day=True,
+            drift=DriftConfig(
+                events=config.drift.events,
+                alarm_delta=config.drift.alarm_delta,
+                warn_z=config.drift.warn_z,
+                warn_psi=config.drift.warn_psi,
+            ),
             model_expires_at=model.expires_at,
             reference=ReferenceConfig(
                 prefer=tuple(config.reference.prefer),
@@ -190,6 +197,12 @@ def _misread(config_name: str, slots: Iterable[Slot], scorer: Scorer | Mapping[s
                 f"{config_name}: strategies.{slot.strategy.name}: it reads a {wanted}, and {found}:"
                 " give it another one by `model`"
             )
+    fallback = scorer.get(FALLBACK) if isinstance(scorer, Mapping) else None
+    if fallback is not None and fallback.scorer.output != "probability":
+        named = f"{fallback.scorer.name}/{fallback.scorer.version}"
+        problems.append(
+            f"{config_name}: model.fallback: it takes the place of a probability, and {named} says a change"
+        )
     return problems
 
 

@@ -22,6 +22,7 @@ from daemon.config_tables import (
     Categories,
     CloseGuard,
     Dollars,
+    Drift,
     Feed,
     Live,
     Log,
@@ -72,6 +73,7 @@ class Config(Table, frozen=True):
     live: Live = Live()
     markets: Markets = Markets()
     model: Model = Model()
+    drift: Drift = Drift()
     feed: Feed = Feed()
     orders: Orders = Orders()
     risk: RiskLimits = RiskLimits()

@@ -114,16 +114,30 @@ class Calendar(Table, frozen=True):
     releases: list[ReleaseTable] = []
 
 
-ModelName = Annotated[str, msgspec.Meta(pattern="^(?!(default|challenger)$)[a-z][a-z0-9_]*$")]
+ModelName = Annotated[str, msgspec.Meta(pattern="^(?!(default|challenger|fallback)$)[a-z][a-z0-9_]*$")]
 ModelPath = Annotated[str, msgspec.Meta(min_length=1)]
 
 
 class Model(Table, frozen=True):
-    """`[model]`: the model folders. `named` are those that strategies name; `challenger` is only measured."""
+    """`[model]`: the model folders.
+
+    `named` are those that strategies name; `challenger` is only measured; `fallback` takes the place of one
+    that has drifted.
+    """
 
     path: ModelPath = "strategies/models/btc15m-demo/1"
     challenger: str = ""
     named: dict[ModelName, ModelPath] = {}
+    fallback: str = ""
+
+
+class Drift(Table, frozen=True):
+    """`[drift]`: when a model is taken to see another world than it was trained on."""
+
+    events: Annotated[int, msgspec.Meta(ge=50, le=100_000)] = 500
+    alarm_delta: Annotated[float, msgspec.Meta(gt=0, lt=1)] = 0.002
+    warn_z: Annotated[float, msgspec.Meta(ge=1, le=100)] = 3.0
+    warn_psi: Annotated[float, msgspec.Meta(gt=0, le=100)] = 0.25
 
 
 class Feed(Table, frozen=True):

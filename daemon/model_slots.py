@@ -9,7 +9,7 @@ import structlog
 
 from daemon.assembly import ModelRef, Setup
 from daemon.config import Config
-from daemon.core.models import CHALLENGER, DEFAULT, Model
+from daemon.core.models import CHALLENGER, DEFAULT, FALLBACK, Model
 from daemon.scoring.source import RegistrySource, core_model
 from daemon.scoring.vetting import load_vetted
 
@@ -44,6 +44,8 @@ def load_models(config: Config) -> SlottedModels:
     paths = {DEFAULT: config.model.path, **dict(sorted(config.model.named.items()))}
     if config.model.challenger:
         paths[CHALLENGER] = config.model.challenger
+    if config.model.fallback:
+        paths[FALLBACK] = config.model.fallback
     refs, models = {}, {}
     absent: list[str] = []
     for slot, path in paths.items():
@@ -79,9 +81,12 @@ def models_of_setup(setup: Setup, source: RegistrySource) -> dict[str, Model]:
 def traded_sha256(config: Config, refs: dict[str, ModelRef]) -> str:
     """Return the fingerprint of all models that may move money: what evidence and checks are about.
 
-    That of the default alone where no enabled strategy reads another one; the challenger never counts.
+    That of the default alone where no enabled strategy reads another one and there is no fallback; the
+    challenger never counts.
     """
     named = sorted({table.model for table in config.strategies if table.enabled and table.model})
+    if FALLBACK in refs:
+        named.append(FALLBACK)
     if not named:
         return refs[DEFAULT].sha256
     lines = "".join(f"{slot}:{refs[slot].sha256}\n" for slot in (DEFAULT, *named))

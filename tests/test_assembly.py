@@ -21,6 +21,7 @@ from daemon.assembly import (
 )
 from daemon.config import Config, ConfigError, load_config, parse_config
 from daemon.config_tables import StrategyTable
+from daemon.core.drift_record import DriftConfig
 from daemon.core.engine import EngineConfig
 from daemon.core.features.releases import Release
 from daemon.core.models import Model
@@ -50,6 +51,11 @@ cool_down_s = 44
 every_s = 11
 [audit]
 differences_max = 4
+[drift]
+events = 300
+alarm_delta = 0.01
+warn_z = 2.5
+warn_psi = 0.5
 [reference]
 prefer = ["cfbenchmarks", "kraken"]
 stale_max_ms = 2500
@@ -83,6 +89,7 @@ def test_the_setup_is_the_configuration_in_exact_units() -> None:
         order_expiry=45 * SECOND,
         order_group_limit=70_000,
         remembers_day=True,
+        drift=DriftConfig(events=300, alarm_delta=0.01, warn_z=2.5, warn_psi=0.5),
         audit_differences_max=4,
         reference=ReferenceConfig(
             prefer=("cfbenchmarks", "kraken"),

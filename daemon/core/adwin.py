@@ -2,8 +2,7 @@
 
 The window is kept as sums of ever larger blocks (1, 2, 4, … values, the newest smallest), so that it costs
 the logarithm of its length. Every `CLOCK` values each cut between an older and a newer part is tried: means
-further apart than `_bound` are a change. The parts before it are dropped to see what the mean is now; then
-the window begins anew.
+further apart than `_bound` are a change, and the window begins anew.
 
 Source: Bifet and Gavalda, Learning from time-changing data with adaptive windowing, SDM 2007, with the bound
 and the constants of river 0.26 (`river.drift.ADWIN`), whose change points are these.
@@ -27,7 +26,7 @@ GRACE = 10
 
 
 class Change(msgspec.Struct, frozen=True):
-    """A change of the mean: that of the whole window before it, and of what is left of it."""
+    """A change: the means before and after the cut where it is plainest."""
 
     before: float
     after: float
@@ -79,14 +78,9 @@ class Adwin:
         self._ticks += 1
         if self._ticks % CLOCK or self._width <= GRACE:
             return None
-        before = self._total / self._width
-        if not self._is_cut():
-            return None
-        self._drop_oldest()
-        while self._is_cut():
-            self._drop_oldest()
-        change = Change(before, self._total / self._width)
-        self._ticks, self._total, self._deviations, self._rows, self._width = 0, 0.0, 0.0, [[]], 0
+        change = self._cut()
+        if change is not None:
+            self._ticks, self._total, self._deviations, self._rows, self._width = 0, 0.0, 0.0, [[]], 0
         return change
 
     def _add(self, value: float) -> None:
@@ -106,19 +100,21 @@ class Adwin:
             deviations += others + (1 << power) * apart * apart / 2
             self._rows[power + 1].append((total + other, deviations))
 
-    def _is_cut(self) -> bool:
-        """Whether the means on both sides of some cut are too far apart."""
+    def _cut(self) -> Change | None:
+        """The plainest cut whose sides are too far apart; None where there is none."""
         older, sum_of_older = 0, 0.0
+        found, plainest = None, 1.0
         for size, total in self._oldest_first():
             older += size
             sum_of_older += total
             newer = self._width - older
             if older < PART_MIN or newer < PART_MIN:
                 continue
-            apart = sum_of_older / older - (self._total - sum_of_older) / newer
-            if abs(apart) > self._bound(older, newer):
-                return True
-        return False
+            before, after = sum_of_older / older, (self._total - sum_of_older) / newer
+            plain = abs(before - after) / self._bound(older, newer)
+            if plain > plainest:
+                found, plainest = Change(before, after), plain
+        return found
 
     def _oldest_first(self) -> Iterator[tuple[int, float]]:
         """The blocks as (values, sum): after each a cut is tried."""
@@ -131,14 +127,3 @@ class Adwin:
         parts = 1 / (older - PART_MIN + 1) + 1 / (newer - PART_MIN + 1)
         variance = self._deviations / self._width
         return sqrt(2 * parts * variance * confidence) + 2 / 3 * confidence * parts
-
-    def _drop_oldest(self) -> None:
-        power = len(self._rows) - 1
-        total, deviations = self._rows[power].pop(0)
-        size = 1 << power
-        self._width -= size
-        self._total -= total
-        apart = total / size - self._total / self._width
-        self._deviations -= deviations + size * self._width * apart * apart / (size + self._width)
-        if not self._rows[power]:
-            self._rows.pop()

@@ -91,10 +91,13 @@ class Asking:
         ledger = state.ledger
         equity = ledger.equity
         assert equity is not None, "a view is made only of a reconciled account"
+        capital, divisor = slot.capital, self._models.slots[slot.model].stake_divisor
+        if divisor != 1:
+            equity, capital = equity // divisor, None if capital is None else capital // divisor
         # By place: names cost as much again, for every market and tick.
         view = MarketView(
             now, spec, market.grid, market.book, scored.features, scored.score, scored.missing,
-            ledger.position_qty(spec.ticker), equity, state.attribution.qty(name, spec.ticker), slot.capital,
+            ledger.position_qty(spec.ticker), equity, state.attribution.qty(name, spec.ticker), capital,
             WatchedPeers(self._peers, name, slot.trades, spec),
         )  # fmt: skip
         try:
@@ -117,8 +120,7 @@ class Asking:
         features = FeatureRow(models.places, market.features.row(now)) if other is None else other.features
         row, model, ticker = features.row, models.slots[name], market.spec.ticker
         score = model.score(ticker, row, now)
-        if model is models.default:
-            models.compare(ticker, row, market.book, now)
+        models.compare(model, market.spec, row, market.book, now)
         missing = model.missing(row) if score.doubt == "unknown_features" else ()
         scored = seen[name] = Scored(features, score.value, missing)
         return scored

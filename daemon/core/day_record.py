@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
+from daemon.core.drift_record import DriftRecord
 from daemon.core.units import BookSide, Money, Ns, Price, Qty
 
 
@@ -19,7 +20,7 @@ class DayRecord(msgspec.Struct, frozen=True, array_like=True):
     `shares` are (ticker, strategy, signed contracts, their cost), "" for nobody's: who sizes by what is held
     would otherwise buy it all again. `awaited` are (ticker, strategy, side, contracts) of open orders, which
     may trade before the next life begins. `results` are (strategy, the day's result but for what is open
-    against its cost).
+    against its cost). `drift` is what is known of the models, None where they are not watched.
     """
 
     day: int
@@ -33,3 +34,4 @@ class DayRecord(msgspec.Struct, frozen=True, array_like=True):
     shares: tuple[tuple[str, str, Qty, Money], ...] = ()
     results: tuple[tuple[str, Money], ...] = ()
     awaited: tuple[tuple[str, str, BookSide, Qty], ...] = ()
+    drift: DriftRecord | None = None

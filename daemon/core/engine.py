@@ -76,6 +76,7 @@ class Engine:
             readers={slot.strategy.name: slot.model for slot in self.slots},
             source=source,
             expires_at=config.model_expires_at,
+            drift=config.drift,
         )
         self.schema = self.models.schema
         self.state = State(

@@ -10,6 +10,7 @@ from typing import Annotated
 import msgspec
 
 from daemon.core.connections import FIRST_FEED
+from daemon.core.drift_record import DriftConfig
 from daemon.core.events import Feed
 from daemon.core.features.releases import Release
 from daemon.core.reference import ReferenceConfig
@@ -29,7 +30,7 @@ class EngineConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     `cool_down` are thresholds in the breakers' table. What rests expires `order_expiry` after it was last
     kept alive, None for never, and is in an order group of `order_group_limit` per 15 s, 0 for none.
     `releases` are what is published when, by series. `remembers_day` says that how the day went is decided as
-    a record (`KeepDay`), for the next life.
+    a record (`KeepDay`), for the next life. `drift` are the terms by which models are watched, None for not.
     """
 
     order_id_prefix: Annotated[str, msgspec.Meta(pattern="^[a-z0-9]{1,12}$")]
@@ -53,3 +54,4 @@ class EngineConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     order_group_limit: Qty = 0
     releases: tuple[Release, ...] = ()
     remembers_day: bool = False
+    drift: DriftConfig | None = None

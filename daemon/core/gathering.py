@@ -48,7 +48,7 @@ class Gathering:
         self._limits = limits
         self._breakers = breakers
         self._issuer = issuer
-        self._models = models
+        self.models = models
         self._is_grouped = is_grouped
         self.record = TrackRecord(state.ledger)
         self.marks = Marks()
@@ -108,10 +108,10 @@ class Gathering:
             return "stopped_out"
         if self._is_grouped and (closed := self._state.order_groups.refusal(market.spec.exchange_index)):
             return closed
-        slot = self._models.slot_of(strategy)
+        slot = self.models.slot_of(strategy)
         is_stale = slot.needs_reference and market.spot.is_known and market.spot.source(now) is None
         refusal = vouch_entry(self._limits, slot.expires_at, is_reference_stale=is_stale, now=now)
-        if refusal is None and (refused := self._models.entry_refusal(strategy, market.spec.ticker, now)):
+        if refusal is None and (refused := self.models.entry_refusal(strategy, market.spec.ticker, now)):
             return refused.name
         return refusal
 
@@ -131,7 +131,7 @@ class Gathering:
         """
         ticker = market.spec.ticker
         entry_refusal = self.entry_refusal(market, now, strategy)
-        words = self._models.words(strategy, ticker) if entry_refusal == "score_out_of_range" else None
+        words = self.models.words(strategy, ticker) if entry_refusal == "score_out_of_range" else None
         return MarketRisk(
             spec=market.spec,
             grid=market.grid,

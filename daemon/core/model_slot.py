@@ -12,10 +12,13 @@ import msgspec
 
 from daemon.core.features import definition_of
 from daemon.core.scorer import MemberScorer, Scorer
+from daemon.core.stability import Bins
 from daemon.core.units import Ns
 
 DEFAULT = "default"
 CHALLENGER = "challenger"
+FALLBACK = "fallback"
+"""No slot, but the name of the model that takes the place of one that drifted (`drift`)."""
 
 Doubt: TypeAlias = Literal[
     "no_model", "unknown_features", "model_failed", "model_expired", "score_out_of_range"
@@ -41,6 +44,10 @@ class Model(msgspec.Struct, frozen=True):
     """From when on nothing is entered on it; None for never."""
     ranges: tuple[Range, ...] = ()
     """Of the features that have one: those that are required are held against it."""
+    bins: tuple[Bins, ...] = ()
+    """How features lay in training, of those that say so: what is seen live is held against it."""
+    trained_until: Ns | None = None
+    """When the last outcome was known that it was fitted to; None where that is not known."""
 
 
 class Score(msgspec.Struct, frozen=True, gc=False):
@@ -73,6 +80,12 @@ class ModelSlot:
         self.counts: Counter[str] = Counter()
         """Scores, and what was doubted, by `Doubt`."""
         self.scored_at: Ns | None = None
+        self.compared_at: dict[str, Ns] = {}
+        """When a market's score was last held against its mid."""
+        self.stake_divisor = 1
+        """What strategies' bankrolls are divided by: 2 while the model is warned of."""
+        self.is_drifted = False
+        """Whether nothing may be entered on its scores, for its model was alarmed and nothing replaces it."""
         self.failure: str | None = None
         """How the model failed the first time, in words; None while it never did."""
         self._columns: Callable[[Row], Row] = _whole
@@ -123,7 +136,7 @@ class ModelSlot:
 
     def forget_gone(self, markets: Mapping[str, object]) -> None:
         """Forget markets that are no more."""
-        for kept in (self.scores, self.doubted):
+        for kept in (self.scores, self.doubted, self.compared_at):
             for ticker in [ticker for ticker in kept if ticker not in markets]:
                 del kept[ticker]
 

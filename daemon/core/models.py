@@ -9,6 +9,7 @@ model that needs a column more can't be swapped in, only started with.
 
 No score, or one that must not be traded on, has a reason with a name. A score whose model is expired, or
 whose features are beyond what the model was trained on, is still given: a strategy may need it to get out.
+So is that of a model that has drifted (`drift`) and that nothing replaces.
 What it must not do is enter: `entry_refusal` says so to the gate, and `vet` takes out what rests.
 """
 
@@ -21,18 +22,33 @@ from typing import Protocol
 import msgspec
 
 from daemon.core.book import Book
-from daemon.core.events import Event, MarketDetermined, ModelSwapped
+from daemon.core.drift import Drift
+from daemon.core.drift_record import DriftConfig
+from daemon.core.events import DayRecovered, Event, MarketDetermined, ModelSwapped
+from daemon.core.markets import MarketSpec
 from daemon.core.model_record import ModelRecord
-from daemon.core.model_slot import CHALLENGER, DEFAULT, Model, ModelSlot, Range, Row, Score
+from daemon.core.model_slot import CHALLENGER, DEFAULT, FALLBACK, Model, ModelSlot, Range, Row, Score
 from daemon.core.risk import Refused
 from daemon.core.scorer import FeatureSchema, Scorer
 from daemon.core.strategy import MarketView, Target, Wanted
 from daemon.core.units import PRICE_ONE, SECOND, Ns, Qty
 
-__all__ = ["CHALLENGER", "DEFAULT", "Model", "ModelSlot", "Models", "Range", "Row", "Score", "ScorerSource"]
+__all__ = [
+    "CHALLENGER",
+    "DEFAULT",
+    "FALLBACK",
+    "Model",
+    "ModelSlot",
+    "Models",
+    "Range",
+    "Row",
+    "Score",
+    "ScorerSource",
+]
 
 COMPARED_EVERY: Ns = SECOND
-"""At most so often the challenger scores a market's row: its cost has a bound, whatever the tick rate."""
+"""At most so often a market's score is held against its mid, and the challenger scores its row: that cost has
+a bound, whatever the tick rate."""
 
 
 class ScorerSource(Protocol):
@@ -54,22 +70,24 @@ class Models:
         readers: Mapping[str, str] | None = None,
         source: ScorerSource | None = None,
         expires_at: Ns | None = None,
+        drift: DriftConfig | None = None,
     ) -> None:
         """Build.
 
         Args:
-            models: by slot. A default and a challenger's slot there always is, maybe empty.
+            models: by slot, and the fallback. A default and a challenger's slot there always is, maybe empty.
             features: what strategies read besides, in their order.
             readers: the slot that a strategy reads, by the strategy's name; the default for all others.
             source: where swapped models come from; None where nothing is ever swapped.
             expires_at: when a default that has no model expires.
+            drift: by which terms the models are watched; None where they are not.
 
         Raises:
             ValueError: a strategy reads a slot that is none, or the challenger's.
         """
-        names = (DEFAULT, *sorted(set(models) - {DEFAULT, CHALLENGER}), CHALLENGER)
+        names = (DEFAULT, *sorted(set(models) - {DEFAULT, CHALLENGER, FALLBACK}), CHALLENGER)
         columns: dict[str, None] = {}
-        for name in names:
+        for name in (*names, FALLBACK):
             if name in models:
                 columns.update(dict.fromkeys(models[name].scorer.schema.names))
         columns.update(dict.fromkeys(features))
@@ -80,8 +98,11 @@ class Models:
         self.default = self.slots[DEFAULT]
         self.default.expires_at = expires_at
         self.challenger = self.slots[CHALLENGER]
-        for name, model in models.items():
-            self.slots[name].take(model, self.places)
+        for name, slot in self.slots.items():
+            if name in models:
+                slot.take(models[name], self.places)
+        self.drift = Drift(drift, self.slots, self.places, models.get(FALLBACK))
+        """How their world drifts, and what follows."""
         self.readers = dict(readers or {})
         for strategy, name in self.readers.items():
             if name not in self.traded:
@@ -93,7 +114,6 @@ class Models:
         self.swaps = 0
         self.swaps_refused = 0
         self._source = source
-        self._compared_at: dict[str, Ns] = {}
 
     @property
     def traded(self) -> tuple[str, ...]:
@@ -120,6 +140,8 @@ class Models:
         slot = self.slot_of(strategy)
         if slot.expires_at is not None and slot.is_expired(now):
             return Refused("model_expired")
+        if slot.is_drifted:
+            return Refused("model_drifted")
         doubted = slot.doubted.get(ticker)
         return None if doubted is None else Refused("score_out_of_range", value=doubted.words)
 
@@ -144,26 +166,32 @@ class Models:
         doubted = self.slot_of(strategy).doubted.get(ticker)
         return None if doubted is None else doubted.words
 
-    # --- the challenger --------------------------------------------------------------------------
+    # --- against the mid, and the challenger -----------------------------------------------------
 
-    def compare(self, ticker: str, row: Row, book: Book, now: Ns) -> None:
-        """Hold the default's score of a row against the challenger's and the mid, if it is time to.
+    def compare(self, slot: ModelSlot, spec: MarketSpec, row: Row, book: Book, now: Ns) -> None:
+        """Hold a slot's score of a row against the mid, and the default's against its challenger's, in time.
 
-        Call it after the default has scored the row.
+        Call it after the slot has scored the row.
         """
-        last = self._compared_at.get(ticker)
-        value, model = self.default.scores.get(ticker), self.default.model
+        ticker = spec.ticker
+        last, value, model = slot.compared_at.get(ticker), slot.scores.get(ticker), slot.model
         if value is None or model is None or (last is not None and now - last < COMPARED_EVERY):
             return
-        self._compared_at[ticker] = now
+        slot.compared_at[ticker] = now
         other = None
-        if self.challenger.model is not None:
+        if slot is self.default and self.challenger.model is not None:
             other = self.challenger.score(ticker, row, now).value
             if other is not None:
                 self.record.compare(value, other)
         bid, ask = book.bid, book.ask
-        if model.scorer.output == "probability" and bid is not None and ask is not None:
-            self.record.add(ticker, value, other, (bid + ask) / (2 * PRICE_ONE))
+        if model.scorer.output != "probability" or bid is None or ask is None:
+            return
+        mid = (bid + ask) / (2 * PRICE_ONE)
+        self.drift.sample(slot.name, ticker, spec.event_ticker, value, mid, row, now)
+        if slot is self.default:
+            self.record.add(ticker, value, other, mid)
+            if other is not None:
+                self.drift.sample(CHALLENGER, ticker, spec.event_ticker, other, mid, row, now)
 
     # --- events ----------------------------------------------------------------------------------
 
@@ -171,8 +199,15 @@ class Models:
         """Take a swap, and how markets end; all other facts are none of the models'."""
         if isinstance(event, MarketDetermined):
             self.record.judge(event.ticker, event.settlement_price, event.received_at)
+            scored_by = self.default.model
+            self.drift.determine(event.ticker, event.settlement_price, event.received_at)
+            self._renew_unless(scored_by)
         elif isinstance(event, ModelSwapped):
             self._swap(event)
+        elif isinstance(event, DayRecovered):
+            scored_by = self.default.model
+            self.drift.recover(event.record.drift)
+            self._renew_unless(scored_by)
 
     def objection(self, slot: str, model: Model) -> str | None:
         """Return why a model can't be put into a slot of this run; None when it can."""
@@ -188,13 +223,15 @@ class Models:
 
     def forget_gone(self, markets: Mapping[str, object]) -> None:
         """Forget markets that are no more."""
-        kept_max = max(len(slot.scores) for slot in self.slots.values())
-        if max(kept_max, len(self._compared_at)) <= len(markets):
+        kept_max = max(max(len(slot.scores), len(slot.compared_at)) for slot in self.slots.values())
+        if kept_max <= len(markets):
             return
         for slot in self.slots.values():
             slot.forget_gone(markets)
-        self._compared_at = {ticker: at for ticker, at in self._compared_at.items() if ticker in markets}
         self.record.forget_gone(markets)
+        scored_by = self.default.model
+        self.drift.forget_gone(markets)
+        self._renew_unless(scored_by)
 
     def _swap(self, event: ModelSwapped) -> None:
         """Exchange a model, or count that it could not be: whoever told the event has asked `objection`."""
@@ -205,10 +242,19 @@ class Models:
         # When it expires is the event's to say: metadata may have been edited since, a journal not.
         model = msgspec.structs.replace(model, expires_at=event.expires_at)
         self.slots[event.slot].take(model, self.places)
+        self.drift.begin(event.slot)
         self.swaps += 1
         if event.slot in (DEFAULT, CHALLENGER):
-            self.challenger.scores.clear()
-            self.record = ModelRecord(has_challenger=self.challenger.model is not None)
+            self._renew_record()
+
+    def _renew_unless(self, model: Model | None) -> None:
+        """Begin a new record where the default has been demoted: unless its model is still this one."""
+        if self.default.model is not model:
+            self._renew_record()
+
+    def _renew_record(self) -> None:
+        self.challenger.scores.clear()
+        self.record = ModelRecord(has_challenger=self.challenger.model is not None)
 
 
 def models_of(
@@ -218,13 +264,14 @@ def models_of(
     readers: Mapping[str, str],
     source: ScorerSource | None,
     expires_at: Ns | None,
+    drift: DriftConfig | None = None,
 ) -> Models:
     """Return all models as `Models` does, or one scorer that expires at `expires_at` as the default."""
     if models is None:
         models = {}
     elif not isinstance(models, Mapping):
         models = {DEFAULT: Model(models, expires_at=expires_at)}
-    return Models(models, features, readers=readers, source=source, expires_at=expires_at)
+    return Models(models, features, readers=readers, source=source, expires_at=expires_at, drift=drift)
 
 
 def without_entries(targets: Sequence[Target], held: Qty) -> tuple[Target, ...]:

@@ -94,7 +94,8 @@ class MarketView(msgspec.Struct, frozen=True):
     position: Qty
     """Signed contracts: YES positive, NO negative."""
     equity: Money
-    """Cash plus positions at cost: the bankroll that sizes are a fraction of."""
+    """Cash plus positions at cost: the bankroll that sizes are a fraction of. Half of it, and of `capital`,
+    while the strategy's model is warned of: so is every Kelly stake."""
     own_position: Qty = 0
     """Of `position`, what the fills of this strategy's own orders hold."""
     capital: Money | None = None

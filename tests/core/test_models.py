@@ -337,10 +337,13 @@ def test_markets_that_are_gone_are_forgotten() -> None:
     subject.decide(NOW)
     models = subject.models
     assert (
-        [TICKER] == list(models.default.scores) == list(models.default.doubted) == list(models._compared_at)
+        [TICKER]
+        == list(models.default.scores)
+        == list(models.default.doubted)
+        == list(models.default.compared_at)
     )
     models.forget_gone({})
-    assert [] == [*models.default.scores, *models.default.doubted, *models._compared_at]
+    assert [] == [*models.default.scores, *models.default.doubted, *models.default.compared_at]
     assert [] == list(models.challenger.scores)
 
 

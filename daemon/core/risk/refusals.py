@@ -36,6 +36,7 @@ Refusal: TypeAlias = Literal[
     "order_unknown",
     "outside_hours",
     "model_expired",
+    "model_drifted",
     "score_out_of_range",
     "reference_stale",
     "stopped_out",
@@ -117,6 +118,10 @@ RULES: dict[Refusal, Rule] = {
     "order_unknown": Rule("The fate of one of our orders in this market is not known."),
     "outside_hours": Rule("It is none of the trading hours.", "risk.trading_hours", "words", True),
     "model_expired": Rule("The model's metadata says that it has expired.", "", "words", True),
+    "model_drifted": Rule(
+        "The model has drifted, and there is no other that may take its place; a person swaps one in.",
+        "model.fallback", "words", True,
+    ),
     "score_out_of_range": Rule(
         "A feature that the model needs is beyond what it was trained on, by its metadata's quantiles.",
         "", "words", True,

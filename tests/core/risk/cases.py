@@ -152,6 +152,7 @@ def traded(volume: int | None, open_for: int = DAY) -> MarketRisk:
 ENTRY_REFUSALS: tuple[Refusal, ...] = (
     "outside_hours",
     "model_expired",
+    "model_drifted",
     "score_out_of_range",
     "reference_stale",
     "stopped_out",
