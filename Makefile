@@ -22,7 +22,7 @@ READY_RUN := $(VENV)/.ready-run
 READY_TEST := $(VENV)/.ready-test
 READY_TORCH := $(VENV)/.ready-torch
 
-.PHONY: help run test full torch sim bench lint fmt lock clean
+.PHONY: help run test full torch e2e sim bench lint fmt lock clean
 
 help:  ## say what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -81,6 +81,9 @@ full: lint $(READY_TORCH)  ## the gate with the long runs (tests marked `full`),
 	PYTHONHASHSEED=0 $(BIN)/pytest --quiet tests/golden
 	PYTHONHASHSEED=1 $(BIN)/pytest --quiet tests/golden
 	$(BIN)/pytest -m "" $(WORKERS)
+
+e2e: $(READY_TEST)  ## the units under a real systemd in a container, with times; needs root and systemd-nspawn
+	bash tests/e2e/systemd.sh
 
 SEEDS ?= 0-299
 MODE ?= both

@@ -1,0 +1,123 @@
+#!/bin/bash
+# The units under a real systemd that is PID 1 of a container, over an overlay of this machine: nothing of this machine
+# is changed. Needs root, systemd-nspawn (Debian: systemd-container) and some 2 minutes. Usage: tests/e2e/systemd.sh
+#
+# Each line that it prints is a promise, kept or not, with the seconds it took. Exits 0 when all are kept.
+set -u
+HERE=$(cd "$(dirname "$0")/../.." && pwd)
+KALSHID=$HERE/.venv/bin/kalshid
+[ "$(id -u)" = 0 ] && command -v systemd-nspawn >/dev/null || { echo "SKIPPED: needs root and systemd-nspawn"; exit 77; }
+[ -x "$KALSHID" ] || { echo "SKIPPED: no $KALSHID (make test sets it up)"; exit 77; }
+
+BOX=$(mktemp -d); ROOT=$BOX/root; NSPAWN=; LEADER=; FAILED=0
+finish() {
+    [ -n "$LEADER" ] && kill -RTMIN+4 "$LEADER" 2>/dev/null  # PID 1 powers off
+    [ -n "$NSPAWN" ] && for _ in $(seq 100); do kill -0 "$NSPAWN" 2>/dev/null || break; sleep 0.1; done
+    [ -n "$NSPAWN" ] && kill -9 "$NSPAWN" 2>/dev/null
+    umount "$ROOT" "$BOX/layer" 2>/dev/null; rm -rf "$BOX"
+}
+trap finish EXIT
+
+inside() { nsenter -t "$LEADER" -a env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin TERM=dumb SYSTEMD_PAGER= SYSTEMD_COLORS=0 "$@"; }
+property() { inside systemctl show -P "$1" kalshid.service; }
+seconds() { date +%s.%N; }
+since() { awk -v a="$1" -v b="$(seconds)" 'BEGIN { printf "%.1f s", b - a }'; }
+# until SECONDS COMMAND...: whether it came true in that time
+until_true() { local end=$(($(date +%s) + $1)); shift; while ! "$@" >/dev/null 2>&1; do [ "$(date +%s)" -lt "$end" ] || return 1; sleep 0.1; done; }
+is() { [ "$(property "$1")" = "$2" ]; }
+# trades OLD: a process that is not OLD says so over its own loopback
+ready() { inside env LD_LIBRARY_PATH=/opt/python/lib /opt/python/bin/python3 -c 'import urllib.request as u; u.urlopen("http://127.0.0.1:9464/readyz", timeout=2)'; }
+trades() { local pid; pid=$(property MainPID); [ "$pid" != 0 ] && [ "$pid" != "$1" ] && is ActiveState active && ready; }
+kept() { if [ "$1" = 0 ]; then echo "ok    $2"; else echo "BROKEN $2"; FAILED=1; inside journalctl -u kalshid.service -n 15 --no-pager; fi; }
+
+# --- a machine -------------------------------------------------------------------------------------------------------
+mkdir -p "$BOX/layer" "$ROOT" && mount -t tmpfs tmpfs "$BOX/layer" && mkdir "$BOX/layer/up" "$BOX/layer/work" || exit 1
+mount -t overlay overlay -o "lowerdir=/,upperdir=$BOX/layer/up,workdir=$BOX/layer/work" "$ROOT" || exit 1
+rm -f "$ROOT"/etc/systemd/system/*.wants/* "$ROOT/etc/machine-id"; touch "$ROOT/etc/machine-id"
+mkdir -p "$ROOT/etc/kalshid/creds" "$ROOT/etc/kalshid/strategies" "$ROOT/etc/systemd/system/kalshid.service.d"
+echo "a key" > "$ROOT/etc/kalshid/creds/kalshi-key.pem"; chmod 600 "$ROOT/etc/kalshid/creds/kalshi-key.pem"
+sed -e "s|^state_dir = [^#]*|state_dir = \"/var/lib/kalshid\" |" -e "s|^path = [^#]*|path = \"/opt/kalshid/strategies/models/btc15m-demo/1\" |" \
+    -e 's|^strategy_path = [^#]*|strategy_path = "/etc/kalshid/strategies" |' "$HERE/config.toml" > "$ROOT/etc/kalshid/config.toml"
+printf '\n[strategies.blocker]\nenabled = true\nseries = ["KXBTC15M"]\n' >> "$ROOT/etc/kalshid/config.toml"
+cat > "$ROOT/etc/kalshid/strategies/blocker.py" <<'PYTHON'
+"""Never comes back from a decision, once the file says so: for the test of the watchdog."""
+import time
+from pathlib import Path
+import msgspec
+from daemon.core.strategy import MarketView, Wanted
+
+class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """No knobs."""
+
+class Blocker:
+    """See the module's head."""
+    name = "blocker"
+    features: tuple[str, ...] = ()
+    book_changed_max = 500_000_000
+    def __init__(self, params: Params) -> None:
+        pass
+    def wants(self, view: MarketView) -> Wanted:
+        """Want nothing, or hang."""
+        if Path("/var/lib/kalshid/block").exists():
+            Path("/var/lib/kalshid/block").unlink()
+            time.sleep(120)
+        return Wanted((), "blocks on demand")
+PYTHON
+# What the unit may not do, tried from inside it, and what it may.
+cat > "$ROOT/etc/systemd/system/kalshid.service.d/probe.conf" <<'UNIT'
+[Service]
+ExecStartPre=/bin/sh -c 'for f in /etc/kalshid/x /root/x /usr/x /etc/kalshid/config.toml; do ( : >> $f ) 2>/dev/null && echo "wrote $f" >> /var/lib/kalshid/wrote; done; touch /var/lib/kalshid/may; cat $CREDENTIALS_DIRECTORY/kalshi-key.pem > /var/lib/kalshid/credential; stat -c %%a $CREDENTIALS_DIRECTORY/kalshi-key.pem > /var/lib/kalshid/mode'
+UNIT
+# The interpreter may live in somebody's home, which the unit does not see: all is mounted below /opt in there.
+PYTHON=$("$HERE/.venv/bin/python" -c 'import sys; print(sys.base_prefix)')
+SITE=$("$HERE/.venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
+mkdir -p "$ROOT/opt/kalshid" "$ROOT/opt/python" "$ROOT/opt/site"
+printf '#!/bin/sh\nLD_LIBRARY_PATH=/opt/python/lib PYTHONPATH=/opt/kalshid:/opt/site exec /opt/python/bin/python3 -m daemon "$@"\n' > "$ROOT/opt/kalshid-run"
+chmod 755 "$ROOT/opt/kalshid-run"
+"$KALSHID" install --systemd --into "$ROOT/etc/systemd/system" > /dev/null || exit 1
+sed -i "s|$KALSHID|/opt/kalshid-run|" "$ROOT"/etc/systemd/system/kalshid*.service
+
+at=$(seconds)
+SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1 setsid systemd-nspawn -q -D "$ROOT" --boot --register=no --keep-unit --private-network \
+    --bind-ro="$HERE:/opt/kalshid" --bind-ro="$PYTHON:/opt/python" --bind-ro="$SITE:/opt/site" \
+    --resolv-conf=off --machine=kalshid-test --link-journal=no --console=pipe < /dev/null > "$BOX/log" 2>&1 &
+NSPAWN=$!
+# The first child only makes the second, which is PID 1 in there.
+is_up() { LEADER=$(pgrep -P "$NSPAWN" | tail -1); [ -n "$LEADER" ] && inside systemctl list-units; }
+until_true 60 is_up || { echo "BROKEN no systemd: $(tail -5 "$BOX/log")"; exit 1; }
+until_true 60 inside systemctl is-system-running --wait
+echo "      $(inside systemctl --version | head -1), booted in $(since "$at")"
+
+# --- what is promised ------------------------------------------------------------------------------------------------
+at=$(seconds); inside systemctl start kalshid.service; kept $? "start to READY: $(since "$at")"
+is ActiveState active || exit 1
+until_true 60 trades 0; kept $? "and trading: $(since "$at"): $(property StatusText)"
+[ "$(inside cat /var/lib/kalshid/credential)" = "a key" ]; kept $? "the credential is readable inside, mode $(inside cat /var/lib/kalshid/mode)"
+inside test -e /var/lib/kalshid/may -a ! -e /var/lib/kalshid/wrote; kept $? "nothing is writable but its own state: /etc, /root, /usr and its configuration refused"
+
+if is CanReload yes; then
+    at=$(seconds); inside systemctl reload kalshid.service; kept $? "reload, good: $(since "$at")"
+    inside cp /etc/kalshid/config.toml /root/good.toml; inside sed -i 's/^edge_min = 0.02/edge_min = "much"/' /etc/kalshid/config.toml
+    inside systemctl reload kalshid.service 2>/dev/null; [ $? != 0 ] && is ActiveState active; kept $? "reload, bad: refused, still $(property ActiveState)"
+    inside cp /root/good.toml /etc/kalshid/config.toml
+fi
+
+old=$(property MainPID); at=$(seconds); inside systemctl kill -s KILL --kill-whom=main kalshid.service
+until_true 90 trades "$old"; kept $? "kill -9 to trading again: $(since "$at")"
+
+old=$(property MainPID); at=$(seconds); inside touch /var/lib/kalshid/block; inside chmod 666 /var/lib/kalshid/block
+until_true 90 trades "$old"; kept $? "a loop that hangs, to trading again: $(since "$at")"
+inside journalctl -u kalshid.service --no-pager | grep -q "in wants"; kept $? "and the journal says where it hung"
+
+old=$(property MainPID); at=$(seconds); inside systemctl kill -s STOP --kill-whom=main kalshid.service
+until_true 90 trades "$old"; kept $? "SIGSTOP to trading again: $(since "$at")"
+
+at=$(seconds); inside systemctl stop kalshid.service; is Result success; kept $? "stop, all canceled and confirmed: $(since "$at")"
+inside systemctl start kalshid-backup.service; kept $? "a backup: $(inside sh -c 'ls /var/lib/kalshid-backup')"
+
+inside sed -i 's/^edge_min = 0.02/edge_min = "much"/' /etc/kalshid/config.toml
+at=$(seconds); inside systemctl start kalshid.service 2>/dev/null; sleep 3; is ActiveState failed && is NRestarts 0
+kept $? "a bad configuration at the start: failed, $(property NRestarts) restarts"
+until_true 10 inside sh -c 'journalctl -t kalshid-alert --no-pager | grep -q "kalshid.service failed"'; kept $? "and somebody is alerted"
+[ "$FAILED" = 0 ] && echo "all kept"
+exit "$FAILED"
