@@ -18,6 +18,7 @@ from daemon.ingest_commands import ingest
 from daemon.pipeline_commands import pipeline, retrain, train
 from daemon.promotion_commands import champions, promote, rollback
 from daemon.serve_commands import serve
+from daemon.tracker_commands import export_mlflow
 
 if TYPE_CHECKING:
     from daemon.exchange.tape import TapeManifest
@@ -182,5 +183,5 @@ def train_demo(target: Path, seed: int) -> None:
     click.echo(folder)
 
 
-for one in (promote, rollback, champions, serve, ingest, pipeline, train, retrain):
+for one in (promote, rollback, champions, serve, export_mlflow, ingest, pipeline, train, retrain):
     lab.add_command(one)

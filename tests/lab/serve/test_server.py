@@ -231,10 +231,10 @@ async def test_a_taken_address_is_said(made: Made) -> None:
 async def test_a_browser_shows_the_page(made: Made, tmp_path: Path, width: int) -> None:
     """No complaint, no request off the host, nothing wider than the screen; the form answers by keyboard."""
     async with listening(made.root) as client, browser(tmp_path) as tab:
-        origin = str(client._base_url)
+        origin = str(client._base_url).rstrip("/")
         for path in ("", "docs", "?model=hourly/1"):
             for is_dark in (False, True):
-                await tab.open(f"{origin}{path}", width, is_dark=is_dark)
+                await tab.open(f"{origin}/{path}", width, is_dark=is_dark)
                 assert await tab.run("document.documentElement.scrollWidth <= innerWidth"), path
         await tab.open(origin, width)
         await tab.press("Tab")
