@@ -46,6 +46,7 @@ LONG_MODULES: dict[str, str] = {}
 # Test file → what it tests, if no single module.
 STRAY_TESTS = {
     "tests/core/features/test_parity.py": "all features of a tape, by numpy over the whole of it",
+    "tests/lab/test_notebooks.py": "the notebooks, cell by cell",
     "tests/sandbox/test_recorded.py": "the whole server, by requests recorded at the venue",
     "tests/sandbox/test_sdk_day.py": "a day of trading on the whole server, by the official client",
     "tests/sandbox/test_official_sdk.py": "the whole server, by the official client",
