@@ -41,6 +41,7 @@ from daemon.scoring.metadata import (
     Label,
     ModelMetadata,
     Training,
+    TrainingQuantiles,
     TrainingRange,
     feature_entry,
     file_sha256,
@@ -106,6 +107,23 @@ def training_ranges(names: Sequence[str], x: Floats) -> dict[str, TrainingRange]
             low, high = np.quantile(known, [0.001, 0.999])
             ranges[name] = TrainingRange(q001=float(low), q999=float(high))
     return ranges
+
+
+def training_quantiles(names: Sequence[str], x: Floats) -> dict[str, TrainingQuantiles]:
+    """Return each feature's deciles and how much of its training lay in each: the daemon's watch on drift.
+
+    Where a value is frequent, deciles fall together and the bins are fewer. A feature that was never known
+    has none.
+    """
+    quantiles = {}
+    for place, name in enumerate(names):
+        known = x[:, place][~np.isnan(x[:, place])]
+        if known.size:
+            cuts = np.unique(np.quantile(known, np.arange(1, 10) / 10))
+            counts = np.bincount(np.searchsorted(cuts, known), minlength=len(cuts) + 1)
+            shares = counts / known.size
+            quantiles[name] = TrainingQuantiles(cuts=tuple(cuts.tolist()), shares=tuple(shares.tolist()))
+    return quantiles
 
 
 def next_version(root: Path, name: str) -> str:
@@ -246,7 +264,14 @@ def _metadata(
         output=draft.output,
         ranges=training_ranges(draft.names, draft.x),
         sequence_length=draft.sequence_length,
+        quantiles=training_quantiles(*_newest_step(draft)),
     )
+
+
+def _newest_step(draft: Draft) -> tuple[tuple[str, ...], Floats]:
+    """The names and columns of a row; of a sequence its last step's: the others are older ones of these."""
+    width = len(draft.names) // (draft.sequence_length or 1)
+    return draft.names[-width:], draft.x[:, -width:]
 
 
 def _write(folder: Path, files: dict[str, bytes], metadata: ModelMetadata) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from itertools import pairwise
+from math import isclose
 from pathlib import Path
 from typing import Annotated, Final, Literal, TypeAlias
 
@@ -62,6 +64,21 @@ class TrainingRange(Strict, frozen=True):
 
     q001: float
     q999: float
+
+
+class TrainingQuantiles(Strict, frozen=True):
+    """How a feature lay in training: bins that end at `cuts`, each within, one more above; and their shares."""
+
+    cuts: tuple[float, ...]
+    shares: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        """Raise ValueError where these are no bins."""
+        rising = all(one < other for one, other in pairwise(self.cuts))
+        if not rising or len(self.shares) != len(self.cuts) + 1:
+            raise ValueError("cuts must rise, and have a share more than there are cuts")
+        if min(self.shares) < 0 or not isclose(sum(self.shares), 1.0, abs_tol=1e-6):
+            raise ValueError("shares must not be negative and sum to 1")
 
 
 class Label(Strict, frozen=True):
@@ -131,6 +148,8 @@ class ModelMetadata(Strict, frozen=True):
     sequence_length: Annotated[int, msgspec.Meta(ge=1)] | None = None
     """Of an ONNX model of sequences: the schema is so many steps, oldest first, each with the same number of
     channels; the network's input is (1, steps, channels). None for a flat row, (1, features)."""
+    quantiles: dict[str, TrainingQuantiles] = {}
+    """By feature: what the daemon sees is held against it. A feature that is not here is not watched."""
 
     @property
     def expiry(self) -> Ns | None:
@@ -138,18 +157,26 @@ class ModelMetadata(Strict, frozen=True):
         return None if self.expires_at is None else parse_instant(self.expires_at)
 
     @property
+    def trained_until(self) -> Ns | None:
+        """`training.ends_at` as an instant. Raises ValueError when the calendar has no such day."""
+        return None if self.training.ends_at is None else parse_instant(self.training.ends_at)
+
+    @property
     def fingerprint(self) -> str:
         """The sha256 by which journals and evidence know what scores.
 
         That of the model's file where it is the only one and says all, else of the list of all files and
         their hashes. What only metadata says, and what scores or stops entries by, is in it: ranges, and of
-        a network or an ensemble the features by name and which of them are required.
+        a network or an ensemble the features by name and which of them are required. Quantiles too: a model
+        whose features drift stakes less.
         """
         lines = "".join(f"{name}:{sha256}\n" for name, sha256 in sorted(self.files.items()))
-        if self.ranges or self.kind in ("onnx", "ensemble"):
+        if self.ranges or self.quantiles or self.kind in ("onnx", "ensemble"):
             lines += f"features:{self.feature_schema_sha256}\nrequired:{','.join(sorted(self.required))}\n"
             for name, known in sorted(self.ranges.items()):
                 lines += f"{name}:{known.q001!r}..{known.q999!r}\n"
+            for name, bins in sorted(self.quantiles.items()):
+                lines += f"{name}:{bins.cuts!r}/{bins.shares!r}\n"
         elif list(self.files) == [FILE_OF[self.kind]]:
             return self.files[FILE_OF[self.kind]]
         return file_sha256(lines.encode())

@@ -121,6 +121,10 @@ def _decoded_metadata(path: Path, content: bytes) -> ModelMetadata:
         _ = metadata.expiry
     except ValueError as error:
         raise ModelRefused(f"{path}: expires_at: {error}") from None
+    try:
+        _ = metadata.trained_until
+    except ValueError as error:
+        raise ModelRefused(f"{path}: training.ends_at: {error}") from None
     return metadata
 
 
@@ -147,12 +151,20 @@ def _checked_schema(path: Path, metadata: ModelMetadata) -> FeatureSchema:
     for name in metadata.required:
         if name not in schema.names:
             raise ModelRefused(f"{path}: required feature {name!r} is not in feature_schema")
+    _check_training(path, metadata, schema)
+    return schema
+
+
+def _check_training(path: Path, metadata: ModelMetadata, schema: FeatureSchema) -> None:
+    """Refuse ranges and quantiles of features that are none, and ranges that are none."""
     for name, known in metadata.ranges.items():
         if name not in schema.names:
             raise ModelRefused(f"{path}: ranges names {name!r}, which is not in feature_schema")
         if not known.q001 <= known.q999:
             raise ModelRefused(f"{path}: ranges of {name!r}: q001 {known.q001} is above q999 {known.q999}")
-    return schema
+    for name in metadata.quantiles:
+        if name not in schema.names:
+            raise ModelRefused(f"{path}: quantiles names {name!r}, which is not in feature_schema")
 
 
 def _check_terms(path: Path, metadata: ModelMetadata) -> None:

@@ -11,15 +11,17 @@ from pathlib import Path
 
 from daemon.core.events import ModelSwapped
 from daemon.core.models import Model, Range
+from daemon.core.stability import Bins
 from daemon.scoring.registry import LoadedModel, ModelRefused
 from daemon.scoring.vetting import load_vetted
 
 
 def core_model(loaded: LoadedModel) -> Model:
-    """Return a loaded model as the core knows it, with its fingerprint, expiry and training ranges."""
+    """Return a loaded model as the core knows it, with its fingerprint, terms and how its training lay."""
     metadata = loaded.metadata
     ranges = tuple(Range(name, known.q001, known.q999) for name, known in metadata.ranges.items())
-    return Model(loaded.scorer, metadata.fingerprint, metadata.expiry, ranges)
+    bins = tuple(Bins(name, known.cuts, known.shares) for name, known in metadata.quantiles.items())
+    return Model(loaded.scorer, metadata.fingerprint, metadata.expiry, ranges, bins, metadata.trained_until)
 
 
 class HandedModels:

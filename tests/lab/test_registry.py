@@ -28,6 +28,7 @@ from daemon.lab.registry import (
     next_version,
     register,
     report_folder,
+    training_quantiles,
     training_ranges,
 )
 from daemon.lab.stacking import residual_stack, stacking_file
@@ -170,6 +171,20 @@ def test_ranges_leave_one_row_in_a_thousand_out() -> None:
     ranges = training_ranges(("mid", "spread"), x)
     assert ["mid"] == list(ranges)
     assert (1.0, 999.0) == (ranges["mid"].q001, ranges["mid"].q999)
+
+
+def test_quantiles_say_how_much_lay_in_each_bin() -> None:
+    """Ten tenths; where a value is frequent fewer and uneven ones, whose shares are what was counted."""
+    often = np.repeat([0.0, 1.0, 2.0], [700, 200, 101])
+    x = np.column_stack((np.arange(1_001.0), often, np.full(1_001, np.nan)))
+    found = training_quantiles(("mid", "spread", "never"), x)
+    assert ["mid", "spread"] == list(found)
+    assert tuple(np.arange(100.0, 1_000.0, 100.0)) == found["mid"].cuts
+    assert found["mid"].shares == pytest.approx([0.1] * 10, abs=1e-3)
+    assert ((0.0, 1.0, 2.0), (700 / 1_001, 200 / 1_001, 101 / 1_001, 0.0)) == (
+        found["spread"].cuts,
+        found["spread"].shares,
+    )
 
 
 def test_figures_hold_intervals() -> None:

@@ -8,14 +8,21 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from daemon.scoring.metadata import MODEL_BYTES_MAX, ModelRefused, TrainingRange, file_sha256, read_file
+from daemon.scoring.metadata import (
+    MODEL_BYTES_MAX,
+    ModelRefused,
+    TrainingQuantiles,
+    TrainingRange,
+    file_sha256,
+    read_file,
+)
 from tests.scoring.model_folder import metadata
 
 
 def test_metadata_without_the_later_keys_is_of_lightgbm() -> None:
     """What was written before there were other kinds still means what it meant."""
     content = msgspec.to_builtins(metadata())
-    for key in ("kind", "output", "ranges", "sequence_length"):
+    for key in ("kind", "output", "ranges", "sequence_length", "quantiles"):
         del content[key]
     assert metadata() == msgspec.convert(content, type=type(metadata()))
 
@@ -49,6 +56,8 @@ def test_what_only_the_metadata_says_counts_too() -> None:
         msgspec.structs.replace(plain, ranges={"mid": TrainingRange(q001=0.0, q999=0.9)}),
         msgspec.structs.replace(plain, ranges={"spread": known}),
         msgspec.structs.replace(plain, ranges={"mid": known}, required=()),
+        msgspec.structs.replace(plain, quantiles={"mid": TrainingQuantiles(cuts=(), shares=(1.0,))}),
+        msgspec.structs.replace(plain, quantiles={"mid": TrainingQuantiles(cuts=(1.0,), shares=(0.5, 0.5))}),
         network,
         msgspec.structs.replace(network, feature_schema_sha256="2" * 64),
     ]

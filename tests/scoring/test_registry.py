@@ -279,6 +279,10 @@ def test_a_model_of_changes_is_a_regression(tmp_path: Path) -> None:
         ({"ranges": {"mid": {"q001": 0, "q999": 1}}}, "ranges names 'mid', which is not in feature_schema"),
         ({"ranges": {DISTANCE: {"q001": 2, "q999": 1}}}, "q001 2.0 is above q999 1.0"),
         ({"ranges": {DISTANCE: {"q001": 2}}}, "missing required field `q999`"),
+        ({"quantiles": {"mid": {"cuts": [], "shares": [1]}}}, "quantiles names 'mid', which is not in"),
+        ({"quantiles": {DISTANCE: {"cuts": [1, 1], "shares": [0.5, 0.2, 0.3]}}}, "cuts must rise"),
+        ({"quantiles": {DISTANCE: {"cuts": [1], "shares": [0.5]}}}, "a share more than there are cuts"),
+        ({"quantiles": {DISTANCE: {"cuts": [1], "shares": [0.5, 0.6]}}}, "sum to 1"),
     ],
 )
 def test_terms_that_do_not_go_together_are_refused(

@@ -8,8 +8,9 @@ import pytest
 
 from daemon.core.events import ModelSwapped
 from daemon.core.models import Model, Range
+from daemon.core.stability import Bins
 from daemon.core.units import SECOND
-from daemon.scoring.metadata import ModelRefused, TrainingRange
+from daemon.scoring.metadata import ModelRefused, TrainingQuantiles, TrainingRange
 from daemon.scoring.registry import load_model
 from daemon.scoring.source import HandedModels, RegistrySource, core_model
 from tests.scoring.model_folder import scorer
@@ -24,12 +25,17 @@ def swapped(folder: Path, sha256: str) -> ModelSwapped:
 def test_what_the_metadata_says_comes_along(tmp_path: Path) -> None:
     """Its fingerprint, when it expires, and between which values its features lay."""
     folder = write_version(
-        tmp_path, 2, expires_at="1970-01-01T00:00:09Z", ranges={"mid": TrainingRange(q001=0.1, q999=0.9)}
+        tmp_path,
+        2,
+        expires_at="1970-01-01T00:00:09Z",
+        ranges={"mid": TrainingRange(q001=0.1, q999=0.9)},
+        quantiles={"mid": TrainingQuantiles(cuts=(0.5,), shares=(0.4, 0.6))},
     )
     loaded = load_model(folder)
     model = core_model(loaded)
     expected = (loaded.metadata.fingerprint, 9 * SECOND, (Range("mid", 0.1, 0.9),))
     assert expected == (model.sha256, model.expires_at, model.ranges)
+    assert (Bins("mid", (0.5,), (0.4, 0.6)),) == model.bins
     assert model.scorer is loaded.scorer
 
 
