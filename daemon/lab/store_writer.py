@@ -51,10 +51,25 @@ def _check(table: Table, row: Row) -> None:
 
 
 def _table_of(table: Table, rows: list[Row]) -> pa.Table:
-    try:
-        return pa.Table.from_pylist([dict(row) for row in rows], schema=table.schema)
-    except (pa.ArrowException, OverflowError) as error:
-        raise StoreError(f"{table.name}: a value of another type: {error}") from error
+    columns = []
+    for name, kind in table.columns:
+        try:
+            found = pa.array([row.get(name) for row in rows])
+            if not _is_fit(found.type, kind):
+                raise StoreError(f"{table.name}: a value of another type: {name} is {kind}, not {found.type}")
+            columns.append(found.cast(kind))
+        except (pa.ArrowException, OverflowError) as error:
+            raise StoreError(f"{table.name}: a value of another type: {name}: {error}") from error
+    return pa.Table.from_arrays(columns, schema=table.schema)
+
+
+def _is_fit(found: pa.DataType, wanted: pa.DataType) -> bool:
+    """Whether values are of a column's kind: a float is no count, though it may look like one."""
+    if pa.types.is_null(found):
+        return True
+    if pa.types.is_integer(found):
+        return bool(pa.types.is_integer(wanted) or pa.types.is_floating(wanted))
+    return bool(found == wanted)
 
 
 def _merge(merging: duckdb.DuckDBPyConnection, path: Path, table: Table, incoming: pa.Table) -> Added:

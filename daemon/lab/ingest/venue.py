@@ -21,6 +21,8 @@ from daemon.lab.ingest.candle_bodies import ManyCandlesReply, PastCandlesReply, 
 from daemon.lab.ingest.coverage import Span
 from daemon.shell.read_gate import gate_for
 
+PAGE_TRADES = 1000
+"""In one answer: as many as the venue gives."""
 READ_TIMEOUT_S = 30.0
 """Long lists take their time; nothing waits for them."""
 
@@ -73,7 +75,7 @@ class ResearchRest(ReadingRest):
         The rows are the store's; the cursor is empty on the last page.
         """
         path = "/historical/trades" if is_historical else "/markets/trades"
-        asked = query(ticker=ticker, min_ts=span[0], max_ts=span[1], limit=1000, cursor=cursor or None)
+        asked = query(ticker=ticker, min_ts=span[0], max_ts=span[1], limit=PAGE_TRADES, cursor=cursor or None)
         reply = await self._http.get(path, TradesPage, asked)
         return self._convert(path, reply.trades, partial(_trade_row, series)), reply.cursor
 

@@ -1,0 +1,73 @@
+"""The venue as the ingest reads it, against a real sandbox: pages, both tiers, and the budget."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+
+import pytest
+
+from daemon.core.units import DAY, HOUR, SECOND
+from daemon.kalshi.errors import Refused
+from daemon.lab.ingest import venue as module
+from daemon.lab.ingest.venue import reading
+from daemon.sandbox.cutoff import CutoffRule
+from tests.lab.ingest.past_venue import PAST, SERIES, TRADES, PastFlow, past_venue
+from tests.sandbox.running import running
+
+ALL = (0, 4_000_000_000)
+
+
+async def test_candles_are_the_same_in_both_tiers(tmp_path: Path) -> None:
+    """Many live markets in one answer, one archived at a time; each tier lacks what is in the other."""
+    async with past_venue(tmp_path) as (client, venue):
+        live = await venue.candle_rows(SERIES, [*PAST, "KXNOWHERE"], ALL, 1)
+        assert set(PAST) == set(live)
+        with pytest.raises(Refused, match="not_found"):
+            await venue.past_candle_rows(SERIES, PAST[0], ALL, 1)
+        client.sandbox.venue.chronicle.cutoff = CutoffRule(HOUR, HOUR, SECOND)
+        assert {} == await venue.candle_rows(SERIES, PAST, ALL, 1)
+        past = {name: await venue.past_candle_rows(SERIES, name, ALL, 1) for name in PAST}
+        assert live == past
+        assert [15] * 3 == [len(rows) for rows in past.values()]
+
+
+async def test_trades_come_page_by_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Newest first, each with what the store wants of it, until the cursor is empty."""
+    monkeypatch.setattr(module, "PAGE_TRADES", 15)
+    async with past_venue(tmp_path) as (_, venue):
+        sizes: list[int] = []
+        times: list[int] = []
+        cursor = ""
+        while not sizes or cursor:
+            rows, cursor = await venue.trade_rows(SERIES, PAST[0], ALL, cursor, is_historical=False)
+            sizes.append(len(rows))
+            times += [row["traded_at"] for row in rows]
+        assert [15, 15, TRADES - 30] == sizes
+        assert sorted(times, reverse=True) == times
+        assert (SERIES, 500, "yes") == (rows[0]["series_ticker"], rows[0]["qty"], rows[0]["taker_side"])
+        assert rows[0]["known_at"] == rows[0]["traded_at"]
+
+
+async def test_reads_keep_within_the_budget(tmp_path: Path) -> None:
+    """Many at once wait for their turn: the venue never has to say that it is too much."""
+    async with past_venue(tmp_path) as (_, venue):
+        await asyncio.gather(*(venue.candle_rows(SERIES, PAST, ALL, 60) for _ in range(30)))
+        assert venue.gate is not None
+        assert {"limited": 0, "passed": 30} == {
+            "limited": venue.gate.limited,  # type: ignore[attr-defined]
+            "passed": venue.gate.passed["market"],  # type: ignore[attr-defined]
+        }
+
+
+async def test_what_is_public_needs_no_key(tmp_path: Path) -> None:
+    """Lists, candles and trades; what is the account's is refused."""
+    async with asyncio.timeout(20), running(tmp_path, PastFlow) as client:
+        since_s = (time.time_ns() - DAY) // SECOND
+        async with reading(client.ready.rest_url, None, time.time_ns) as venue:
+            assert 3 == len((await venue.candle_rows(SERIES, PAST, ALL, 60)).keys())
+            markets = await venue.outcomes(series_ticker=SERIES, status=None, min_close_ts=since_s)
+            assert set(PAST) < {one.spec.ticker for one in markets}
+            with pytest.raises(Refused):
+                await venue.account_limits()
