@@ -30,7 +30,7 @@ from daemon.lab.fitting.logistic import FittedLogistic, fit_logistic
 from daemon.lab.fitting.rows import FitRows, Floats, NotFitted
 from daemon.lab.fitting.structural import FittedStructural, fit_structural, logits_of
 from daemon.lab.fitting.trees import FittedTrees, Task, fit_trees
-from daemon.lab.folds import Fold, NotFolded, Rows, Rule, Span, later_slices
+from daemon.lab.folds import Fold, NotFolded, Rows, Rule, Span, check_folds, later_slices
 from daemon.lab.stacking import Stack, residual_stack, stack
 from daemon.lab.tuning import Plan, Tuned, tune
 from daemon.scoring.structural import Above
@@ -38,7 +38,6 @@ from daemon.scoring.structural import Above
 STRIKE, MID = "strike_distance_sigma", "mid"
 REQUIRED = (MID, STRIKE)
 """Known in every row of a chain: what the formula reads, and what the market says."""
-BASELINE = (STRIKE, MID, "top_imbalance")
 MEMBERS = ("structural", "trees", "residual")
 FORECASTERS = ("challenger", *MEMBERS, "logistic")
 """Whom a chain makes; the challenger is the members' stack, said to be it before anything is judged."""
@@ -62,9 +61,15 @@ class Slices:
     stack: Rows | None
 
     @property
-    def all(self) -> list[Rows]:
+    def by_use(self) -> dict[str, Rows]:
         """Those that there are, in order."""
-        return [one for one in (self.fit, self.calibrate, self.stack) if one is not None]
+        slices = {"fit": self.fit, "calibrate": self.calibrate, "stack": self.stack}
+        return {use: rows for use, rows in slices.items() if rows is not None}
+
+    @property
+    def last(self) -> Rows:
+        """The latest that there is."""
+        return list(self.by_use.values())[-1]
 
 
 @dataclass(frozen=True)
@@ -140,15 +145,17 @@ def run_chain(rows: FitRows, fold: Fold, rule: Rule, plan: Plan, place: Path, sa
         say: told what is being done.
 
     Raises:
+        LeakFound: the fold's training reaches into its test.
         NotFitted: outcomes that are all the same, or a feature that is missing.
     """
+    check_folds(rows.span.at, rows.span.label_at, [rows.span.group], [fold], rule)
     slices = cut_slices(rows.span, fold.train, rule)
     notes = [] if slices.calibrate is not None else [_too_few("calibrated", rows, slices.fit)]
-    notes += [] if slices.stack is not None else [_too_few("weighed", rows, slices.all[-1])]
+    notes += [] if slices.stack is not None else [_too_few("weighed", rows, slices.last)]
     fit = rows.only(slices.fit)
     say("structural and logistic")
     formula = fit_structural(Above(distance=STRIKE), fit)
-    logistic = fit_logistic(fit, BASELINE)
+    logistic = fit_logistic(fit, REQUIRED)
     inner = Fold(fold.boundary, fold.end, slices.fit, fold.test)
     boosters = _boosters(rows, inner, rule, plan, place, formula, say, notes)
     say("calibrating")
@@ -211,7 +218,7 @@ def _stacked(made: Chain, rows: FitRows, notes: list[str]) -> Stack:
     pair = made.pair
     alike = Stack(0.0, dict.fromkeys(("structural", "trees", "pair"), 1 / 3))
     if made.slices.stack is None:
-        return _without_pair(alike, pair)
+        return without_pair(alike, pair)
     last = rows.only(made.slices.stack)
     logits = made.logits(last)
     forecasts = {
@@ -220,7 +227,7 @@ def _stacked(made: Chain, rows: FitRows, notes: list[str]) -> Stack:
         "pair": logits_of(pair.predict(logits)),
     }
     try:
-        return _without_pair(stack(forecasts, last.y, last.weight, last.span.group), pair)
+        return without_pair(stack(forecasts, last.y, last.weight, last.span.group), pair)
     except NotFitted as error:
         best = _best_alone(forecasts, last)
         notes.append(f"No stack: {error}. The best of them on the last slice is taken alone: {best}.")
@@ -236,8 +243,13 @@ def _best_alone(forecasts: dict[str, Floats], rows: FitRows) -> str:
     return min(losses, key=lambda name: losses[name])
 
 
-def _without_pair(found: Stack, pair: Stack) -> Stack:
-    """Return the same forecast over the members alone: an ensemble is no member of an ensemble."""
+def without_pair(found: Stack, pair: Stack) -> Stack:
+    """Return the same forecast over the members alone: an ensemble is no member of an ensemble.
+
+    Args:
+        found: weights of "structural", "trees" and "pair", any of which may be missing.
+        pair: the line of the structural model and its residual together.
+    """
     share = found.weights.get("pair", 0.0)
     weights = {name: weight for name, weight in found.weights.items() if name != "pair"}
     for name, weight in pair.weights.items() if share else ():

@@ -174,11 +174,7 @@ def _member_drafts(origin: Origin, rows: FitRows, fold: Fold, chain: Chain) -> d
 def _training(origin: Origin, rows: FitRows, fold: Fold, chain: Chain, name: str) -> Training:
     booster = {"trees": chain.boosters.trees, "residual": chain.boosters.residual}.get(name)
     tuned = chain.boosters.tuned[booster.task] if booster is not None else None
-    parts = {
-        "fit": chain.slices.fit, "calibrate": chain.slices.calibrate, "stack": chain.slices.stack,
-        "test": fold.test,
-    }  # fmt: skip
-    used = {part: some for part, some in parts.items() if some is not None}
+    used = {**chain.slices.by_use, "test": fold.test}
     return Training(
         source=origin.source,
         seed=origin.seed,
@@ -188,7 +184,7 @@ def _training(origin: Origin, rows: FitRows, fold: Fold, chain: Chain, name: str
         trees=0 if booster is None else booster.trees,
         parameters={} if booster is None else dict(booster.parameters),
         begins_at=_instant(int(rows.span.at[chain.slices.fit].min())),
-        ends_at=_instant(max(int(rows.span.label_at[some].max()) for some in chain.slices.all)),
+        ends_at=_instant(max(int(rows.span.label_at[some].max()) for some in chain.slices.by_use.values())),
         manifests={MANIFEST: origin.manifest_sha256},
         seeds={"training": origin.seed} | ({} if tuned is None else {"tuning_trials": tuned.trials}),
         purge_s=origin.rule.purge / SECOND,

@@ -160,6 +160,7 @@ def folds_of(span: Span, folds: int, rule: Rule) -> list[Fold]:
         known = int(span.label_at[span.at < boundary].max())
         boundaries.append(min(boundary, known))
     found = walk_forward(span, boundaries, rule)
+    # Each by itself is looked at again by its chain; here that none is tested twice.
     check_folds(span.at, span.label_at, [span.group], found, rule)
     return found
 
@@ -278,14 +279,10 @@ def notes_of(rows: FitRows, folds: Sequence[Fold], chains: Sequence[Chain]) -> t
         " look better by luck in about one of eight trainings."
     ]
     for number, (fold, chain) in enumerate(zip(folds, chains, strict=True), start=1):
-        counts = [len(np.unique(rows.span.group[some])) for some in (*chain.slices.all, fold.test)]
+        parts = {**chain.slices.by_use, "test": fold.test}
+        counts = ", ".join(f"{len(np.unique(rows.span.group[some]))} to {use}" for use, some in parts.items())
         weights = ", ".join(f"{name} {weight:.2f}" for name, weight in chain.stacked.weights.items())
-        *slices, test = counts
-        words = ", ".join(map(str, slices))
-        found.append(
-            f"Fold {number}: {words} outcomes to fit, calibrate and stack on, {test} to test;"
-            f" weights: {weights}."
-        )
+        found.append(f"Fold {number}: independent outcomes: {counts}; weights of logits: {weights}.")
         found += [f"Fold {number}: {note}" for note in chain.notes]
     return tuple(found)
 

@@ -17,6 +17,8 @@ import msgspec
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 STARTS_S = 30.0
+KEYS = {"Tab": (9, ""), "Enter": (13, "\r")}
+"""A key's number, and what it types."""
 
 
 def browser_path() -> str | None:
@@ -83,9 +85,17 @@ class Tab:
         return told["result"].get("value")
 
     async def press(self, key: str) -> None:
-        """Press a key, such as "Tab"."""
+        """Press one of `KEYS`."""
+        number, text = KEYS[key]
         for kind in ("keyDown", "keyUp"):
-            await self.ask("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=9)
+            await self.ask(
+                "Input.dispatchKeyEvent",
+                type=kind,
+                key=key,
+                code=key,
+                windowsVirtualKeyCode=number,
+                text=text,
+            )
 
     async def picture(self) -> bytes:
         """Return what the whole page looks like, as PNG."""
