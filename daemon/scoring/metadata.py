@@ -67,7 +67,7 @@ class TrainingRange(Strict, frozen=True):
 
 
 class TrainingQuantiles(Strict, frozen=True):
-    """How a feature lay in training: bins that end at `cuts`, each within, one more above; and their shares."""
+    """How a feature lay in training: bins that end at `cuts`, each within, and one above; their shares."""
 
     cuts: tuple[float, ...]
     shares: tuple[float, ...]

@@ -5,6 +5,7 @@ A Unix socket in the state folder, for its owner and his group (0660). Over it H
     GET /status     how it stands                         POST /halt      {"reason"}
     POST /resume    {"reason"}, which is not empty        POST /flatten   {"slippage_cents", "reason"}
     POST /model     {"folder", "slot"}                    POST /strategy  {"name", "is_on", "reason"}
+    GET /models     how each model does
 
 What gives leave to trade expires (`expires_at`, Unix ns): a daemon that wakes up after its owner was told
 that it does not answer must not resume, or sell, by itself. A halt never comes too late.
@@ -37,6 +38,7 @@ from daemon.core.models import DEFAULT
 from daemon.core.units import PRICE_CENT, SECOND, format_qty
 from daemon.shell.kill_switch import KillSwitch
 from daemon.shell.latch import REASON_CHARS_MAX, one_line
+from daemon.shell.model_status import ModelsStatus
 from daemon.shell.model_swaps import Swapped, SwapRefused
 from daemon.shell.open_orders import OrderLine, open_orders
 from daemon.shell.strategy_watch import StrategyWatch, UnknownStrategy
@@ -129,7 +131,7 @@ class SwitchOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 _Order = TypeVar("_Order", HaltOrder, ResumeOrder, FlattenOrder, SwapOrder, SwitchOrder)
-_Answer = TypeVar("_Answer", Status, Swapped)
+_Answer = TypeVar("_Answer", Status, Swapped, ModelsStatus)
 Swap: TypeAlias = Callable[[str, str], Awaitable[Swapped]]
 """Exchanges the model of a slot for that of a folder; raises SwapRefused."""
 
@@ -164,6 +166,7 @@ async def serve_control(
     status: Callable[[], Status],
     swap: Swap | None = None,
     strategies: StrategyWatch | None = None,
+    models: Callable[[], ModelsStatus] | None = None,
 ) -> web.AppRunner:
     """Listen in a state folder that is ours, and return the runner whose `cleanup()` stops it.
 
@@ -173,6 +176,7 @@ async def serve_control(
         status: how the daemon stands now.
         swap: exchanges models; None where there is no such call.
         strategies: switches strategies; None where there is no such call.
+        models: how the models stand now; None where there is no such call.
 
     Raises:
         ControlFailed: the socket can't be made.
@@ -216,8 +220,7 @@ async def serve_control(
     app.router.add_post("/flatten", flatten)
     if strategies is not None:
         app.router.add_post("/strategy", partial(_switch, strategies, status, answer))
-    if swap is not None:
-        app.router.add_post("/model", partial(_exchange, swap))
+    _route_models(app, swap, models)
     app.on_cleanup.append(forget)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
     await runner.setup()
@@ -253,6 +256,18 @@ async def _exchange(swap: Swap, request: web.Request) -> web.Response:
     except SwapRefused as error:
         raise web.HTTPConflict(text=str(error)) from None
     return web.Response(body=msgspec.json.encode(swapped), content_type="application/json")
+
+
+def _route_models(app: web.Application, swap: Swap | None, models: Callable[[], ModelsStatus] | None) -> None:
+    if swap is not None:
+        app.router.add_post("/model", partial(_exchange, swap))
+    if models is not None:
+        app.router.add_get("/models", partial(_show_models, models))
+
+
+async def _show_models(models: Callable[[], ModelsStatus], _request: web.Request) -> web.Response:
+    """Answer GET /models."""
+    return web.Response(body=msgspec.json.encode(models()), content_type="application/json")
 
 
 def _listen(folder: Path) -> socket.socket:
@@ -326,6 +341,11 @@ async def ask(
 async def ask_swap(folder: Path, order: SwapOrder, within_s: float) -> Swapped:
     """Have a model exchanged by the daemon of a state folder, and return what was. Raises as `ask`."""
     return await _ask(folder, "/model", order, within_s, Swapped)
+
+
+async def ask_models(folder: Path, within_s: float) -> ModelsStatus:
+    """Return how the models of the daemon of a state folder stand. Raises as `ask`."""
+    return await _ask(folder, "/models", None, within_s, ModelsStatus)
 
 
 async def _ask(

@@ -174,6 +174,15 @@ FAMILIES: dict[str, Family] = {
     "kalshid_model_brier": Family(
         "gauge", "Mean Brier score over markets that ended: model, challenger, mid.", ("source",)
     ),
+    "kalshid_model_drift_state": Family(
+        "gauge", "A slot's model: 0 steady, 1 warned, 2 alarmed or taken out for it.", ("slot",)
+    ),
+    "kalshid_model_brier_excess": Family(
+        "gauge", "Mean Brier score less the mid's over the last window of events.", ("slot",)
+    ),
+    "kalshid_model_psi_max": Family(
+        "gauge", "Highest population stability index of a feature, of the last full window.", ("slot",)
+    ),
     "kalshid_model_swaps_total": Family("counter", "Models exchanged while running.", ("outcome",)),
     "kalshid_refusals_total": Family("counter", "Proposals that risk refused, by reason.", ("reason",)),
     "kalshid_orders_total": Family("counter", "Orders approved and sent to the queue."),

@@ -15,6 +15,7 @@ import msgspec
 import structlog
 
 from daemon.core import events as e
+from daemon.core.drift_record import Alarm, Verdict
 from daemon.core.models import CHALLENGER, DEFAULT, Model, Models, ModelSlot
 from daemon.core.units import Ns
 from daemon.scoring.registry import ModelRefused
@@ -25,6 +26,12 @@ log = structlog.get_logger(__name__)
 
 TAKEN_WITHIN_S = 2.0
 """How long the core may take to have the model: a turn of the pump."""
+
+
+BOUND = (
+    "real money is traded on the evidence of its models: only the challenger is exchanged; trade the new one"
+    " on paper first, or say in live.override_reason why not"
+)
 
 
 class SwapRefused(Exception):
@@ -46,7 +53,7 @@ class SwapTerms(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         root: the configuration's folder: a model below it is named from there in the journal.
         is_bound: whether what is traded is tied to evidence (mode "live" without a written reason): then only
-            the challenger may be exchanged.
+            the challenger may be exchanged, and a model that drifted may come back to where it was.
         now: our clock.
         emit: takes the event.
     """
@@ -81,11 +88,9 @@ class ModelSwaps:
 
     async def _swap(self, folder: Path, slot: str) -> Swapped:
         terms, models = self._terms, self._models
-        if terms.is_bound and slot != CHALLENGER:
-            raise SwapRefused(
-                "real money is traded on the evidence of its models: only the challenger is exchanged;"
-                " trade the new one on paper first, or say in live.override_reason why not"
-            )
+        demoted = models.drift.demoted.get(slot)
+        if terms.is_bound and slot != CHALLENGER and demoted is None:
+            raise SwapRefused(BOUND)
         if slot not in models.slots:
             raise SwapRefused(f"no slot {slot!r}; there are: {', '.join(models.slots)}")
         path = terms.root / folder
@@ -96,6 +101,8 @@ class ModelSwaps:
         except OSError as error:  # no process could be started, or the folder went while it was read
             raise SwapRefused(f"{path}: {error}") from error
         model, at = core_model(loaded), terms.now()
+        if terms.is_bound and demoted is not None and model.sha256 != demoted.sha256:
+            raise SwapRefused(f"{BOUND}; here {demoted.model} alone may come back")
         self._check(slot, model, at)
         for reason in loaded.absent:
             log.warning("model.member_absent", reason=reason)
@@ -134,13 +141,15 @@ class ModelSwaps:
 
 
 class Judgements:
-    """Logs how the models did in each market that ends, and a model that fails, once."""
+    """Logs how the models did in each market that ends, a model that fails, once, and what drift does."""
 
     def __init__(self, models: Models) -> None:
         self._models = models
         self._record = models.record
         self._told = 0
         self._failing: set[ModelSlot] = set()
+        self._verdicts: dict[str, Verdict] = {}
+        self._demoted: dict[str, Alarm] = {}
 
     def tell(self) -> None:
         """Log what was judged, and who began to fail, since the last call."""
@@ -151,6 +160,7 @@ class Judgements:
                 self._failing.add(slot)
                 model = None if slot.model is None else named(slot.model)
                 log.error("model.failed", slot=slot.name, model=model, reason=slot.failure)
+        self._tell_drift()
         record = self._models.record
         if record is not self._record:
             self._record, self._told = record, 0
@@ -159,6 +169,24 @@ class Judgements:
         for judged in list(record.last)[self._told - record.judged_total :]:
             log.info("model.judged", **msgspec.structs.asdict(judged))
         self._told = record.judged_total
+
+    def _tell_drift(self) -> None:
+        drift = self._models.drift
+        for name, watch in drift.watches.items():
+            if watch.verdict != self._verdicts.get(name, "steady"):
+                tell = log.info if watch.verdict == "steady" else log.warning
+                tell("model.drift_judged", slot=name, verdict=watch.verdict, reasons=list(watch.reasons))
+            self._verdicts[name] = watch.verdict
+        if drift.demoted == self._demoted:
+            return
+        for name, alarm in drift.demoted.items():
+            if self._demoted.get(name) != alarm:
+                slot = self._models.slots[name]
+                stands_in = None if slot.is_drifted or slot.model is None else named(slot.model)
+                log.error(
+                    "model.demoted", slot=name, model=alarm.model, reason=alarm.reason, stands_in=stands_in
+                )
+        self._demoted = dict(drift.demoted)
 
 
 def named(model: Model) -> str:

@@ -27,6 +27,7 @@ from daemon.shell.feeds import Feeds
 from daemon.shell.journal import Journal
 from daemon.shell.loop import Inbox
 from daemon.shell.metrics import OTHER, BoundedLabels, Metrics, Sample, dollars
+from daemon.shell.model_status import drift_states
 from daemon.shell.queue import OrderQueue
 from daemon.shell.read_gate import ReadGate
 from daemon.shell.reference import ReferenceSource
@@ -268,6 +269,15 @@ def _of_models(models: Models) -> Samples:
         },
         "kalshid_model_challenger_difference": models.record.difference_mean,
         "kalshid_model_brier": models.record.brier(),
+        "kalshid_model_drift_state": drift_states(models),
+        "kalshid_model_brier_excess": {
+            name: watch.figures.excess / watch.figures.events
+            for name, watch in models.drift.watches.items()
+            if watch.figures.events
+        },
+        "kalshid_model_psi_max": {
+            name: watch.psi[0][1] for name, watch in models.drift.watches.items() if watch.psi
+        },
         "kalshid_model_swaps_total": {
             "done": float(models.swaps),
             "refused": float(models.swaps_refused),

@@ -42,6 +42,9 @@ EMPTY = {
     "kalshid_model_brier",
     "kalshid_model_scored_timestamp_seconds",
     "kalshid_model_members_absent",
+    "kalshid_model_drift_state",
+    "kalshid_model_brier_excess",
+    "kalshid_model_psi_max",
 }
 
 
