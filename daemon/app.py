@@ -48,6 +48,7 @@ from daemon.shell.latch import Latch, LatchFailed
 from daemon.shell.lock import FolderLock, FolderTaken
 from daemon.shell.loop import Inbox
 from daemon.shell.metrics import Metrics
+from daemon.shell.model_status import models_status
 from daemon.shell.model_swaps import ModelSwaps, SwapTerms
 from daemon.shell.notes import notes_of
 from daemon.shell.read_gate import gate_for
@@ -224,7 +225,7 @@ class App:
         stack.push_async_callback(runner.cleanup)
         control = await serve_control(
             state_dir, switch, lambda: status_of(self._engine, switch, self._mode), swaps.swap,
-            self._parts.strategies,
+            self._parts.strategies, lambda: models_status(self._engine.models, self._clock.now()),
         )  # fmt: skip
         stack.push_async_callback(control.cleanup)
 
