@@ -1,4 +1,4 @@
-"""Logs: dotted events with typed fields; a console for people, JSON lines for machines.
+"""Logs: dotted events with typed fields; a console for people, JSON lines for machines, systemd's journal.
 
 The caller's thread filters by level, stamps and queues; a thread redacts, renders and writes. So a slow
 terminal or a blocked pipe costs the hot path nothing: when the queue is full, lines are dropped and
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import atexit
 import logging
+import os
 import queue
 import re
 import sys
@@ -23,6 +24,7 @@ import msgspec
 import structlog
 
 from daemon.core.units import SECOND
+from daemon.shell import journald
 
 Level: TypeAlias = Literal["debug", "info", "warning", "error"]
 Format: TypeAlias = Literal["auto", "console", "json"]
@@ -60,10 +62,9 @@ def redact(value: Any) -> Any:
 class LogWriter:
     """The thread that turns queued fields into lines. `dropped_total` counts what did not fit."""
 
-    def __init__(self, stream: TextIO, render: Callable[[Fields], str]) -> None:
+    def __init__(self, sink: Callable[[Fields], None]) -> None:
         self.dropped_total = 0
-        self._stream = stream
-        self._render = render
+        self._sink = sink
         self._told = 0
         self._lines: queue.Queue[Fields | None] = queue.Queue(LINES_MAX)
         self._thread = threading.Thread(target=self._write, name="log", daemon=True)
@@ -105,18 +106,26 @@ class LogWriter:
 
     def _emit(self, fields: Fields) -> None:
         try:
-            self._stream.write(self._line(fields) + "\n")
-            self._stream.flush()
+            self._sink(fields)
         except (OSError, ValueError):
             # Nobody reads any more (a closed pipe, a closed stream). Trading goes on without a log.
             self.dropped_total += 1
 
-    def _line(self, fields: Fields) -> str:
-        event = fields.get("event")
-        try:
-            return self._render(fields)
-        except Exception as error:  # noqa: BLE001  a field that can't be rendered must not end the log
-            return f"log.unreadable event={event!r} error={type(error).__name__}: {error}"
+
+def _lines_to(stream: TextIO, render: Callable[[Fields], str]) -> Callable[[Fields], None]:
+    def write(fields: Fields) -> None:
+        stream.write(_line(fields, render) + "\n")
+        stream.flush()
+
+    return write
+
+
+def _line(fields: Fields, render: Callable[[Fields], str]) -> str:
+    event = fields.get("event")
+    try:
+        return render(fields)
+    except Exception as error:  # noqa: BLE001  a field that can't be rendered must not end the log
+        return f"log.unreadable event={event!r} error={type(error).__name__}: {error}"
 
 
 class _QueuedLogger:
@@ -158,12 +167,12 @@ def configure(level: Level = "info", style: Format = "auto", stream: TextIO | No
 
     Args:
         level: lines below it cost one comparison.
-        style: "auto" is the console where the stream is a terminal, JSON lines elsewhere.
+        style: "auto" is the console where the stream is a terminal, fields where it is systemd's journal,
+            JSON lines elsewhere.
         stream: standard error if None.
     """
     stream = sys.stderr if stream is None else stream
-    is_console = style == "console" or (style == "auto" and stream.isatty())
-    writer = LogWriter(stream, _console(has_colors=stream.isatty()) if is_console else _json_line)
+    writer = LogWriter(_sink(stream, style))
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -181,6 +190,14 @@ def configure(level: Level = "info", style: Format = "auto", stream: TextIO | No
     root.addHandler(_LibraryLines(writer))
     atexit.register(writer.close)  # a process that just ends has said its last words too
     return writer
+
+
+def _sink(stream: TextIO, style: Format) -> Callable[[Fields], None]:
+    """Return what writes: to systemd's journal where the stream ends there and nobody asked for a form."""
+    if style == "auto" and journald.is_connected(stream, os.environ):
+        return journald.JournalSocket(lambda fields: _line(fields, _json_line), _readable).write
+    is_console = style == "console" or (style == "auto" and stream.isatty())
+    return _lines_to(stream, _console(has_colors=stream.isatty()) if is_console else _json_line)
 
 
 def _stamp(_logger: Any, _method: str, fields: Fields) -> Fields:

@@ -94,6 +94,7 @@ is ActiveState active || exit 1
 until_true 60 trades 0; kept $? "and trading: $(since "$at"): $(property StatusText)"
 [ "$(inside cat /var/lib/kalshid/credential)" = "a key" ]; kept $? "the credential is readable inside, mode $(inside cat /var/lib/kalshid/mode)"
 inside test -e /var/lib/kalshid/may -a ! -e /var/lib/kalshid/wrote; kept $? "nothing is writable but its own state: /etc, /root, /usr and its configuration refused"
+until_true 10 inside sh -c 'journalctl KALSHID_EVENT=run.started -o json --no-pager | grep -q KALSHID_MODE'; kept $? "its log has fields: journalctl KALSHID_EVENT=run.started"
 
 if is CanReload yes; then
     at=$(seconds); inside systemctl reload kalshid.service; kept $? "reload, good: $(since "$at")"
