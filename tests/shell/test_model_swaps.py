@@ -236,3 +236,40 @@ def test_a_model_that_fails_is_logged_once_with_its_reason(tmp_path: Path) -> No
         ("model.failed", DEFAULT, "toy/1", "it says nan"),
         ("model.failed", DEFAULT, "toy/1", "ValueError()"),
     ] == told
+
+
+def alarmed(daemon: Daemon) -> None:
+    """End so many events against the default that it is taken out."""
+    drift = daemon.engine.models.drift
+    row = (None,) * len(daemon.engine.schema.names)
+    for number in range(daemon.setup.engine.drift.events if daemon.setup.engine.drift else 0):
+        drift.sample(DEFAULT, f"X{number}-1", f"X{number}", 0.9, 0.5, row, NOW)
+        daemon.emit(e.MarketDetermined(f"X{number}-1", "no", 0, NOW))
+
+
+async def test_a_model_that_drifted_may_come_back_though_evidence_binds(tmp_path: Path) -> None:
+    """The evidence was of it; of another one there is none."""
+    daemon = Daemon(tmp_path, is_bound=True)
+    daemon.start()
+    alarmed(daemon)
+    assert daemon.engine.models.default.is_drifted
+    async with asyncio.timeout(WITHIN_S):
+        with pytest.raises(SwapRefused, match="here toy/1 alone may come back"):
+            await daemon.swaps.swap(str(write_version(tmp_path, 2)))
+        swapped = await daemon.swaps.swap(str(tmp_path / "toy" / "1"))
+    assert ("toy/1", {}) == (swapped.new, daemon.engine.models.drift.demoted)
+    assert not daemon.engine.models.default.is_drifted
+
+
+def test_what_drift_says_and_does_is_logged_once(tmp_path: Path) -> None:
+    """A warning comes before the alarm, the alarm with its reason and who stands in."""
+    daemon = Daemon(tmp_path)
+    judgements = Judgements(daemon.engine.models)
+    daemon.start()
+    with structlog.testing.capture_logs() as lines:
+        alarmed(daemon)
+        judgements.tell()
+        judgements.tell()
+    assert ["model.drift_judged", "model.demoted"] == [line["event"] for line in lines[:2]]
+    assert ("alarm", "toy/1", None) == (lines[0]["verdict"], lines[1]["model"], lines[1]["stands_in"])
+    assert [] == [line for line in lines[2:] if line["event"].startswith("model.d")]

@@ -17,6 +17,8 @@ from daemon.core.units import HOUR, MINUTE, PRICE_ONE, SECOND
 from daemon.shell.metrics import FAMILIES, Histogram
 from daemon.shell.samples import PAUSES, PHASES, Sampler, Samples
 from daemon.shell.waiting import PRIORITIES
+from tests.core.test_drift import OURS, warn
+from tests.core.test_drift import lived as watched
 from tests.core.test_models import Members, Said
 from tests.core.test_models import lived as scoring
 from tests.core.worlds import CONFIG, NOW, T0, TICKER, Scripted, engine, spec
@@ -325,6 +327,16 @@ def test_models_are_told_by_slot(tmp_path: Path) -> None:
     assert isinstance(brier, Mapping)
     assert {"model", "mid", "challenger"} == set(brier)
     assert {"done": 0.0, "refused": 0.0} == samples["kalshid_model_swaps_total"]
+
+
+def test_drift_is_told_by_slot(tmp_path: Path) -> None:
+    """The verdict's number, the mean excess of the window, and the highest index once there is one."""
+    subject = watched({DEFAULT: OURS})
+    warn(subject)
+    samples = sampled(subject, tmp_path)
+    assert {"default": 1.0} == samples["kalshid_model_drift_state"]
+    assert {"default": 0.0} == samples["kalshid_model_brier_excess"]
+    assert {} == samples["kalshid_model_psi_max"]
 
 
 def test_what_is_absent_of_an_ensemble_is_told_by_slot(tmp_path: Path) -> None:
