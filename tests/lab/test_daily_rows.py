@@ -142,7 +142,7 @@ def test_old_quotes_say_nothing(tmp_path: Path) -> None:
     with open_store(tmp_path / "whole") as whole, open_store(tmp_path / "less", may_create=True) as less:
         for table in TABLES:
             rows = whole.rows(f'SELECT * FROM "{table}"').to_pylist()
-            less.add(table, [one for one in rows if one.get("ended_at") not in silent])
+            less.add(table, [one for one in rows if table != "candles" or one["ended_at"] not in silent])
         found = rows_of(less)
     days = (found.at // DAY - FIRST_DAY).tolist()
     assert [0, 1, 2, 3, 5, 6, 7] == days
