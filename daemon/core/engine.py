@@ -74,10 +74,8 @@ class Engine:
             scorer,
             (*schema.names, *(name for slot in self.slots for name in slot.strategy.features)),
             readers={slot.strategy.name: slot.model for slot in self.slots},
-            source=source,
-            expires_at=config.model_expires_at,
-            drift=config.drift,
-        )
+            source=source, expires_at=config.model_expires_at, drift=config.drift,
+        )  # fmt: skip
         self.schema = self.models.schema
         self.state = State(
             self.schema,
