@@ -92,10 +92,10 @@ class FairValue:
         # With bid below ask at most one side has an edge: the one on which the model is off the mid.
         side: BookSide = "bid" if 2 * score * PRICE_ONE >= bid + ask else "ask"
         price = ask if side == "bid" else bid
-        gain = edge(score, price, side, view.spec.fees, is_taker=True)
+        gain = edge(score, price, side, view.spec.fees, True)  # by place: names cost as much again
         if gain >= params.edge_min:
             size = book.ask_size if side == "bid" else book.bid_size
-            qty = min(size or 0, self._sized(view, score, side, price, is_taker=True))
+            qty = min(size or 0, self._sized(view, score, side, price, True))
             if qty > 0:
                 why = f"edge {gain * 100:.1f}c after fee"
                 return Wanted((Target(side, price, qty, "take", why),), why)
@@ -106,15 +106,13 @@ class FairValue:
         held = view.position if side == "bid" else -view.position
         return max(0, min(self._order_max, self._position_max - held))
 
-    def _sized(self, view: MarketView, score: float, side: BookSide, price: Price, *, is_taker: bool) -> Qty:
+    def _sized(self, view: MarketView, score: float, side: BookSide, price: Price, is_taker: bool) -> Qty:
         held = view.position if side == "bid" else -view.position
-        room = self._position_max - held
-        if room <= 0:
+        if held >= self._position_max:
             return 0
-        room = min(room, self._order_max)
         fees, fraction = view.spec.fees, self.params.kelly_fraction
-        # By place: this is asked twice with every tick, and names cost as much again.
-        return kelly_qty(score, price, side, fees, is_taker, bankroll(view), fraction, room, held)
+        qty = kelly_qty(score, price, side, fees, is_taker, bankroll(view), fraction, self._order_max, held)
+        return min(qty, self._position_max - held)
 
     def _resting(self, view: MarketView, score: float, bid: Price, ask: Price) -> tuple[Target, ...]:
         lean, run_over = self._lean(view) if self._is_leaning else (0.0, None)
@@ -124,11 +122,15 @@ class FairValue:
         if run_over != "bid":
             buy_at = view.grid.floor(fair - margin if fair - margin < ask else ask - 1)
             if buy_at is not None and ask - buy_at <= REST_AWAY_MAX:
-                self._rest(view, score, "bid", buy_at, targets)
+                qty = self._sized(view, score, "bid", buy_at, False)
+                if qty >= QTY_ONE:
+                    targets.append(Target("bid", buy_at, qty, "rest", self._rest_reason, self._slack))
         if run_over != "ask":
             sell_at = view.grid.ceil(fair + margin if fair + margin > bid else bid + 1)
             if sell_at is not None and sell_at - bid <= REST_AWAY_MAX:
-                self._rest(view, score, "ask", sell_at, targets)
+                qty = self._sized(view, score, "ask", sell_at, False)
+                if qty >= QTY_ONE:
+                    targets.append(Target("ask", sell_at, qty, "rest", self._rest_reason, self._slack))
         return tuple(targets)
 
     def _lean(self, view: MarketView) -> tuple[float, BookSide | None]:
@@ -139,13 +141,6 @@ class FairValue:
         lighter: BookSide = "bid" if imbalance < 0 else "ask"
         is_run_over = limit != "off" and abs(imbalance) >= limit
         return self.params.skew * imbalance, lighter if is_run_over else None
-
-    def _rest(
-        self, view: MarketView, score: float, side: BookSide, price: Price, targets: list[Target]
-    ) -> None:
-        qty = self._sized(view, score, side, price, is_taker=False)
-        if qty >= QTY_ONE:
-            targets.append(Target(side, price, qty, "rest", self._rest_reason, self._slack))
 
     def _why_not_take(self, view: MarketView, gain: float, side: BookSide) -> str:
         if gain < self.params.edge_min:

@@ -69,10 +69,11 @@ class Asking:
         self.has_switched = False
         """Whether one was switched off in this decision: its orders elsewhere are still to be taken out."""
         self._peers = PeerIndex(state, models.score_of)
+        self._off = state.switches.off
 
     def refusal(self, strategy: str) -> Refusal | None:
         """Return why a strategy is not asked, and nothing of it may rest; None when it is."""
-        return "strategy_off" if self._state.switches.is_off(strategy) else None
+        return "strategy_off" if strategy in self._off else None
 
     def wants(
         self, slot: Slot, market: Market, seen: dict[str, Scored], refusals: Counter[str], now: Ns

@@ -36,6 +36,10 @@ class Decisions:
         """How many were ever kept in `last`."""
         self._reasons: dict[tuple[str, str], str] = {}
 
+    def is_said(self, ticker: str, strategy: str, reason: str) -> bool:
+        """Whether an idle decision for this reason would repeat the last of its market and strategy."""
+        return self._reasons.get((ticker, strategy)) == reason
+
     def note(self, decision: Decision) -> None:
         """Keep a decision; one that repeats the last of its market and strategy is not kept."""
         key = (decision.ticker, decision.strategy)

@@ -29,11 +29,12 @@ from daemon.core.issuing import Issuer, base36
 from daemon.core.market import Market
 from daemon.core.models import Model, ScorerSource, models_of
 from daemon.core.netting import netted
-from daemon.core.orders import Order, Proposal, ProposeCancel, ProposePlace, ProposeWithdraw, plan
+from daemon.core.orders import Proposal, ProposeCancel, ProposePlace, ProposeWithdraw
 from daemon.core.risk import Approved, Refusal, Refused, Risk, vouch_market
 from daemon.core.scorer import FeatureSchema, Scorer
 from daemon.core.second_line import SecondLine
 from daemon.core.sending import Sending
+from daemon.core.standing import Standing
 from daemon.core.state import State
 from daemon.core.strategy import Wanted
 from daemon.core.sweep import Sweep
@@ -42,6 +43,8 @@ from daemon.core.upkeep import Upkeep
 
 __all__ = ["Decision", "Engine", "EngineConfig", "Phase", "Slot"]
 
+_LEFT_ALONE: tuple[Refusal, ...] = ("book_unchanged", "exchange_paused")
+"""What takes out nothing that rests."""
 Phase: TypeAlias = Literal["starting", "trading", "halted", "stopping", "stopped"]
 
 
@@ -117,6 +120,7 @@ class Engine:
         self._upkeep = Upkeep(
             self.state, self.breakers, self.gathering, self._guards, house, self._second_line, config
         )
+        self._standing = Standing(self.state, self.breakers, self._sending, self.slots, config.limits)
         self._flattening = Flattening(config.limits.order_qty_max, config.limits.price_away_max)
         assert all(slot.strategy.name != FLATTEN for slot in self.slots), f"no strategy is named {FLATTEN}"
 
@@ -142,16 +146,11 @@ class Engine:
     def decide(self, now: Ns) -> list[Command]:
         """Decide once for everything that changed since the last time, and for the clock."""
         state = self.state
-        if self._sweep.beats(now):
-            state.forget_unwatched()
-            state.review(self.config.limits, now)
-            self._forget_gone()
-            state.touch_engaged()
-        state.touch_due(self._sweep.take(state.markets, now), self._sweep.spared_since(now))
+        self._touch_by_clock(now)
         touched, state.touched = state.touched, {}
         self._asking.has_switched = False
         upkeep = self._upkeep if self._upkeep.is_due(now) else None
-        commands = upkeep.begin(now) if upkeep else []
+        commands = self._look_after(upkeep, now) if upkeep else []
         was, self.phase = self.phase, self._next_phase()
         if upkeep:
             commands += upkeep.probe(now)
@@ -171,8 +170,26 @@ class Engine:
                 commands += upkeep.end(now)
         elif was != "stopped" and not self.leaves_orders:
             commands += self._second_line.end(now)
+        if commands:
+            self._standing.forget()
         self._unchanged_since = now
         return commands
+
+    def _touch_by_clock(self, now: Ns) -> None:
+        """Mark the markets whose turn it is by the clock."""
+        state = self.state
+        if self._sweep.beats(now):
+            self._standing.forget()
+            state.forget_unwatched()
+            state.review(self.config.limits, now)
+            self._forget_gone()
+            state.touch_engaged()
+        if due := self._sweep.take(state.markets, now):
+            state.touch_due(due, self._sweep.spared_since(now))
+
+    def _look_after(self, upkeep: Upkeep, now: Ns) -> list[Command]:
+        self._standing.forget()
+        return upkeep.begin(now)
 
     def _forget_gone(self) -> None:
         """Markets come and go for as long as we live: what is kept for people of those that went goes too."""
@@ -201,30 +218,25 @@ class Engine:
         state = self.state
         if state.stop_reason is not None and self.leaves_orders:
             return
-        orders = [order for order in state.orders.values() if order.ticker == ticker and order.is_open]
-        is_held = state.exchange.is_paused_somewhere and state.is_exchange_paused(ticker, now)
-        stop: Refusal | None = "exchange_paused" if is_held else self._stop_of(market, now)
+        stop, slots = self._standing.stop(market, now)
         seen: dict[str, Scored] = {}
-        asked: list[tuple[str, list[Order], Wanted]] = []
+        asked: list[tuple[str, Wanted]] = []
         position = state.ledger.positions.get(ticker)
         leaving = None if stop or position is None else self.gathering.exits.look(market, position)
-        for slot in self.slots:
+        for slot in slots:
             name = slot.strategy.name
-            if not slot.trades(market.spec):
-                continue
             spec, book, changed_max = market.spec, market.book, slot.strategy.book_changed_max
             reason = (
                 stop
                 or self._asking.refusal(name)
                 or vouch_market(spec, book, changed_max, self.config.limits, now, slot.close_guard)
             )
-            mine = [order for order in orders if order.strategy == name] if orders else orders
             if reason is not None:
                 wanted = Wanted((), reason)
                 # A book that stands still on a connection that is well makes no resting order wrong: it
                 # is no ground for new ones, and those that rest stay. On an exchange pause the venue
                 # would refuse the cancels too: they wait until it is over.
-                if not mine or reason == "book_unchanged" or is_held:
+                if reason in _LEFT_ALONE or not state.live_orders(ticker, name):
                     self._note(now, ticker, name, "refused", reason, None)
                     continue
             elif leaving is not None:
@@ -232,13 +244,13 @@ class Engine:
             else:
                 wanted = self._asking.wants(slot, market, seen, self.refusals, now)
                 self.decisions_total += 1
-            asked.append((name, mine, wanted))
+            asked.append((name, wanted))
         if len(asked) > 1:
-            wishes = netted([wanted for _, _, wanted in asked])
-            asked = [(name, mine, wish) for (name, mine, _), wish in zip(asked, wishes, strict=True)]
-        for name, mine, wanted in asked:
-            proposals = plan(ticker, name, wanted.targets, mine, wanted.reason)
-            if not proposals:
+            wishes = netted([wanted for _, wanted in asked])
+            asked = [(name, wish) for (name, _), wish in zip(asked, wishes, strict=True)]
+        for name, wanted in asked:
+            proposals = self._standing.plan(ticker, name, wanted)
+            if not proposals and not self.decisions.is_said(ticker, name, wanted.reason):
                 self._note(now, ticker, name, "idle", wanted.reason, self._score(name, ticker))
             for proposal in proposals:
                 self._carry_out(proposal, market, now, commands)
@@ -255,14 +267,6 @@ class Engine:
             return
         if self.gathering.exits.is_turn(ticker, now):
             self._carry_out(ProposePlace(ticker, EXIT, leaving.target), market, now, commands)
-
-    def _stop_of(self, market: Market, now: Ns) -> Refusal | None:
-        """Return what stops every strategy in a market, so that what rests goes; None when nothing does."""
-        if (stop := self._sending.stop_reason()) is not None:
-            return stop
-        if not self.breakers.is_answered:
-            return "breaker_open"
-        return self.state.vouch(market, self.config.limits, now)
 
     @property
     def leaves_orders(self) -> bool:

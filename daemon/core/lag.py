@@ -19,10 +19,14 @@ BUCKETS = 10
 class TransportLag:
     """The running clock-offset estimate of one connection, and the lag of its last message."""
 
-    __slots__ = ("_minima", "lag", "offset")
+    __slots__ = ("_bucket", "_least", "_minima", "lag", "offset")
 
     def __init__(self) -> None:
         self._minima: deque[list[Ns]] = deque()  # [bucket number, smallest difference]
+        self._bucket: int | None = None
+        """The last bucket's number; None before the first stamp."""
+        self._least: Ns = 0
+        """The smallest difference in it."""
         self.offset: Ns | None = None
         """Smallest `received_at - sent_at` of the last ten minutes; None before the first stamp."""
         self.lag: Ns | None = None
@@ -32,19 +36,24 @@ class TransportLag:
         """Take in one stamped message."""
         difference = received_at - sent_at
         bucket = received_at // BUCKET
+        if bucket != self._bucket or difference < self._least:
+            self.offset = self._note(bucket, difference)
+        assert self.offset is not None
+        self.lag = difference - self.offset
+
+    def _note(self, bucket: int, difference: Ns) -> Ns:
+        """Take a bucket's first or smallest difference; return the smallest one of all buckets."""
         minima = self._minima
-        if not minima or minima[-1][0] != bucket:
+        if bucket != self._bucket:
             minima.append([bucket, difference])
             while minima[0][0] <= bucket - BUCKETS:
                 minima.popleft()  # by the clock, not by their number: a quiet connection fills few of them
-            self.offset = min(entry[1] for entry in minima)
-        elif difference < minima[-1][1]:
-            minima[-1][1] = difference
-            self.offset = min(entry[1] for entry in minima)
-        assert self.offset is not None
-        self.lag = difference - self.offset
+        minima[-1][1] = self._least = difference
+        self._bucket = bucket
+        return min(entry[1] for entry in minima)
 
     def reset(self) -> None:
         """Forget everything: the connection is a new one."""
         self._minima.clear()
+        self._bucket = None
         self.offset = self.lag = None

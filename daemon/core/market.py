@@ -106,11 +106,12 @@ class Market:
     def open_by_clock(self, now: Ns) -> None:
         """Open and close have no event at this venue: they are clocks."""
         spec = self.spec
-        if spec.status == "initialized" and spec.open_at <= now < spec.close_at:
+        if spec.status == "active":
+            if now >= spec.close_at:
+                self._respec(status="closed")
+                self.is_closed_by_clock = True
+        elif spec.status == "initialized" and spec.open_at <= now < spec.close_at:
             self._respec(status="active")
-        elif spec.status == "active" and now >= spec.close_at:
-            self._respec(status="closed")
-            self.is_closed_by_clock = True
 
     def lose_book(self, reason: str, at: Ns) -> bool:
         """Unsync the book until its next snapshot; False if it was unsynced before."""

@@ -221,8 +221,9 @@ def _are_all_kept(targets: Sequence[Target], live: Sequence[Order]) -> bool:
         return False
     left = list(live)
     for target in targets:
+        side = target.side
         for order in left:
-            if order.state == "resting" and order.side == target.side and _is_kept(order, target):
+            if order.side == side and order.state == "resting" and _is_kept(order, target):
                 left.remove(order)
                 break
         else:
@@ -239,7 +240,7 @@ def plan(
     order that may still wait in our queue is withdrawn where it is no longer wanted. `reason` is given with
     cancels.
     """
-    live = [order for order in orders if order.is_open]
+    live = [order for order in orders if order.state in OPEN]
     if _are_all_kept(targets, live):
         return []  # most of the time
     cancels: list[Proposal | ProposeWithdraw] = []

@@ -61,6 +61,11 @@ class OrderBeliefs:
         """Return our orders in a market that may still change the position."""
         return tuple(order for order in self.orders.values() if order.ticker == ticker and not order.is_done)
 
+    def live_orders(self, ticker: str, strategy: str) -> list[Order]:
+        """Return a strategy's orders in a market that may still trade."""
+        orders = self.orders.values()
+        return [one for one in orders if one.ticker == ticker and one.strategy == strategy and one.is_open]
+
     def happen(self, order: Order, happening: Happening, at: Ns) -> None:
         """Move an order along the lifecycle; what the table forbids is counted and changes nothing."""
         try:

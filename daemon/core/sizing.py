@@ -105,7 +105,7 @@ def kelly_qty(
     win, cost = _win_and_cost(q, price, side, fees, is_taker)
     if win <= cost or cost >= 1 or equity <= 0:
         return 0
-    stake = fraction * ((win - cost) / (1 - cost))
+    stake = fraction * ((win - cost) / (1 - cost))  # `_full_kelly`, without a call
     more = floor(stake * (equity / MONEY_ONE) / cost * QTY_ONE) - held if stake > 0 else 0
     if more <= 0:
         return 0

@@ -107,12 +107,13 @@ class State(AccountBeliefs):
 
     def vouch(self, market: Market, limits: Limits, now: Ns) -> Refusal | None:
         """Return why nothing new may be sent to a market whatever its book says; None when it may."""
-        private = self.connections.private
-        return (
-            private.vouch(limits, now)
-            or (market.feed.vouch(limits, now) if market.feed is not private else None)
-            or self.refusal(market, limits, now)
-        )
+        return self.vouch_feeds(market, limits, now) or self.refusal(market, limits, now)
+
+    def vouch_feeds(self, market: Market, limits: Limits, now: Ns) -> Refusal | None:
+        """Return why a market's connection, or that of our orders, is not to be trusted; None if both are."""
+        private, feed = self.connections.private, market.feed
+        refusal = private.vouch(limits, now)
+        return refusal if refusal is not None or feed is private else feed.vouch(limits, now)
 
     def is_exchange_paused(self, ticker: str, now: Ns) -> bool:
         """Whether the venue takes nothing at all for a market now, not even cancels."""

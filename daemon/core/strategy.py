@@ -196,4 +196,4 @@ def _breach_of_target(target: object) -> str:
         return f"price, qty and slack must be whole numbers (int): {target!r}"
     if target.side not in _SIDES or target.style not in _STYLES:
         return f'side is "bid" or "ask", style "rest" or "take": {target!r}'
-    return f"side, style and reason must be words (str): {target!r}"
+    return f"a target's reason must be words (str), as are side and style: {target!r}"

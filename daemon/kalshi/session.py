@@ -252,10 +252,9 @@ class Session:
     def _take_delta(self, message: wire.BookDeltaFrame, received_at: Ns) -> list[e.Event]:
         self._delta, self._delta_at = message, received_at
         msg = message.msg
-        ticker = msg.market_ticker
+        ticker, ts_ms = msg.market_ticker, msg.ts_ms
         if ticker not in self._synced:
             return []
-        ts_ms = msg.ts_ms
         if ts_ms is None:
             ts_ms = message.sending_ts_ms
         try:

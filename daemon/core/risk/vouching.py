@@ -26,13 +26,14 @@ class FeedHealth:
 
     def vouch(self, limits: Limits, now: Ns) -> Refusal | None:
         """Return why the connection is not to be trusted; None when it is."""
-        if not self.is_connected or self.heard_at is None:
+        heard_at, lag, offset = self.heard_at, self.lag.lag, self.lag.offset
+        if not self.is_connected or heard_at is None:
             return "feed_down"
-        if now - self.heard_at > limits.feed_silent_max:
+        if now - heard_at > limits.feed_silent_max:
             return "feed_silent"
-        if self.lag.lag is not None and self.lag.lag > limits.transport_lag_max:
+        if lag is not None and lag > limits.transport_lag_max:
             return "transport_lag"
-        if self.lag.offset is not None and abs(self.lag.offset) > limits.clock_offset_max:
+        if offset is not None and abs(offset) > limits.clock_offset_max:
             return "clock_skew"
         return None
 
@@ -52,8 +53,8 @@ def vouch_market(
     if not book.is_synced:
         return "book_unsynced"
     if book_changed_max is not None:
-        age = book.age(now)
-        if age is None or age > book_changed_max:
+        changed_at = book.changed_at
+        if changed_at is None or now - changed_at > book_changed_max:
             return "book_unchanged"
     if spec.status != "active" or not spec.open_at <= now < spec.close_at:
         return "market_not_open"

@@ -1,0 +1,75 @@
+"""What a decision found, and the next ones need not find again until something is told, asked for or due.
+
+Between two ticks of a book our orders, the account and the listings stand still: what could stop a market,
+and what is to be asked for so that the same targets rest, is the same. Whatever else is told makes the next
+decision look after everything (`upkeep`), and that forgets what is kept here first, as every command does
+and every heartbeat. So an answer that is kept is the one that would be found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from daemon.core.asking import Slot
+from daemon.core.breakers import Breakers
+from daemon.core.market import Market
+from daemon.core.orders import Proposal, ProposeWithdraw, plan
+from daemon.core.risk import Limits, Refusal
+from daemon.core.sending import Sending
+from daemon.core.state import State
+from daemon.core.strategy import Target, Wanted
+from daemon.core.units import Ns
+
+_NOTHING: list[Proposal | ProposeWithdraw] = []
+
+
+class Standing:
+    """Who may trade a market, and what is to be asked for there; found once for many ticks."""
+
+    def __init__(
+        self, state: State, breakers: Breakers, sending: Sending, slots: Sequence[Slot], limits: Limits
+    ) -> None:
+        self._state = state
+        self._breakers = breakers
+        self._sending = sending
+        self._all_slots = slots
+        self._limits = limits
+        self._slots: dict[str, tuple[Slot, ...]] = {}
+        """Who trades a market, of those that nothing but its connections can stop until the next look."""
+        self._kept: dict[tuple[str, str], tuple[Target, ...]] = {}
+        """By market and strategy, the targets for which nothing was to be asked for: they rest as wanted."""
+
+    def forget(self) -> None:
+        """Something is looked after, or was asked for: all is found anew."""
+        self._slots.clear()
+        self._kept.clear()
+
+    def stop(self, market: Market, now: Ns) -> tuple[Refusal | None, tuple[Slot, ...]]:
+        """Return what stops every strategy in a market, so that what rests goes, or None; and who trades it.
+
+        "exchange_paused" is that the venue takes nothing at all, not even cancels.
+        """
+        state, spec = self._state, market.spec
+        slots = self._slots.get(spec.ticker)
+        if slots is not None:
+            return state.vouch_feeds(market, self._limits, now), slots
+        slots = tuple([slot for slot in self._all_slots if slot.trades(spec)])
+        if state.exchange.is_paused_somewhere and state.is_exchange_paused(spec.ticker, now):
+            return "exchange_paused", slots
+        stop = self._sending.stop_reason()
+        if stop is None and not self._breakers.is_answered:
+            stop = "breaker_open"
+        stop = stop or state.vouch(market, self._limits, now)
+        if stop is None and not state.exchange.windows:  # a maintenance begins by the clock
+            self._slots[spec.ticker] = slots
+        return stop, slots
+
+    def plan(self, ticker: str, strategy: str, wanted: Wanted) -> Sequence[Proposal | ProposeWithdraw]:
+        """Return what must be asked for so that exactly what a strategy wants of a market rests there."""
+        key, targets = (ticker, strategy), wanted.targets
+        if self._kept.get(key) == targets:
+            return _NOTHING
+        proposals = plan(ticker, strategy, targets, self._state.live_orders(ticker, strategy), wanted.reason)
+        if not proposals:
+            self._kept[key] = targets
+        return proposals
