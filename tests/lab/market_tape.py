@@ -33,12 +33,14 @@ def recorded(
         strike = round(price + rng.gauss(0, 25))
         ticker = f"{SERIES}-{number:03d}-00"
         before = market(ticker, None, close_at)
-        for second in range(SEEN_S, 0, -1):
+        for second in range(SEEN_S, -2, -1):
             at = close_at - second * SECOND
-            price *= math.exp(rng.gauss(0, SIGMA))
+            price *= math.exp(rng.gauss(0, SIGMA)) if second > 0 else 1.0
             records.append(
                 TapeSpot("kraken", "BTC/USD", round(price * 100) * MONEY_ONE // 100, str(at), at, at)
             )
+            if second <= 0:
+                continue  # the recorder hears the spot a little longer than the book
             sigmas = math.log(price / strike) / (SIGMA * math.sqrt(second))
             fair = 0.5 * (1 + math.erf(sigmas / math.sqrt(2))) + rng.gauss(0, 0.03)
             middle = min(9_700, max(300, round(fair * 100) * 100))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import msgspec
@@ -12,8 +13,11 @@ pytest.importorskip("optuna", reason="needs the extra `lab`")
 pytest.importorskip("pyarrow", reason="needs the extra `lab`")
 pytest.importorskip("onnx", reason="needs the extra `lab`")
 
+import pyarrow.parquet as pq
+
 from daemon.core.units import MINUTE
 from daemon.lab.dataset_arrays import load_dataset
+from daemon.lab.dataset_manifest import DatasetError
 from daemon.lab.judging.report import read_report
 from daemon.lab.pipeline import build
 from daemon.lab.pipeline_training import (
@@ -139,3 +143,16 @@ def test_a_dataset_without_what_is_required_is_refused(dataset: Path) -> None:
     """Says how to build one."""
     with pytest.raises(NotTrained, match="lacks strike_distance_sigma: build it with --feature"):
         rows_of(load_dataset(dataset, ["mid", "spread"]), SERIES)
+
+
+def test_a_planted_column_is_caught(dataset: Path, tmp_path: Path) -> None:
+    """What became of a market is no feature by name, and a file that it was written into is refused."""
+    with pytest.raises(ValueError, match="no such features: label_settles_yes"):
+        build([dataset.parent / "tape"], tmp_path / "other", ("label_settles_yes",), say)
+    shutil.copytree(dataset, tmp_path / "dataset")
+    rows = pq.read_table(dataset / "rows.parquet")
+    place, settled = rows.column_names.index("spread"), rows.column("label_settles_yes")
+    pq.write_table(rows.set_column(place, "spread", settled), tmp_path / "dataset/rows.parquet")
+    with pytest.raises(DatasetError, match=r"not the file that manifest\.json names"):
+        trained(tmp_path / "dataset", tmp_path)
+    assert not (tmp_path / "models").exists()
