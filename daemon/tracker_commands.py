@@ -13,7 +13,7 @@ from daemon.command_line import die, loading
 @click.command("export-mlflow")
 @click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.option("--uri", required=True,
-              help="The tracker: file:///…, sqlite:///…, postgresql://… or http://….")  # fmt: skip
+              help="The tracker: file:///…, sqlite:///… or http://….")  # fmt: skip
 def export_mlflow(folder: Path, uri: str) -> None:
     """Write the model in FOLDER (<registry>/<name>/<version>) into an MLflow tracker.
 

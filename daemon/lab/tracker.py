@@ -22,7 +22,7 @@ from daemon.scoring.vetting import load_vetted
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-SCHEMES: Final = ("file", "http", "https", "postgresql", "sqlite")
+SCHEMES: Final = ("file", "http", "https", "sqlite")
 SHA256_TAG: Final = "kalshid.metadata_sha256"
 _ENVIRONMENT: Final = {
     # The library tells its makers of its use unless it is told not to.
@@ -86,7 +86,10 @@ def export_model(folder: Path, uri: str) -> Exported:
     try:
         client = MlflowClient(tracking_uri=uri)
         found = client.get_experiment_by_name(experiment)
-        experiment_id = client.create_experiment(experiment) if found is None else found.experiment_id
+        if found is None:
+            experiment_id = client.create_experiment(experiment, artifact_location=_files_of(uri))
+        else:
+            experiment_id = found.experiment_id
         query = f"tags.`{SHA256_TAG}` = '{loaded.metadata_sha256}' and attributes.status = 'FINISHED'"
         before = client.search_runs([experiment_id], filter_string=query, max_results=1)
         if before:
@@ -127,6 +130,14 @@ def tracked_parameters(said: ModelMetadata) -> dict[str, str]:
     return {
         _key(name): str(value)[:_PARAMETER_CHARS_MAX] for name, value in found.items() if value is not None
     }
+
+
+def _files_of(uri: str) -> str | None:
+    """Where a database's files go: beside it. None where the tracker knows a place itself."""
+    if urlsplit(uri).scheme != "sqlite":
+        return None  # a folder keeps them, a server has a place for them
+    # By default they would lie in whatever folder the command was started from.
+    return (Path(uri.removeprefix("sqlite:///")).absolute().parent / "artifacts").as_uri()
 
 
 def _key(name: str) -> str:

@@ -128,3 +128,6 @@ def test_a_database_takes_it_too(folder: Path, tmp_path: Path) -> None:
             cwd=ROOT, capture_output=True, text=True, timeout=120, check=False,
         )  # fmt: skip
         assert (0, True) == (ended.returncode, f"hourly/1: {said}:" in ended.stdout), ended.stderr
+    kept = [one.read_bytes() for one in (tmp_path / "artifacts").rglob("model/metadata.json")]
+    assert [(folder / "metadata.json").read_bytes()] == kept
+    assert not (ROOT / "mlruns").exists()
