@@ -196,6 +196,7 @@ def say_trained(trained: Trained, registry: Path, folder: Path) -> None:
     click.echo(f"report: {folder / 'report.html'}")
     challenger = registry / trained.challenger
     click.echo(f"challenger: {challenger} (champion: {trained.champion or 'none yet'})")
+    click.echo(f"its Brier gain on the last test, by itself: {'; '.join(trained.weighed)}")
     for one in trained.shortcomings:
         click.echo(f"not to be promoted: {one}")
     words = ("to promote it", "") if trained.is_better else ("to promote it all the same", " --reason WHY")

@@ -47,6 +47,7 @@ def test_one_command_goes_from_a_recording_to_a_shadow(place: Path, piped: Resul
     assert VERDICT.match(first)
     assert (place / "out/training/report.html").is_file()
     assert f"challenger: {place / 'out/models/kxbtc15m/1'} (champion: none yet)" in lines
+    assert any(line.startswith("its Brier gain on the last test, by itself: ") for line in lines)
     scored = re.search(r"kxbtc15m/1 was scored at ([0-9,]+) instants .* with 0 orders sent", lines[-1])
     assert scored is not None, lines[-1]
     assert int(scored[1].replace(",", "")) > 10

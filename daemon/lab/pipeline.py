@@ -77,6 +77,7 @@ def build(
     tapes: Iterable[Path], target: Path, more: Iterable[str], say: Say, sessions: Iterable[str] = ()
 ) -> Manifest:
     """Return the dataset that a training is made of: the shipped model's features, and more of them."""
+    say("dataset", str(target))
     schema = FeatureSchema(tuple(dict.fromkeys((*SCHEMA.names, *more))))
     return build_dataset(
         list(tapes),

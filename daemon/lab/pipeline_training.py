@@ -40,7 +40,7 @@ from daemon.lab.judging.rows import JudgedRows, judged_rows
 from daemon.lab.judging.skill import headline
 from daemon.lab.pipeline_chain import FORECASTERS, REQUIRED, Chain, run_chain
 from daemon.lab.pipeline_registering import Origin, Registered, register_chain, weigh_challenger
-from daemon.lab.promotion import Evidence
+from daemon.lab.promotion import Evidence, Gain
 from daemon.lab.tuning import Plan
 
 LABEL: Final = "settles_yes"
@@ -83,6 +83,8 @@ class Trained(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`<name>/<version>` in the registry, as `models`."""
     champion: str | None
     models: dict[str, str]
+    weighed: tuple[str, ...]
+    """Its Brier gain over each rival on the last fold's test alone, in words: the verdict is on all folds."""
     is_better: bool
     shortcomings: tuple[str, ...]
     notes: tuple[str, ...]
@@ -317,10 +319,19 @@ def _trained(
         challenger=_short(made.challenger),
         champion=champion,
         models={name: _short(folder) for name, folder in made.members.items()},
+        weighed=tuple(
+            _words(gain) for gain in (evidence.over_champion, evidence.over_market) if gain is not None
+        ),
         is_better=evidence.is_better,
         shortcomings=evidence.shortcomings,
         notes=notes,
     )
+
+
+def _words(gain: Gain) -> str:
+    found = gain.brier
+    bounds = "" if found.low is None or found.high is None else f" [{found.low:+.5f}, {found.high:+.5f}]"
+    return f"{found.value:+.5f}{bounds} over the {gain.rival}, {found.blocks} independent outcomes"
 
 
 def _short(folder: Path) -> str:

@@ -111,6 +111,10 @@ def test_the_evidence_is_of_the_challenger_on_the_last_test(dataset: Path, place
     evidence = read_evidence(place / "training" / EVIDENCE_NAME)
     assert (15, False, found.shortcomings) == (evidence.outcomes, found.is_better, evidence.shortcomings)
     assert ("quarters/1", None) == (found.challenger, found.champion)
+    value = evidence.over_market.brier.value
+    assert value is not None
+    assert [True] == [one.startswith(f"{value:+.5f} [") for one in found.weighed]
+    assert found.weighed[0].endswith("over the market's mid, 15 independent outcomes")
     assert (place / "models" / found.challenger).is_dir()
 
 
