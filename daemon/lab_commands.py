@@ -14,6 +14,7 @@ from daemon import exits
 from daemon.command_line import Duration, die, loading
 from daemon.core.scorer import FeatureSchema
 from daemon.core.units import SECOND, Ns
+from daemon.daily_commands import daily
 from daemon.ingest_commands import ingest
 from daemon.pipeline_commands import pipeline, retrain, train
 from daemon.promotion_commands import champions, promote, rollback
@@ -183,5 +184,5 @@ def train_demo(target: Path, seed: int) -> None:
     click.echo(folder)
 
 
-for one in (promote, rollback, champions, serve, export_mlflow, ingest, pipeline, train, retrain):
+for one in (promote, rollback, champions, serve, export_mlflow, ingest, pipeline, train, retrain, daily):
     lab.add_command(one)

@@ -14,7 +14,7 @@ import hashlib
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, Literal, TypeAlias, get_args
 
 import msgspec
 import numpy as np
@@ -39,7 +39,7 @@ TABLES: Final = ("candles", "markets", "settlements", "trades")
 QUOTES_OLD_MAX: Final[Ns] = DAY
 """A candle that ended longer ago than this says nothing of a market any more."""
 
-FeatureChoice = Literal["daily", "older"]
+FeatureChoice: TypeAlias = Literal["daily", "older"]
 FEATURES: dict[FeatureChoice, tuple[str, ...]] = {
     "daily": tuple(
         name

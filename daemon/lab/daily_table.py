@@ -52,9 +52,9 @@ class DailyRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class DailyTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All rows of one model, by day and then by ticker.
 
-    `model` is `<name>/<version>`, `metadata_sha256` of its metadata. `headline`, first of all to be read, says
+    `model` is `<name>/<version>`, `metadata_sha256` that of its metadata. `headline`, to be read first, says
     whether the model beat saying "no change". `start` is the account's dollars before the first day, `stake`
-    the share of it that is held each day, `profit` its gain in the end.
+    what share of it is held each day, `profit` its gain in the end.
     """
 
     format: Literal[1]

@@ -12,7 +12,6 @@ from daemon.lab.store import Store, open_store
 
 SERIES = "KXMADE"
 FIRST_DAY = 20_000
-LIFE_DAYS = 8
 
 Rows = list[dict[str, Any]]
 Price = Callable[[int, random.Random], float]
@@ -29,8 +28,8 @@ def trembling(_market: int, drawn: random.Random) -> float:
     return drawn.choice((-0.03, -0.01, 0.0, 0.01, 0.03))
 
 
-def made_store(root: Path, change: Price, events: int = 30, markets: int = 2) -> Store:
-    """Return an open store of so many events, one opened a day, each with some markets of eight days."""
+def made_store(root: Path, change: Price, events: int = 30, markets: int = 2, life_days: int = 8) -> Store:
+    """Return an open store of so many events, one opened a day, each with markets of some days."""
     drawn = random.Random(7)
     listed: Rows = []
     settled: Rows = []
@@ -41,7 +40,7 @@ def made_store(root: Path, change: Price, events: int = 30, markets: int = 2) ->
         ticker = f"{SERIES}-{event:03}-T{place}"
         names = {"series_ticker": SERIES, "event_ticker": f"{SERIES}-{event:03}", "ticker": ticker}
         open_at = (FIRST_DAY + event) * DAY + HOUR
-        close_at = open_at + LIFE_DAYS * DAY
+        close_at = open_at + life_days * DAY
         listed.append(
             names | {"title": "made", "open_at": open_at, "close_at": close_at, "strike_type": "greater",
                      "fee_type": "quadratic", "fee_multiplier_ppm": 1_000_000, "exchange_index": 0,
@@ -49,7 +48,7 @@ def made_store(root: Path, change: Price, events: int = 30, markets: int = 2) ->
         )  # fmt: skip
         price = 0.5
         of_it = {"series_ticker": SERIES, "ticker": ticker}
-        for day in range(LIFE_DAYS + 1):
+        for day in range(life_days + 1):
             begin = open_at // DAY * DAY + day * DAY
             candles += _candles(of_it, price, begin, open_at, close_at)
             trades += _trades(of_it, price, begin, open_at, close_at, drawn)
