@@ -146,7 +146,7 @@ class Gathering:
             entry_words=words,
             is_ladder=is_ladder(market),
             score=score,
-            recent_orders=self._issuer.pace.recent(ticker, now),
+            recent_orders=self._issuer.pace.recent(ticker, now, self._limits.duplicate_window or 0),
         )
 
     def of_account(

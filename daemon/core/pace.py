@@ -17,7 +17,7 @@ class Pace:
         self._reducing: deque[Ns] = deque()
         self._placed: deque[tuple[Ns, Order]] = deque()
         self._by_market: dict[str, deque[tuple[Ns, Order]]] = {}
-        """The same ones; no market's line is empty."""
+        """Those of them that may still count for something."""
 
     def note_request(self, now: Ns, *, is_reducing: bool = False) -> None:
         """Count one order request of whatever kind; those that only reduce a position apart as well."""
@@ -44,13 +44,21 @@ class Pace:
         """Return how many orders were placed within a minute."""
         return _within((at for at, _ in self._placed), now, len(self._placed))
 
-    def recent(self, ticker: str, now: Ns) -> tuple[tuple[Ns, Order], ...]:
-        """Return the orders that were placed in a market within a minute, and when."""
+    def recent(self, ticker: str, now: Ns, untraded_for: Ns = MINUTE) -> tuple[tuple[Ns, Order], ...]:
+        """Return the orders that were placed in a market within a minute, and when, in their order.
+
+        One that has ended without a trade is among them for `untraded_for` only: it is no execution that
+        could repeat, and never will be. There may be hundreds of such immediate orders.
+        """
         line = self._by_market.get(ticker)
         if line is None:
             return ()
-        since = now - MINUTE
-        return tuple(line) if line[0][0] > since else tuple(one for one in line if one[0] > since)
+        since = now - untraded_for
+        if any(at <= since and _is_over_untraded(order) for at, order in line):
+            # They are over for good: whether and when this is asked changes no later answer.
+            line = deque(one for one in line if one[0] > since or not _is_over_untraded(one[1]))
+            self._by_market[ticker] = line
+        return tuple(one for one in line if one[0] > now - MINUTE)
 
     def _forget(self, now: Ns) -> None:
         # Only what is noted makes forget: the same is asked at the moment of sending, which no replay knows.
@@ -59,10 +67,15 @@ class Pace:
                 line.popleft()
         while self._placed and self._placed[0][0] <= now - MINUTE:
             _, order = self._placed.popleft()
-            theirs = self._by_market[order.ticker]
-            theirs.popleft()
+            theirs = self._by_market.get(order.ticker)
+            if theirs and theirs[0][1] is order:
+                theirs.popleft()
             if not theirs:
-                del self._by_market[order.ticker]
+                self._by_market.pop(order.ticker, None)
+
+
+def _is_over_untraded(order: Order) -> bool:
+    return order.is_done and not order.filled and not order.booked
 
 
 def _within(line: Iterable[Ns], now: Ns, count: int) -> int:

@@ -51,7 +51,10 @@ class MarketRisk(msgspec.Struct, frozen=True):
     score: float | None = None
     """The model's P(YES); None where there is none."""
     recent_orders: tuple[tuple[Ns, Order], ...] = ()
-    """Those of ours here that were placed within the last minute, and when."""
+    """Those of ours here that were placed within the last minute, and when.
+
+    Those that ended without a trade are among them only while the same order again would be a duplicate.
+    """
 
 
 class StrategyRisk(msgspec.Struct, frozen=True):
