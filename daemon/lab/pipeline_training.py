@@ -35,12 +35,13 @@ from daemon.lab.fitting.rows import FitRows, Floats
 from daemon.lab.folds import Fold, Rows, Rule, Span, check_folds, even_boundaries, walk_forward
 from daemon.lab.judging.importance import tree_importance
 from daemon.lab.judging.page import write_report
-from daemon.lab.judging.report import Importance, Report, judge
+from daemon.lab.judging.report import Importance, Report, judge, read_report
 from daemon.lab.judging.rows import JudgedRows, judged_rows
 from daemon.lab.judging.skill import headline
 from daemon.lab.pipeline_chain import FORECASTERS, REQUIRED, Chain, run_chain
 from daemon.lab.pipeline_registering import Origin, Registered, register_chain, weigh_challenger
 from daemon.lab.promotion import Evidence, Gain
+from daemon.lab.registry import report_folder
 from daemon.lab.tuning import Plan
 
 LABEL: Final = "settles_yes"
@@ -202,6 +203,9 @@ def train(source: Path, folder: Path, registry: Path, terms: Terms, commit: str 
     say("register", str(registry))
     origin = Origin(terms.line, terms.seed, rule, _tapes(dataset), manifest_sha256, commit)
     made = register_chain(registry, origin, rowset.rows, rowset.mid, folds[-1], chains[-1])
+    for name, model in {**made.members, "challenger": made.challenger}.items():
+        # Beside the model too: `lab serve` shows it there.
+        write_report(read_report(report_place(folder, name)), report_folder(model))
     evidence, champion = weigh_challenger(registry, origin, made, rowset.rows, rowset.mid, folds[-1])
     _write(folder / EVIDENCE_NAME, msgspec.json.encode(evidence))
     trained = _trained(manifest_sha256, terms, verdict, made, champion, evidence, notes)
@@ -269,9 +273,13 @@ def write_reports(reports: dict[str, Report], folder: Path) -> str:
     )
     verdict = headline(against, market)
     for name, report in reports.items():
-        place = folder if name == "challenger" else folder / "reports" / name
-        write_report(msgspec.structs.replace(report, headline=verdict), place)
+        write_report(msgspec.structs.replace(report, headline=verdict), report_place(folder, name))
     return verdict
+
+
+def report_place(folder: Path, name: str) -> Path:
+    """Return where a training keeps the report of a forecaster: the challenger's in front."""
+    return folder if name == "challenger" else folder / "reports" / name
 
 
 def notes_of(rows: FitRows, folds: Sequence[Fold], chains: Sequence[Chain]) -> tuple[str, ...]:

@@ -32,6 +32,7 @@ from daemon.lab.pipeline_training import (
     train,
 )
 from daemon.lab.promotion import read_evidence
+from daemon.lab.registry import report_folder
 from tests.lab.market_tape import SERIES, write_markets
 
 TERMS = Terms(SERIES, "quarters", seed=7, trials=1, folds=2)
@@ -82,6 +83,12 @@ def test_the_first_line_is_the_verdict(dataset: Path, place: Path) -> None:
     assert (2, 30) == (len(report.folds), report.independent)
     assert "spread" in {one.feature for one in others[1].importance}
     assert report.net_values
+
+
+def test_a_models_report_stands_beside_it(dataset: Path, place: Path) -> None:
+    """Where whoever serves the model looks for it."""
+    found = trained(dataset, place)
+    assert read_report(place / "training") == read_report(report_folder(place / "models" / found.challenger))
 
 
 def test_the_same_dataset_and_seed_make_the_same_bytes(dataset: Path, place: Path, tmp_path: Path) -> None:
