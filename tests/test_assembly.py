@@ -227,6 +227,15 @@ def test_nobody_takes_a_change_for_a_probability(name: str, model: str, said: st
         build_engine(setup, models)
 
 
+def test_a_fallback_that_says_a_change_is_refused() -> None:
+    """It takes the place of a probability, at an hour when nobody looks."""
+    models = {"default": Model(scorer()), "fallback": Model(cast("Scorer", Changes()))}
+    table = StrategyTable("fair_value", True, ["A"], {})
+    assert [
+        "config.toml: model.fallback: it takes the place of a probability, and daily/1 says a change"
+    ] == check_models("config.toml", [table], models)
+
+
 def test_the_one_model_of_a_test_is_held_against_too() -> None:
     """Without slots as well."""
     table = StrategyTable("portfolio", True, ["A"], {})

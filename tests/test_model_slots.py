@@ -12,7 +12,7 @@ import structlog
 
 from daemon.assembly import ModelRef, Setup, build_engine, setup_of
 from daemon.config import Config, parse_config
-from daemon.core.models import CHALLENGER, DEFAULT
+from daemon.core.models import CHALLENGER, DEFAULT, FALLBACK
 from daemon.model_slots import load_models, models_of_setup, start_models, traded_sha256
 from daemon.scoring.metadata import ModelRefused
 from daemon.scoring.registry import load_model
@@ -127,3 +127,18 @@ def test_what_is_absent_of_an_ensemble_is_said(tmp_path: Path) -> None:
     with structlog.testing.capture_logs() as logged:
         assert (expected,) == start_models(there).absent
     assert [("model.member_absent", expected)] == [(one["event"], one["reason"]) for one in logged]
+
+
+def test_a_fallback_may_move_money_and_so_counts(tmp_path: Path) -> None:
+    """Loaded under its own name, in the journal's header and in what evidence is about."""
+    there = config(tmp_path, TEXT.replace("[model]", '[model]\nfallback = "toy/2"'))
+    slotted = load_models(there)
+    assert [DEFAULT, "slow", CHALLENGER, FALLBACK] == list(slotted.refs)
+    without = load_models(config(tmp_path))
+    assert traded_sha256(there, slotted.refs) != traded_sha256(there, without.refs)
+    setup = setup_of(there, slotted.default, 1, others=slotted.others)
+    again = models_of_setup(
+        setup, RegistrySource([tmp_path / "toy" / number for number in "123"], load_model)
+    )
+    assert slotted.models[FALLBACK].sha256 == again[FALLBACK].sha256
+    assert [DEFAULT, "slow", CHALLENGER] == list(build_engine(setup, again).models.slots)

@@ -50,12 +50,15 @@ class Drift:
         """By slot: why its model is not the one that was put there."""
         self._alarms: dict[tuple[str, str], Alarm] = {}
         """By slot and fingerprint."""
+        self._told: DriftRecord | None = None
+        """What was told last; None where something has changed since. Asked at every look by the clock."""
         for name in slots:
             self._watch(name)
 
     def begin(self, name: str) -> None:
         """A person has put a model into a slot: it is watched anew, and what was said against it is over."""
         slot = self._slots[name]
+        self._told = None
         self.demoted.pop(name, None)
         if slot.model is not None:
             self._alarms.pop((name, slot.model.sha256), None)
@@ -69,12 +72,14 @@ class Drift:
 
     def determine(self, ticker: str, paid: Price, at: Ns) -> None:
         """Take what one YES contract of a market paid."""
+        self._told = None
         for name, watch in tuple(self.watches.items()):
             watch.determine(ticker, paid / PRICE_ONE, at)
             self._follow(name, watch)
 
     def forget_gone(self, markets: Container[str]) -> None:
         """Forget markets that are no more."""
+        self._told = None
         for name, watch in tuple(self.watches.items()):
             watch.forget_gone(markets)
             self._follow(name, watch)
@@ -82,16 +87,17 @@ class Drift:
     # --- for the next life -----------------------------------------------------------------------
 
     def told(self) -> DriftRecord | None:
-        """Return what the next life must know; None while nothing is watched."""
-        if self._config is None:
-            return None
-        watches = tuple(watch.told() for watch in self.watches.values() if watch.events)
-        return DriftRecord(watches, tuple(self._alarms.values()))
+        """Return what the next life must know, as of the last outcome; None while nothing is watched."""
+        if self._config is not None and self._told is None:
+            watches = tuple(watch.told() for watch in self.watches.values() if watch.events)
+            self._told = DriftRecord(watches, tuple(self._alarms.values()))
+        return self._told
 
     def recover(self, record: DriftRecord | None) -> None:
         """Go on where a life before left it: the alarms first, then each watch whose model scores there."""
         if record is None or self._config is None:
             return
+        self._told = None
         for alarm in record.alarms:
             self._alarms[(alarm.slot, alarm.sha256)] = alarm
         for name, slot in self._slots.items():

@@ -128,7 +128,7 @@ class DriftWatch:
     # --- for the next life -----------------------------------------------------------------------
 
     def told(self) -> WatchRecord:
-        """Return what a later life goes on with: all but the open markets' sums."""
+        """Return what a later life goes on with: all but the open events' sums."""
         return WatchRecord(
             self.slot, self.sha256, self.events, self._adwin.told(), self._blocks, self._blocks_total,
             self._current, self._stability.told(), self._counted, self.psi, self.verdict, self.since,

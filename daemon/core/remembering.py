@@ -90,11 +90,7 @@ class Remembering:
 def _essence(record: DayRecord) -> DayRecord:
     """Return a record without what changes all the time: that may be as old as `AGAIN`."""
     awaited = tuple((ticker, strategy, side, 0) for ticker, strategy, side, _ in record.awaited)
-    drift = record.drift
-    if drift is not None:
-        watches = tuple(msgspec.structs.replace(watch, counts=()) for watch in drift.watches)
-        drift = msgspec.structs.replace(drift, watches=watches)
-    return msgspec.structs.replace(record, cash_as_of=0, quotes=(), awaited=awaited, drift=drift)
+    return msgspec.structs.replace(record, cash_as_of=0, quotes=(), awaited=awaited)
 
 
 def _awaited(orders: Iterable[Order]) -> tuple[AwaitedTold, ...]:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 SCALARS: dict[type, st.SearchStrategy[Any]] = {
     int: st.integers(-(2**63), 2**63 - 1),
+    float: st.floats(allow_nan=False),
     str: st.text(max_size=12),
     bool: st.booleans(),
     type(None): st.none(),

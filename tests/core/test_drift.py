@@ -191,6 +191,8 @@ def test_a_fallback_that_drifts_too_leaves_nothing() -> None:
     assert [] == placed(subject.decide(NOW))
     assert subject.models.default.is_drifted
     assert "said/1" == subject.models.drift.demoted[DEFAULT].model
+    again = lived({DEFAULT: OURS, FALLBACK: STRUCTURAL}, record=subject.models.drift.told())
+    assert again.models.default.is_drifted, "over a restart too"
 
 
 def test_a_named_slot_is_demoted_by_itself() -> None:
@@ -257,6 +259,16 @@ def test_a_model_of_changes_is_not_watched() -> None:
     subject.decide(NOW)
     subject.handle(e.MarketDetermined(TICKER, "yes", PRICE_ONE, NOW))
     assert ({}, DriftRecord()) == (subject.models.drift.watches, subject.models.drift.told())
+
+
+def test_the_fallback_is_no_slot() -> None:
+    """Its features are in the row from the start; nobody reads it or swaps it."""
+    fallback = Model(Said(0.5), "f")
+    fallback.scorer.schema = FeatureSchema(("seconds_to_close",))
+    models = lived({DEFAULT: OURS, FALLBACK: fallback}).models
+    assert ("mid", "spread", "seconds_to_close") == models.schema.names
+    assert [DEFAULT, CHALLENGER] == list(models.slots)
+    assert models.objection(FALLBACK, OURS) == "no slot 'fallback'; there are: default, challenger"
 
 
 def test_nothing_is_watched_without_terms() -> None:
