@@ -24,15 +24,15 @@ if TYPE_CHECKING:
               show_default=True, help="For the model and its table.")  # fmt: skip
 @click.option("--name", default="daily", show_default=True, help="Of the model.")
 @click.option("--features", "choice", type=click.Choice(["daily", "older"]), default="daily",
-              show_default=True, help="Fifty, or only returns and volumes as an older model had.")  # fmt: skip
+              show_default=True, help="Fifty, or an older model's returns and volumes.")  # fmt: skip
 @click.option(
     "--folds", type=click.IntRange(1, 50), default=4, show_default=True, help="Of the walk-forward."
 )
 @SEED
 @TRIALS
 def daily(
-    root: Path, series: tuple[str, ...], registry: Path, name: str, choice: FeatureChoice, folds: int, seed: int,
-    trials: int,
+    root: Path, series: tuple[str, ...], registry: Path, name: str, choice: FeatureChoice, folds: int,
+    seed: int, trials: int,
 ) -> None:  # fmt: skip
     """Train a model of each market's change over the next day, from the store's trades and hourly candles.
 
