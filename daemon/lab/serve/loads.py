@@ -47,14 +47,14 @@ class Loads:
         if expiry is not None and expiry <= now:
             raise Refused(503, Refusal(f"{entry.model}: is expired since {entry.metadata.expires_at}"))
         key = (entry.model, entry.metadata_sha256)
-        async with self._turn:
-            found = self._loaded.get(key)
-            if found is None:
-                found = await self._vetted(entry, key)
-                self._loaded[key] = found
-            self._loaded.move_to_end(key)
-            while len(self._loaded) > LOADED_MAX:
-                self._loaded.popitem(last=False)
+        if key not in self._loaded:  # who is loaded waits for nobody
+            async with self._turn:
+                if key not in self._loaded:  # nor is it loaded twice by who waited
+                    self._loaded[key] = await self._vetted(entry, key)
+        self._loaded.move_to_end(key)
+        found = self._loaded[key]
+        while len(self._loaded) > LOADED_MAX:
+            self._loaded.popitem(last=False)
         return found
 
     async def _vetted(self, entry: Entry, key: tuple[str, str]) -> LoadedModel:

@@ -30,6 +30,24 @@ async def test_a_model_is_loaded_once(tmp_path: Path) -> None:
     assert (folder, normal((0.5,))) == (first.folder, first.scorer.score((0.5,)))
 
 
+async def test_who_is_loaded_waits_for_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stranger that hangs while it is looked at keeps no other from answering."""
+    for name in ("one", "two"):
+        structural(tmp_path, normal, name=name)
+    entries = {entry.model: entry for entry in read_shelf(tmp_path).entries}
+    loads = Loads(tmp_path)
+    async with asyncio.timeout(30):
+        await loads.load(entries["one/1"], 0)
+        monkeypatch.setattr(module, "load_vetted_async", lambda *_: asyncio.Event().wait())
+        hanging = asyncio.create_task(loads.load(entries["two/1"], 0))
+        await asyncio.sleep(0)
+        assert entries["one/1"].folder == (await loads.load(entries["one/1"], 0)).folder
+        assert not hanging.done()
+        hanging.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await hanging
+
+
 async def test_a_model_that_the_daemon_would_refuse_answers_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
