@@ -18,7 +18,7 @@ from daemon.command_line import CONFIG_OPTION, die, load_or_die, loading
 from daemon.config import Config
 from daemon.core.units import DAY, SECOND, Ns
 from daemon.kalshi.auth import Signer, load_private_key
-from daemon.kalshi.errors import KalshiError
+from daemon.kalshi.errors import KalshiError, KeyRefused, Refused
 from daemon.kraken.rest import KrakenRest, ReadFailed, ReadRefused
 from daemon.shell.clock import SystemClock
 from daemon.venue import Address, RunOptions, find_venue, running_venue
@@ -100,7 +100,8 @@ def ingest_kalshi(
     """Read series of the venue: markets with their ends, candles, trades, books.
 
     The venue is that of the configuration's mode; for mode = "sandbox" the one that runs. Reads keep within
-    the account's budget. Exits 69 when the venue does not answer, 65 when the store can't be written.
+    the account's budget. Exits 69 when the venue does not answer, 65 when it says no or the store can't be
+    written.
     """
     with loading():
         from daemon.lab.ingest.kalshi import Request  # noqa: PLC0415 - the daemon starts without the lab
@@ -171,10 +172,12 @@ def _failing() -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         die("stopped; what was read is kept, and the same command goes on from there", exits.INTERRUPTED)
+    except KeyRefused as error:
+        die(str(error), exits.CONFIG)
+    except (Refused, ReadRefused, ValueError, OSError) as error:
+        die(str(error), exits.BAD_INPUT)
     except (KalshiError, ReadFailed) as error:
         die(f"{error}\nwhat was read is kept, and the same command goes on from there", exits.UNAVAILABLE)
-    except (ReadRefused, ValueError, OSError) as error:
-        die(str(error), exits.BAD_INPUT)
 
 
 def _store(root: Path) -> Store:

@@ -61,7 +61,7 @@ def test_what_is_added_is_seen_at_once(store: Store) -> None:
         assert [4000, None, 4100] == again.rows(question, [60]).column(0).to_pylist()
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(
     releases=st.dictionaries(st.tuples(INSTANTS, INSTANTS), st.integers(-5, 5), max_size=8),
     ends=st.sets(st.integers(1, 12), max_size=4),
