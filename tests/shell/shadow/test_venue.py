@@ -13,6 +13,7 @@ import pytest
 from daemon.core import events as e
 from daemon.core.units import MILLISECOND, QTY_ONE, SECOND, Ns
 from daemon.kalshi.errors import Refused
+from daemon.kalshi.http import Leave
 from daemon.kalshi.rest import ReadingRest
 from daemon.shell.shadow.venue import ShadowVenue
 from tests.exchange.venues import TICKER
@@ -95,6 +96,20 @@ async def test_an_order_meets_the_book_as_it_is_when_it_arrives(tmp_path: Path) 
         await asyncio.sleep(0.02)
         venue.on_batch([delta("no", 5_800, -300, time.time_ns())])
         assert 0 == (await sending).filled
+
+
+async def test_what_waits_for_leave_sets_out_when_it_is_given(tmp_path: Path) -> None:
+    """As on the wire: made ready, it has not left, and an order that is never let go never was."""
+    async with paper(tmp_path) as (venue, told):
+        leave = Leave()
+        waiting = asyncio.create_task(venue.place(place_command("kd-1"), leave))
+        given_up = asyncio.create_task(venue.place(place_command("kd-2"), Leave()))
+        await asyncio.sleep(5 * LATENCY / SECOND)
+        assert (False, [], ()) == (waiting.done(), told, await venue.orders())
+        given_up.cancel()
+        leave.give(time.time_ns())
+        assert "kd-1" == (await waiting).client_order_id
+        assert ["kd-1"] == [order.client_order_id for order in await venue.orders()]
 
 
 async def test_refusals_are_the_venues_words(tmp_path: Path) -> None:
