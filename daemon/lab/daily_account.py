@@ -132,8 +132,9 @@ class _Run:
 
     def worth(self) -> Money:
         """Return cash and positions at their last mids."""
-        held = sum(position.value(self._mark[place]) for place, position in self._positions.items())
-        return self._cash + held
+        # A market that had no mid yet has no mark, and nothing of it is held.
+        held = [(place, one) for place, one in self._positions.items() if one.qty]
+        return self._cash + sum(position.value(self._mark[place]) for place, position in held)
 
     def through(self, first: int, last: int) -> None:
         """Walk from one day to another, and take what is paid after the last."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -33,8 +34,9 @@ def known(account: DailyAccount) -> float:
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 10_000), edge_min=st.sampled_from([0.0, 0.01]), band=st.sampled_from([0.0, 0.25]))
 def test_money_adds_up(rows: DailyRows, seed: int, edge_min: float, band: float) -> None:
-    """Whatever is forecast: results of all rows are what the account gained, by the ledger's count too."""
+    """Whatever is forecast and quoted: results of all rows are the gain, by the ledger's count too."""
     drawn = np.random.default_rng(seed)
+    rows = replace(rows, mid=np.where(drawn.random(rows.count) < 0.2, np.nan, rows.mid))
     predicted = np.where(drawn.random(rows.count) < 0.8, drawn.normal(0, 0.05, rows.count), np.nan)
     terms = Terms(edge_min=edge_min, no_trade_band=band)
     account = run_account(rows, predicted, terms)

@@ -3,7 +3,8 @@
 `KXCPIWK`: an event a week, closed on Thursday at 12:25 UTC, settled ten minutes later on a number that is
 told then; five markets, "above x %". What the number will be is a forecast that walks; a market's price is
 what that makes of its strike, less or more by a mood of its own that fades within days. So the price of
-yesterday says a little about tomorrow's: a daily pipeline has something to find, about as large as its costs.
+yesterday says a little about tomorrow's, some hundredths of its variance: a daily pipeline has something to
+find. That it finds it here says nothing of a real market.
 
 All of it follows from the seed and the calendar alone: each life of a sandbox has the same past, and a week
 later one event more. Nothing is drawn before it is asked for: the numbers with the first list of markets, a
@@ -63,12 +64,13 @@ _FEES: Final = Fees("quadratic_with_maker_fees", MONEY_ONE)
 _SHARD: Final = 0
 
 _MEAN, _MEAN_SPREAD = 0.25, 0.12
-_WALK_HOUR: Final = 0.025 / sqrt(24)
+_WALK_HOUR: Final = 0.012 / sqrt(24)
 """Per cent that the forecast walks in an hour, as a standard deviation."""
-_SURPRISE: Final = 0.05
+_SURPRISE: Final = 0.12
 _MOOD_KEEP: Final = 0.5 ** (1 / 30)
 """Half of a mood is gone in thirty hours."""
-_MOOD: Final = 0.06 * sqrt(1 - _MOOD_KEEP**2)
+_MOOD_SPREAD: Final = 0.12
+_MOOD: Final = _MOOD_SPREAD * sqrt(1 - _MOOD_KEEP**2)
 _HALF_SPREAD: Final = 0.012
 _TRADES_AN_HOUR: Final = 0.25
 _TRADE_QTY: Final = 25.0
@@ -257,7 +259,7 @@ def _end(at: Ns, period: Ns) -> Ns:
 def _draw(spec: MarketSpec, event: _Event, random: Random) -> _Past:
     grid, strike = PriceGrid(spec.bands), (spec.strike or 0) / MONEY_ONE
     past = _Past([], [], [], [], [], [])
-    mood, held = random.gauss(0.0, 0.06), 0
+    mood, held = random.gauss(0.0, _MOOD_SPREAD), 0
     for hour, forecast in enumerate(event.path[:-1]):
         begin = spec.open_at + hour * HOUR
         left_hours = (spec.close_at - begin) / HOUR
