@@ -10,7 +10,7 @@ believed to have (`SETTLED`). Which tier has a thing is what the venue's cutoff 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from random import random
 from typing import Any, Literal, ParamSpec, TypeAlias, TypeVar
 
@@ -20,12 +20,22 @@ from daemon.core.backoff import Backoff
 from daemon.core.units import MINUTE, SECOND, Ns
 from daemon.kalshi.bodies import HistoricalCutoff, MarketOutcome
 from daemon.kalshi.errors import Refused, Transient, Unreadable
-from daemon.lab.ingest.coverage import Coverage, Covered, Span
+from daemon.lab.ingest.coverage import Coverage, Covered
 from daemon.lab.ingest.keeping import Keeping
 from daemon.lab.ingest.listing import book_rows, event_rows, market_row, series_row, settlement_row
-from daemon.lab.ingest.plan import Group, Piece, cut, gather
-from daemon.lab.ingest.venue import ResearchRest
+from daemon.lab.ingest.plan import (
+    Candles,
+    Piece,
+    Trades,
+    Window,
+    candle_stream,
+    missing_candles,
+    missing_trades,
+    trade_stream,
+)
+from daemon.lab.ingest.venue import ListedMarket, ResearchRest
 from daemon.lab.store import STATE_FOLDER, Store
+from daemon.lab.store_tables import table_named
 from daemon.lab.store_writer import Added
 
 What: TypeAlias = Literal["markets", "candles", "trades", "books"]
@@ -60,29 +70,14 @@ class Tally(msgspec.Struct):
     left_out: dict[str, str]
 
 
-class Trades(msgspec.Struct, frozen=True):
-    """A span of one market's trades, all of one tier."""
-
-    ticker: str
-    span: Span
-    is_historical: bool
-
-
-class Candles(msgspec.Struct, frozen=True):
-    """Spans of candles that one request brings; of the historical tier it is of one market."""
-
-    period_min: int
-    group: Group
-    is_historical: bool
-
-
 Part: TypeAlias = Trades | Candles
 Progress: TypeAlias = Callable[[int, int], None]
 """Told how many requests' worth is done, and how many there are."""
 
 
 def coverage_of(store: Store, series: str) -> Coverage:
-    """Return what has been read of a series. Raises StoreError."""
+    """Return what has been read of a series. Raises StoreError, also for a name that no series has."""
+    table_named("markets").file_of({"series_ticker": series})
     return Coverage(store.root / STATE_FOLDER / "kalshi" / f"{series}.jsonl")
 
 
@@ -101,13 +96,15 @@ async def ingest_kalshi(
         StoreError: the store can't be written.
     """
     store.lock()
+    refused_before = set(venue.markets_refused)
     keeping = Keeping(store, coverage_of(store, request.series))
     ingest = _Ingest(venue, store, request, keeping, now, progress)
     try:
         await ingest.run()
     finally:
         keeping.flush()
-    return Tally(keeping.added, {**venue.markets_refused, **ingest.left_out})
+    refused = {name: why for name, why in venue.markets_refused.items() if name not in refused_before}
+    return Tally(keeping.added, {**refused, **ingest.left_out})
 
 
 class _Ingest:
@@ -129,93 +126,50 @@ class _Ingest:
         self.left_out: dict[str, str] = {}
 
     async def run(self) -> None:
-        request, series = self._request, self._request.series
         cutoff = await _patiently(self._venue.historical_cutoff)
-        markets = await self._markets(cutoff)
-        await self._keep_listed(markets)
-        parts: list[Part] = [*self._candles(markets, cutoff), *self._trades(markets, cutoff)]
-        await self._read_all(parts)
-        if "books" in request.what:
+        listed = await self._listed(cutoff)
+        markets = [one.market for one in listed]
+        await self._keep_listed(listed)
+        await self._read_all(list(self._missing(markets, cutoff)))
+        if "books" in self._request.what:
             open_now = [one.spec.ticker for one in markets if one.spec.status == "active"]
             books = await _patiently(self._venue.orderbooks, open_now) if open_now else []
-            self._keeping.keep("books", book_rows(series, books))
+            self._keeping.keep("books", book_rows(self._request.series, books))
 
-    async def _keep_listed(self, markets: list[MarketOutcome]) -> None:
+    async def _listed(self, cutoff: HistoricalCutoff) -> list[ListedMarket]:
+        """Return the markets that were open within the span, oldest first, of both tiers."""
+        series, since = self._request.series, self._request.since
+        until = min(self._now(), self._request.until or self._now())
+        tiers = [False] if since >= cutoff.markets_settled_at else [True, False]
+        found: dict[str, ListedMarket] = {}
+        for is_historical in tiers:
+            some = await _patiently(
+                self._venue.markets_within, series, since, until, is_historical=is_historical
+            )
+            found.update((one.market.spec.ticker, one) for one in some)
+        return sorted(found.values(), key=lambda one: (one.market.spec.open_at, one.market.spec.ticker))
+
+    async def _keep_listed(self, listed: list[ListedMarket]) -> None:
         row = series_row(await _patiently(self._venue.series, self._request.series), self._now())
         if not _is_said(self._store, row):
             self._keeping.keep("series", [row])
-        titles: dict[str, str] = {}
-        for event in dict.fromkeys(one.spec.event_ticker for one in markets):
-            titles[event] = (await _patiently(self._venue.event, event)).title
-        read_at = self._now()
+        markets, read_at = [one.market for one in listed], self._now()
+        titles = {one.market.spec.event_ticker: one.event_title for one in listed}
         self._keeping.keep("events", event_rows(markets, titles))
         self._keeping.keep("markets", (market_row(one, read_at) for one in markets))
         ends = (settlement_row(one) for one in markets)
         self._keeping.keep("settlements", (end for end in ends if end is not None))
         self._keeping.flush()
 
-    async def _markets(self, cutoff: HistoricalCutoff) -> list[MarketOutcome]:
-        """Return the markets that were open within the span, oldest first, of both tiers."""
-        series, since = self._request.series, self._request.since
-        live = await _patiently(
-            self._venue.outcomes, series_ticker=series, status=None, min_close_ts=since // SECOND
-        )
-        past: list[MarketOutcome] = []
-        if since < cutoff.markets_settled_at:
-            past = await _patiently(self._venue.outcomes, series_ticker=series, is_historical=True)
-        until = min(self._now(), self._request.until or self._now())
-        found = {one.spec.ticker: one for one in (*past, *live)}
-        wanted = (one for one in found.values() if one.spec.open_at < until and one.spec.close_at > since)
-        return sorted(wanted, key=lambda one: (one.spec.open_at, one.spec.ticker))
-
-    # --- what is missing --------------------------------------------------------------------------
-
-    def _wanted(self, market: MarketOutcome, after_close_s: int) -> Span | None:
-        """Return the market's seconds within the request that can't change any more; None for none."""
-        spec, request = market.spec, self._request
-        until = min(self._now() - SETTLED, request.until or self._now()) // SECOND
-        span = (
-            max(spec.open_at, request.since) // SECOND,
-            min(-(-spec.close_at // SECOND) + after_close_s, until),
-        )
-        return span if span[0] < span[1] else None
-
-    def _candles(self, markets: Iterable[MarketOutcome], cutoff: HistoricalCutoff) -> Iterator[Candles]:
-        if "candles" not in self._request.what:
-            return
-        for period_min in self._request.periods:
-            period_s = period_min * 60
-            live: list[Piece] = []
-            for market in markets:
-                # The last candle of a market ends up to a period after its close.
-                wanted = self._wanted(market, period_s)
-                if wanted is None:
-                    continue
-                ticker = market.spec.ticker
-                is_old = market.settled_at is not None and market.settled_at < cutoff.markets_settled_at
-                for missing in self._keeping.coverage.missing(f"candles/{period_min}/{ticker}", wanted):
-                    for span in cut(missing, period_s):
-                        piece = Piece(ticker, span, wanted)
-                        if is_old:
-                            yield Candles(period_min, Group((piece,)), is_historical=True)
-                        else:
-                            live.append(piece)
-            for group in gather(live, period_s):
-                yield Candles(period_min, group, is_historical=False)
-
-    def _trades(self, markets: Iterable[MarketOutcome], cutoff: HistoricalCutoff) -> Iterator[Trades]:
-        if "trades" not in self._request.what:
-            return
-        border = cutoff.trades_created_at // SECOND
-        for market in markets:
-            wanted, ticker = self._wanted(market, 1), market.spec.ticker
-            if wanted is None:
-                continue
-            for since, until in self._keeping.coverage.missing(f"trades/{ticker}", wanted):
-                if since < border:
-                    yield Trades(ticker, (since, min(until, border)), is_historical=True)
-                if until > border:
-                    yield Trades(ticker, (max(since, border), until), is_historical=False)
+    def _missing(self, markets: list[MarketOutcome], cutoff: HistoricalCutoff) -> Iterator[Part]:
+        request, coverage = self._request, self._keeping.coverage
+        until = min(self._now() - SETTLED, request.until or self._now())
+        window = Window(request.since // SECOND, until // SECOND)
+        if "candles" in request.what:
+            for period_min in request.periods:
+                yield from missing_candles(markets, coverage, window, period_min, cutoff)
+        if "trades" in request.what:
+            yield from missing_trades(markets, coverage, window, cutoff)
 
     # --- reading ----------------------------------------------------------------------------------
 
@@ -232,12 +186,7 @@ class _Ingest:
                 except Refused as error:
                     if error.status != 404:
                         raise
-                    names = (
-                        [part.ticker]
-                        if isinstance(part, Trades)
-                        else [one.ticker for one in part.group.pieces]
-                    )
-                    self.left_out.update(dict.fromkeys(names, f"{error}"))
+                    self.left_out.update(dict.fromkeys(_tickers(part), str(error)))
                 done += 1
                 self._progress(done, len(parts))
 
@@ -266,7 +215,7 @@ class _Ingest:
             reached = since if not following else until
             if following and times and times == sorted(times, reverse=True):
                 reached = min(until, times[-1] // SECOND + 1)
-            covered = [Covered(f"trades/{part.ticker}", reached, until)] if reached < until else []
+            covered = [Covered(trade_stream(part.ticker), reached, until)] if reached < until else []
             self._keeping.keep("trades", rows, covered)
             until = min(until, reached)
             if not following:
@@ -308,8 +257,12 @@ class _Ingest:
         self._keep_candles(piece, period_min, rows)
 
     def _keep_candles(self, piece: Piece, period_min: int, rows: list[dict[str, Any]]) -> None:
-        covered = Covered(f"candles/{period_min}/{piece.ticker}", *piece.span)
+        covered = Covered(candle_stream(period_min, piece.ticker), *piece.span)
         self._keeping.keep("candles", rows, [covered])
+
+
+def _tickers(part: Part) -> list[str]:
+    return [part.ticker] if isinstance(part, Trades) else [one.ticker for one in part.group.pieces]
 
 
 def _is_said(store: Store, row: dict[str, Any]) -> bool:

@@ -10,13 +10,13 @@ from typing import Any
 
 import msgspec
 
-from daemon.core.units import Ns, parse_instant
+from daemon.core.units import SECOND, Ns, parse_instant
 from daemon.kalshi import bodies
 from daemon.kalshi.auth import Signer
 from daemon.kalshi.costs import Costs
 from daemon.kalshi.decode import decode_count, decode_price
 from daemon.kalshi.rest import ReadingRest
-from daemon.kalshi.rest.calls import part, query
+from daemon.kalshi.rest.calls import CACHED_MAX, part, query
 from daemon.lab.ingest.candle_bodies import ManyCandlesReply, PastCandlesReply, candle_row
 from daemon.lab.ingest.coverage import Span
 from daemon.shell.read_gate import gate_for
@@ -25,6 +25,22 @@ PAGE_TRADES = 1000
 """In one answer: as many as the venue gives."""
 READ_TIMEOUT_S = 30.0
 """Long lists take their time; nothing waits for them."""
+
+
+MARKETS_AT_ONCE = 2_000
+"""Markets that are read together: fewer than the client remembers events, each of which has one market."""
+
+
+class ListedMarket(msgspec.Struct, frozen=True):
+    """A market with its end, as far as it is known, and its event's title."""
+
+    market: bodies.MarketOutcome
+    event_title: str
+
+
+class _Lifetime(msgspec.Struct, frozen=True):
+    open_time: str
+    close_time: str
 
 
 class TradesPage(msgspec.Struct, frozen=True):
@@ -36,6 +52,32 @@ class TradesPage(msgspec.Struct, frozen=True):
 
 class ResearchRest(ReadingRest):
     """The venue over REST, to read from alone, with whole candles and lists page by page."""
+
+    async def markets_within(
+        self, series: str, since: Ns, until: Ns, *, is_historical: bool
+    ) -> list[ListedMarket]:
+        """Return the markets of one tier that were open at some time within [since, until).
+
+        A market that can't be priced or read is left out, and stands in `markets_refused`.
+
+        Raises:
+            Transient | Refused: as any read.
+        """
+        if is_historical:
+            raws = await self._listed("/historical/markets", query(series_ticker=series), None)
+        else:
+            params = query(series_ticker=series, min_close_ts=since // SECOND)
+            raws = await self._listed("/markets", params, None)
+        # Years of markets are listed: only of those that are wanted the events are asked for.
+        wanted = [raw for raw in raws if _is_within(raw, since, until)]
+        found: list[ListedMarket] = []
+        for start in range(0, len(wanted), MARKETS_AT_ONCE):
+            if len(self._events) + MARKETS_AT_ONCE > CACHED_MAX:
+                self._events.clear()
+            some = wanted[start : start + MARKETS_AT_ONCE]
+            read = await self._read(some, bodies.SettledMarket, bodies.market_outcome)
+            found += [ListedMarket(one, (await self.event(one.spec.event_ticker)).title) for one in read]
+        return found
 
     async def candle_rows(
         self, series: str, tickers: Sequence[str], span: Span, period_min: int
@@ -106,6 +148,18 @@ async def reading(rest_url: str, signer: Signer | None, now: Callable[[], Ns]) -
 
 _SMALLEST = bodies.AccountLimits("basic", bodies.BucketLimit(200, 200), bodies.BucketLimit(100, 100))
 """Source: protocol sheet 5.3."""
+
+
+def _is_within(raw: msgspec.Raw, since: Ns, until: Ns) -> bool:
+    """Whether a market was open within a span; one that can't be read is, so that its refusal is told."""
+    try:
+        times = _decode_lifetime(raw)
+        return parse_instant(times.open_time) < until and parse_instant(times.close_time) > since
+    except ValueError:
+        return True
+
+
+_decode_lifetime = msgspec.json.Decoder(_Lifetime).decode
 
 
 def _trade_row(series: str, trade: bodies.PublicTrade) -> dict[str, Any]:

@@ -2,11 +2,31 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from hypothesis import given
 from hypothesis import strategies as st
 
+from daemon.core.units import HOUR, SECOND
+from daemon.kalshi.bodies import HistoricalCutoff, MarketOutcome
 from daemon.kalshi.rest.calls import TICKERS_MAX
-from daemon.lab.ingest.plan import EACH_MAX, TOGETHER_MAX, Group, Piece, cut, gather
+from daemon.lab.ingest.coverage import Coverage, Covered
+from daemon.lab.ingest.plan import (
+    EACH_MAX,
+    TOGETHER_MAX,
+    Candles,
+    Group,
+    Piece,
+    Trades,
+    Window,
+    candle_stream,
+    cut,
+    gather,
+    missing_candles,
+    missing_trades,
+    trade_stream,
+)
+from tests.sandbox.scripted import spec_of
 
 STARTS = st.integers(0, 200_000)
 LENGTHS = st.integers(1, 60_000)
@@ -61,3 +81,39 @@ def test_a_long_market_is_alone() -> None:
     long = (0, EACH_MAX * 60)
     pieces = [Piece(name, long, long) for name in ("A", "B")]
     assert [Group((pieces[0],)), Group((pieces[1],))] == gather(pieces, 60)
+
+
+def market(settled_at: int | None) -> MarketOutcome:
+    return MarketOutcome(spec_of("T", 10 * HOUR, 11 * HOUR), None, None, settled_at, None)
+
+
+def test_what_is_missing_is_asked_of_the_tier_that_has_it(tmp_path: Path) -> None:
+    """Trades by their time, candles by the market's settlement; what was read is left out of both."""
+    coverage = Coverage(tmp_path / "s.jsonl")
+    hour_s = HOUR // SECOND
+    middle = 10 * hour_s + 1800
+    coverage.add(
+        [Covered(trade_stream("T"), middle, middle + 60), Covered(candle_stream(1, "T"), middle, middle + 60)]
+    )
+    cutoff = HistoricalCutoff(12 * HOUR, (middle - 600) * SECOND, 0)
+    window = Window(0, 20 * hour_s)
+    assert [
+        Trades("T", (10 * hour_s, middle - 600), is_historical=True),
+        Trades("T", (middle - 600, middle), is_historical=False),
+        Trades("T", (middle + 60, 11 * hour_s + 1), is_historical=False),
+    ] == list(missing_trades([market(None)], coverage, window, cutoff))
+    life = (10 * hour_s, 11 * hour_s + 60)
+    pieces = [Piece("T", span, life) for span in ((life[0], middle), (middle + 60, life[1]))]
+    for settled_at, is_old in ((None, False), (12 * HOUR, False), (12 * HOUR - 1, True)):
+        found = list(missing_candles([market(settled_at)], coverage, window, 1, cutoff))
+        assert [Candles(1, Group((piece,)), is_historical=is_old) for piece in pieces] == found
+
+
+def test_nothing_is_asked_of_what_can_still_change(tmp_path: Path) -> None:
+    """Neither after the window, nor of a market that opens later."""
+    coverage, cutoff = Coverage(tmp_path / "s.jsonl"), HistoricalCutoff(0, 0, 0)
+    open_s = 10 * HOUR // SECOND
+    assert [] == list(missing_trades([market(None)], coverage, Window(0, open_s), cutoff))
+    assert [] == list(missing_candles([market(None)], coverage, Window(0, open_s), 60, cutoff))
+    (found,) = missing_candles([market(None)], coverage, Window(open_s + 5, open_s + 9), 60, cutoff)
+    assert (open_s + 5, open_s + 9) == found.group.span

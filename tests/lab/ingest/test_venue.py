@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from daemon.core.units import DAY, HOUR, SECOND
+from daemon.core.units import DAY, HOUR, MINUTE, SECOND
 from daemon.kalshi.errors import Refused
 from daemon.lab.ingest import venue as module
 from daemon.lab.ingest.venue import reading
@@ -71,3 +71,25 @@ async def test_what_is_public_needs_no_key(tmp_path: Path) -> None:
             assert set(PAST) < {one.spec.ticker for one in markets}
             with pytest.raises(Refused):
                 await venue.account_limits()
+
+
+async def test_only_markets_of_the_span_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those open at some time within it, a few at a time, each with its event's title; of both tiers."""
+    monkeypatch.setattr(module, "MARKETS_AT_ONCE", 2)
+    async with past_venue(tmp_path) as (client, venue):
+        hour = client.sandbox.venue.clock.now() // HOUR * HOUR
+        begin = hour - 3 * HOUR
+        for since, until, expected in (
+            (begin, begin + 1, [PAST[1]]),
+            (begin - 1, begin, []),
+            (begin + 15 * MINUTE, begin + HOUR, []),
+            (begin + 15 * MINUTE - 1, begin + HOUR + 1, [PAST[1], PAST[2]]),
+            (0, hour - HOUR, list(PAST)),
+        ):
+            listed = await venue.markets_within(SERIES, since, until, is_historical=False)
+            assert expected == sorted((one.market.spec.ticker for one in listed), reverse=True)
+            assert {"BTC price up in next 15 mins?"} >= {one.event_title for one in listed}
+        client.sandbox.venue.chronicle.cutoff = CutoffRule(HOUR, HOUR, SECOND)
+        past = await venue.markets_within(SERIES, begin, begin + 1, is_historical=True)
+        assert [(PAST[1], "yes")] == [(one.market.spec.ticker, one.market.result) for one in past]
+        assert {} == venue.markets_refused
