@@ -87,7 +87,7 @@ class Asking:
             refusals: counts what a doubt about the score took out.
             now: the instant of the decision.
         """
-        scored = seen.get(slot.model) or self._score(slot.model, market, seen, now)
+        scored = self.score(slot.model, market, seen, now)
         state, name, spec = self._state, slot.strategy.name, market.spec
         ledger = state.ledger
         equity = ledger.equity
@@ -114,8 +114,10 @@ class Asking:
             return Wanted((), RAISED)
         return self._models.vet(wanted, name, view, refusals)
 
-    def _score(self, name: str, market: Market, seen: dict[str, Scored], now: Ns) -> Scored:
-        """Score the market's row by one model."""
+    def score(self, name: str, market: Market, seen: dict[str, Scored], now: Ns) -> Scored:
+        """Return a market's row and what the model of a slot says of it; `seen` are this decision's."""
+        if name in seen:
+            return seen[name]
         models = self._models
         other = next(iter(seen.values()), None)
         features = FeatureRow(models.places, market.features.row(now)) if other is None else other.features

@@ -45,6 +45,7 @@ __all__ = ["Decision", "Engine", "EngineConfig", "Phase", "Slot"]
 
 _LEFT_ALONE: tuple[Refusal, ...] = ("book_unchanged", "exchange_paused")
 """What takes out nothing that rests."""
+_AWAITED: tuple[Refusal, ...] = ("not_reconciled", "not_backfilled")
 Phase: TypeAlias = Literal["starting", "trading", "halted", "stopping", "stopped"]
 
 
@@ -237,7 +238,7 @@ class Engine:
                 # is no ground for new ones, and those that rest stay. On an exchange pause the venue
                 # would refuse the cancels too: they wait until it is over.
                 if reason in _LEFT_ALONE or not state.live_orders(ticker, name):
-                    self._note(now, ticker, name, "refused", reason, None)
+                    self._refuse(slot, market, reason, seen, now)
                     continue
             elif leaving is not None:
                 wanted = Wanted((), leaving.reason)
@@ -256,6 +257,21 @@ class Engine:
                 self._carry_out(proposal, market, now, commands)
         if leaving is not None:
             self._leave(market, leaving, now, commands)
+
+    def _refuse(
+        self, slot: Slot, market: Market, reason: Refusal, seen: dict[str, Scored], now: Ns
+    ) -> None:
+        """Note why a strategy isn't asked; what waits for readings alone is scored all the same.
+
+        Nothing is sent by it. But people see scores at once, and what is slow the first time is over when
+        the account is believed.
+        """
+        score, spec, limits = None, market.spec, self.config.limits
+        if reason in _AWAITED and self.state.vouch_feeds(market, limits, now) is None:
+            changed_max, guard = slot.strategy.book_changed_max, slot.close_guard
+            if vouch_market(spec, market.book, changed_max, limits, now, guard) is None:
+                score = self._asking.score(slot.model, market, seen, now).score
+        self._note(now, spec.ticker, slot.strategy.name, "refused", reason, score)
 
     def _leave(self, market: Market, leaving: Leaving, now: Ns, commands: list[Command]) -> None:
         """Give a position up by one order at a time.

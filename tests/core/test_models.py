@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -95,6 +96,33 @@ def sent(commands: Sequence[Command]) -> list[type]:
     """The kinds of a decision's order commands."""
     kinds = (PlaceOrder, AmendOrder, CancelOrder)
     return [type(command) for command in commands if isinstance(command, kinds)]
+
+
+def test_a_market_that_waits_for_readings_is_scored_and_nothing_is_sent() -> None:
+    """Before the account is believed and the past is whole there is a score; the reason is what it awaits."""
+    config = msgspec.structs.replace(CONFIG, is_backfilled=True)
+    strategy = Scripted()
+    strategy.targets = (BUY,)
+    slots = [Slot(strategy, frozenset({"KXBTC15M"}))]
+    subject = Engine(config, slots, {DEFAULT: Model(Said())}, FeatureSchema(()))
+    scores = []
+    for event in (
+        e.MarketListed(spec(), T0),
+        e.FeedConnected("kalshi", T0),
+        snapshot(),
+        reconciled(T0 + 3 * SECOND),
+        reconciled(NOW),
+        snapshot(NOW),
+    ):
+        subject.handle(event)
+        assert sent(subject.decide(event.received_at)) == []
+        scores.append(subject.scores.get(TICKER))
+    assert scores[:2] == [None, None]
+    assert None not in scores[2:]
+    assert strategy.views == []
+    assert subject.decisions.last[-1].reason == "not_backfilled"
+    subject.handle(e.MarketBackfilled(TICKER, NOW))
+    assert sent(subject.decide(NOW)) == [PlaceOrder]
 
 
 # --- the union row -------------------------------------------------------------------------------
