@@ -27,6 +27,7 @@ WHY: dict[Chosen, str] = {
 }
 
 
+WORDS: dict[Output, str] = {"probability": "a probability", "change": "dollars"}
 MEANING: dict[Output, str] = {"probability": "P(YES)", "change": "$"}
 
 
@@ -79,7 +80,7 @@ def _who(view: View) -> str:
     verdict = "" if headline is None else f'<p class="verdict">{escape(headline)}</p>'
     return (
         f"{verdict}<p><b>{escape(view.entry.model)}</b> ({escape(WHY[view.chosen])}) says"
-        f" {MEANING[said.output]}: {escape(said.label.definition)}, {escape(said.label.horizon)}.</p>"
+        f" {WORDS[said.output]}: {escape(said.label.definition)}, {escape(said.label.horizon)}.</p>"
         + _choice(view.models, view.entry.model)
     )
 
@@ -120,11 +121,12 @@ def _form(view: View) -> str:
     groups: list[tuple[str, list[str]]] = []
     for stem, members in groupby(_names(view), lambda name: name.rstrip("0123456789").rstrip("_")):
         names = list(members)
-        # Features alone of their kind stand together, not each in a frame.
-        if len(names) == 1 and groups and groups[-1][0] == "others":
-            groups[-1][1].append(names[0])
+        # Features that are few of their kind stand together, not each in a frame.
+        title = stem if len(names) > 2 else "others"
+        if groups and groups[-1][0] == title:
+            groups[-1][1].extend(names)
         else:
-            groups.append((stem if len(names) > 1 else "others", names))
+            groups.append((title, names))
     fields = "".join(
         f'<fieldset><legend>{escape(stem)}</legend><div class="fields">'
         + "".join(_field(name, units[name], example[name], name in said.required) for name in names)
@@ -146,7 +148,9 @@ def _field(name: str, unit: str, value: float | None, is_required: bool) -> str:
     shown = "" if value is None else f' value="{value!r}"'
     need = " required" if is_required else ""
     words = escape(name).replace("_", "_<wbr>")
-    label = f'{words} <span class="soft">{escape(unit)}{", required" if is_required else ""}</span>'
+    # A feature without a unit has the unit 1.
+    notes = [escape(unit)] * (unit != "1") + ["required"] * is_required
+    label = f'{words} <span class="soft">{", ".join(notes)}</span>'
     return (
         f'<label>{label}<input type="number" step="any" name="{escape(name, quote=True)}"{shown}{need}>'
         "</label>"
@@ -172,7 +176,8 @@ def _daily(found: DailyTable | str) -> str:
     equity = [found.start]
     for gained in by_day.values():
         equity.append(equity[-1] + gained)
-    chart = line_chart(equity, "The account's worth in dollars, day by day") if by_day else ""
+    words = "The account's worth in dollars, day by day"
+    chart = line_chart(equity, words) if len(set(equity)) > 1 else ""
     latest = list(reversed(found.rows[-ROWS_SHOWN:]))
     rows = [
         (
