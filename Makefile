@@ -58,7 +58,8 @@ $(READY_TORCH): $(READY_TEST) requirements-torch.lock
 	@touch $@
 
 torch: $(READY_TORCH)  ## set up the extra torch (5 GB), and run the tests that need it
-	$(BIN)/pytest -m "" tests/lab/fitting/test_patchtst.py tests/lab/fitting/test_patchtst_bitcoin.py
+	$(BIN)/pytest -m "" tests/lab/fitting/test_patchtst.py tests/lab/fitting/test_patchtst_bitcoin.py \
+		tests/lab/test_pipeline_sequence.py tests/test_sequence_commands.py
 
 run: $(READY_RUN)  ## set up, then run the daemon against the exchange that ships with it
 	@exec $(BIN)/kalshid run $(ARGS)

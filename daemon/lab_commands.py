@@ -18,6 +18,7 @@ from daemon.daily_commands import daily
 from daemon.ingest_commands import ingest
 from daemon.pipeline_commands import pipeline, retrain, train
 from daemon.promotion_commands import champions, promote, rollback
+from daemon.sequence_commands import train_on_past
 from daemon.serve_commands import serve
 from daemon.tracker_commands import export_mlflow
 
@@ -98,7 +99,10 @@ def dataset() -> None:
 @click.option("--label", "labels", multiple=True, default=("settles_yes",), show_default=True,
               help="settles_yes, change_30s, direction_5s, moves_1m_0.5c, next_day_return.")  # fmt: skip
 @click.option(
-    "--feature", "features", multiple=True, help="A feature, in order; by default all documented ones."
+    "--feature",
+    "features",
+    multiple=True,
+    help="A feature, in order; candle_mid_# is all its minutes. By default all documented ones.",
 )
 @click.option(
     "--model", "model_folder", type=FOLDER, help="Take the features, and which are required, of this model."
@@ -162,7 +166,7 @@ def _schema(features: tuple[str, ...], model_folder: Path | None) -> tuple[Featu
     from daemon.scoring.registry import ModelRefused, load_model  # noqa: PLC0415
 
     if model_folder is None:
-        return FeatureSchema(features or tuple(CATALOGUE)), ()
+        return _named(features) if features else FeatureSchema(tuple(CATALOGUE)), ()
     if features:
         die("--model and --feature each name all features: give one of them", exits.USAGE)
     try:
@@ -170,6 +174,17 @@ def _schema(features: tuple[str, ...], model_folder: Path | None) -> tuple[Featu
     except ModelRefused as error:
         die(str(error), exits.BAD_INPUT)
     return scorer.schema, tuple(sorted(scorer.required))
+
+
+def _named(features: tuple[str, ...]) -> FeatureSchema:
+    """Return the features, a channel such as candle_mid_# standing for all its minutes."""
+    from daemon.lab.fitting.rows import NotFitted  # noqa: PLC0415 - the daemon starts without the lab
+    from daemon.lab.fitting.sequences import expanded  # noqa: PLC0415
+
+    try:
+        return FeatureSchema(tuple(dict.fromkeys(expanded(features))))
+    except NotFitted as error:
+        die(f"--feature {error}", exits.USAGE)
 
 
 @lab.command("train-demo")
@@ -184,5 +199,7 @@ def train_demo(target: Path, seed: int) -> None:
     click.echo(folder)
 
 
-for one in (promote, rollback, champions, serve, export_mlflow, ingest, pipeline, train, retrain, daily):
+for one in (
+    promote, rollback, champions, serve, export_mlflow, ingest, pipeline, train, retrain, daily, train_on_past,
+):  # fmt: skip
     lab.add_command(one)

@@ -13,8 +13,7 @@ It is a challenger like any other. Measured on months of bitcoin it was no bette
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +26,7 @@ from torch.nn import functional
 from daemon.core.scorer import FeatureSchema
 from daemon.lab.fitting.patch_network import FLOOR, NORM_FLOOR, PatchShape, Weights, network_content
 from daemon.lab.fitting.rows import FitRows, Floats, NotFitted, check_outcomes
+from daemon.lab.fitting.sequences import channels_of
 from daemon.scoring.onnx import OnnxScorer
 
 Parameters: TypeAlias = Mapping[str, float | int | str | bool]
@@ -39,7 +39,6 @@ DEFAULTS: dict[str, float | int] = {
 }  # fmt: skip
 """Parameters that may be chosen, and what they are where they aren't."""
 EPOCHS_MAX = 500
-_STEP = re.compile("#")
 _FIXED = ("center", "scale")
 
 
@@ -72,39 +71,6 @@ class StoppedPatches:
 
     epochs: int
     loss: float
-
-
-def sequence_names(channels: Sequence[str], steps: int) -> tuple[str, ...]:
-    """Return the features of a sequence, step by step, oldest first.
-
-    Args:
-        channels: families of `core.features.candle_history`, such as "candle_mid_#".
-        steps: how many minutes, the last closed one included.
-
-    Raises:
-        NotFitted: a channel without its "#", or named twice.
-    """
-    if wrong := [name for name in channels if len(_STEP.findall(name)) != 1]:
-        raise NotFitted(f'{wrong[0]}: a channel is a family with one "#", such as candle_mid_#')
-    if len(set(channels)) != len(channels) or not channels or steps < 1:
-        raise NotFitted(f"{len(channels)} channels, {steps} steps: one or more of each, none of them twice")
-    return tuple(channel.replace("#", str(ago)) for ago in range(steps, 0, -1) for channel in channels)
-
-
-def channels_of(names: Sequence[str]) -> tuple[tuple[str, ...], int]:
-    """Return the channels and the number of steps of a sequence's features.
-
-    Raises:
-        NotFitted: they are none, or not in the order of `sequence_names`.
-    """
-    channels = tuple(dict.fromkeys(re.sub(r"[0-9]+$", "#", name) for name in names))
-    steps = len(names) // max(1, len(channels))
-    if not all("#" in name for name in channels) or tuple(names) != sequence_names(channels, steps):
-        raise NotFitted(
-            f"names: {len(names)} features are no sequence: steps in order, the oldest first, each with the"
-            " same channels, as sequence_names gives them"
-        )
-    return channels, steps
 
 
 def fit_patchtst(rows: FitRows, parameters: Parameters, epochs: int, seed: int) -> FittedPatches:

@@ -16,7 +16,7 @@ import torch
 
 from daemon.lab.fitting import patchtst
 from daemon.lab.fitting.patch_network import network_content
-from daemon.lab.fitting.patchtst import channels_of, fit_patchtst, sequence_names, stop_patchtst
+from daemon.lab.fitting.patchtst import fit_patchtst, stop_patchtst
 from daemon.lab.fitting.rows import NotFitted
 from daemon.lab.registry import register
 from daemon.scoring.vetting import load_vetted
@@ -110,21 +110,7 @@ def test_rows_that_are_no_sequence_are_refused() -> None:
     """Features of one instant, steps in another order, or none of which all steps are known."""
     with pytest.raises(NotFitted, match="4 features are no sequence"):
         fit_patchtst(made_rows(events=50).rows, QUICK, 1, 1)
-    with pytest.raises(NotFitted, match="24 features are no sequence"):
-        channels_of(NAMES[::-1])
     rows = made_sequences(events=60)
     rows.x[:, 0] = np.nan
     with pytest.raises(NotFitted, match="in none of 60 rows every one of 24 steps is known"):
         fit_patchtst(rows, QUICK, 1, 1)
-
-
-def test_a_sequence_is_named_oldest_first() -> None:
-    """Step by step, each with all channels; and the names tell channels and steps again."""
-    assert ("candle_mid_2", "candle_volume_2", "candle_mid_1", "candle_volume_1") == sequence_names(
-        ("candle_mid_#", "candle_volume_#"), 2
-    )
-    assert (CHANNELS, STEPS) == channels_of(NAMES)
-    with pytest.raises(NotFitted, match='a channel is a family with one "#"'):
-        sequence_names(("mid",), 3)
-    with pytest.raises(NotFitted, match="none of them twice"):
-        sequence_names(("candle_mid_#", "candle_mid_#"), 3)

@@ -18,8 +18,9 @@ pytest.importorskip("onnxruntime", reason="needs the extra `onnx`")
 import pyarrow.parquet as pq
 
 from daemon.core.units import DAY, MINUTE
-from daemon.lab.fitting.patchtst import fit_patchtst, sequence_names, stop_patchtst
+from daemon.lab.fitting.patchtst import fit_patchtst, stop_patchtst
 from daemon.lab.fitting.rows import FitRows, Floats
+from daemon.lab.fitting.sequences import sequence_names
 from daemon.lab.fitting.structural import fit_structural
 from daemon.lab.folds import Fold, even_boundaries, inner_folds, walk_forward
 from daemon.lab.judging.blocks import blocks_of, paired_difference
