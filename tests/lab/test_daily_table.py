@@ -32,9 +32,7 @@ def test_a_table_is_read_as_it_was_written(tmp_path: Path) -> None:
 
 def test_no_table_says_what_writes_one(tmp_path: Path) -> None:
     """The file is named, and the command."""
-    with pytest.raises(
-        NoDailyTable, match=r"daily_table\.json: no daily table; `kalshid lab daily`"
-    ):
+    with pytest.raises(NoDailyTable, match=r"daily_table\.json: no daily table; `kalshid lab daily`"):
         read_daily_table(tmp_path / "daily/1")
 
 
