@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from pathlib import Path
 
 import lightgbm
@@ -21,9 +22,19 @@ from daemon.scoring.registry import load_model
 from tests.lab.serve.made_registry import DAILY_NAMES, FIRST, Made, daily_model, made_registry, normal
 
 
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    return made_registry(tmp_path_factory.mktemp("registry"))
+
+
 @pytest.fixture
-def made(tmp_path: Path) -> Made:
-    return made_registry(tmp_path)
+def made(template: Made, tmp_path: Path) -> Made:
+    """A registry of the test's own."""
+    shutil.copytree(template.root, tmp_path, dirs_exist_ok=True)
+    daily, probability = (
+        tmp_path / one.relative_to(template.root) for one in (template.daily, template.probability)
+    )
+    return Made(tmp_path, daily, probability)
 
 
 async def started(made: Made) -> Service:
