@@ -200,6 +200,7 @@ def train_demo(target: Path, seed: int) -> None:
 
 
 for one in (
-    promote, rollback, champions, serve, export_mlflow, ingest, pipeline, train, retrain, daily, train_on_past,
+    promote, rollback, champions, serve, export_mlflow, ingest, pipeline, train, retrain, daily,
+    train_on_past,
 ):  # fmt: skip
     lab.add_command(one)
