@@ -105,19 +105,16 @@ def test_the_whole_past_by_the_commands_alone(venue: Path) -> None:
     kalshid(venue, "ingest", "kalshi", "--config", "config.toml", "--series", SERIES, *options)
     said = kalshid(venue, "daily", "--store", "store", "--series", SERIES).splitlines()
     assert '"no change"' in said[0]
-    server = subprocess.Popen(
-        [sys.executable, "-m", "daemon", "lab", "serve", "--port", "0"], cwd=venue, stdout=subprocess.PIPE,
-        text=True,
-    )  # fmt: skip
-    try:
-        assert server.stdout is not None
-        address = server.stdout.readline().split()[-1]
-        base = address if address.startswith("http") else f"http://{address}"
-        with urlopen(f"{base}/predict?RET_1=0.01&VOL_YES_1=120", timeout=30) as answer:
-            assert "daily/1" == json.load(answer)["model"]
-        with urlopen(f"{base}/predict/pnl", timeout=30) as answer:
-            table = json.load(answer)
-        assert (said[0], True) == (table["headline"], len(table["rows"]) > 1_000)
-    finally:
-        server.terminate()
-        server.wait(timeout=20)
+    words = [sys.executable, "-m", "daemon", "lab", "serve", "--port", "0"]
+    with subprocess.Popen(words, cwd=venue, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout is not None
+            address = server.stdout.readline().split()[-1]
+            base = address if address.startswith("http") else f"http://{address}"
+            with urlopen(f"{base}/predict?RET_1=0.01&VOL_YES_1=120", timeout=30) as answer:
+                assert "daily/1" == json.load(answer)["model"]
+            with urlopen(f"{base}/predict/pnl", timeout=30) as answer:
+                table = json.load(answer)
+            assert (said[0], True) == (table["headline"], len(table["rows"]) > 1_000)
+        finally:
+            server.terminate()

@@ -20,6 +20,7 @@ from daemon.scoring.vetting import load_vetted
 from tests.lab.daily_store import SERIES, made_store, trembling, trending
 
 ORDER = Order("daily", (SERIES,), folds=2, trials=2)
+BRIEF = Order("daily", (SERIES,), folds=1, trials=1)
 
 
 def rows_in(root: Path, **terms: int) -> DailyRows:
@@ -49,9 +50,9 @@ def test_planted_skill_is_found(trained: Trained) -> None:
 
 def test_no_skill_is_claimed_where_none_is(tmp_path: Path) -> None:
     """Markets that only tremble: the headline doesn't say that anything beats "no change"."""
-    with made_store(tmp_path / "store", trembling, events=60, markets=1, life_days=5) as store:
+    with made_store(tmp_path / "store", trembling, events=46, markets=1, life_days=5) as store:
         rows = read_daily_rows(store, [SERIES], FEATURES["older"])
-    report = train_daily(tmp_path / "models", rows, ORDER).report
+    report = train_daily(tmp_path / "models", rows, BRIEF).report
     assert "smaller" not in report.headline
 
 
@@ -89,11 +90,11 @@ def test_the_table_is_of_the_model_and_adds_up(trained: Trained) -> None:
 
 def test_what_is_forecast_of_now_is_in_the_table(tmp_path: Path) -> None:
     """A market that is still open has a forecast of the model of all rows, and nothing that came of it."""
-    with made_store(tmp_path / "store", trending, events=60, markets=1, life_days=5) as store:
+    with made_store(tmp_path / "store", trending, events=30, markets=1, life_days=4) as store:
         last = read_daily_rows(store, [SERIES], FEATURES["older"])
         with store.as_of(int(last.at.max()) - 2 * DAY) as past:
             rows = read_daily_rows(past, [SERIES], FEATURES["older"])
-    found = train_daily(tmp_path / "models", rows, ORDER)
+    found = train_daily(tmp_path / "models", rows, BRIEF)
     now = [one for one in found.table.rows if one.day == found.table.rows[-1].day]
     open_now = [one for one in now if one.predicted is not None]
     assert open_now
