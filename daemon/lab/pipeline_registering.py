@@ -25,6 +25,8 @@ from daemon.scoring.vetting import load_vetted
 LABEL = Label(definition="1 if the market settles YES, else 0", horizon="from the row's instant to the close")
 MANIFEST = "dataset"
 """Under which name the dataset's manifest stands in a model's metadata."""
+SEQUENCE = "-sequence"
+"""What is behind the line in the name of a challenger of sequences (`pipeline_sequence`)."""
 _NOTES = (
     "metrics are of the last fold's test, which nothing of this model has seen: Brier score, that of the"
     " market's mid, and the gain over it (above 0 is better), with 95 % intervals over independent outcomes."
@@ -125,7 +127,8 @@ def weigh_challenger(
 def trials_on(root: Path, origin: Origin) -> int:
     """Return how many challengers of a line the registry has from the same dataset: each was one more try."""
     found = 0
-    for path in sorted((root / origin.line).glob(f"*/{METADATA_FILE}")):
+    names = (origin.line, f"{origin.line}{SEQUENCE}")
+    for path in sorted(path for name in names for path in (root / name).glob(f"*/{METADATA_FILE}")):
         metadata = msgspec.json.decode(path.read_bytes(), type=ModelMetadata)
         found += metadata.training.manifests.get(MANIFEST) == origin.manifest_sha256
     return max(1, found)

@@ -33,7 +33,7 @@ from daemon.lab.judging.report import Report, judge
 from daemon.lab.judging.rows import judged_rows
 from daemon.lab.judging.scores import brier_losses
 from daemon.lab.pipeline_chain import STRIKE
-from daemon.lab.pipeline_registering import LABEL, MANIFEST, Origin, Registered, weigh_challenger
+from daemon.lab.pipeline_registering import LABEL, MANIFEST, SEQUENCE, Origin, Registered, weigh_challenger
 from daemon.lab.pipeline_training import EVIDENCE_NAME, Rowset, Say, rows_of, rule_of
 from daemon.lab.promotion import Evidence
 from daemon.lab.registry import Draft, figures, register, report_folder
@@ -210,7 +210,7 @@ def _draft(
         commit=origin.commit,
     )
     return Draft(
-        name=f"{origin.line}-sequence", kind="onnx", names=own.names, required=own.names,
+        name=f"{origin.line}{SEQUENCE}", kind="onnx", names=own.names, required=own.names,
         content=fitted.content, x=own.x[cut.fit], label=LABEL, training=training,
         metrics=figures(
             {

@@ -71,6 +71,11 @@ def test_the_same_dataset_and_seed_give_the_same_model(dataset: Path, tmp_path: 
     assert one == other
 
 
+def test_a_second_challenger_of_the_same_rows_is_a_second_try(dataset: Path, tmp_path: Path) -> None:
+    """Its interval is as wide as two tries ask for, whatever the seed."""
+    assert [1, 2] == [made(dataset, tmp_path).evidence.trials for _ in range(2)]
+
+
 def test_later_outcomes_change_no_model(dataset: Path, tmp_path: Path) -> None:
     """The test's outcomes turned round: report and evidence are others, network and calibrator are not."""
     rowset = rows_of(load_dataset(dataset), market_tape.SERIES)
