@@ -10,8 +10,8 @@ from daemon.core.engine import Engine
 from daemon.core.units import Ns
 from daemon.shell.journal import Journal
 from daemon.shell.progress import Progress
-from daemon.shell.service_manager import ServiceManager, keep_told
 from daemon.shell.summary import mode_words
+from daemon.shell.supervisor import Supervisor, keep_told
 
 
 def status_line(engine: Engine, mode: str) -> str:
@@ -42,14 +42,14 @@ def supervised(
         why_unwell: why the pump does not turn, or None.
         now: our clock.
     """
-    manager = ServiceManager.of(os.environ, os.getpid())
-    if manager is None:
+    supervisor = Supervisor.of(os.environ, os.getpid())
+    if supervisor is None:
         return {}
     faulthandler.enable()  # the watchdog ends what hangs by SIGABRT: every thread's stack is told first
     progress = Progress(engine.state, journal, why_unwell, now)
     return {
         "supervision": keep_told(
-            manager,
+            supervisor,
             lambda: status_line(engine, mode),
             progress.why_stuck,
             lambda: engine.phase in ("stopping", "stopped"),

@@ -1,4 +1,4 @@
-"""What the service manager reads of a real engine's beliefs, and of a real daemon."""
+"""What the service supervisor reads of a real engine's beliefs, and of a real daemon."""
 
 from __future__ import annotations
 

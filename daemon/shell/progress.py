@@ -13,7 +13,7 @@ from daemon.core.state import State
 from daemon.core.units import SECOND, Ns
 from daemon.shell.journal import Journal
 
-DATA_SILENT_MAX: Ns = 120 * SECOND
+FEED_SILENT_MAX: Ns = 120 * SECOND
 """Many times what makes a connection anew: who is silent for this long is not being tended."""
 
 
@@ -57,7 +57,7 @@ class Progress:
             spec, feed = market.spec, market.feed
             if spec.status != "active" or not spec.open_at <= now < spec.close_at:
                 continue
-            if feed.is_connected and feed.heard_at is not None and now - feed.heard_at > DATA_SILENT_MAX:
+            if feed.is_connected and feed.heard_at is not None and now - feed.heard_at > FEED_SILENT_MAX:
                 silent_s = (now - feed.heard_at) // SECOND
                 return f"{ticker}: its connection, said to be up, is silent for {silent_s} s"
         return None

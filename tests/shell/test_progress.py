@@ -14,7 +14,7 @@ from daemon.core.engine import Engine
 from daemon.core.events import FeedHeard
 from daemon.core.units import SECOND, Ns
 from daemon.shell.journal import Journal
-from daemon.shell.progress import DATA_SILENT_MAX, Progress
+from daemon.shell.progress import FEED_SILENT_MAX, Progress
 from tests.core.worlds import T0, Scripted, snapshot, trading
 from tests.shell.test_journal import HEADER
 
@@ -71,7 +71,7 @@ async def test_a_disk_that_takes_nothing_between_two_looks_is_no_progress(
     assert progress.why_stuck() is None
 
 
-@pytest.mark.parametrize(("silent", "is_stuck"), [(DATA_SILENT_MAX, False), (DATA_SILENT_MAX + SECOND, True)])
+@pytest.mark.parametrize(("silent", "is_stuck"), [(FEED_SILENT_MAX, False), (FEED_SILENT_MAX + SECOND, True)])
 async def test_a_connection_believed_in_and_silent_for_long_is_no_progress(
     journal: Journal, silent: Ns, is_stuck: bool
 ) -> None:
@@ -89,7 +89,7 @@ async def test_a_venue_that_is_down_is_no_standstill(journal: Journal) -> None:
     now = [T0]
     engine, progress = world(journal, now, [None])
     engine.handle(e.FeedDropped("kalshi", "gone", T0))
-    now[0] = T0 + 2 * DATA_SILENT_MAX
+    now[0] = T0 + 2 * FEED_SILENT_MAX
     assert progress.why_stuck() is None
 
 
@@ -98,5 +98,5 @@ async def test_closed_markets_may_be_silent(journal: Journal) -> None:
     now = [T0]
     engine, progress = world(journal, now, [None])
     engine.handle(snapshot())
-    now[0] = next(iter(engine.state.markets.values())).spec.close_at + DATA_SILENT_MAX
+    now[0] = next(iter(engine.state.markets.values())).spec.close_at + FEED_SILENT_MAX
     assert progress.why_stuck() is None

@@ -1,7 +1,7 @@
 """The service manager above us (systemd): told that we are ready, how we stand, that we still get somewhere.
 
 Its protocol (sd_notify(3)) is lines `KEY=value` in one datagram to the Unix socket that NOTIFY_SOCKET names.
-Nothing is waited for: a manager that does not listen costs one failed send, counted.
+Nothing is waited for: a supervisor that does not listen costs one failed send, counted.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _STATUS_CHARS_MAX = 300
 _STOP_EXTENDED_S = 15
 
 
-class ServiceManager:
+class Supervisor:
     """One end of the protocol.
 
     Args:
@@ -37,8 +37,8 @@ class ServiceManager:
         self._socket.setblocking(False)
 
     @classmethod
-    def of(cls, environment: Mapping[str, str], pid: int) -> ServiceManager | None:
-        """Return the manager that the environment names; None where there is none.
+    def of(cls, environment: Mapping[str, str], pid: int) -> Supervisor | None:
+        """Return the supervisor that the environment names; None where there is none.
 
         WATCHDOG_USEC that is meant for another process (WATCHDOG_PID) is nobody's, as one that is no number.
         """
@@ -54,7 +54,7 @@ class ServiceManager:
         self._tell(f"READY=1\nSTATUS={_one_line(status)}")
 
     def reloading(self) -> None:
-        """Say that a reload begins. Without the clock beside it the manager would wait for minutes."""
+        """Say that a reload begins. Without the clock beside it the supervisor would wait for minutes."""
         self._tell(f"RELOADING=1\nMONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
 
     def stopping(self, status: str) -> None:
@@ -75,14 +75,14 @@ class ServiceManager:
         try:
             self._socket.sendto(lines.encode(), self._address)
         except OSError as error:
-            # A full or vanished socket must not end a daemon that trades. The manager notices by itself.
+            # A full or vanished socket must not end a daemon that trades. The supervisor notices by itself.
             self.failed_total += 1
             if self.failed_total == 1:
-                log.warning("service_manager.unheard", reason=str(error))
+                log.warning("supervisor.unheard", reason=str(error))
 
 
 async def keep_told(
-    manager: ServiceManager,
+    supervisor: Supervisor,
     status: Callable[[], str],
     why_stuck: Callable[[], str | None],
     is_stopping: Callable[[], bool],
@@ -90,13 +90,13 @@ async def keep_told(
     """Say that we are ready, then how we stand, until cancelled; then close our end.
 
     Args:
-        manager: whom to tell.
+        supervisor: whom to tell.
         status: how we stand, in one line.
         why_stuck: why we get nowhere, or None. Whoever gets nowhere does not feed the watchdog.
         is_stopping: whether the stop has begun.
     """
-    every_s = TOLD_EVERY_S if manager.watchdog_s is None else min(TOLD_EVERY_S, manager.watchdog_s / 3)
-    manager.ready(status())
+    every_s = TOLD_EVERY_S if supervisor.watchdog_s is None else min(TOLD_EVERY_S, supervisor.watchdog_s / 3)
+    supervisor.ready(status())
     was_stuck = False
     try:
         while True:
@@ -105,11 +105,11 @@ async def keep_told(
                 log.error("progress.stuck", reason=stuck)
             was_stuck = stuck is not None
             if is_stopping():
-                manager.stopping(status())
-            manager.stand(status() if stuck is None else f"STUCK: {stuck}", is_fed=stuck is None)
+                supervisor.stopping(status())
+            supervisor.stand(status() if stuck is None else f"STUCK: {stuck}", is_fed=stuck is None)
             await asyncio.sleep(every_s)
     finally:
-        manager.close()
+        supervisor.close()
 
 
 def _one_line(text: str) -> str:
