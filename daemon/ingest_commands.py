@@ -210,9 +210,7 @@ async def _read_kalshi(
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     async with AsyncExitStack() as stack:
         address = await _address(config, stack)
-        signer = None
-        if address.key_id:
-            signer = Signer(address.key_id, load_private_key(address.private_key_file))
+        signer = Signer(address.key_id, load_private_key(address.private_key_file))
         venue = await stack.enter_async_context(reading(address.rest_url, signer, now))
         shown = stack.enter_context(Progress(*columns, console=Console(stderr=True), transient=True))
         for request in requests:

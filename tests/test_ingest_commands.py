@@ -18,7 +18,7 @@ from daemon import exits
 from daemon.cli import main
 from daemon.ingest_commands import Instant
 from daemon.lab.store import open_store
-from daemon.shell.child import SandboxChild
+from daemon.shell.child import SandboxChild, read_ready
 
 HANGS = '[[fault]]\nkind = "hang"\npath = "*/markets/trades"\nnext = 1\n'
 WITHIN_S = 60.0
@@ -120,6 +120,20 @@ def test_without_a_venue_it_says_so(tmp_path: Path) -> None:
     (tmp_path / "mine" / "letter.txt").write_text("mine")
     found = invoke("kalshi", "--config", lonely, "--series", "X", "--store", tmp_path / "mine")
     assert (exits.BAD_INPUT, True) == (found.exit_code, "is no store" in found.stderr)
+
+
+def test_the_mode_says_which_venue(tmp_path: Path, config: Path) -> None:
+    """Demo is where the configuration says; a key that it doesn't take is said."""
+    ready = read_ready(config.parent / "var" / "sandbox")
+    assert ready is not None
+    key = f'key_id = "{ready.key_id}"\nprivate_key_file = "{ready.private_key_path}"\n'
+    demo = f'mode = "demo"\n[venue]\nrest_url = "{ready.rest_url}"\n{key}'
+    words = ("--series", "KXBTC15M", "--what", "markets", "--store", tmp_path / "store")
+    found = invoke("kalshi", "--config", write_config(tmp_path, demo), *words)
+    assert (exits.OK, True) == (found.exit_code, "1 series" in found.stdout), found.output
+    wrong = write_config(tmp_path, demo.replace(ready.key_id, "another"))
+    found = invoke("kalshi", "--config", wrong, *words)
+    assert (exits.CONFIG, True) == (found.exit_code, "another" in found.stderr), found.output
 
 
 def test_an_unknown_series_is_said(tmp_path: Path, config: Path) -> None:

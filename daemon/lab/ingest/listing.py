@@ -26,7 +26,10 @@ def series_row(series: Series, read_at: Ns) -> dict[str, Any]:
 
 
 def market_row(market: MarketOutcome, read_at: Ns) -> dict[str, Any]:
-    """Return a market with nothing that its end made known; see the store's head on `close_at`."""
+    """Return a market with nothing that its end made known; see the store's head on `close_at`.
+
+    It is known from its opening on, though the strike of a recurring one arrives half a second later.
+    """
     spec = market.spec
     floor, cap = spec.strike_range or (None, None)
     return {

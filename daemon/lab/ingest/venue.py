@@ -126,17 +126,11 @@ class ResearchRest(ReadingRest):
 async def reading(rest_url: str, signer: Signer | None, now: Callable[[], Ns]) -> AsyncIterator[ResearchRest]:
     """Give a client whose reads keep within the account's budget, as the daemon's do.
 
-    Without a signer only what is public can be read, and is not counted against anybody's tokens (sheet
-    5.1): the budget of the smallest account is kept to all the same.
-
     Raises:
         VenueError: the budget can't be read.
     """
     async with ResearchRest(rest_url, signer, now, read_timeout_s=READ_TIMEOUT_S) as venue:
-        limits, costs = _SMALLEST, bodies.EndpointCosts(default_cost=10, endpoint_costs=[])
-        if signer is not None:
-            limits, costs = await venue.account_limits(), await venue.endpoint_costs()
-        gate = gate_for(limits, Costs(costs), now=now)
+        gate = gate_for(await venue.account_limits(), Costs(await venue.endpoint_costs()), now=now)
         venue.gate = gate
         letting = asyncio.create_task(gate.run())
         try:
@@ -144,10 +138,6 @@ async def reading(rest_url: str, signer: Signer | None, now: Callable[[], Ns]) -
         finally:
             letting.cancel()
             await asyncio.gather(letting, return_exceptions=True)
-
-
-_SMALLEST = bodies.AccountLimits("basic", bodies.BucketLimit(200, 200), bodies.BucketLimit(100, 100))
-"""Source: protocol sheet 5.3."""
 
 
 def _is_within(raw: msgspec.Raw, since: Ns, until: Ns) -> bool:

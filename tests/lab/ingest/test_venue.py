@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from pathlib import Path
 
 import pytest
 
-from daemon.core.units import DAY, HOUR, MINUTE, SECOND
+from daemon.core.units import HOUR, MINUTE, SECOND
 from daemon.kalshi.errors import Refused
 from daemon.lab.ingest import venue as module
-from daemon.lab.ingest.venue import reading
 from daemon.sandbox.cutoff import CutoffRule
-from tests.lab.ingest.past_venue import PAST, SERIES, TRADES, PastFlow, past_venue
-from tests.sandbox.running import running
+from tests.lab.ingest.past_venue import PAST, SERIES, TRADES, past_venue
 
 ALL = (0, 4_000_000_000)
 
@@ -59,18 +56,6 @@ async def test_reads_keep_within_the_budget(tmp_path: Path) -> None:
             "limited": venue.gate.limited,  # type: ignore[attr-defined]
             "passed": venue.gate.passed["market"],  # type: ignore[attr-defined]
         }
-
-
-async def test_what_is_public_needs_no_key(tmp_path: Path) -> None:
-    """Lists, candles and trades; what is the account's is refused."""
-    async with asyncio.timeout(20), running(tmp_path, PastFlow) as client:
-        since_s = (time.time_ns() - DAY) // SECOND
-        async with reading(client.ready.rest_url, None, time.time_ns) as venue:
-            assert 3 == len((await venue.candle_rows(SERIES, PAST, ALL, 60)).keys())
-            markets = await venue.outcomes(series_ticker=SERIES, status=None, min_close_ts=since_s)
-            assert set(PAST) < {one.spec.ticker for one in markets}
-            with pytest.raises(Refused):
-                await venue.account_limits()
 
 
 async def test_only_markets_of_the_span_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
