@@ -66,7 +66,7 @@ PYTHON
 # What the unit may not do, tried from inside it, and what it may.
 cat > "$ROOT/etc/systemd/system/kalshid.service.d/probe.conf" <<'UNIT'
 [Service]
-ExecStartPre=/bin/sh -c 'for f in /etc/kalshid/x /home/x /usr/x /etc/kalshid/config.toml; do ( : >> $f ) 2>/dev/null && echo "wrote $f" >> /var/lib/kalshid/wrote; done; touch /var/lib/kalshid/may; cat $CREDENTIALS_DIRECTORY/kalshi-key.pem > /var/lib/kalshid/credential; stat -c %%a $CREDENTIALS_DIRECTORY/kalshi-key.pem > /var/lib/kalshid/mode'
+ExecStartPre=/bin/sh -c 'for f in /etc/kalshid/x ~/x /usr/x /etc/kalshid/config.toml; do ( : >> $f ) 2>/dev/null && echo "wrote $f" >> /var/lib/kalshid/wrote; done; touch /var/lib/kalshid/may; cat $CREDENTIALS_DIRECTORY/kalshi-key.pem > /var/lib/kalshid/credential; stat -c %%a $CREDENTIALS_DIRECTORY/kalshi-key.pem > /var/lib/kalshid/mode'
 UNIT
 # The interpreter may live in somebody's home, which the unit does not see: all is mounted below /opt in there.
 PYTHON=$("$HERE/.venv/bin/python" -c 'import sys; print(sys.base_prefix)')
@@ -93,7 +93,7 @@ at=$(seconds); inside systemctl start kalshid.service; kept $? "start to READY: 
 is ActiveState active || exit 1
 until_true 60 trades 0; kept $? "and trading: $(since "$at"): $(property StatusText)"
 [ "$(inside cat /var/lib/kalshid/credential)" = "a key" ]; kept $? "the credential is readable inside, mode $(inside cat /var/lib/kalshid/mode)"
-inside test -e /var/lib/kalshid/may -a ! -e /var/lib/kalshid/wrote; kept $? "nothing is writable but its own state: /etc, /home, /usr and its configuration refused"
+inside test -e /var/lib/kalshid/may -a ! -e /var/lib/kalshid/wrote; kept $? "nothing is writable but its own state: /etc, /usr, its home and its configuration refused"
 until_true 10 inside sh -c 'journalctl KALSHID_EVENT=run.started -o json --no-pager | grep -q KALSHID_MODE'; kept $? "its log has fields: journalctl KALSHID_EVENT=run.started"
 
 if is CanReload yes; then
