@@ -4,7 +4,7 @@ Once a day each market is brought to its weight: the forecast over the sum of th
 (L1), of a stake that is a share of the account. YES is bought at the ask and sold at the bid, fees are those
 of a taker; what is near enough stays, and nothing is added for less than costs. What is held when a market
 nears its close is left to be paid out. Positions and payments are booked by the ledger's own code, in exact
-money; the strategy's caps in contracts are left out, for they are the owner's.
+money. A whole position is believed to be had at the best price at once: its cap in contracts keeps it small.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ class Terms:
     gross_share: float = 0.20
     no_trade_band: float = 0.25
     edge_min: float = 0.01
+    position_max: Qty = 200 * QTY_ONE
 
 
 @dataclass(frozen=True)
@@ -214,7 +215,7 @@ class _Run:
         side: BookSide = "bid" if weight >= 0 else "ask"
         price = ask if side == "bid" else bid
         stake = abs(weight) * terms.gross_share * equity
-        size: Qty = int(stake / _cost(side, price) // QTY_ONE) * QTY_ONE
+        size: Qty = min(int(stake / _cost(side, price) // QTY_ONE) * QTY_ONE, terms.position_max)
         aim, held = (size if side == "bid" else -size), position.qty
         if abs(aim - held) <= terms.no_trade_band * max(abs(aim), abs(held)):
             return

@@ -93,6 +93,13 @@ def test_no_is_no_yes_upside_down(rows: DailyRows) -> None:
     assert pytest.approx(first_day, abs=1e-6) == account.pnl[row]
 
 
+def test_no_position_is_larger_than_its_cap(rows: DailyRows) -> None:
+    """However cheap a contract is: as many as the strategy would hold, and no more."""
+    capped = Terms(edge_min=0.0, no_trade_band=0.0, position_max=3_000)
+    account = run_account(rows, rows.label, capped)
+    assert 30.0 == np.abs(account.contracts).max()
+
+
 def test_a_record_is_of_daily_equity(rows: DailyRows) -> None:
     """Days from decision to decision, profit and fees those of the account."""
     account = run_account(rows, rows.label, FREE)
