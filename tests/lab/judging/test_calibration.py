@@ -55,7 +55,7 @@ def test_z_is_the_same_from_either_side(rows: list[tuple[float, bool]]) -> None:
     happened = np.array([float(y) for _, y in rows])
     one, other = spiegelhalter(said, happened).z, spiegelhalter(1 - said, 1 - happened).z
     assert (one is None) == (other is None) or min(said.min(), (1 - said).min()) < 1e-12
-    if one is not None and other is not None and abs(one) < 1e6:
+    if one is not None and other is not None and abs(one) < 1e4:  # beyond, 1 - p has lost the digits of p
         assert one == pytest.approx(other, rel=1e-6, abs=1e-6)
 
 
