@@ -7,8 +7,8 @@ here too every probability is the served one's: `predict` asks the daemon's own 
 A network has no branch for a missing value: rows that lack a step are left out, in fitting as in serving.
 How many epochs is found where early stopping ends on an inner fold (`stop_patchtst`), never on what judges.
 
-It is a challenger like any other. Measured on months of bitcoin it was no better than two parameters
-(quant.md 3.5), and took one to two minutes to say so.
+It is a challenger like any other. Measured on a month of bitcoin it was no better than two parameters
+(quant.md 3.5; tests/lab/fitting/test_patchtst_bitcoin.py).
 """
 
 from __future__ import annotations
