@@ -52,8 +52,8 @@ def install(is_systemd: bool, is_printed: bool, place: Path, config_path: Path) 
             click.echo(str(path))
     except OSError as error:
         die(f"not installed: {error}", exits.UNRECORDED)
-    timers = " ".join(name for name in units if name.endswith(".timer"))
-    click.echo(f"now: systemctl daemon-reload && systemctl enable --now kalshid.service {timers}")
+    click.echo("now: systemctl daemon-reload && systemctl enable --now kalshid.service kalshid-backup.timer")
+    click.echo("where models are trained (extra `lab`), also: systemctl enable --now kalshid-retrain.timer")
 
 
 def units_of(program: Path, config_path: Path, version: int | None) -> dict[str, str]:

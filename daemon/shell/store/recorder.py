@@ -14,7 +14,7 @@ import structlog
 from daemon.core import events as e
 from daemon.core.commands import Command
 from daemon.core.engine import Engine
-from daemon.core.units import SECOND, Ns
+from daemon.core.units import SECOND, Ns, format_price, format_qty
 from daemon.shell.store import rows as r
 from daemon.shell.store.projection import Projection
 from daemon.shell.store.writer import KEPT, Store, StoreFailed
@@ -86,6 +86,7 @@ class Recorder:
             return
         if rows:
             store.put(rows)
+            _say(rows)
 
     def on_call(self, method: str, path: str, status: int | None, seconds: float) -> None:
         """Take one request to the venue, answered or not; of the path what stands before its query."""
@@ -119,3 +120,18 @@ class Recorder:
         self._projection = None
         self._failure = f"{type(error).__name__}: {error}"
         log.error("store.given_up", exc_info=error)
+
+
+def _say(rows: Sequence[r.Row]) -> None:
+    """Log what became of our orders: `journalctl KALSHID_CLIENT_ORDER_ID=…` is an order's life."""
+    for row in rows:
+        if isinstance(row, r.OrderChange):
+            log.info(
+                "order.changed", client_order_id=row.client_order_id, order_id=row.order_id,
+                ticker=row.ticker, state=row.state, filled=format_qty(row.filled), told_by=row.told_by,
+            )  # fmt: skip
+        elif isinstance(row, r.Fill):
+            log.info(
+                "order.filled", client_order_id=row.client_order_id, order_id=row.order_id, ticker=row.ticker,
+                side=row.side, price=format_price(row.price), qty=format_qty(row.qty), trade_id=row.trade_id,
+            )  # fmt: skip

@@ -6,14 +6,17 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+import structlog
 
 from daemon.core import events as e
+from daemon.core.commands import PlaceOrder
 from daemon.core.engine import Engine
+from daemon.core.strategy import Target
 from daemon.core.units import SECOND
 from daemon.shell.store import STORE_NAME, Recorder
 from daemon.shell.store.projection import Projection
 from daemon.shell.store.rows import Run
-from tests.core.worlds import NOW, Scripted, trading
+from tests.core.worlds import NOW, TICKER, Scripted, trading
 
 RUN = Run(NOW, "demo", "0", "[]", "m", "l", "c")
 
@@ -103,3 +106,21 @@ def test_a_mistake_in_the_projection_stops_no_trading(
     subject.close()
     assert "KeyError: 'what nobody foresaw'" == subject.failure
     assert (1, 1) == (len(kept(tmp_path, "api_calls")), len(kept(tmp_path, "run_ends")))
+
+
+def test_an_orders_life_is_in_the_log_too(tmp_path: Path) -> None:
+    """By its client order id, in words: each state, and each fill."""
+    strategy = Scripted()
+    engine = trading(strategy)
+    subject = recorder(tmp_path, engine)
+    strategy.targets = (Target("bid", 3_900, 100, "rest", "test"),)
+    with structlog.testing.capture_logs() as said:
+        event = e.BookDeltaReceived(TICKER, "yes", 3_900, 100, NOW, NOW)
+        engine.handle(event)
+        commands = engine.decide(NOW)
+        subject.on_batch([event], commands)
+    subject.close()
+    (placed,) = (command for command in commands if isinstance(command, PlaceOrder))
+    assert [("order.changed", placed.client_order_id, TICKER)] == [
+        (line["event"], line["client_order_id"], line["ticker"]) for line in said
+    ]
