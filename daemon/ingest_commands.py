@@ -18,7 +18,7 @@ from daemon.command_line import CONFIG_OPTION, die, load_or_die, loading
 from daemon.config import Config
 from daemon.core.units import DAY, SECOND, Ns
 from daemon.kalshi.auth import Signer, load_private_key
-from daemon.kalshi.errors import KalshiError, KeyRefused, Refused
+from daemon.kalshi.errors import BadKey, KalshiError, KeyRefused, Refused
 from daemon.kraken.rest import KrakenRest, ReadFailed, ReadRefused
 from daemon.shell.clock import SystemClock
 from daemon.venue import Address, RunOptions, find_venue, running_venue
@@ -172,7 +172,7 @@ def _failing() -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         die("stopped; what was read is kept, and the same command goes on from there", exits.INTERRUPTED)
-    except KeyRefused as error:
+    except (BadKey, KeyRefused) as error:
         die(str(error), exits.CONFIG)
     except (Refused, ReadRefused, ValueError, OSError) as error:
         die(str(error), exits.BAD_INPUT)

@@ -112,10 +112,14 @@ def test_a_file_is_taken_or_refused(tmp_path: Path) -> None:
 
 
 def test_without_a_venue_it_says_so(tmp_path: Path) -> None:
-    """No sandbox runs, or the folder is no store."""
+    """No sandbox runs, the key's file is missing, or the folder is no store."""
     lonely = write_config(tmp_path)
     found = invoke("kalshi", "--config", lonely, "--series", "X", "--store", tmp_path / "store")
     assert (exits.UNAVAILABLE, True) == (found.exit_code, "no sandbox runs" in found.stderr)
+    demo = write_config(tmp_path, 'mode = "demo"\n[venue]\nkey_id = "k"\nprivate_key_file = "absent.pem"\n')
+    found = invoke("kalshi", "--config", demo, "--series", "X", "--store", tmp_path / "store")
+    assert (exits.CONFIG, True) == (found.exit_code, "absent.pem" in found.stderr)
+    lonely = write_config(tmp_path)
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "letter.txt").write_text("mine")
     found = invoke("kalshi", "--config", lonely, "--series", "X", "--store", tmp_path / "mine")

@@ -20,6 +20,7 @@ from daemon.core.backoff import Backoff
 from daemon.core.units import MINUTE, SECOND, Ns
 from daemon.kalshi.bodies import HistoricalCutoff, MarketOutcome
 from daemon.kalshi.errors import Refused, Transient, Unreadable
+from daemon.kalshi.rest.quotes import CANDLES_MAX
 from daemon.lab.ingest.coverage import Coverage, Covered
 from daemon.lab.ingest.keeping import Keeping
 from daemon.lab.ingest.listing import book_rows, event_rows, market_row, series_row, settlement_row
@@ -235,10 +236,13 @@ class _Ingest:
             found = await _patiently(
                 self._venue.candle_rows, self._request.series, tickers, group.span, period_min
             )
+            is_cut = sum(len(rows) for rows in found.values()) >= CANDLES_MAX
         except Refused as error:
             if error.status != 400 or len(tickers) == 1:
                 raise
-            # More than the venue gives at once, by its own count.
+            is_cut = True
+        if is_cut and len(tickers) > 1:
+            # More than the venue gives at once, by its own count: it refuses that, or leaves some out.
             for half in group.halves():
                 await self._read_candles(Candles(period_min, half, is_historical=False))
             return

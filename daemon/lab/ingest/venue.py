@@ -25,8 +25,6 @@ PAGE_TRADES = 1000
 """In one answer: as many as the venue gives."""
 READ_TIMEOUT_S = 30.0
 """Long lists take their time; nothing waits for them."""
-
-
 MARKETS_AT_ONCE = 2_000
 """Markets that are read together: fewer than the client remembers events, each of which has one market."""
 
@@ -105,9 +103,7 @@ class ResearchRest(ReadingRest):
         """Return an archived market's candles that end within a span, as rows of the store."""
         path = f"/historical/markets/{part(ticker)}/candlesticks"
         reply = await self._http.get(path, PastCandlesReply, _asked(span, period_min))
-        return self._convert(
-            path, reply.candlesticks, lambda row: candle_row(series, ticker, period_min, row)
-        )
+        return self._convert(path, reply.candlesticks, partial(candle_row, series, ticker, period_min))
 
     async def trade_rows(
         self, series: str, ticker: str, span: Span, cursor: str, *, is_historical: bool
@@ -123,7 +119,7 @@ class ResearchRest(ReadingRest):
 
 
 @asynccontextmanager
-async def reading(rest_url: str, signer: Signer | None, now: Callable[[], Ns]) -> AsyncIterator[ResearchRest]:
+async def reading(rest_url: str, signer: Signer, now: Callable[[], Ns]) -> AsyncIterator[ResearchRest]:
     """Give a client whose reads keep within the account's budget, as the daemon's do.
 
     Raises:

@@ -11,6 +11,7 @@ import pytest
 
 from daemon.core.units import DAY, HOUR, MINUTE, SECOND, Ns
 from daemon.kalshi.errors import Refused, Transient
+from daemon.lab.ingest import kalshi as module
 from daemon.lab.ingest import venue as pages
 from daemon.lab.ingest.kalshi import WHATS, Request, Tally, ingest_kalshi
 from daemon.lab.ingest.venue import ResearchRest
@@ -203,18 +204,23 @@ async def test_a_venue_that_fails_for_a_while_is_asked_again(tmp_path: Path) -> 
             await ingested(client, venue, store, everything(client, series="KXNOWHERE"))
 
 
-async def test_more_than_the_venue_gives_at_once_is_asked_in_halves(tmp_path: Path) -> None:
-    """By its own count, which may not be ours; a single market that is refused is an error."""
+@pytest.mark.parametrize("is_told", [True, False])
+async def test_more_than_the_venue_gives_at_once_is_asked_in_halves(
+    tmp_path: Path, is_told: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether it refuses, or leaves some out: an answer as long as they may be is not believed."""
+    monkeypatch.setattr(module, "CANDLES_MAX", 16)
     async with past_venue(tmp_path / "venue") as (client, venue):
         asked, sizes = venue.candle_rows, []
 
-        async def at_most_one(series: str, tickers: list[str], *words: Any) -> Any:
+        async def at_most_16(series: str, tickers: list[str], *words: Any) -> Any:
             sizes.append(len(tickers))
-            if len(tickers) > 1:
+            if is_told and len(tickers) > 1:
                 raise Refused(400, "http_400", "too many candles")
-            return await asked(series, tickers, *words)
+            found = await asked(series, tickers, *words)
+            return {name: rows[: 16 - 15 * place] for place, (name, rows) in enumerate(found.items())}
 
-        venue.candle_rows = at_most_one  # type: ignore[assignment, method-assign]
+        venue.candle_rows = at_most_16  # type: ignore[assignment, method-assign]
         with store_in(tmp_path / "store") as store:
             await ingested(client, venue, store, everything(client, periods=(1,)))
             assert ([3, 1, 2, 1, 1], 45) == (sizes, counted(store, "candles"))
