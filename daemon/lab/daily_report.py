@@ -173,6 +173,8 @@ def _notes(trading: TradingRecord | None, events: int) -> tuple[str, ...]:
         notes.append("No forecast was worth its costs: nothing was traded.")
     elif trading.profit <= 0:
         notes.append("Spreads and fees took more than the forecasts brought.")
+    if trading is not None and trading.win_rate is not None and trading.win_rate.blocks < BLOCKS_MIN:
+        notes.append(f"Traded in {trading.win_rate.blocks} events only: the profit says little.")
     return tuple(notes)
 
 
@@ -190,8 +192,8 @@ _STYLE = (
     ":root{color-scheme:light dark}body{margin:0 auto;max-width:56rem;padding:1rem;font:16px/1.5 system-ui,"
     "sans-serif;overflow-wrap:anywhere}.verdict{font-weight:600;border-left:4px solid;padding-left:.75rem}"
     ".wide{overflow-x:auto}table{border-collapse:collapse;font-variant-numeric:tabular-nums}"
-    "th,td{padding:.3rem .6rem;border-bottom:1px solid #8886;text-align:right}"
-    "th:first-child,td:first-child{text-align:left}svg{width:100%;max-width:30rem;height:auto}"
+    "th,td{padding:.3rem .6rem;border-bottom:1px solid #8886;text-align:right;"
+    "white-space:nowrap}th:first-child,td:first-child{text-align:left}svg{width:100%;max-width:30rem;height:auto}"
     "text{fill:currentColor;font:11px system-ui,sans-serif}.grid{stroke:#8886}.curve{fill:none;"
     "stroke-width:2}.s0{stroke:currentColor}"
 )

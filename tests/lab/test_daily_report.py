@@ -10,6 +10,7 @@ import pytest
 
 from daemon.lab.daily_report import HTML_FILE, JSON_FILE, DailyReport, judge_daily, render, write_report
 from daemon.lab.folds import Fold
+from daemon.lab.judging.record import trading_record
 
 EVENTS = 40
 ROWS = EVENTS * 5
@@ -74,6 +75,20 @@ def test_the_report_is_written_whole(tmp_path: Path) -> None:
     page = render(found)
     assert page.index("verdict") < page.index("<table")
     assert not [word for word in ("<script", "src=", "http:", "https:") if word in page]
+
+
+def test_a_profit_of_few_events_says_little() -> None:
+    """The notes tell how many events were traded, where they are too few to mean anything."""
+    record = trading_record(
+        np.array([1, 2, 3]), [101.0, 99.0, 120.0], 100.0, event_profits=[1.0, 19.0], notional=[50.0],
+        fees=1.0, trials=7,
+    )  # fmt: skip
+    found = judge_daily(
+        model="m", series=("KXMADE",), seed=1, predicted=np.array([0.01, -0.01]), label=np.array([0.02, -0.04]),
+        at=np.array([1, 2]), event=np.array(["A", "B"]), folds=[], trading=record, trials=7,
+    )  # fmt: skip
+    assert "Traded in 2 events only: the profit says little." in found.notes
+    assert "+20.00" in render(found)
 
 
 def test_many_seeds_of_noise_are_no_skill() -> None:
