@@ -84,7 +84,7 @@ def test_a_profit_of_few_events_says_little() -> None:
         fees=1.0, trials=7,
     )  # fmt: skip
     found = judge_daily(
-        model="m", series=("KXMADE",), seed=1, predicted=np.array([0.01, -0.01]), label=np.array([0.02, -0.04]),
+        model="m", series=(), seed=1, predicted=np.array([0.01, -0.01]), label=np.array([0.02, -0.04]),
         at=np.array([1, 2]), event=np.array(["A", "B"]), folds=[], trading=record, trials=7,
     )  # fmt: skip
     assert "Traded in 2 events only: the profit says little." in found.notes
