@@ -112,13 +112,7 @@ def ingest_kalshi(
         die("--to is not after --from", exits.USAGE)
     requests = [Request(one, since, until, what, periods) for one in dict.fromkeys(series)]
     with _failing(), _store(root) as store:
-        tallies = _run(_read_kalshi(load_or_die(config_path), store, requests, now))
-    for request, tally in zip(requests, tallies, strict=True):
-        _say(request.series, tally.added)
-        for ticker, reason in list(tally.left_out.items())[:LEFT_OUT_SHOWN_MAX]:
-            click.echo(f"left out: {ticker}: {reason}", err=True)
-        if (more := len(tally.left_out) - LEFT_OUT_SHOWN_MAX) > 0:
-            click.echo(f"left out: {more} more", err=True)
+        _run(_read_kalshi(load_or_die(config_path), store, requests, now))
 
 
 @ingest.command("kraken")
@@ -200,27 +194,32 @@ async def _address(config: Config, stack: AsyncExitStack) -> Address:
     return address
 
 
-async def _read_kalshi(
-    config: Config, store: Store, requests: list[Request], now: Callable[[], Ns]
-) -> list[Tally]:
-    from daemon.lab.ingest import kalshi as series  # noqa: PLC0415 - the daemon starts without the lab
+async def _read_kalshi(config: Config, store: Store, requests: list[Request], now: Callable[[], Ns]) -> None:
+    from daemon.lab.ingest.kalshi import ingest_kalshi  # noqa: PLC0415 - the daemon starts without the lab
     from daemon.lab.ingest.venue import reading  # noqa: PLC0415
 
-    tallies = []
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     async with AsyncExitStack() as stack:
         address = await _address(config, stack)
         signer = Signer(address.key_id, load_private_key(address.private_key_file))
         venue = await stack.enter_async_context(reading(address.rest_url, signer, now))
-        shown = stack.enter_context(Progress(*columns, console=Console(stderr=True), transient=True))
         for request in requests:
-            task = shown.add_task(request.series, total=None)
+            try:
+                with _bar(request.series) as tell:
+                    tally = await ingest_kalshi(venue, store, request, now=now, progress=tell)
+            except Refused as error:
+                if isinstance(error, KeyRefused):
+                    raise
+                die(f"{request.series}: {error}", exits.BAD_INPUT)
+            _say_series(request.series, tally)
 
-            def tell(done: int, total: int) -> None:
-                shown.update(task, completed=done, total=total)  # noqa: B023 - called before the next one
 
-            tallies.append(await series.ingest_kalshi(venue, store, request, now=now, progress=tell))
-    return tallies
+@contextmanager
+def _bar(name: str) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar while it lasts; what it gives moves it."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+        task = shown.add_task(name, total=None)
+        yield lambda done, total: shown.update(task, completed=done, total=total)
 
 
 async def _read_kraken(config: Config, store: Store, symbol: str, interval: int) -> Told:
@@ -230,6 +229,14 @@ async def _read_kraken(config: Config, store: Store, symbol: str, interval: int)
         address = await _address(config, stack)
         rest = await stack.enter_async_context(KrakenRest(address.reference_rest_url))
         return await kraken.ingest_kraken(rest, store, symbol, interval, SystemClock().now)
+
+
+def _say_series(series: str, tally: Tally) -> None:
+    _say(series, tally.added)
+    for ticker, reason in list(tally.left_out.items())[:LEFT_OUT_SHOWN_MAX]:
+        click.echo(f"left out: {ticker}: {reason}", err=True)
+    if (more := len(tally.left_out) - LEFT_OUT_SHOWN_MAX) > 0:
+        click.echo(f"left out: {more} more", err=True)
 
 
 def _say(name: str, added: Mapping[str, Added]) -> None:

@@ -141,9 +141,20 @@ def test_the_mode_says_which_venue(tmp_path: Path, config: Path) -> None:
 
 
 def test_an_unknown_series_is_said(tmp_path: Path, config: Path) -> None:
-    """As the venue says it."""
-    found = invoke("kalshi", "--config", config, "--series", "KXNOWHERE", "--store", tmp_path / "store")
-    assert (exits.BAD_INPUT, True) == (found.exit_code, "not_found" in found.stderr)
+    """By its name, as the venue says it; what came before it is told and kept."""
+    words = (
+        "--what",
+        "markets",
+        "--series",
+        "KXBTC15M",
+        "--series",
+        "KXNOWHERE",
+        "--store",
+        tmp_path / "store",
+    )
+    found = invoke("kalshi", "--config", config, *words)
+    assert (exits.BAD_INPUT, True) == (found.exit_code, "KXNOWHERE: HTTP 404 not_found" in found.stderr)
+    assert found.stdout.startswith("KXBTC15M: 1 series")
 
 
 @pytest.mark.parametrize(
