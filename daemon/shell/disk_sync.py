@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from typing import NamedTuple
 
-BEGINS_WITHIN_S = 0.001
+BEGINS_WITHIN_S = 0.0003
 """How long the loop stands still for the thread at most, should the machine keep that one waiting."""
 
 
