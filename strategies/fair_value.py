@@ -95,7 +95,7 @@ class FairValue:
         gain = edge(score, price, side, view.spec.fees, True)  # by place: names cost as much again
         if gain >= params.edge_min:
             size = book.ask_size if side == "bid" else book.bid_size
-            qty = min(size or 0, self._sized(view, score, side, price, True))
+            qty = min(size or 0, self._taken(view, score, side, price))
             if qty > 0:
                 why = f"edge {gain * 100:.1f}c after fee"
                 return Wanted((Target(side, price, qty, "take", why),), why)
@@ -106,29 +106,33 @@ class FairValue:
         held = view.position if side == "bid" else -view.position
         return max(0, min(self._order_max, self._position_max - held))
 
-    def _sized(self, view: MarketView, score: float, side: BookSide, price: Price, is_taker: bool) -> Qty:
-        held = view.position if side == "bid" else -view.position
-        if held >= self._position_max:
+    def _taken(self, view: MarketView, score: float, side: BookSide, price: Price) -> Qty:
+        """Return how many contracts to take at a price."""
+        held, room = view.position if side == "bid" else -view.position, self._room(view, side)
+        if not room:
             return 0
         fees, fraction = view.spec.fees, self.params.kelly_fraction
-        qty = kelly_qty(score, price, side, fees, is_taker, bankroll(view), fraction, self._order_max, held)
-        return min(qty, self._position_max - held)
+        return kelly_qty(score, price, side, fees, True, bankroll(view), fraction, room, held)
 
     def _resting(self, view: MarketView, score: float, bid: Price, ask: Price) -> tuple[Target, ...]:
         lean, run_over = self._lean(view) if self._is_leaning else (0.0, None)
         margin, fair = self._margin, round((score + lean) * PRICE_ONE)
+        held, fees, wealth = view.position, view.spec.fees, bankroll(view)
+        fraction = self.params.kelly_fraction
         # Post-only: never across the spread, and never nearer to the model's value than the margin.
         targets: list[Target] = []
-        if run_over != "bid":
+        room = min(self._order_max, self._position_max - held)
+        if room > 0 and run_over != "bid":
             buy_at = view.grid.floor(fair - margin if fair - margin < ask else ask - 1)
             if buy_at is not None and ask - buy_at <= REST_AWAY_MAX:
-                qty = self._sized(view, score, "bid", buy_at, False)
+                qty = kelly_qty(score, buy_at, "bid", fees, False, wealth, fraction, room, held)
                 if qty >= QTY_ONE:
                     targets.append(Target("bid", buy_at, qty, "rest", self._rest_reason, self._slack))
-        if run_over != "ask":
+        room = min(self._order_max, self._position_max + held)
+        if room > 0 and run_over != "ask":
             sell_at = view.grid.ceil(fair + margin if fair + margin > bid else bid + 1)
             if sell_at is not None and sell_at - bid <= REST_AWAY_MAX:
-                qty = self._sized(view, score, "ask", sell_at, False)
+                qty = kelly_qty(score, sell_at, "ask", fees, False, wealth, fraction, room, -held)
                 if qty >= QTY_ONE:
                     targets.append(Target("ask", sell_at, qty, "rest", self._rest_reason, self._slack))
         return tuple(targets)

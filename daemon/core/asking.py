@@ -88,8 +88,8 @@ class Asking:
             now: the instant of the decision.
         """
         scored = self.score(slot.model, market, seen, now)
-        state, name, spec = self._state, slot.strategy.name, market.spec
-        ledger = state.ledger
+        state, strategy, spec = self._state, slot.strategy, market.spec
+        name, ticker, ledger = strategy.name, spec.ticker, state.ledger
         equity = ledger.equity
         assert equity is not None, "a view is made only of a reconciled account"
         capital, divisor = slot.capital, self._models.slots[slot.model].stake_divisor
@@ -98,11 +98,11 @@ class Asking:
         # By place: names cost as much again, for every market and tick.
         view = MarketView(
             now, spec, market.grid, market.book, scored.features, scored.score, scored.missing,
-            ledger.position_qty(spec.ticker), equity, state.attribution.qty(name, spec.ticker), capital,
+            ledger.position_qty(ticker), equity, state.attribution.qty(name, ticker), capital,
             WatchedPeers(self._peers, name, slot.trades, spec),
         )  # fmt: skip
         try:
-            wanted = slot.strategy.wants(view)
+            wanted = strategy.wants(view)
             if (breach := breach_of(wanted)) is not None:
                 raise TypeError(breach)
         except KeyboardInterrupt:
@@ -118,12 +118,16 @@ class Asking:
         """Return a market's row and what the model of a slot says of it; `seen` are this decision's."""
         if name in seen:
             return seen[name]
-        models = self._models
-        other = next(iter(seen.values()), None)
-        features = FeatureRow(models.places, market.features.row(now)) if other is None else other.features
-        row, model, ticker = features.row, models.slots[name], market.spec.ticker
-        score = model.score(ticker, row, now)
-        models.compare(model, market.spec, row, market.book, now)
+        models, spec = self._models, market.spec
+        if seen:
+            features = next(iter(seen.values())).features
+            row = features.row
+        else:
+            row = market.features.row(now)
+            features = FeatureRow(models.places, row)
+        model = models.slots[name]
+        score = model.score(spec.ticker, row, now)
+        models.compare(model, spec, row, market.book, now)
         missing = model.missing(row) if score.doubt == "unknown_features" else ()
         scored = seen[name] = Scored(features, score.value, missing)
         return scored

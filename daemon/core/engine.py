@@ -258,9 +258,7 @@ class Engine:
         if leaving is not None:
             self._leave(market, leaving, now, commands)
 
-    def _refuse(
-        self, slot: Slot, market: Market, reason: Refusal, seen: dict[str, Scored], now: Ns
-    ) -> None:
+    def _refuse(self, slot: Slot, market: Market, reason: Refusal, seen: dict[str, Scored], now: Ns) -> None:
         """Note why a strategy isn't asked; what waits for readings alone is scored all the same.
 
         Nothing is sent by it. But people see scores at once, and what is slow the first time is over when

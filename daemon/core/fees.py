@@ -53,9 +53,9 @@ def trade_fee(fees: Fees, price: Price, qty: Qty, *, is_taker: bool) -> Money:
 
 def fee_per_contract(fees: Fees, price: float, *, is_taker: bool) -> float:
     """Return the model fee in dollars of one contract at a dollar price: for decisions, never for books."""
+    if not is_taker and fees.fee_type == "quadratic":
+        return 0.0  # most series, and asked with every tick
     units = TAKER_RATE if is_taker else rate(fees, is_taker=False)
-    if not units:
-        return 0.0
     return units * 1e-4 * fees.multiplier_ppm * 1e-6 * price * (1 - price)
 
 

@@ -89,6 +89,8 @@ class ModelSlot:
         self.failure: str | None = None
         """How the model failed the first time, in words; None while it never did."""
         self._columns: Callable[[Row], Row] = _whole
+        self._needed: Callable[[Row], Row] = _whole
+        """What takes the required features out of a row."""
         self._members: MemberScorer | None = None
         self._ranges: tuple[tuple[Range, int], ...] = ()
 
@@ -101,6 +103,7 @@ class ModelSlot:
         self.required = tuple((name, place) for name, place in places.items() if name in scorer.required)
         self.needs_reference = any(definition_of(name).source == "reference" for name, _ in self.required)
         self._ranges = tuple((one, places[one.name]) for one in model.ranges if one.name in scorer.required)
+        self._needed = _columns([place for _, place in self.required], len(places))
         self._columns = _columns([places[name] for name in names], len(places))
         self.failure = None
         self.scores.clear()
@@ -113,13 +116,14 @@ class ModelSlot:
     def score(self, ticker: str, row: Row, now: Ns) -> Score:
         """Score a market's row, and remember what came of it."""
         score = self._judge(row, now)
-        self.counts[score.doubt or "scored"] += 1
-        self.scores[ticker] = score.value
-        if score.value is not None:
+        value, doubt = score.value, score.doubt
+        self.counts[doubt or "scored"] += 1
+        self.scores[ticker] = value
+        if value is not None:
             self.scored_at = now
-        elif score.doubt == "model_failed" and self.failure is None:
+        elif doubt == "model_failed" and self.failure is None:
             self.failure = score.words
-        if score.doubt == "score_out_of_range":
+        if doubt == "score_out_of_range":
             self.doubted[ticker] = score
         elif self.doubted:
             self.doubted.pop(ticker, None)
@@ -144,9 +148,8 @@ class ModelSlot:
         model = self.model
         if model is None:
             return NO_MODEL
-        for _, place in self.required:
-            if row[place] is None:
-                return Score(None, "unknown_features", ", ".join(self.missing(row)))
+        if None in self._needed(row):
+            return Score(None, "unknown_features", ", ".join(self.missing(row)))
         if self._members is not None:
             self._members.expire(now)
         try:
@@ -156,7 +159,7 @@ class ModelSlot:
         is_sound = 0.0 <= value <= 1.0 if model.scorer.output == "probability" else isfinite(value)
         if not is_sound:
             return Score(None, "model_failed", f"it says {value!r}")
-        if self.is_expired(now):
+        if self.expires_at is not None and now >= self.expires_at:
             return Score(value, "model_expired")
         for known, place in self._ranges:
             found = row[place]
@@ -169,6 +172,8 @@ def _columns(places: Sequence[int], width: int) -> Callable[[Row], Row]:
     """Return what takes these places out of a row of some width, without a copy where they are all of it."""
     if list(places) == list(range(width)):
         return _whole
+    if not places:
+        return _none
     if len(places) == 1:
         (place,) = places
         return lambda row: (row[place],)
@@ -177,6 +182,10 @@ def _columns(places: Sequence[int], width: int) -> Callable[[Row], Row]:
 
 def _whole(row: Row) -> Row:
     return row
+
+
+def _none(_row: Row) -> Row:
+    return ()
 
 
 def _beyond(known: Range, found: float) -> str:

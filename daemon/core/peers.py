@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import msgspec
+
 from daemon.core.market import Market
 from daemon.core.markets import MarketSpec
 from daemon.core.state import State
@@ -67,18 +69,13 @@ class PeerIndex:
             self._events.setdefault(spec.event_ticker, []).append(ticker)
 
 
-class WatchedPeers:
+class WatchedPeers(msgspec.Struct):
     """The `Peers` of one view of one strategy. Valid only during the call."""
 
-    __slots__ = ("_index", "_spec", "_strategy", "_trades")
-
-    def __init__(
-        self, index: PeerIndex, strategy: str, trades: Callable[[MarketSpec], bool], spec: MarketSpec
-    ) -> None:
-        self._index = index
-        self._strategy = strategy
-        self._trades = trades
-        self._spec = spec
+    _index: PeerIndex
+    _strategy: str
+    _trades: Callable[[MarketSpec], bool]
+    _spec: MarketSpec
 
     def of_event(self) -> tuple[Peer, ...]:
         """Return the other watched markets of the event, by ticker; not the view's own."""

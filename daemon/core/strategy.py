@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, Protocol
 
 import msgspec
+from msgspec.structs import astuple
 
 from daemon.core.book import Book
 from daemon.core.markets import MarketSpec
@@ -176,7 +177,7 @@ def breach_of(wanted: object) -> str | None:
     for target in wanted.targets:
         if (
             not isinstance(target, Target)
-            or tuple(map(type, msgspec.structs.astuple(target))) != _FIELD_TYPES
+            or tuple(map(type, astuple(target))) != _FIELD_TYPES
             or target.side not in _SIDES
             or target.style not in _STYLES
         ):

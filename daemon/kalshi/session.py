@@ -252,22 +252,15 @@ class Session:
     def _take_delta(self, message: wire.BookDeltaFrame, received_at: Ns) -> list[e.Event]:
         self._delta, self._delta_at = message, received_at
         msg = message.msg
-        ticker, ts_ms = msg.market_ticker, msg.ts_ms
+        ticker, side, ts_ms = msg.market_ticker, msg.side, msg.ts_ms
         if ticker not in self._synced:
             return []
         if ts_ms is None:
             ts_ms = message.sending_ts_ms
+        sent_at = None if ts_ms is None else ts_ms * MILLISECOND
         try:
-            return [
-                e.BookDeltaReceived(
-                    ticker,
-                    msg.side,
-                    self._prices[msg.side][msg.price_dollars],
-                    QTYS[msg.delta_fp],
-                    received_at,
-                    None if ts_ms is None else ts_ms * MILLISECOND,
-                )
-            ]
+            price, delta = self._prices[side][msg.price_dollars], QTYS[msg.delta_fp]
+            return [e.BookDeltaReceived(ticker, side, price, delta, received_at, sent_at)]
         except ValueError as error:
             return self._lose_refused(BadFrame("orderbook_delta", str(error)), ticker, received_at)
 

@@ -57,6 +57,8 @@ class Inbox:
     def __init__(self) -> None:
         self._events: deque[Event] = deque()
         self._arrived = asyncio.Event()
+        self._is_awaited = False
+        """Whether somebody waits for the first event."""
         self.first_at = 0
         """`perf_counter_ns` when the first waiting event arrived."""
 
@@ -72,7 +74,7 @@ class Inbox:
         if not self._events:
             self.first_at = time.perf_counter_ns()
         self._events.extend(events)
-        if self._events:
+        if self._is_awaited and self._events:
             self._arrived.set()
 
     def nudge(self) -> None:
@@ -81,15 +83,18 @@ class Inbox:
 
     async def drain(self, timeout_s: float | None) -> list[Event]:
         """Wait for an event, then take all that wait, up to BATCH_MAX; empty when the time is up."""
-        if not self._events:
+        events = self._events
+        if not events:
+            self._is_awaited = True
             try:
                 async with asyncio.timeout(timeout_s):
                     await self._arrived.wait()
             except TimeoutError:
                 return []
+            finally:
+                self._is_awaited = False
         # Cleared after the wait, not before: a nudge between two calls must wake the second one.
         self._arrived.clear()
-        events = self._events
         if len(events) <= BATCH_MAX:
             batch = list(events)
             events.clear()

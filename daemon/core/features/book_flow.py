@@ -7,16 +7,16 @@ from __future__ import annotations
 
 from daemon.core.features.definition import Bounds, Family, FeatureDefinition
 from daemon.core.features.inputs import MarketInputs
-from daemon.core.features.statistic import AT_ONCE, WHOLE_WINDOW, Statistic, window_of
+from daemon.core.features.statistic import AT_ONCE, WHOLE_WINDOW, Statistic, WindowSum, window_of
 from daemon.core.units import QTY_ONE, SECOND, Ns
 
 _SECONDS = Bounds("seconds", 1, 3_600)
 
 
-class OrderFlowImbalance(Statistic):
+class OrderFlowImbalance(WindowSum):
     """Net size that joined the bid or left the ask at the best prices, over a window."""
 
-    __slots__ = ("_flow",)
+    __slots__ = ()
     families = (
         Family(
             name="ofi_#s",
@@ -31,18 +31,13 @@ class OrderFlowImbalance(Statistic):
     )
 
     def __init__(self, inputs: MarketInputs, definition: FeatureDefinition) -> None:
-        super().__init__(inputs, definition)
-        self._flow = inputs.flow.window(window_of(definition))
-
-    def get(self, now: Ns) -> float | None:
-        flow = self._flow.get(now)
-        return None if flow is None else flow / QTY_ONE
+        super().__init__(inputs, definition, inputs.flow.window(window_of(definition)), QTY_ONE)
 
 
-class MessageRate(Statistic):
+class MessageRate(WindowSum):
     """Deltas and snapshots of this book per second, over a window."""
 
-    __slots__ = ("_messages", "_window")
+    __slots__ = ()
     families = (
         Family(
             name="message_rate_#s",
@@ -56,13 +51,8 @@ class MessageRate(Statistic):
     )
 
     def __init__(self, inputs: MarketInputs, definition: FeatureDefinition) -> None:
-        super().__init__(inputs, definition)
-        (self._window,) = definition.numbers
-        self._messages = inputs.messages.window(window_of(definition))
-
-    def get(self, now: Ns) -> float | None:
-        messages = self._messages.get(now)
-        return None if messages is None else messages / self._window
+        (seconds,) = definition.numbers
+        super().__init__(inputs, definition, inputs.messages.window(window_of(definition)), seconds)
 
 
 class CancelShare(Statistic):

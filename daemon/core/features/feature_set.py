@@ -92,7 +92,10 @@ class FeatureSet:
         The book is read again by `row`, so the same object must be kept up to date and every change
         of it be told here.
         """
-        now = self._at(now)
+        if now < self._now:
+            now = self._now
+        else:
+            self._now = now
         inputs = self._inputs
         self._is_book_stale = True
         if not book.is_synced:
@@ -180,7 +183,10 @@ class FeatureSet:
 
     def row(self, now: Ns) -> list[float | None]:
         """Return the features in schema order; None is unknown or warming up."""
-        now = self._at(now)
+        if now < self._now:
+            now = self._now
+        else:
+            self._now = now
         inputs, row, statistics = self._inputs, self._row, self._statistics
         spot = inputs.reference.in_force(now)
         if spot is not inputs.spot or spot.revision != self._spot_revision:
@@ -200,7 +206,7 @@ class FeatureSet:
             self._spot_due_at = self._renew(of_spot, now)
         for place in others:
             row[place] = statistics[place].get(now)
-        return row.copy()
+        return row[:]
 
     def _renew(self, places: tuple[int, ...], now: Ns) -> Ns:
         """Ask the statistics at these places anew; return when the first of the answers may end."""

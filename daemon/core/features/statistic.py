@@ -10,6 +10,7 @@ from typing import ClassVar, Literal, TypeAlias
 
 from daemon.core.features.definition import Family, FeatureDefinition
 from daemon.core.features.inputs import MarketInputs
+from daemon.core.features.totals import SumWindow
 from daemon.core.features.windows import NEVER
 from daemon.core.units import Ns
 
@@ -43,6 +44,24 @@ class Statistic:
     def due_at(self, now: Ns) -> Ns:  # noqa: ARG002
         """Return when the time alone may end what `get(now)` has just said; of "mid" and "spot" only."""
         return NEVER
+
+
+class WindowSum(Statistic):
+    """The sum of a window, in units of a number; None while the window isn't whole."""
+
+    __slots__ = ("_unit", "_window")
+
+    def __init__(self, inputs: MarketInputs, definition: FeatureDefinition, window: SumWindow, unit: int) -> None:
+        super().__init__(inputs, definition)
+        self._window = window
+        self._unit = unit
+
+    def get(self, now: Ns) -> float | None:
+        """Return the feature's value at `now`; None when unknown."""
+        window = self._window  # `SumWindow.get`, without a call: most windows are asked with every tick
+        if now >= window.due_at:
+            window.look(now)
+        return (window.log.total - window.before) / self._unit if window.is_whole else None
 
 
 def window_of(definition: FeatureDefinition) -> Ns:

@@ -29,11 +29,11 @@ def grain_of(window: Ns) -> Ns:
 class SumWindow:
     """The sum over one exact window; None until the stream is whole for that long."""
 
-    __slots__ = ("_is_whole", "_log", "_stream", "before", "due_at", "place", "window")
+    __slots__ = ("_stream", "before", "due_at", "is_whole", "log", "place", "window")
 
     def __init__(self, stream: AmountStream, log: _TotalLog, window: Ns) -> None:
         self._stream = stream
-        self._log = log
+        self.log = log
         self.window = window
         self.place = 0
         """The first entry within the window, as of the last reading."""
@@ -41,26 +41,28 @@ class SumWindow:
         """The total before that entry."""
         self.due_at: Ns = 0
         """When the time changes what the window says: an entry leaves it, or it is whole. 0: look now."""
-        self._is_whole = False
+        self.is_whole = False
+        """Whether the stream was whole for so long, as of the last look."""
 
     def get(self, now: Ns) -> int | None:
         """Return the sum; None while the window isn't whole."""
         if now >= self.due_at:
-            self.due_at = self._look(now)
-        return self._log.total - self.before if self._is_whole else None
+            self.look(now)
+        return self.log.total - self.before if self.is_whole else None
 
-    def _look(self, now: Ns) -> Ns:
-        """Leave behind what is a window old, and return when to look again."""
+    def look(self, now: Ns) -> None:
+        """Leave behind what is a window old, and note when to look again."""
         passed, began_at = self.passed(now), self._stream.began_at
-        self._is_whole = began_at is not None and began_at <= passed
+        self.is_whole = began_at is not None and began_at <= passed
         if began_at is None:
-            return NEVER
-        if not self._is_whole:
-            return began_at + self.window
-        self.advance(passed)
-        instants, later = self._log.instants, now + self.window
-        # What comes from now on stays for a window's length.
-        return min(later, instants[self.place] + self.window) if self.place < len(instants) else later
+            self.due_at = NEVER
+        elif not self.is_whole:
+            self.due_at = began_at + self.window
+        else:
+            self.advance(passed)
+            instants, place = self.log.instants, self.place
+            # What comes from now on stays for a window's length.
+            self.due_at = self.window + (min(now, instants[place]) if place < len(instants) else now)
 
     def passed(self, now: Ns) -> Ns:
         """Return the last instant that lies before the window."""
@@ -68,13 +70,13 @@ class SumWindow:
 
     def advance(self, passed: Ns) -> None:
         """Leave behind what happened up to this instant."""
-        instants, place = self._log.instants, self.place
+        instants, place = self.log.instants, self.place
         end = len(instants)
         while place < end and instants[place] <= passed:
             place += 1
         if place > self.place:
             self.place = place
-            self.before = self._log.totals[place - 1]
+            self.before = self.log.totals[place - 1]
 
 
 class CoarseWindow(SumWindow):
@@ -82,17 +84,17 @@ class CoarseWindow(SumWindow):
 
     __slots__ = ()
 
-    def _look(self, now: Ns) -> Ns:
-        """Leave behind the steps that are over, and return when the next one is."""
+    def look(self, now: Ns) -> None:
+        """Leave behind the steps that are over, and note when the next one is."""
         passed, began_at = self.passed(now), self._stream.began_at
-        self._is_whole = began_at is not None and began_at <= passed + 1
+        self.is_whole = began_at is not None and began_at <= passed + 1
         self.advance(passed)
-        return passed + 1 + self._log.grain + self.window
+        self.due_at = passed + 1 + self.log.grain + self.window
 
     def passed(self, now: Ns) -> Ns:
         """Return the last instant that lies before the window."""
         then = now - self.window
-        return then - then % self._log.grain - 1
+        return then - then % self.log.grain - 1
 
 
 class _TotalLog:

@@ -9,7 +9,7 @@ from math import sqrt
 
 from daemon.core.features.definition import Bounds, Family, FeatureDefinition
 from daemon.core.features.inputs import MarketInputs
-from daemon.core.features.statistic import Statistic, window_of
+from daemon.core.features.statistic import Statistic, WindowSum, window_of
 from daemon.core.units import PRICE_ONE, QTY_ONE, SECOND, Ns
 
 _WARM_UP = "every trade of the whole window was streamed, or backfilled"
@@ -29,35 +29,27 @@ def _family(name: str, unit: str, documented: tuple[int, ...]) -> Family:
     )
 
 
-class TradeFlow(Statistic):
+class TradeFlow(WindowSum):
     """Contracts that takers bought as YES minus those bought as NO, over a window."""
 
-    __slots__ = ("_signed",)
+    __slots__ = ()
     families = (_family("trade_flow_#s", "contracts", (10, 60, 300)),)
 
     def __init__(self, inputs: MarketInputs, definition: FeatureDefinition) -> None:
-        super().__init__(inputs, definition)
-        self._signed = inputs.trades.window(inputs.trades.signed, window_of(definition))
-
-    def get(self, now: Ns) -> float | None:
-        flow = self._signed.get(now)
-        return None if flow is None else flow / QTY_ONE
+        signed = inputs.trades.window(inputs.trades.signed, window_of(definition))
+        super().__init__(inputs, definition, signed, QTY_ONE)
 
 
-class TradeRate(Statistic):
+class TradeRate(WindowSum):
     """Public trades per second, over a window."""
 
-    __slots__ = ("_count", "_window")
+    __slots__ = ()
     families = (_family("trade_rate_#s", "per second", (60,)),)
 
     def __init__(self, inputs: MarketInputs, definition: FeatureDefinition) -> None:
-        super().__init__(inputs, definition)
-        (self._window,) = definition.numbers
-        self._count = inputs.trades.window(inputs.trades.count, window_of(definition))
-
-    def get(self, now: Ns) -> float | None:
-        count = self._count.get(now)
-        return None if count is None else count / self._window
+        (seconds,) = definition.numbers
+        count = inputs.trades.window(inputs.trades.count, window_of(definition))
+        super().__init__(inputs, definition, count, seconds)
 
 
 class VwapDistance(Statistic):
