@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from daemon.core.risk.limits import TradingHours
+from daemon.core.limits import TradingHours
 from daemon.core.units import MINUTE, SECOND, Ns
 
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")

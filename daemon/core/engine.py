@@ -18,6 +18,7 @@ from daemon.core import events as e
 from daemon.core.asking import Asking, Scored, Slot, strategy_limits
 from daemon.core.breakers import Breakers, rules_of
 from daemon.core.commands import AmendOrder, Command, PlaceOrder, ProbeOrder
+from daemon.core.config_change import ConfigChanges
 from daemon.core.decisions import Decision, Decisions, Outcome
 from daemon.core.engine_config import EngineConfig
 from daemon.core.exits import EXIT, Leaving
@@ -73,11 +74,10 @@ class Engine:
             source: where swapped models come from; None where nothing is ever swapped.
         """
         self.config = config
-        self.slots = tuple(slots)
         self.models = models_of(
             scorer,
-            (*schema.names, *(name for slot in self.slots for name in slot.strategy.features)),
-            readers={slot.strategy.name: slot.model for slot in self.slots},
+            (*schema.names, *(name for slot in slots for name in slot.strategy.features)),
+            readers={slot.strategy.name: slot.model for slot in slots},
             source=source, expires_at=config.model_expires_at, drift=config.drift,
         )  # fmt: skip
         self.schema = self.models.schema
@@ -111,7 +111,7 @@ class Engine:
             self._issuer,
             self.models,
             is_grouped=config.order_group_limit > 0,
-            strategy_limits=strategy_limits(self.slots),
+            strategy_limits=strategy_limits(slots),
         )
         house = Housekeeping(config, self.state, self.breakers, self.risk, self._issuer)
         self._second_line = SecondLine(config, self.state, self.breakers, self.risk, self._issuer)
@@ -121,9 +121,16 @@ class Engine:
         self._upkeep = Upkeep(
             self.state, self.breakers, self.gathering, self._guards, house, self._second_line, config
         )
-        self._standing = Standing(self.state, self.breakers, self._sending, self.slots, config.limits)
-        self._flattening = Flattening(config.limits.order_qty_max, config.limits.price_away_max)
-        assert all(slot.strategy.name != FLATTEN for slot in self.slots), f"no strategy is named {FLATTEN}"
+        self._standing = Standing(self.state, self.breakers, self._sending, slots, config.limits)
+        self._flattening = Flattening(config.limits)
+        parts = (self.risk, self._sending, self._guards, self._second_line, self._flattening)
+        self.changes = ConfigChanges(self.state, self.models, self.gathering, self._standing, parts)
+        assert all(slot.strategy.name != FLATTEN for slot in slots), f"no strategy is named {FLATTEN}"
+
+    @property
+    def slots(self) -> tuple[Slot, ...]:
+        """The strategies."""
+        return self._standing.slots
 
     # --- events --------------------------------------------------------------------------------
 
@@ -133,6 +140,8 @@ class Engine:
         if type(event) is e.BookDeltaReceived:
             self.state.apply_delta(event)  # the most frequent by far takes the short way
             return
+        if type(event) is e.ConfigChanged:
+            self.config = self.changes.apply(event, self.config)
         self.models.apply(event)
         self._upkeep.apply(event)
 
@@ -327,9 +336,9 @@ class Engine:
                 proposal,
                 self.gathering.of_market(
                     market,
-                    self._book_changed_max(proposal.strategy),
+                    self._standing.book_changed_max(proposal.strategy),
                     now,
-                    close_guard=self._close_guard(proposal.strategy),
+                    close_guard=self._standing.close_guard(proposal.strategy),
                     score=self.models.probability(strategy, ticker),
                     strategy=strategy,
                 ),
@@ -347,7 +356,7 @@ class Engine:
             self.refusals[verdict.name] += 1
             self._note(now, ticker, proposal.strategy, "refused", verdict.text, score)
             return
-        command = self._issuer.issue(verdict, self._book_changed_max(proposal.strategy), now)
+        command = self._issuer.issue(verdict, self._standing.book_changed_max(proposal.strategy), now)
         commands.append(command)
         reason = command.reason
         outcome: Outcome = (
@@ -363,14 +372,6 @@ class Engine:
             self._guards.intents.ask(command.client_order_id, strategy)
         self._note(now, ticker, proposal.strategy, outcome, reason, score)
 
-    def _book_changed_max(self, strategy: str) -> Ns | None:
-        return next(
-            (slot.strategy.book_changed_max for slot in self.slots if slot.strategy.name == strategy), None
-        )
-
-    def _close_guard(self, strategy: str) -> Ns | None:
-        return next((slot.close_guard for slot in self.slots if slot.strategy.name == strategy), None)
-
     def vouch(self, command: PlaceOrder | AmendOrder | ProbeOrder, now: Ns) -> Refusal | None:
         """Return why this order must not leave at this instant; the queue asks at the moment of sending."""
         if isinstance(command, ProbeOrder):
@@ -379,7 +380,7 @@ class Engine:
         if (refusal := self._asking.refusal(command.strategy)) is not None:
             return refusal
         is_as_decided = command.decided_at == self._unchanged_since
-        guard = self._close_guard(command.strategy)
+        guard = self._standing.close_guard(command.strategy)
         return self._sending.vouch(command, guard, score, now, is_as_decided=is_as_decided)
 
     def _score(self, strategy: str, ticker: str) -> float | None:

@@ -37,7 +37,7 @@ class Exits:
     """Remembers which positions are being given up, and which markets were stopped out."""
 
     def __init__(self, limits: Limits) -> None:
-        self._limits = limits
+        self.limits = limits
         self._reasons: dict[str, str] = {}
         self._stopped: dict[str, None] = {}
         self._tried_at: dict[str, Ns] = {}
@@ -66,7 +66,7 @@ class Exits:
 
     def look(self, market: Market, position: Position) -> Leaving | None:
         """Return how a position is to be given up; None when it isn't. The market's book is vouched for."""
-        limits, ticker = self._limits, market.spec.ticker
+        limits, ticker = self.limits, market.spec.ticker
         if limits.stop_loss is None and limits.take_profit is None:
             return None
         if not position.qty:
@@ -98,7 +98,7 @@ class Exits:
 
     def _breach(self, market: Market, position: Position) -> str | None:
         """Return which of the two limits the position has reached, in words; None for neither."""
-        limits, bid, ask, qty = self._limits, market.book.bid, market.book.ask, abs(position.qty)
+        limits, bid, ask, qty = self.limits, market.book.bid, market.book.ask, abs(position.qty)
         if bid is None or ask is None:
             return None
         gain = position.marked(bid, ask) - position.cost
@@ -113,14 +113,14 @@ class Exits:
         book, qty = market.book, position.qty
         # Nor further below what it is worth than the widest spread in which the owner would enter: a bid of
         # one cent that is left alone in an empty book is no way out.
-        spread_max = PRICE_ONE if self._limits.spread_max is None else self._limits.spread_max
+        spread_max = PRICE_ONE if self.limits.spread_max is None else self.limits.spread_max
         value_min = position.marked(book.bid, book.ask) - spread_max * abs(qty)
         ladder = book.yes if qty > 0 else book.no
-        wanted = min(abs(qty), self._limits.order_qty_max)
+        wanted = min(abs(qty), self.limits.order_qty_max)
         found, worst = 0, None
         # Both ladders are bids on their own scale: what we hold of an outcome is sold to its bidders.
         for price in reversed(ladder.prices):
-            if ladder.prices[-1] - price > self._limits.price_away_max or found >= wanted:
+            if ladder.prices[-1] - price > self.limits.price_away_max or found >= wanted:
                 break
             if price * abs(qty) < value_min:
                 break

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from daemon.core.book import Book
 from daemon.core.events import FlattenRequested
+from daemon.core.limits import Limits
 from daemon.core.strategy import Target
 from daemon.core.units import PRICE_ONE, SECOND, Ns, Price, PriceGrid, Qty
 
@@ -22,9 +23,8 @@ APART: Ns = SECOND
 class Flattening:
     """What a wish to close everything needs to remember: from which price each market's slippage counts."""
 
-    def __init__(self, order_qty_max: Qty, price_away_max: Price) -> None:
-        self._order_qty_max = order_qty_max
-        self._price_away_max = price_away_max
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
         self._wish: FlattenRequested | None = None
         self._best: dict[str, Price] = {}
         self._tried_at: dict[str, Ns] = {}
@@ -48,7 +48,7 @@ class Flattening:
             return "just_tried"
         first = self._best.setdefault(ticker, best)
         # Further from the present price than any order may go would be refused, and is not needed.
-        slippage, away = wish.slippage, self._price_away_max
+        slippage, away = wish.slippage, self.limits.price_away_max
         if position > 0:
             limit = grid.ceil(max(first - slippage, best - away))
             is_within = limit is not None and best >= limit
@@ -57,7 +57,7 @@ class Flattening:
             is_within = limit is not None and best <= limit
         if limit is None or not is_within:
             return "slippage_limit"
-        qty = min(abs(position), self._order_qty_max, _visible(book, position, limit))
+        qty = min(abs(position), self.limits.order_qty_max, _visible(book, position, limit))
         self._tried_at[ticker] = now
         return Target("ask" if position > 0 else "bid", limit, qty, "take", f"flatten: {wish.reason}")
 

@@ -45,7 +45,7 @@ class Gathering:
             strategy_limits: the strategies' own, by name.
         """
         self._state = state
-        self._limits = limits
+        self.limits = limits
         self._breakers = breakers
         self._issuer = issuer
         self.models = models
@@ -110,7 +110,7 @@ class Gathering:
             return closed
         slot = self.models.slot_of(strategy)
         is_stale = slot.needs_reference and market.spot.is_known and market.spot.source(now) is None
-        refusal = vouch_entry(self._limits, slot.expires_at, is_reference_stale=is_stale, now=now)
+        refusal = vouch_entry(self.limits, slot.expires_at, is_reference_stale=is_stale, now=now)
         if refusal is None and (refused := self.models.entry_refusal(strategy, market.spec.ticker, now)):
             return refused.name
         return refusal
@@ -140,13 +140,13 @@ class Gathering:
             open_orders=self._state.open_orders(ticker),
             book_changed_max=book_changed_max,
             feed=market.feed,
-            refusal=self._state.refusal(market, self._limits, now),
+            refusal=self._state.refusal(market, self.limits, now),
             close_guard=close_guard,
             entry_refusal=entry_refusal,
             entry_words=words,
             is_ladder=is_ladder(market),
             score=score,
-            recent_orders=self._issuer.pace.recent(ticker, now, self._limits.duplicate_window or 0),
+            recent_orders=self._issuer.pace.recent(ticker, now, self.limits.duplicate_window or 0),
         )
 
     def of_account(

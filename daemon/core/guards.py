@@ -22,7 +22,7 @@ class Guards:
     def __init__(self, state: State, breakers: Breakers, limits: Limits, id_prefix: str) -> None:
         self._state = state
         self._breakers = breakers
-        self._limits = limits
+        self.limits = limits
         self.halting = Halting(state, breakers)
         self.intents = Intents(id_prefix)
 
@@ -58,7 +58,7 @@ class Guards:
 
         Both losses are marked; they are looked at only while the account is reconciled.
         """
-        limits, halting = self._limits, self.halting
+        limits, halting = self.limits, self.halting
         offsets = [health.lag.offset for health in self._state.feeds.values()]
         is_skewed = any(offset is not None and abs(offset) > limits.clock_offset_max for offset in offsets)
         self._breakers.cool(now, is_clock_skewed=is_skewed)

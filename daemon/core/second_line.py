@@ -43,6 +43,7 @@ class SecondLine:
         self, config: EngineConfig, state: State, breakers: Breakers, risk: Risk, issuer: Issuer
     ) -> None:
         self._config = config
+        self.limits = config.limits
         self._state = state
         self._breakers = breakers
         self._risk = risk
@@ -189,7 +190,7 @@ class SecondLine:
             return False
         keys = state.keys_of(order.ticker, order.strategy)
         return (
-            state.vouch(market, self._config.limits, now) is None
+            state.vouch(market, self.limits, now) is None
             and self._breakers.against(keys, is_reducing=order.purpose == "reduce", trials=()) is None
         )
 

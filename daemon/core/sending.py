@@ -29,7 +29,7 @@ class Sending:
         self, state: State, limits: Limits, breakers: Breakers, risk: Risk, gathering: Gathering
     ) -> None:
         self._state = state
-        self._limits = limits
+        self.limits = limits
         self._breakers = breakers
         self._risk = risk
         self._gathering = gathering
@@ -80,10 +80,8 @@ class Sending:
             return stop or "breaker_open"
         return (
             stop
-            or state.vouch(market, self._limits, now)
-            or vouch_market(
-                market.spec, market.book, command.book_changed_max, self._limits, now, close_guard
-            )
+            or state.vouch(market, self.limits, now)
+            or vouch_market(market.spec, market.book, command.book_changed_max, self.limits, now, close_guard)
             or self._group_refusal(command, market)
             or (
                 self._entry_refusal(command, market, score, now, is_as_decided=is_as_decided)

@@ -32,12 +32,23 @@ class Standing:
         self._state = state
         self._breakers = breakers
         self._sending = sending
-        self._all_slots = slots
-        self._limits = limits
+        self.slots = tuple(slots)
+        """All strategies. Whoever exchanges one makes sure that the next decision forgets."""
+        self.limits = limits
         self._slots: dict[str, tuple[Slot, ...]] = {}
         """Who trades a market, of those that nothing but its connections can stop until the next look."""
         self._kept: dict[tuple[str, str], tuple[Target, ...]] = {}
         """By market and strategy, the targets for which nothing was to be asked for: they rest as wanted."""
+
+    def book_changed_max(self, strategy: str) -> Ns | None:
+        """Return how long a strategy trusts a book that stands still; None for ever."""
+        return next(
+            (one.strategy.book_changed_max for one in self.slots if one.strategy.name == strategy), None
+        )
+
+    def close_guard(self, strategy: str) -> Ns | None:
+        """Return a strategy's own close guard; None for the one of the limits."""
+        return next((slot.close_guard for slot in self.slots if slot.strategy.name == strategy), None)
 
     def forget(self) -> None:
         """Something is looked after, or was asked for: all is found anew."""
@@ -52,14 +63,14 @@ class Standing:
         state, spec = self._state, market.spec
         slots = self._slots.get(spec.ticker)
         if slots is not None:
-            return state.vouch_feeds(market, self._limits, now), slots
-        slots = tuple([slot for slot in self._all_slots if slot.trades(spec)])
+            return state.vouch_feeds(market, self.limits, now), slots
+        slots = tuple([slot for slot in self.slots if slot.trades(spec)])
         if state.exchange.is_paused_somewhere and state.is_exchange_paused(spec.ticker, now):
             return "exchange_paused", slots
         stop = self._sending.stop_reason()
         if stop is None and not self._breakers.is_answered:
             stop = "breaker_open"
-        stop = stop or state.vouch(market, self._limits, now)
+        stop = stop or state.vouch(market, self.limits, now)
         if stop is None and not state.exchange.windows:  # a maintenance begins by the clock
             self._slots[spec.ticker] = slots
         return stop, slots

@@ -182,7 +182,7 @@ class State(AccountBeliefs):
                 self.apply_account(event)
             case e.VenueFailed() | e.VenueAnswered():
                 pass  # the breakers', which the engine keeps
-            case e.ModelSwapped() | e.StrategySwitched():
+            case e.ModelSwapped() | e.StrategySwitched() | e.ConfigChanged():
                 self._apply_switch(event)
             case e.ExchangeStatusTold() | e.MaintenancePlanned():
                 self._apply_exchange(event)
@@ -194,8 +194,8 @@ class State(AccountBeliefs):
             case _:
                 self.apply_account(event)  # which knows all that are left
 
-    def _apply_switch(self, event: e.ModelSwapped | e.StrategySwitched) -> None:
-        """Take a strategy's switch, or another model, which the engine keeps: each may change decisions."""
+    def _apply_switch(self, event: e.ModelSwapped | e.StrategySwitched | e.ConfigChanged) -> None:
+        """Take a switch; models and the configuration are the engine's. Each may change decisions."""
         if isinstance(event, e.StrategySwitched):
             self.switches.apply(event)
         self.touch_all()

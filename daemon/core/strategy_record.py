@@ -34,7 +34,7 @@ class StrategyRecord:
         self, state: State, limits: Mapping[str, StrategyLimits], marks: Marks | None = None
     ) -> None:
         self._state = state
-        self._limits = limits
+        self.limits = limits
         self._marks = Marks() if marks is None else marks
         self._day = -1
         self._at_day_start: dict[str, Money] = {}
@@ -46,11 +46,11 @@ class StrategyRecord:
         day = now // DAY
         if day != self._day:
             self._day = day
-            self._at_day_start = {name: self.pnl(name) for name in self._limits}
+            self._at_day_start = {name: self.pnl(name) for name in self.limits}
 
     def told(self) -> tuple[tuple[str, Money], ...]:
         """Return each strategy's result of the day but for what is open, for the next life; no zeros."""
-        names = sorted({**self._at_day_start, **self._limits})
+        names = sorted({**self._at_day_start, **self.limits})
         found = [(name, self._realized(name) - self._at_day_start.get(name, 0)) for name in names]
         return tuple(entry for entry in found if entry[1])
 
@@ -95,7 +95,7 @@ class StrategyRecord:
 
     def of_market(self, strategy: str, ticker: str) -> StrategyRisk | None:
         """Return what a strategy's proposal for a market is checked against; None where it has no limits."""
-        limits = self._limits.get(strategy)
+        limits = self.limits.get(strategy)
         if limits is None or (limits.capital is None and limits.daily_loss_max is None):
             return None
         attribution = self._state.attribution

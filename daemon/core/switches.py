@@ -44,9 +44,13 @@ class Switches:
     def apply(self, event: StrategySwitched) -> None:
         """Take a switch. What is off stays so for its first reason, until it is switched on."""
         if event.is_on:
-            self.changes_total += self._off.pop(event.strategy, None) is not None
+            self.turn_on(event.strategy)
         else:
             self.turn_off(event.strategy, event.reason, event.by, event.received_at)
+
+    def turn_on(self, strategy: str) -> None:
+        """Switch one on again, unless it is."""
+        self.changes_total += self._off.pop(strategy, None) is not None
 
     def turn_off(self, strategy: str, reason: str, by: str, at: Ns) -> None:
         """Switch one off, unless it is."""

@@ -19,6 +19,7 @@ import msgspec
 import structlog
 
 from daemon.core import events as e
+from daemon.core.asking import Slot
 from daemon.core.commands import Command
 from daemon.core.engine import Engine
 from daemon.core.strategy import MarketView, Strategy, Wanted
@@ -106,10 +107,11 @@ class StrategyWatch:
         self._emit = emit
         self._told = 0
         self._off: dict[str, SwitchedOff] = {}
-        engine.slots = tuple(
-            msgspec.structs.replace(slot, strategy=TimedStrategy(slot.strategy, self._too_slow))
-            for slot in engine.slots
-        )
+        engine.changes.wrap(self.measured)
+
+    def measured(self, slot: Slot) -> Slot:
+        """Return a slot whose strategy is measured."""
+        return msgspec.structs.replace(slot, strategy=TimedStrategy(slot.strategy, self._too_slow))
 
     def switch(self, name: str, *, is_on: bool, reason: str) -> None:
         """Switch a strategy at a person's word.

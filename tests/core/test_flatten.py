@@ -10,7 +10,7 @@ from daemon.core.book import Book
 from daemon.core.flatten import APART, Flattening
 from daemon.core.strategy import Target
 from daemon.core.units import PRICE_ONE, PriceGrid
-from tests.core.worlds import NOW, TICKER, snapshot, spec
+from tests.core.worlds import LIMITS, NOW, TICKER, snapshot, spec
 
 GRID = PriceGrid(spec().bands)
 WISH = e.FlattenRequested("away", 200, NOW)
@@ -29,7 +29,7 @@ def book(bid: int = 4_000, size: int = 40_000, ask: int = 4_200) -> Book:
 
 def flattening() -> Flattening:
     """Orders of 100 contracts at most, 10 cents from the best price at most."""
-    return Flattening(10_000, 1_000)
+    return Flattening(LIMITS)
 
 
 def test_a_long_position_is_sold_down_to_the_slippage() -> None:

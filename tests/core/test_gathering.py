@@ -13,8 +13,8 @@ from daemon.core.risk import Refusal
 from daemon.core.scorer import FeatureSchema, Output
 from daemon.core.strategy import Target
 from daemon.core.units import DAY, HOUR, MONEY_ONE, SECOND
-from tests.core.risk.test_limits import NEW_YORK
 from tests.core.test_engine_refusals import BUY, SELL, orders, resting
+from tests.core.test_limits import NEW_YORK
 from tests.core.worlds import (
     CASH,
     CONFIG,
@@ -69,10 +69,10 @@ def test_an_entry_is_vouched_for_again_at_the_moment_of_sending() -> None:
     (placed,) = orders(subject.decide(NOW))
     assert isinstance(placed, PlaceOrder)
     assert subject.vouch(placed, NOW) is None
-    subject.gathering._limits = msgspec.structs.replace(LIMITS, hours=NEW_YORK)
+    subject.gathering.limits = msgspec.structs.replace(LIMITS, hours=NEW_YORK)
     night = NOW - NOW % DAY + 2 * HOUR
     assert subject.gathering.entry_refusal(subject.state.markets[TICKER], night) == "outside_hours"
-    subject.gathering._limits = msgspec.structs.replace(
+    subject.gathering.limits = msgspec.structs.replace(
         LIMITS, hours=msgspec.structs.replace(NEW_YORK, days=())
     )
     assert subject.vouch(placed, NOW) == "outside_hours"
@@ -171,5 +171,5 @@ def test_a_strategys_own_close_guard_holds(guard: int | None, expected: int) -> 
     strategy = Scripted()
     strategy.targets = (Target("bid", 4_000, 100, "rest", ""),)
     subject = trading(strategy)
-    subject.slots = (Slot(strategy, frozenset({"KXBTC15M"}), guard),)
+    subject.changes.wrap(lambda _: Slot(strategy, frozenset({"KXBTC15M"}), guard))
     assert len(orders(subject.decide(NOW))) == expected

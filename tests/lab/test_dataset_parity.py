@@ -61,9 +61,7 @@ def live_rows() -> tuple[Engine, Rows]:
     setup = msgspec.msgpack.decode(file.header.engine, type=Setup)
     engine = build_engine(setup, load_model(ROOT / setup.model.path).scorer)
     seen: Rows = defaultdict(set)
-    engine.slots = tuple(
-        msgspec.structs.replace(slot, strategy=Watched(slot.strategy, seen)) for slot in engine.slots
-    )
+    engine.changes.wrap(lambda slot: msgspec.structs.replace(slot, strategy=Watched(slot.strategy, seen)))
     replay(engine, file)
     return engine, seen
 

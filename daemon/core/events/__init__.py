@@ -38,6 +38,7 @@ from daemon.core.events.account import (
     VenueAnswered,
     VenueFailed,
 )
+from daemon.core.events.config import ConfigChanged
 from daemon.core.events.connections import (
     ChannelQuieted,
     FeedConnected,
@@ -136,6 +137,7 @@ Event: TypeAlias = (
     | StrategySwitched
     | DailyBarRead
     | DayRecovered
+    | ConfigChanged
 )
 
 __all__ = [
@@ -149,6 +151,7 @@ __all__ = [
     "CashFlow",
     "CashFlowsRead",
     "ChannelQuieted",
+    "ConfigChanged",
     "DailyBarRead",
     "DayRecovered",
     "EndedOrder",

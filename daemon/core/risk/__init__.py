@@ -5,9 +5,9 @@ trusted, `worst_case` what a position may lose at worst, `checks` hold an order 
 `gate` joins them: nothing leaves but by it.
 """
 
+from daemon.core.limits import Limits
 from daemon.core.risk.gate import Approved, Risk
 from daemon.core.risk.grounds import AccountRisk, MarketRisk
-from daemon.core.risk.limits import Limits
 from daemon.core.risk.refusals import RULES, Refusal, Refused
 from daemon.core.risk.vouching import FeedHealth, vouch_entry, vouch_market
 from daemon.core.risk.worst_case import worst_loss

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from daemon.core.fees import trade_fee
+from daemon.core.limits import Limits
 from daemon.core.orders import ProposePlace
 from daemon.core.risk.grounds import AccountRisk, Entry, MarketRisk, Weight, exposure, stake_cost
-from daemon.core.risk.limits import Limits
 from daemon.core.risk.refusals import Refused
 from daemon.core.units import DAY, PRICE_ONE, Money, Ns
 

@@ -21,6 +21,7 @@ from itertools import chain
 import msgspec
 
 from daemon.core.commands import Purpose
+from daemon.core.limits import Limits
 from daemon.core.orders import Order, Proposal, ProposeAmend, ProposeCancel
 from daemon.core.risk.checks import (
     check_cash,
@@ -32,7 +33,6 @@ from daemon.core.risk.checks import (
     check_strategy,
 )
 from daemon.core.risk.grounds import AccountRisk, Entry, MarketRisk, Weight, stake_cost
-from daemon.core.risk.limits import Limits
 from daemon.core.risk.refusals import RULES, Refusal, Refused
 from daemon.core.risk.vouching import vouch_market
 from daemon.core.units import Ns

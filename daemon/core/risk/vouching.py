@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from daemon.core.book import Book
 from daemon.core.lag import TransportLag
+from daemon.core.limits import Limits
 from daemon.core.markets import MarketSpec
-from daemon.core.risk.limits import Limits
 from daemon.core.risk.refusals import Refusal
 from daemon.core.units import Ns
 

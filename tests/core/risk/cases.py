@@ -12,10 +12,10 @@ from daemon.core.breakers import RULES as BREAKERS
 from daemon.core.breakers import Opened
 from daemon.core.ledger import Position
 from daemon.core.lifecycle import OrderState
+from daemon.core.limits import Limits
 from daemon.core.orders import Order, Proposal, ProposePlace
 from daemon.core.risk import AccountRisk, Approved, FeedHealth, MarketRisk, Refusal, Refused, Risk
 from daemon.core.risk.grounds import StrategyRisk
-from daemon.core.risk.limits import Limits
 from daemon.core.strategy import Target
 from daemon.core.units import DAY, MILLISECOND, MONEY_ONE, SECOND, BookSide, PriceGrid
 from tests.core.worlds import CASH, LIMITS, NOW, TICKER, snapshot, spec

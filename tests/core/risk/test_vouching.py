@@ -9,7 +9,7 @@ from daemon.core import events as e
 from daemon.core.risk import FeedHealth, Refusal, vouch_entry, vouch_market
 from daemon.core.units import MILLISECOND, SECOND, Ns
 from tests.core.risk.cases import book, feed, late, skewed, unsynced
-from tests.core.risk.test_limits import NEW_YORK
+from tests.core.test_limits import NEW_YORK
 from tests.core.worlds import LIMITS, NOW, TICKER, spec
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from daemon.core.risk.limits import Limits, TradingHours
+from daemon.core.limits import Limits, TradingHours
 from daemon.core.units import DAY, HOUR, parse_instant
 from tests.core.worlds import LIMITS
 
