@@ -87,6 +87,14 @@ def event_losses(state: State) -> dict[str, Money]:
     return {event: worst_event_loss(theirs, realized[event]) for event, theirs in markets.items()}
 
 
+def exposure_total(state: State) -> Money:
+    """Return what all positions have cost, and what all that may still trade may cost."""
+    return sum(
+        exposure(state.ledger.positions.get(ticker), stakes)
+        for ticker, stakes in _stakes_by_market(state).items()
+    )
+
+
 def beyond(state: State, market: Market) -> Beyond:
     """Return what all markets but one add, with what may still trade: positions, worst cases, costs."""
     ticker, spec = market.spec.ticker, market.spec

@@ -8,11 +8,12 @@ with few values only: what comes from outside, such as the shape of a refused fr
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Literal, TypeAlias
 
 import msgspec
-from prometheus_client import CollectorRegistry, ProcessCollector, generate_latest
+from prometheus_client import ProcessCollector, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
@@ -21,6 +22,8 @@ from daemon.core.units import MONEY_ONE
 BUCKETS = 24
 """Log2 buckets from 1 µs to 8 s; what is above goes to +Inf."""
 LABEL_VALUES_MAX = 20
+FAMILIES_AT_ONCE = 4
+"""How many are rendered before the loop turns again: some 0.1 ms of work."""
 OTHER = "other"
 
 
@@ -56,6 +59,13 @@ class Histogram:
             if seen >= wanted:
                 return _bound_s(index)
         return self.longest_ns / 1e9  # above the last bound there is no other
+
+    def copy(self) -> Histogram:
+        """Return one that says what this one says now, and counts no further."""
+        copied = Histogram()
+        copied.buckets = self.buckets.copy()
+        copied.count, copied.sum_ns, copied.longest_ns = self.count, self.sum_ns, self.longest_ns
+        return copied
 
     def prometheus(self) -> list[tuple[str, float]]:
         """Return the cumulative buckets as Prometheus wants them."""
@@ -100,8 +110,11 @@ class Family(msgspec.Struct, frozen=True):
 
 FAMILIES: dict[str, Family] = {
     "kalshid_build_info": Family("gauge", "Always 1; the label is the version.", ("version",)),
+    "kalshid_mode_info": Family("gauge", "Always 1; the label is the mode that it runs in.", ("mode",)),
     "kalshid_ready": Family("gauge", "1 when connected, reconciled and trading."),
     "kalshid_phase": Family("gauge", "1 for the phase that the engine is in.", ("phase",)),
+    "kalshid_halted": Family("gauge", "1 for who halted it, while it is halted.", ("by",)),
+    "kalshid_loop_lag_seconds": Family("histogram", "How late a timer of the event loop comes."),
     # --- the venue's connections, and Kraken's
     "kalshid_frames_total": Family("counter", "WebSocket frames taken in.", ("feed",)),
     "kalshid_feed_connected": Family("gauge", "1 while the connection is up.", ("feed",)),
@@ -164,6 +177,9 @@ FAMILIES: dict[str, Family] = {
     "kalshid_model_scores_total": Family(
         "counter", "Rows that a slot's model was asked to score, by what came of it.", ("slot", "outcome")
     ),
+    "kalshid_model_info": Family(
+        "gauge", "Always 1; a slot's model and the sha256 of its files.", ("slot", "model", "sha256")
+    ),
     "kalshid_model_scored_timestamp_seconds": Family("gauge", "When a slot last had a score.", ("slot",)),
     "kalshid_model_members_absent": Family(
         "gauge", "Members of a slot's ensemble that took no part in its last score.", ("slot",)
@@ -187,6 +203,9 @@ FAMILIES: dict[str, Family] = {
     "kalshid_refusals_total": Family("counter", "Proposals that risk refused, by reason.", ("reason",)),
     "kalshid_orders_total": Family("counter", "Orders approved and sent to the queue."),
     "kalshid_orders_open": Family("gauge", "Our orders that may still trade, by state.", ("state",)),
+    "kalshid_orders_unresolved_oldest_timestamp_seconds": Family(
+        "gauge", "Since when the longest unresolved order is unknown; absent while there is none."
+    ),
     "kalshid_orders_limited_total": Family("counter", "Order requests refused for want of tokens (429)."),
     "kalshid_strategy_on": Family("gauge", "1 while the strategy is on; 0 switched off.", ("strategy",)),
     "kalshid_strategy_orders_total": Family("counter", "Orders approved, by strategy.", ("strategy",)),
@@ -210,6 +229,7 @@ FAMILIES: dict[str, Family] = {
     "kalshid_reads_limited_total": Family("counter", "Reads refused for want of tokens (429)."),
     "kalshid_read_wait_seconds": Family("histogram", "Time that reads waited at the gate."),
     "kalshid_rate_limit_tokens": Family("gauge", "Tokens in the bucket.", ("bucket",)),
+    "kalshid_rate_limit_capacity_tokens": Family("gauge", "Tokens that the bucket can hold.", ("bucket",)),
     "kalshid_breaker_state": Family(
         "gauge", "A rule's worst breaker: 0 closed, 1 half open, 2 open.", ("breaker", "scope")
     ),
@@ -224,8 +244,12 @@ FAMILIES: dict[str, Family] = {
     "kalshid_equity_dollars": Family("gauge", "Cash plus positions at the mid."),
     "kalshid_pnl_dollars": Family("gauge", "Marked profit and loss since the start."),
     "kalshid_fees_dollars_total": Family("counter", "Fees paid since the start."),
+    "kalshid_positions_open": Family("gauge", "Markets in which a position is held."),
+    "kalshid_risk_limit_dollars": Family("gauge", "The account's limits that are on.", ("limit",)),
+    "kalshid_risk_taken_dollars": Family("gauge", "What is taken of each of them.", ("limit",)),
     "kalshid_journal_bytes_total": Family("counter", "Bytes written to the journal."),
     "kalshid_journal_fsync_seconds": Family("gauge", "How long the last fdatasync took."),
+    "kalshid_disk_free_bytes": Family("gauge", "What the journal's file system has left for us."),
     "kalshid_store_failing": Family("gauge", "1 while nothing can be written to the store for reports."),
     "kalshid_store_rows_total": Family("counter", "Rows for the store, written or lost.", ("outcome",)),
     "kalshid_inbox_depth": Family("gauge", "Events that wait for the core."),
@@ -242,18 +266,14 @@ def dollars(money: int | None) -> float | None:
     return None if money is None else money / MONEY_ONE
 
 
-class _FromSource(Collector):
-    """Asks the source at scrape and renders what it knows; unknown values are left out."""
+class _Read(Collector):
+    """What the source said at one moment, for the exposition; unknown values are left out."""
 
-    def __init__(self, source: Source) -> None:
-        self._source = source
-
-    def describe(self) -> Iterable[Metric]:
-        return []
+    def __init__(self, samples: Iterable[tuple[str, Sample | None]]) -> None:
+        self._samples = samples
 
     def collect(self) -> Iterator[Metric]:
-        samples = self._source()
-        for name, sample in samples.items():
+        for name, sample in self._samples:
             if sample is not None:
                 yield _metric(name, FAMILIES[name], sample)
 
@@ -275,21 +295,26 @@ def _metric(name: str, family: Family, sample: Sample) -> Metric:
 
 
 class Metrics:
-    """The histograms of the path, and the registry that a scrape renders."""
+    """The histograms and counts of the path, and what a scrape renders.
 
-    def __init__(self) -> None:
+    `mode` is the mode that the daemon runs in, by name; empty where nothing runs.
+    """
+
+    def __init__(self, mode: str = "") -> None:
+        self.mode = mode
         self.decision = Histogram()
         self.queue_wait = Histogram()
         self.order_request = Histogram()
         self.read_wait = Histogram()
+        self.loop_lag = Histogram()
         self.orders_limited = 0
         """Order requests that the venue refused for want of tokens (429): it should stay at 0."""
         self.latch_failures = 0
         """Halts that the disk did not take, or did not let go: each holds only as long as we live."""
         self.api_outcomes: dict[str, float] = dict.fromkeys(("ok", "refused", "failed"), 0.0)
-        self.registry = CollectorRegistry()
+        self._source: Source = dict
         # The process's own: memory, CPU, files, and when it started.
-        ProcessCollector(registry=self.registry)
+        self._process = ProcessCollector(registry=None)
 
     def count_latch_failure(self) -> None:
         """Count a halt that the disk did not take, or did not let go."""
@@ -297,8 +322,29 @@ class Metrics:
 
     def serve(self, source: Source) -> None:
         """Take the source that is asked at every scrape."""
-        self.registry.register(_FromSource(source))
+        self._source = source
 
     def render(self) -> bytes:
         """Return the exposition text."""
-        return generate_latest(self.registry)
+        return b"".join(self._parts())
+
+    async def render_in_turns(self) -> bytes:
+        """Return the exposition text, and let the loop turn after every few families.
+
+        All samples are of one moment: they are read first, at once. A thread would not do better: while it
+        renders, it holds the interpreter's lock for up to 5 ms at a time.
+        """
+        rendered = []
+        for part in self._parts():
+            rendered.append(part)
+            await asyncio.sleep(0)
+        return b"".join(rendered)
+
+    def _parts(self) -> Iterator[bytes]:
+        samples = [
+            (name, sample.copy() if isinstance(sample, Histogram) else sample)
+            for name, sample in self._source().items()
+        ]
+        for start in range(0, len(samples), FAMILIES_AT_ONCE):
+            yield generate_latest(_Read(samples[start : start + FAMILIES_AT_ONCE]))
+        yield generate_latest(self._process)

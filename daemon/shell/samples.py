@@ -16,7 +16,9 @@ from daemon.core.engine import Engine, Phase
 from daemon.core.exchange_status import MAINTENANCE_GUARD
 from daemon.core.exposure import marked_equity
 from daemon.core.findings import FindingKind
+from daemon.core.lifecycle import OPEN, STATES
 from daemon.core.models import Models
+from daemon.core.risk import Refusal
 from daemon.core.state import State
 from daemon.core.units import MONEY_ONE, SECOND, Ns
 from daemon.kalshi.rest import ReadingRest
@@ -31,10 +33,12 @@ from daemon.shell.model_status import drift_states
 from daemon.shell.queue import OrderQueue
 from daemon.shell.read_gate import ReadGate
 from daemon.shell.reference import ReferenceSource
+from daemon.shell.risk_samples import disk_free, risk_samples
 from daemon.shell.store import Recorder
 
 Samples: TypeAlias = dict[str, Sample | None]
 
+REFUSALS: tuple[str, ...] = get_args(Refusal)
 PHASES: tuple[str, ...] = get_args(Phase)
 FINDING_KINDS: tuple[FindingKind, ...] = get_args(FindingKind)
 SESSION_KINDS = ("gaps", "duplicates", "resets", "refused", "frames_of_unknown_sid")
@@ -80,6 +84,10 @@ class Sampler:
         sources = self._sources
         return {
             "kalshid_build_info": {installed_version("kalshid"): 1.0},
+            "kalshid_mode_info": {sources.metrics.mode: 1.0} if sources.metrics.mode else {},
+            "kalshid_loop_lag_seconds": sources.metrics.loop_lag,
+            "kalshid_disk_free_bytes": disk_free(sources.journal.path),
+            **risk_samples(sources.engine),
             **_of_feeds(sources),
             **self._of_sessions(),
             **_of_markets(sources, now),
@@ -229,14 +237,15 @@ def _of_breakers(engine: Engine) -> Samples:
 def _of_orders(sources: Sources) -> Samples:
     engine, metrics, queue = sources.engine, sources.metrics, sources.queue
     state = engine.state
-    open_states = Counter(order.state for order in state.orders.values() if order.is_open)
+    open_states = dict.fromkeys((state for state in STATES if state in OPEN), 0)
+    open_states |= Counter(order.state for order in state.orders.values() if order.is_open)
     events = {kind: count for kind, count in sorted(state.counts.items()) if not kind.endswith(_BY_FEED)}
     return {
         "kalshid_ready": float(engine.phase == "trading"),
         "kalshid_phase": {phase: float(phase == engine.phase) for phase in PHASES},
         "kalshid_events_total": _floats(events.items()),
         "kalshid_decisions_total": float(engine.decisions_total),
-        "kalshid_refusals_total": _floats(engine.refusals.items()),
+        "kalshid_refusals_total": _floats({**dict.fromkeys(REFUSALS, 0), **engine.refusals}.items()),
         "kalshid_orders_total": float(engine.orders_total),
         "kalshid_orders_open": _floats(open_states.items()),
         "kalshid_orders_limited_total": float(metrics.orders_limited),
@@ -257,8 +266,14 @@ def _of_models(models: Models) -> Samples:
         for name, slot in models.slots.items()
         for outcome, count in slot.counts.items()
     }
+    infos: dict[tuple[str, ...], float] = {
+        (name, f"{slot.model.scorer.name}/{slot.model.scorer.version}", slot.model.sha256): 1.0
+        for name, slot in models.slots.items()
+        if slot.model is not None
+    }
     return {
         "kalshid_model_scores_total": scores,
+        "kalshid_model_info": infos,
         "kalshid_model_scored_timestamp_seconds": _known(
             {name: slot.scored_at for name, slot in models.slots.items()}
         ),
@@ -303,9 +318,7 @@ def _of_strategies(engine: Engine) -> Samples:
 
 def _of_requests(sources: Sources, now: Ns) -> Samples:
     metrics, gate = sources.metrics, sources.gate
-    tokens = {"write": float(sources.queue.pacer.tokens(now))}
-    if gate is not None:
-        tokens["read"] = float(gate.pacer.tokens(now))
+    pacers = {"write": sources.queue.pacer} | ({} if gate is None else {"read": gate.pacer})
     return {
         "kalshid_order_request_seconds": metrics.order_request,
         "kalshid_api_requests_total": dict(metrics.api_outcomes),
@@ -313,7 +326,8 @@ def _of_requests(sources: Sources, now: Ns) -> Samples:
         "kalshid_reads_waiting": None if gate is None else _floats(gate.depth.items()),
         "kalshid_reads_limited_total": None if gate is None else float(gate.limited),
         "kalshid_read_wait_seconds": None if gate is None else metrics.read_wait,
-        "kalshid_rate_limit_tokens": tokens,
+        "kalshid_rate_limit_tokens": {name: float(pacer.tokens(now)) for name, pacer in pacers.items()},
+        "kalshid_rate_limit_capacity_tokens": {name: float(one.capacity) for name, one in pacers.items()},
     }
 
 

@@ -97,7 +97,7 @@ async def serve_web(
     """
 
     async def show_metrics(_request: web.Request) -> web.Response:
-        return web.Response(body=metrics.render(), headers={"Content-Type": EXPOSITION})
+        return web.Response(body=await metrics.render_in_turns(), headers={"Content-Type": EXPOSITION})
 
     def answer(reason: str | None) -> web.Response:
         return web.Response(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from math import ceil, inf
 
 import pytest
@@ -152,3 +153,48 @@ def test_the_process_tells_of_itself() -> None:
     text = Metrics().render().decode()
     for name in ("process_start_time_seconds", "process_resident_memory_bytes"):
         assert f"\n{name} " in text
+
+
+def test_a_scrape_in_turns_says_the_same_and_all_of_one_moment() -> None:
+    """What others do between two turns is in none of it: the samples were read first, the histograms too."""
+
+    async def scraped() -> tuple[bytes, int]:
+        metrics, depths = Metrics(), iter([7.0, 8.0])
+        metrics.decision.observe(1_000)
+        metrics.serve(
+            lambda: {
+                **{name: 1.0 for name, family in FAMILIES.items() if not family.labels},
+                "kalshid_decision_seconds": metrics.decision,
+                "kalshid_queue_wait_seconds": metrics.queue_wait,
+                "kalshid_loop_lag_seconds": metrics.loop_lag,
+                "kalshid_order_request_seconds": metrics.order_request,
+                "kalshid_read_wait_seconds": metrics.read_wait,
+                "kalshid_inbox_depth": next(depths),
+            }
+        )
+        turns = 0
+
+        async def meddle() -> None:
+            nonlocal turns
+            while True:
+                metrics.decision.observe(1_000)
+                metrics.read_wait.observe(1_000)
+                turns += 1
+                await asyncio.sleep(0)
+
+        meddling = asyncio.create_task(meddle())
+        async with asyncio.timeout(10):
+            text = await metrics.render_in_turns()
+        meddling.cancel()
+        return text, turns
+
+    text, turns = asyncio.run(scraped())
+    assert turns > 5
+    for line in (
+        b"kalshid_decision_seconds_count 1.0",
+        b"kalshid_read_wait_seconds_count 0.0",
+        b"kalshid_inbox_depth 7.0",
+    ):
+        assert line in text
+    names = {family.name for family in text_string_to_metric_families(text.decode())}
+    assert "process_start_time" in "".join(names)

@@ -15,7 +15,7 @@ from daemon.core.engine import Engine
 from daemon.core.models import CHALLENGER, DEFAULT, Model
 from daemon.core.units import HOUR, MINUTE, PRICE_ONE, SECOND
 from daemon.shell.metrics import FAMILIES, Histogram
-from daemon.shell.samples import PAUSES, PHASES, Sampler, Samples
+from daemon.shell.samples import PAUSES, PHASES, REFUSALS, Sampler, Samples
 from daemon.shell.waiting import PRIORITIES
 from tests.core.test_drift import OURS, warn
 from tests.core.test_drift import lived as watched
@@ -26,6 +26,7 @@ from tests.shell.beliefs import LATER, SECOND_TICKER, lived
 from tests.shell.orders import place
 from tests.shell.standing import standing
 
+ORDER_STATES = ("placing", "resting", "amending", "canceling", "unknown")
 # What a daemon that lived does not know all the same: nothing was synced to the disk, and no venue told.
 NOT_KNOWN = {
     "kalshid_journal_fsync_seconds",
@@ -33,9 +34,12 @@ NOT_KNOWN = {
     "kalshid_maintenance_start_timestamp_seconds",
     "kalshid_maintenance_end_timestamp_seconds",
     "kalshid_model_challenger_difference",
+    "kalshid_orders_unresolved_oldest_timestamp_seconds",
 }
 # Families whose series appear with what they tell of.
 EMPTY = {
+    "kalshid_mode_info",
+    "kalshid_model_info",
     "kalshid_channel_quiet",
     "kalshid_session_errors",
     "kalshid_refused_frames",
@@ -85,7 +89,13 @@ def test_a_scrape_shows_every_family_of_a_daemon_that_lived(tmp_path: Path) -> N
     with standing(lived(), tmp_path) as sources:
         metrics, sampler = sources.metrics, Sampler(sources)
         metrics.serve(lambda: sampler.read(LATER))
-        for histogram in (metrics.decision, metrics.queue_wait, metrics.order_request, metrics.read_wait):
+        for histogram in (
+            metrics.decision,
+            metrics.queue_wait,
+            metrics.order_request,
+            metrics.read_wait,
+            metrics.loop_lag,
+        ):
             histogram.observe(70_000)
         text = metrics.render().decode()
     families = {family.name: family for family in text_string_to_metric_families(text)}
@@ -118,12 +128,13 @@ def test_samples_are_what_the_parts_say(tmp_path: Path) -> None:
         "kalshid_books_synced": 1.0,
         "kalshid_books_unsynced": 0.0,  # the other one is not open yet
         "kalshid_orders_total": 1.0,
-        "kalshid_refusals_total": {"qty_out_of_range": 1.0},
-        "kalshid_orders_open": {"amending": 1.0},
+        "kalshid_refusals_total": {name: float(name == "qty_out_of_range") for name in REFUSALS},
+        "kalshid_orders_open": {name: float(name == "amending") for name in ORDER_STATES},
         "kalshid_queue_depth": waiting,
         "kalshid_order_batches_total": 0.0,
         "kalshid_inbox_depth": 1.0,
         "kalshid_rate_limit_tokens": {"write": 100.0, "read": 200.0},
+        "kalshid_rate_limit_capacity_tokens": {"write": 100.0, "read": 200.0},
         "kalshid_api_requests_total": {"ok": 2.0, "refused": 0.0, "failed": 0.0},
         "kalshid_cash_dollars": 9_998.3832,
         "kalshid_equity_dollars": 10_000.0232,
