@@ -47,6 +47,7 @@ from daemon.shell.kill_switch import KillSwitch
 from daemon.shell.latch import Latch, LatchFailed
 from daemon.shell.lock import FolderLock, FolderTaken
 from daemon.shell.loop import Inbox
+from daemon.shell.loop_lag import watch_loop
 from daemon.shell.metrics import Metrics
 from daemon.shell.model_status import models_status
 from daemon.shell.model_swaps import ModelSwaps, SwapTerms
@@ -95,7 +96,7 @@ class App:
         self._config_name = config_name
         self._options = options
         self._mode = "tape" if options.tape is not None else config.mode
-        self._metrics = Metrics()
+        self._metrics = Metrics(self._mode)
         self._inbox = Inbox()
         self._clock: SystemClock | FollowedClock = SystemClock()
         self._started_at = time.monotonic()
@@ -243,6 +244,7 @@ class App:
         try:
             async with asyncio.TaskGroup() as tasks:
                 parts = {**self._parts.tasks(address, signer), "watch": self._watch()}
+                parts["loop lag"] = watch_loop(self._metrics.loop_lag.observe)
                 parts |= supervised(
                     self._engine, self._journal, self._mode, self._why_unwell, self._clock.now
                 )
