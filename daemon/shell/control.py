@@ -22,7 +22,7 @@ import os
 import socket
 import struct
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -131,7 +131,7 @@ class SwitchOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 _Order = TypeVar("_Order", HaltOrder, ResumeOrder, FlattenOrder, SwapOrder, SwitchOrder)
-_Answer = TypeVar("_Answer", Status, Swapped, ModelsStatus)
+_Answer = TypeVar("_Answer")
 Swap: TypeAlias = Callable[[str, str], Awaitable[Swapped]]
 """Exchanges the model of a slot for that of a folder; raises SwapRefused."""
 
@@ -167,6 +167,7 @@ async def serve_control(
     swap: Swap | None = None,
     strategies: StrategyWatch | None = None,
     models: Callable[[], ModelsStatus] | None = None,
+    more: Iterable[web.RouteDef] = (),
 ) -> web.AppRunner:
     """Listen in a state folder that is ours, and return the runner whose `cleanup()` stops it.
 
@@ -177,6 +178,7 @@ async def serve_control(
         swap: exchanges models; None where there is no such call.
         strategies: switches strategies; None where there is no such call.
         models: how the models stand now; None where there is no such call.
+        more: calls that are made elsewhere.
 
     Raises:
         ControlFailed: the socket can't be made.
@@ -221,6 +223,7 @@ async def serve_control(
     if strategies is not None:
         app.router.add_post("/strategy", partial(_switch, strategies, status, answer))
     _route_models(app, swap, models)
+    app.add_routes(more)
     app.on_cleanup.append(forget)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
     await runner.setup()
@@ -346,6 +349,11 @@ async def ask_swap(folder: Path, order: SwapOrder, within_s: float) -> Swapped:
 async def ask_models(folder: Path, within_s: float) -> ModelsStatus:
     """Return how the models of the daemon of a state folder stand. Raises as `ask`."""
     return await _ask(folder, "/models", None, within_s, ModelsStatus)
+
+
+async def ask_for(folder: Path, call: str, answer: type[_Answer], within_s: float) -> _Answer:
+    """Return what a call answers that only reads, such as "/account". Raises as `ask`."""
+    return await _ask(folder, call, None, within_s, answer)
 
 
 async def _ask(
