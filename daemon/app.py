@@ -41,7 +41,7 @@ from daemon.scoring.source import HandedModels
 from daemon.shell.child import SandboxFailed
 from daemon.shell.clock import FollowedClock, SystemClock
 from daemon.shell.control import ControlFailed, serve_control, status_of
-from daemon.shell.follow import first_tick, follow_clock
+from daemon.shell.follow import follow_clock, followed_clock
 from daemon.shell.journal import Journal, JournalFailed, next_epoch
 from daemon.shell.kill_switch import KillSwitch
 from daemon.shell.latch import Latch, LatchFailed
@@ -52,6 +52,7 @@ from daemon.shell.metrics import Metrics
 from daemon.shell.model_status import models_status
 from daemon.shell.model_swaps import ModelSwaps, SwapTerms
 from daemon.shell.notes import notes_of
+from daemon.shell.page.opening import PageTerms, open_page
 from daemon.shell.read_gate import gate_for
 from daemon.shell.recovery import recover
 from daemon.shell.samples import Sampler
@@ -140,7 +141,7 @@ class App:
             stack.callback(self._close_store)
             address = await find_venue(config, self._options, stack)
             if address.clock_ws_url is not None:
-                self._clock = await _followed(address.clock_ws_url)
+                self._clock = await followed_clock(address.clock_ws_url)
             signer = Signer(address.key_id, load_private_key(address.private_key_file))
             rest = await stack.enter_async_context(self._rest(address, signer))
             if not address.is_lockstep:
@@ -229,6 +230,11 @@ class App:
             self._parts.strategies, lambda: models_status(self._engine.models, self._clock.now()),
         )  # fmt: skip
         stack.push_async_callback(control.cleanup)
+        terms = PageTerms(
+            self._parts.sources, switch, self._parts.recent, self._mode, state_dir,
+            now=self._clock.now, notes=self._notes, unready=self._why_not_ready,
+        )  # fmt: skip
+        await open_page(self._config.page.listen, terms, stack)
 
     async def _work(self, address: Address, signer: Signer) -> int:
         """Run all tasks until the pump has stopped; return the exit code."""
@@ -390,11 +396,3 @@ _FORESEEN: tuple[tuple[tuple[type[Exception], ...], str, int], ...] = (
     ((JournalFailed,), "journal.failed", exits.UNRECORDED),
     ((LatchFailed,), "halt.unlifted", exits.UNRECORDED),
 )
-
-
-async def _followed(clock_ws_url: str) -> FollowedClock:
-    """Return a clock that stands where the sandbox's does. Raises SandboxFailed."""
-    try:
-        return FollowedClock(await first_tick(clock_ws_url))
-    except OSError as error:
-        raise SandboxFailed(f"its clock can't be followed: {error}") from error

@@ -30,6 +30,7 @@ from daemon.config_tables import (
     Metrics,
     Model,
     Orders,
+    Page,
     Reconcile,
     ReferenceTable,
     RiskLimits,
@@ -85,6 +86,7 @@ class Config(Table, frozen=True):
     strategies: tuple[StrategyTable, ...] = ()
     store: StoreTable = StoreTable()
     metrics: Metrics = Metrics()
+    page: Page = Page()
     log: Log = Log()
 
     @property
@@ -246,6 +248,8 @@ def parse_config(name: str, text: str, root: Path) -> Config:
         reader.complain(("orders", "reserve_tokens"), "must stay below the smallest write bucket (100)")
     if int(config.metrics.listen.rpartition(":")[2]) > PORT_MAX:
         reader.complain(("metrics", "listen"), f"{config.metrics.listen!r}: ports end at {PORT_MAX}")
+    if config.page.listen and int(config.page.listen.rpartition(":")[2]) > PORT_MAX:
+        reader.complain(("page", "listen"), f"{config.page.listen!r}: ports end at {PORT_MAX}")
     _check_markets(reader, config)
     _check_models(reader, config)
     try:

@@ -19,6 +19,7 @@ Ticker = Annotated[str, msgspec.Meta(pattern=r"^[A-Z0-9][A-Z0-9.\-]*$")]
 Tickers = Annotated[list[SeriesTicker], msgspec.Meta(min_length=1)]
 Categories = Annotated[list[Annotated[str, msgspec.Meta(min_length=1)]], msgspec.Meta(min_length=1)]
 Source = Literal["kraken", "cfbenchmarks"]
+LoopbackAddress = Annotated[str, msgspec.Meta(pattern=r"^((127\.0\.0\.1|localhost|\[::1\]):[0-9]{1,5})?$")]
 Address = Annotated[str, msgspec.Meta(pattern=r"^[^\s:]+:[0-9]{1,5}$")]
 
 
@@ -252,6 +253,12 @@ class Metrics(Table, frozen=True):
     """`[metrics]`: where Prometheus scrapes."""
 
     listen: Address = "127.0.0.1:9464"
+
+
+class Page(Table, frozen=True):
+    """`[page]`: where the owner's page is; "" is nowhere."""
+
+    listen: LoopbackAddress = "127.0.0.1:8484"
 
 
 class Log(Table, frozen=True):

@@ -45,6 +45,7 @@ from daemon.shell.loop import Inbox, Pump
 from daemon.shell.metrics import Metrics
 from daemon.shell.model_swaps import Judgements
 from daemon.shell.outcomes import Outcomes
+from daemon.shell.page.recent import Recent
 from daemon.shell.queue import OrderQueue
 from daemon.shell.read_gate import ReadGate
 from daemon.shell.reads import Reader
@@ -150,6 +151,7 @@ class Parts:
         self.drop_copy = DropCopy(outside.account, engine.state, every=fills_every, now=now, emit=emit)
         # A sandbox that has a weekly maintenance says so; one that says nothing has none.
         self.status = VenueStatus(rest, now=now, emit=emit, has_standing_window=config.mode != "sandbox")
+        self.recent = Recent()
         self.pump = self._pump(journal, metrics, clock)
         if self.gate is not None:
             self.gate.on_wait = metrics.read_wait.observe
@@ -240,6 +242,7 @@ class Parts:
         self.outcomes.on_batch(events)
         self.settlements.on_batch(events)
         self.status.on_batch(events)
+        self.recent.on_batch(events, commands)
         if self._recorder is not None:
             self._recorder.on_batch(events, commands)
         self._judgements.tell()

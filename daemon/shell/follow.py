@@ -14,6 +14,8 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import WebSocketException
 
 from daemon.core.units import Ns
+from daemon.shell.child import SandboxFailed
+from daemon.shell.clock import FollowedClock
 
 
 class _Tick(msgspec.Struct):
@@ -35,6 +37,14 @@ async def first_tick(url: str) -> Ns:
             return _decode_tick(await connection.recv()).now_ns
     except (WebSocketException, msgspec.MsgspecError) as error:
         raise OSError(f"{url}: {error}") from error
+
+
+async def followed_clock(url: str) -> FollowedClock:
+    """Return a clock that stands where the sandbox's does. Raises SandboxFailed."""
+    try:
+        return FollowedClock(await first_tick(url))
+    except OSError as error:
+        raise SandboxFailed(f"its clock can't be followed: {error}") from error
 
 
 async def follow_clock(

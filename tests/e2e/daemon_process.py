@@ -25,10 +25,10 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def write_config(folder: Path, **changes: str) -> Path:
+def write_config(folder: Path, *, page_listen: str = "", **changes: str) -> Path:
     """Write the shipped configuration into a folder, with its own state and port; return its path.
 
-    `changes` replace the values of keys wherever they stand, as TOML text.
+    `changes` replace the values of keys wherever they stand, as TOML text; the page is off unless asked for.
     """
     text = (ROOT / "config.toml").read_text(encoding="utf-8")
     changes = {
@@ -40,6 +40,8 @@ def write_config(folder: Path, **changes: str) -> Path:
     for key, value in changes.items():
         text, count = re.subn(rf"(?m)^{key} = [^#\n]*", f"{key} = {value} ", text)
         assert count, f"config.toml has no key {key}"
+    text, count = re.subn(r"(?m)^\[page\]\nlisten = .*$", f'[page]\nlisten = "{page_listen}"', text)
+    assert count == 1, "config.toml has no [page]"
     path = folder / "config.toml"
     path.write_text(text, encoding="utf-8")
     return path

@@ -61,6 +61,8 @@ ack_p95_max_ms = 60000
 every_s = 2
 [metrics]
 listen = "127.0.0.1:{port}"
+[page]
+listen = ""
 [strategies.requoter]
 enabled = true
 series = ["KXTEST"]

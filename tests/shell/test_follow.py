@@ -11,7 +11,8 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
 from daemon.core.units import MILLISECOND, Ns
-from daemon.shell.follow import first_tick, follow_clock
+from daemon.shell.child import SandboxFailed
+from daemon.shell.follow import first_tick, follow_clock, followed_clock
 from tests.core.worlds import T0
 from tests.shell.orders import until
 from tests.shell.venue import unused_url
@@ -60,6 +61,19 @@ async def test_the_first_tick_is_the_time() -> None:
 
     async with clock(script) as url:
         assert T0 + 7 * STEP == await first_tick(url)
+
+
+async def test_a_followed_clock_stands_where_the_sandboxes_does() -> None:
+    """Before the first tick that it follows, too; where there is no clock, the start says so."""
+
+    async def script(connection: ServerConnection) -> None:
+        await connection.send(tick(7))
+        await connection.wait_closed()
+
+    async with clock(script) as url:
+        assert T0 + 7 * STEP == (await followed_clock(url)).now()
+    with pytest.raises(SandboxFailed, match="its clock can't be followed"):
+        await followed_clock(url)
 
 
 async def test_the_clock_follows_until_the_tape_ends() -> None:

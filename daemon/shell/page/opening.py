@@ -1,0 +1,171 @@
+"""The page, opened: its parts joined, its own listener, its tasks. What fails here stops no trading."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import msgspec
+import structlog
+from aiohttp import web
+
+from daemon.core.units import Ns
+from daemon.kalshi.rest import Rest
+from daemon.shell.kill_switch import KillSwitch
+from daemon.shell.page.curves import ACCOUNT_EVERY, MARKET_EVERY, Curves
+from daemon.shell.page.queue_places import QueuePlaces
+from daemon.shell.page.recent import Recent
+from daemon.shell.page.site import Site
+from daemon.shell.page.streams import Streams, event_of
+from daemon.shell.page.view import AccountView, Words, account_view, choose_markets, market_view
+from daemon.shell.samples import Sources
+from daemon.shell.store import STORE_NAME
+from daemon.shell.summary import LIVE, mode_words
+from daemon.shell.web import WebFailed, page_token
+
+log = structlog.get_logger(__name__)
+
+
+class PageTerms(msgspec.Struct, frozen=True):
+    """What the page is given of a run."""
+
+    sources: Sources
+    switch: KillSwitch
+    recent: Recent
+    mode: str
+    state_dir: Path
+    now: Callable[[], Ns]
+    notes: Callable[[Ns], tuple[str, ...]]
+    """What a person should know about now."""
+    unready: Callable[[], str | None]
+    """Why it is not ready to trade, or None."""
+
+
+class _Opening(msgspec.Struct, frozen=True):
+    """What a stream begins with."""
+
+    mode: str
+    is_live: bool
+    account: tuple[object, ...]
+    market: tuple[object, ...]
+
+
+class Page:
+    """What the open page knows: which markets it shows, what was, where our orders stand."""
+
+    def __init__(self, terms: PageTerms) -> None:
+        self._terms = terms
+        self._shown: tuple[str, ...] = ()
+        self._notes: tuple[str, ...] = ()
+        self.curves = Curves()
+        self.streams = Streams(self._opening, self._frames)
+        rest = terms.sources.rest
+        # In lockstep with a tape (no gate) time stands still for a read; in shadow there are no orders.
+        is_asked = isinstance(rest, Rest) and terms.sources.gate is not None
+        self._places = QueuePlaces(rest.queue_positions, self._looked_at) if is_asked else None
+
+    def tasks(self) -> list[Coroutine[None, None, None]]:
+        """Return what runs until it is cancelled."""
+        places = [] if self._places is None else [self._places.run()]
+        return [self._remember(), self.streams.run(), *places]
+
+    async def _remember(self) -> None:
+        """Take a point of each curve when it is due, and say anew which markets are shown."""
+        account_at: Ns | None = None
+        while True:
+            now, engine = self._terms.now(), self._terms.sources.engine
+            self._shown = choose_markets(engine.state, now)
+            self._notes = self._terms.notes(now)
+            self.curves.add_markets(engine, self._shown, now)
+            if account_at is None or now - account_at >= ACCOUNT_EVERY:
+                account_at = now
+                view = self._account()
+                self.curves.add_account(view.pnl, view.equity, now)
+            await asyncio.sleep(MARKET_EVERY / 1e9)
+
+    def _looked_at(self) -> tuple[str, ...]:
+        """Return the markets that somebody looks at and in which orders of ours rest."""
+        state = self._terms.sources.engine.state
+        chosen = {self._chosen(market) for market in self.streams.markets}
+        return tuple(
+            dict.fromkeys(
+                order.ticker for order in state.orders.values() if order.is_open and order.ticker in chosen
+            )
+        )
+
+    def _chosen(self, market: str | None) -> str | None:
+        """Return the market that is shown for a choice: the first one where nothing was chosen."""
+        return market if market is not None else next(iter(self._shown), None)
+
+    def _account(self) -> AccountView:
+        terms = self._terms
+        words = Words(
+            is_latched=terms.switch.latch.is_set,
+            unready=terms.unready(),
+            notes=self._notes,
+            frames=terms.sources.feeds.counters["frames"],
+        )
+        return account_view(terms.sources.engine, terms.sources.metrics, self._shown, words, terms.now())
+
+    def _opening(self, market: str | None) -> bytes:
+        opening = _Opening(
+            mode_words(self._terms.mode),
+            self._terms.mode == LIVE,
+            tuple(self.curves.account),
+            self.curves.market(self._chosen(market)),
+        )
+        return event_of("opening", msgspec.json.encode(opening))
+
+    def _frames(self, markets: tuple[str | None, ...]) -> dict[str | None, bytes]:
+        engine, now = self._terms.sources.engine, self._terms.now()
+        ahead = {} if self._places is None else self._places.ahead
+        account = event_of("account", msgspec.json.encode(self._account()))
+        return {
+            market: account
+            + event_of("market", msgspec.json.encode(market_view(engine, self._chosen(market), ahead, now)))
+            for market in markets
+        }
+
+
+async def open_page(listen: str, terms: PageTerms, stack: AsyncExitStack) -> None:
+    """Listen until the stack is closed; an empty `listen` opens nothing.
+
+    Raises:
+        WebFailed: the address is taken or not ours, or the page's token can't be kept.
+    """
+    if not listen:
+        return
+    page = Page(terms)
+    token = page_token(terms.state_dir)
+    site = Site(page.streams, terms.recent, terms.state_dir / STORE_NAME, terms.switch, token)
+    runner = web.AppRunner(
+        site.application(), access_log=None, shutdown_timeout=0.5, keepalive_timeout=15.0,
+        auto_decompress=False,
+    )  # fmt: skip
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    host, _, port = listen.rpartition(":")
+    try:
+        await web.TCPSite(runner, host.strip("[]"), int(port)).start()
+    except (OSError, OverflowError) as error:
+        raise WebFailed(f"page.listen = {listen!r}: {error}") from error
+    log.info("page.opened", address=f"http://{host}:{runner.addresses[0][1]}")
+    for work in page.tasks():
+        task = asyncio.create_task(_alone(work))
+        stack.push_async_callback(_ended, task)
+
+
+async def _alone(work: Coroutine[None, None, None]) -> None:
+    """Run a task of the page. One that fails is said, and ends no run: nobody trades by what he sees here."""
+    try:
+        await work
+    except Exception:
+        # Whatever it is: the run goes on without it.
+        log.exception("page.failed")
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
