@@ -166,11 +166,14 @@ class _Ingest:
         request, coverage = self._request, self._keeping.coverage
         until = min(self._now() - SETTLED, request.until or self._now())
         window = Window(request.since // SECOND, until // SECOND)
-        if "candles" in request.what:
-            for period_min in request.periods:
-                yield from missing_candles(markets, coverage, window, period_min, cutoff)
+        periods = sorted(request.periods, reverse=True) if "candles" in request.what else []
+        # The minutes of a market that lives for months are more than all else: they come last.
+        for period_min in (one for one in periods if one > 1):
+            yield from missing_candles(markets, coverage, window, period_min, cutoff)
         if "trades" in request.what:
             yield from missing_trades(markets, coverage, window, cutoff)
+        if 1 in periods:
+            yield from missing_candles(markets, coverage, window, 1, cutoff)
 
     # --- reading ----------------------------------------------------------------------------------
 

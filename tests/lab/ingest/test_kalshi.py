@@ -183,7 +183,6 @@ async def test_what_stops_it_loses_nothing(tmp_path: Path, at: int, monkeypatch:
             reading = asyncio.create_task(ingested(client, venue, store, request))
             with pytest.raises(asyncio.CancelledError):
                 await reading
-            assert 45 <= counted(store, "candles")
             kept, first = counted(store, "trades"), count
             # Pages that were answered are kept; those in flight, at most four, are not.
             assert kept >= 10 * (first - 4)
