@@ -112,8 +112,9 @@ class State(AccountBeliefs):
     def vouch_feeds(self, market: Market, limits: Limits, now: Ns) -> Refusal | None:
         """Return why a market's connection, or that of our orders, is not to be trusted; None if both are."""
         private, feed = self.connections.private, market.feed
-        refusal = private.vouch(limits, now)
-        return refusal if refusal is not None or feed is private else feed.vouch(limits, now)
+        if feed is private:
+            return feed.vouch(limits, now)
+        return private.vouch(limits, now) or feed.vouch(limits, now)
 
     def is_exchange_paused(self, ticker: str, now: Ns) -> bool:
         """Whether the venue takes nothing at all for a market now, not even cancels."""
@@ -188,6 +189,8 @@ class State(AccountBeliefs):
                 self._apply_exchange(event)
             case e.HaltRequested() | e.ResumeRequested() | e.StopRequested() | e.FlattenRequested():
                 self._apply_word(event)
+            case e.ReadingRequested():
+                self.is_reading_due = True
             case e.OrderGroupTold():
                 self.order_groups.apply(event)
                 self.touch_all()

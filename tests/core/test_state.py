@@ -134,6 +134,15 @@ def test_halt_and_stop_are_remembered(state: State) -> None:
     assert state.stop_reason == "bye"
 
 
+def test_a_reading_that_a_person_wants_is_due_and_stops_nothing(state: State) -> None:
+    """The account stays believed, and the next decision asks for the lists."""
+    for at in (T0 + 5 * SECOND, T0 + 10 * SECOND):
+        state.apply(reconciled(at))
+    state.is_reading_due = False
+    state.apply(e.ReadingRequested("test", T0 + 11 * SECOND))
+    assert (True, True) == (state.is_reading_due, state.account.is_reconciled)
+
+
 def resting(state: State, ticker: str = TICKER) -> Order:
     """An order of ours that rests."""
     order = Order(

@@ -29,6 +29,7 @@ from daemon.core.events.account import (
     OrderUnknown,
     OrderUpdated,
     PositionSnapshot,
+    ReadingRequested,
     ResumeRequested,
     SettlementCorrected,
     SettlementsRead,
@@ -130,6 +131,7 @@ Event: TypeAlias = (
     | FillsRead
     | OrderGroupTold
     | FlattenRequested
+    | ReadingRequested
     | SettlementsRead
     | SettlementCorrected
     | CashFlowsRead
@@ -191,6 +193,7 @@ __all__ = [
     "OrderUnknown",
     "OrderUpdated",
     "PositionSnapshot",
+    "ReadingRequested",
     "ReferenceCandleClosed",
     "ReferencePriceReceived",
     "ReferenceStatusTold",

@@ -302,6 +302,14 @@ class FlattenRequested(Fact, frozen=True):
     by: str = "cli"
 
 
+class ReadingRequested(Fact, frozen=True):
+    """A person wants the account's lists read now, and compared with our books. Nothing stops for it."""
+
+    reason: str
+    received_at: Ns
+    by: str = "cli"
+
+
 class StopRequested(Fact, frozen=True):
     """The daemon is to stop: cancel everything, confirm, reconcile."""
 
