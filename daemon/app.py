@@ -38,6 +38,7 @@ from daemon.model_slots import start_models, traded_sha256
 from daemon.parts import Outside, Parts, has_account, open_shadow, open_store
 from daemon.scoring.registry import ModelRefused
 from daemon.scoring.source import HandedModels
+from daemon.shell.account_view import account_routes
 from daemon.shell.child import SandboxFailed
 from daemon.shell.clock import FollowedClock, SystemClock
 from daemon.shell.control import ControlFailed, serve_control, status_of
@@ -228,6 +229,7 @@ class App:
         control = await serve_control(
             state_dir, switch, lambda: status_of(self._engine, switch, self._mode), swaps.swap,
             self._parts.strategies, lambda: models_status(self._engine.models, self._clock.now()),
+            account_routes(self._engine, self._mode, self._inbox.put, self._clock.now),
         )  # fmt: skip
         stack.push_async_callback(control.cleanup)
         terms = PageTerms(

@@ -130,15 +130,19 @@ def _money(money: Money | None) -> str | None:
 
 
 def account_routes(
-    view: Callable[[], AccountView], emit: Callable[[e.Event], None], now: Callable[[], Ns]
+    engine: Engine, mode: str, emit: Callable[[e.Event], None], now: Callable[[], Ns]
 ) -> list[web.RouteDef]:
     """Return the control socket's calls on the account."""
 
+    def answer() -> web.Response:
+        view = account_view(engine, mode, now())
+        return web.Response(body=msgspec.json.encode(view), content_type="application/json")
+
     async def show(_request: web.Request) -> web.Response:
-        return web.Response(body=msgspec.json.encode(view()), content_type="application/json")
+        return answer()
 
     async def reconcile(_request: web.Request) -> web.Response:
         emit(e.ReadingRequested(RECONCILE_REASON, now()))
-        return web.Response(body=msgspec.json.encode(view()), content_type="application/json")
+        return answer()
 
     return [web.get("/account", show), web.post("/reconcile", reconcile)]

@@ -61,11 +61,9 @@ async def test_both_calls_are_answered_on_the_control_socket(tmp_path: Path) -> 
     engine: Engine = trading_engine(Scripted())
     told: list[e.Event] = []
     switch = KillSwitch(Latch(tmp_path), now=lambda: NOW, emit=told.append)
-    routes = account_routes(lambda: account_view(engine, "demo", NOW), told.append, lambda: NOW + SECOND)
+    routes = account_routes(engine, "demo", told.append, lambda: NOW + SECOND)
     async with asyncio.timeout(30):
-        runner = await serve_control(
-            tmp_path, switch, lambda: status_of(engine, switch, "demo"), more=routes
-        )
+        runner = await serve_control(tmp_path, switch, lambda: status_of(engine, switch, "demo"), more=routes)
         try:
             seen = await ask_for(tmp_path, "/account", AccountView, 5.0)
             async with (
@@ -75,5 +73,5 @@ async def test_both_calls_are_answered_on_the_control_socket(tmp_path: Path) -> 
                 assert 200 == reply.status
         finally:
             await runner.cleanup()
-    assert account_view(engine, "demo", NOW) == seen
+    assert account_view(engine, "demo", NOW + SECOND) == seen
     assert [e.ReadingRequested("kalshid reconcile", NOW + SECOND)] == told
