@@ -156,7 +156,8 @@ class Engine:
     def decide(self, now: Ns) -> list[Command]:
         """Decide once for everything that changed since the last time, and for the clock."""
         state = self.state
-        self._touch_by_clock(now)
+        if self._sweep.is_due(now):
+            self._touch_by_clock(now)
         touched, state.touched = state.touched, {}
         self._asking.has_switched = False
         upkeep = self._upkeep if self._upkeep.is_due(now) else None

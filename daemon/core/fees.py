@@ -51,7 +51,7 @@ def trade_fee(fees: Fees, price: Price, qty: Qty, *, is_taker: bool) -> Money:
     return -(-units // _MODEL_UNITS_PER_MONEY)
 
 
-def fee_per_contract(fees: Fees, price: float, *, is_taker: bool) -> float:
+def fee_per_contract(fees: Fees, price: float, is_taker: bool) -> float:
     """Return the model fee in dollars of one contract at a dollar price: for decisions, never for books."""
     if not is_taker and fees.fee_type == "quadratic":
         return 0.0  # most series, and asked with every tick

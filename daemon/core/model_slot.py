@@ -89,8 +89,8 @@ class ModelSlot:
         self.failure: str | None = None
         """How the model failed the first time, in words; None while it never did."""
         self._columns: Callable[[Row], Row] = _whole
-        self._needed: Callable[[Row], Row] = _whole
-        """What takes the required features out of a row."""
+        self._needed: tuple[int, ...] = ()
+        """The places of `required`."""
         self._members: MemberScorer | None = None
         self._ranges: tuple[tuple[Range, int], ...] = ()
 
@@ -103,7 +103,7 @@ class ModelSlot:
         self.required = tuple((name, place) for name, place in places.items() if name in scorer.required)
         self.needs_reference = any(definition_of(name).source == "reference" for name, _ in self.required)
         self._ranges = tuple((one, places[one.name]) for one in model.ranges if one.name in scorer.required)
-        self._needed = _columns([place for _, place in self.required], len(places))
+        self._needed = tuple(place for _, place in self.required)
         self._columns = _columns([places[name] for name in names], len(places))
         self.failure = None
         self.scores.clear()
@@ -148,8 +148,9 @@ class ModelSlot:
         model = self.model
         if model is None:
             return NO_MODEL
-        if None in self._needed(row):
-            return Score(None, "unknown_features", ", ".join(self.missing(row)))
+        for place in self._needed:
+            if row[place] is None:
+                return Score(None, "unknown_features", ", ".join(self.missing(row)))
         if self._members is not None:
             self._members.expire(now)
         try:
@@ -172,8 +173,6 @@ def _columns(places: Sequence[int], width: int) -> Callable[[Row], Row]:
     """Return what takes these places out of a row of some width, without a copy where they are all of it."""
     if list(places) == list(range(width)):
         return _whole
-    if not places:
-        return _none
     if len(places) == 1:
         (place,) = places
         return lambda row: (row[place],)
@@ -182,10 +181,6 @@ def _columns(places: Sequence[int], width: int) -> Callable[[Row], Row]:
 
 def _whole(row: Row) -> Row:
     return row
-
-
-def _none(_row: Row) -> Row:
-    return ()
 
 
 def _beyond(known: Range, found: float) -> str:

@@ -36,7 +36,7 @@ def _win_and_cost(q: float, price: Price, side: BookSide, fees: Fees, is_taker: 
     if not 0 < price < PRICE_ONE:
         raise ValueError(f"not an order price: {price!r}")
     yes_price = price / PRICE_ONE
-    fee = fee_per_contract(fees, yes_price, is_taker=is_taker)
+    fee = fee_per_contract(fees, yes_price, is_taker)  # by place: names cost as much again
     return (q, yes_price + fee) if side == "bid" else (1 - q, 1 - yes_price + fee)
 
 
@@ -102,10 +102,15 @@ def kelly_qty(
     """
     if not 0.0 <= fraction <= 1.0:
         raise ValueError(f"not a fraction of Kelly: {fraction!r}")
-    win, cost = _win_and_cost(q, price, side, fees, is_taker)
+    if not (0.0 <= q <= 1.0 and 0 < price < PRICE_ONE):
+        _win_and_cost(q, price, side, fees, is_taker)  # says what is wrong
+    # `_win_and_cost` and `_full_kelly`, without calls: quotes are sized with every tick.
+    yes_price = price / PRICE_ONE
+    fee = fee_per_contract(fees, yes_price, is_taker)
+    win, cost = (q, yes_price + fee) if side == "bid" else (1 - q, 1 - yes_price + fee)
     if win <= cost or cost >= 1 or equity <= 0:
         return 0
-    stake = fraction * ((win - cost) / (1 - cost))  # `_full_kelly`, without a call
+    stake = fraction * ((win - cost) / (1 - cost))
     more = floor(stake * (equity / MONEY_ONE) / cost * QTY_ONE) - held if stake > 0 else 0
     if more <= 0:
         return 0

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, Protocol
 
 import msgspec
-from msgspec.structs import astuple
 
 from daemon.core.book import Book
 from daemon.core.markets import MarketSpec
@@ -175,19 +174,20 @@ def breach_of(wanted: object) -> str | None:
     if len(wanted.targets) > TARGETS_MAX:
         return f"{len(wanted.targets)} targets in one market; {TARGETS_MAX} are allowed"
     for target in wanted.targets:
-        if (
-            not isinstance(target, Target)
-            or tuple(map(type, astuple(target))) != _FIELD_TYPES
-            or target.side not in _SIDES
-            or target.style not in _STYLES
+        if not (
+            isinstance(target, Target)
+            and type(target.price) is int
+            and type(target.qty) is int
+            and type(target.slack) is int
+            and type(target.reason) is str
+            and target.side in _SIDES
+            and target.style in _STYLES
         ):
             return _breach_of_target(target)
     return None
 
 
 _SIDES, _STYLES = ("bid", "ask"), ("rest", "take")
-_FIELD_TYPES = (str, int, int, str, str, int)
-"""Of a `Target`, in its order."""
 
 
 def _breach_of_target(target: object) -> str:
@@ -197,4 +197,4 @@ def _breach_of_target(target: object) -> str:
         return f"price, qty and slack must be whole numbers (int): {target!r}"
     if target.side not in _SIDES or target.style not in _STYLES:
         return f'side is "bid" or "ask", style "rest" or "take": {target!r}'
-    return f"a target's reason must be words (str), as are side and style: {target!r}"
+    return f"a target's reason must be words (str): {target!r}"

@@ -30,6 +30,13 @@ class Sweep:
         self._round: list[str] = []
         self._place = 0
 
+    def is_due(self, now: Ns) -> bool:
+        """Whether a heartbeat, or the turn of any market, may have come; asked with every decision."""
+        beat_at = self._beat_at
+        if beat_at is None or now - beat_at >= self._heartbeat:
+            return True
+        return self._place < len(self._round) or now - self._began_at >= self._length
+
     def beats(self, now: Ns) -> bool:
         """Whether it is time for what is looked at with every heartbeat; True, once for each."""
         if self._beat_at is not None and now - self._beat_at < self._heartbeat:

@@ -85,3 +85,17 @@ def test_only_where_there_are_many_a_turn_is_spared() -> None:
     many.take(names(10_000), START)
     assert START == few.spared_since(START)
     assert START - SECOND == many.spared_since(START)
+
+
+@given(
+    count=st.integers(0, 300),
+    steps=st.lists(st.integers(0, 3 * SECOND // 2), min_size=1, max_size=60),
+)
+def test_nothing_is_missed_by_asking_first_whether_anything_is_due(count: int, steps: list[int]) -> None:
+    """While it isn't due no heartbeat comes, and no market's turn."""
+    sweep, tickers, now = Sweep(SECOND), [f"M{number}" for number in range(count)], 0
+    for passed in steps:
+        now += passed
+        is_due = sweep.is_due(now)
+        found = sweep.beats(now) or bool(sweep.take(tickers, now))
+        assert is_due or not found

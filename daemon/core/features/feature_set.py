@@ -23,7 +23,7 @@ from daemon.core.units import Ns, Qty
 
 @cache
 def _places_of(schema: FeatureSchema) -> tuple[tuple[int, ...], ...]:
-    """Return the places of what changes with the top, the book, the mid, the spot, time: for all markets."""
+    """Return the places of what changes with each of `Changes`: for all markets."""
     changes = [statistic_of(name)[1].changes for name in schema.names]
     return tuple(
         tuple(place for place, kind in enumerate(changes) if kind == wanted) for wanted in get_args(Changes)
@@ -35,7 +35,8 @@ class FeatureSet:
 
     __slots__ = (
         "_add_mid", "_flow", "_inputs", "_is_book_stale", "_is_top_stale", "_messages", "_mid_due_at", "_now",
-        "_places", "_removed", "_row", "_spot_due_at", "_spot_revision", "_statistics", "schema",
+        "_places", "_removed", "_row", "_spot_due_at", "_spot_revision", "_statistics", "_trades_due_at",
+        "schema",
     )  # fmt: skip
 
     def __init__(
@@ -70,6 +71,7 @@ class FeatureSet:
         self._mid_due_at: Ns = 0
         self._spot_due_at: Ns = 0
         self._spot_revision = -1
+        self._trades_due_at: Ns = 0
         inputs = self._inputs
         # What nobody reads is not kept: looked up once, for a book changes hundreds of times a second.
         self._flow = inputs.flow if inputs.flow.is_read else None
@@ -132,7 +134,7 @@ class FeatureSet:
         inputs = self._inputs
         inputs.book = book
         self._is_top_stale = True
-        self._mid_due_at = 0
+        self._mid_due_at = self._trades_due_at = 0
         inputs.begin(now)
         top = inputs.top
         for add in self._add_mid:
@@ -142,27 +144,33 @@ class FeatureSet:
 
     def on_trade(self, trade: TradePrinted) -> None:
         """Take a public trade; one that is known already counts once."""
+        self._trades_due_at = 0
         self._inputs.trades.on_trade(self._at(trade.received_at), trade)
 
     def on_trades_backfilled(self, event: TradesBackfilled) -> None:
         """Take an interval of trades from REST: it fills the holes of the stream that it covers."""
+        self._trades_due_at = 0
         now = self._at(event.received_at)
         self._inputs.trades.fill(event.since, event.until, event.trades, now)
 
     def on_stream_begun(self, at: Ns) -> None:
         """The connection is up: trades are observed from here on."""
+        self._trades_due_at = 0
         self._inputs.trades.begin(self._at(at))
 
     def on_stream_ended(self, whole_until: Ns) -> None:
         """The connection is gone: trades after `whole_until` may be missing. Tell of the book apart."""
+        self._trades_due_at = 0
         self._inputs.trades.end(whole_until)
 
     def on_trades_lost(self, at: Ns, whole_until: Ns) -> None:
         """Trades between the two instants are missing; the connection's next trade proves that it goes on."""
+        self._trades_due_at = 0
         self._inputs.trades.interrupt(self._at(at), whole_until)
 
     def on_trades_resumed(self) -> None:
         """The connection brought a trade of some market: its stream flows again."""
+        self._trades_due_at = 0
         self._inputs.trades.resume()
 
     def on_candle(self, candle: CandleBackfilled) -> None:
@@ -191,7 +199,7 @@ class FeatureSet:
         spot = inputs.reference.in_force(now)
         if spot is not inputs.spot or spot.revision != self._spot_revision:
             inputs.spot, self._spot_revision, self._spot_due_at = spot, spot.revision, 0
-        of_top, of_book, of_mid, of_spot, others = self._places
+        of_top, of_book, of_mid, of_spot, of_trades, others = self._places
         if self._is_book_stale:
             self._is_book_stale = False
             for place in of_book:
@@ -204,6 +212,8 @@ class FeatureSet:
             self._mid_due_at = self._renew(of_mid, now)
         if now >= self._spot_due_at:
             self._spot_due_at = self._renew(of_spot, now)
+        if now >= self._trades_due_at:
+            self._trades_due_at = self._renew(of_trades, now)
         for place in others:
             row[place] = statistics[place].get(now)
         return row[:]

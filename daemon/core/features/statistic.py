@@ -14,7 +14,7 @@ from daemon.core.features.totals import SumWindow
 from daemon.core.features.windows import NEVER
 from daemon.core.units import Ns
 
-Changes: TypeAlias = Literal["top", "book", "mid", "spot", "always"]
+Changes: TypeAlias = Literal["top", "book", "mid", "spot", "trades", "always"]
 
 AT_ONCE = "none: known with the first synced book"
 WHOLE_WINDOW = "the book has been synced for the whole window"
@@ -25,8 +25,8 @@ class Statistic:
 
     `changes` says when `get` may answer anew: "top" when the best levels changed, "book" with every change
     of the book; "mid" when the mid changed or more of its past is told, "spot" when the reference price or
-    the listing did, and both of them at `due_at`; "always" with time alone. Between that, the last answer is
-    used again.
+    the listing did, "trades" when anything is told of the trades, and these three at `due_at`; "always" with
+    time alone. Between that, the last answer is used again.
     """
 
     __slots__ = ("_inputs",)
@@ -42,7 +42,7 @@ class Statistic:
         raise NotImplementedError  # every statistic defines it
 
     def due_at(self, now: Ns) -> Ns:  # noqa: ARG002
-        """Return when the time alone may end what `get(now)` has just said; of "mid" and "spot" only."""
+        """Return when the time alone may end what `get(now)` has just said; neither of "top" nor "book"."""
         return NEVER
 
 
@@ -51,7 +51,9 @@ class WindowSum(Statistic):
 
     __slots__ = ("_unit", "_window")
 
-    def __init__(self, inputs: MarketInputs, definition: FeatureDefinition, window: SumWindow, unit: int) -> None:
+    def __init__(
+        self, inputs: MarketInputs, definition: FeatureDefinition, window: SumWindow, unit: int
+    ) -> None:
         super().__init__(inputs, definition)
         self._window = window
         self._unit = unit
@@ -62,6 +64,10 @@ class WindowSum(Statistic):
         if now >= window.due_at:
             window.look(now)
         return (window.log.total - window.before) / self._unit if window.is_whole else None
+
+    def due_at(self, now: Ns) -> Ns:  # noqa: ARG002
+        """Return when the time alone may end what `get(now)` has just said."""
+        return self._window.due_at
 
 
 def window_of(definition: FeatureDefinition) -> Ns:

@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 from math import sqrt
+from typing import ClassVar
 
 from daemon.core.features.definition import Bounds, Family, FeatureDefinition
 from daemon.core.features.inputs import MarketInputs
-from daemon.core.features.statistic import Statistic, WindowSum, window_of
+from daemon.core.features.statistic import Changes, Statistic, WindowSum, window_of
 from daemon.core.units import PRICE_ONE, QTY_ONE, SECOND, Ns
 
 _WARM_UP = "every trade of the whole window was streamed, or backfilled"
@@ -29,7 +30,14 @@ def _family(name: str, unit: str, documented: tuple[int, ...]) -> Family:
     )
 
 
-class TradeFlow(WindowSum):
+class TradeSum(WindowSum):
+    """A sum over the trades alone."""
+
+    __slots__ = ()
+    changes: ClassVar[Changes] = "trades"
+
+
+class TradeFlow(TradeSum):
     """Contracts that takers bought as YES minus those bought as NO, over a window."""
 
     __slots__ = ()
@@ -40,7 +48,7 @@ class TradeFlow(WindowSum):
         super().__init__(inputs, definition, signed, QTY_ONE)
 
 
-class TradeRate(WindowSum):
+class TradeRate(TradeSum):
     """Public trades per second, over a window."""
 
     __slots__ = ()

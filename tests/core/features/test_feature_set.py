@@ -98,6 +98,6 @@ def test_what_is_kept_is_what_would_be_computed(name: str) -> None:
         told.now += rng.choice(PASSED)
         _tell(told, "lose" if step % 300 == 299 else rng.choice(words), rng.randrange(1, 10))
         kept = features.row(told.now)
-        features._mid_due_at = features._spot_due_at = 0
+        features._mid_due_at = features._spot_due_at = features._trades_due_at = 0
         features._is_book_stale = features._is_top_stale = True
         assert features.row(told.now) == kept, f"step {step}"
