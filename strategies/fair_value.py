@@ -83,16 +83,16 @@ class FairValue:
         params, score = self.params, view.score
         if score is None:
             return Wanted((), view.why_no_score)
-        if view.time_to_close < self._quiet:
+        spec, book = view.spec, view.book
+        if spec.close_at - view.now < self._quiet:
             return Wanted((), "quiet before the close")
-        book = view.book
         bid, ask = book.bid, book.ask
         if bid is None or ask is None or bid >= ask:
             return Wanted((), "one-sided or crossed book")
         # With bid below ask at most one side has an edge: the one on which the model is off the mid.
         side: BookSide = "bid" if 2 * score * PRICE_ONE >= bid + ask else "ask"
         price = ask if side == "bid" else bid
-        gain = edge(score, price, side, view.spec.fees, True)  # by place: names cost as much again
+        gain = edge(score, price, side, spec.fees, True)  # by place: names cost as much again
         if gain >= params.edge_min:
             size = book.ask_size if side == "bid" else book.bid_size
             qty = min(size or 0, self._taken(view, score, side, price))

@@ -88,7 +88,8 @@ class ModelSlot:
         """Whether nothing may be entered on its scores, for its model was alarmed and nothing replaces it."""
         self.failure: str | None = None
         """How the model failed the first time, in words; None while it never did."""
-        self._columns: Callable[[Row], Row] = _whole
+        self._columns: Callable[[Row], Row] | None = None
+        """What takes the model's columns out of a row; None where they are all of it."""
         self._needed: tuple[int, ...] = ()
         """The places of `required`."""
         self._members: MemberScorer | None = None
@@ -154,7 +155,7 @@ class ModelSlot:
         if self._members is not None:
             self._members.expire(now)
         try:
-            value = model.scorer.score(self._columns(row))
+            value = model.scorer.score(row if self._columns is None else self._columns(row))
         except Exception as error:  # noqa: BLE001 - a model is a file that somebody made: it must not end the run
             return Score(None, "model_failed", repr(error))
         is_sound = 0.0 <= value <= 1.0 if model.scorer.output == "probability" else isfinite(value)
@@ -169,18 +170,14 @@ class ModelSlot:
         return Score(value)
 
 
-def _columns(places: Sequence[int], width: int) -> Callable[[Row], Row]:
-    """Return what takes these places out of a row of some width, without a copy where they are all of it."""
+def _columns(places: Sequence[int], width: int) -> Callable[[Row], Row] | None:
+    """Return what takes these places out of a row of some width; None where they are all of it, in order."""
     if list(places) == list(range(width)):
-        return _whole
+        return None
     if len(places) == 1:
         (place,) = places
         return lambda row: (row[place],)
     return itemgetter(*places)
-
-
-def _whole(row: Row) -> Row:
-    return row
 
 
 def _beyond(known: Range, found: float) -> str:

@@ -53,8 +53,11 @@ def edge(q: float, price: Price, side: BookSide, fees: Fees, is_taker: bool) -> 
     Raises:
         ValueError: `q` is not a probability or `price` not an order price.
     """
-    win, cost = _win_and_cost(q, price, side, fees, is_taker)
-    return win - cost
+    if not (0.0 <= q <= 1.0 and 0 < price < PRICE_ONE):
+        _win_and_cost(q, price, side, fees, is_taker)  # says what is wrong
+    yes_price = price / PRICE_ONE  # `_win_and_cost`, without a call, as in `kelly_qty`
+    fee = fee_per_contract(fees, yes_price, is_taker)
+    return q - (yes_price + fee) if side == "bid" else (1 - q) - (1 - yes_price + fee)
 
 
 def kelly_fraction(q: float, price: Price, side: BookSide, fees: Fees, is_taker: bool) -> float:
