@@ -31,6 +31,7 @@ from daemon.shell.journal import JournalUnreadable, read_journal
 from daemon.shell.replay import replay as replay_journal
 from daemon.strategy_commands import strategy
 from daemon.venue import RunOptions
+from daemon.why_commands import explain, why
 
 
 class Speed(click.ParamType[float | str]):
@@ -77,7 +78,7 @@ def main() -> None:
     """
 
 
-for command in (halt, resume, flatten, report, model, strategy, backup, install, lab):
+for command in (halt, resume, flatten, report, model, strategy, backup, install, lab, why, explain):
     main.add_command(command)
 
 

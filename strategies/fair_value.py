@@ -23,7 +23,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from daemon.core.quoting import bankroll
+from daemon.core.explaining import Reason, edge_and_cost, no_edge, unscored
+from daemon.core.quoting import bankroll, quotes
 from daemon.core.sizing import edge, kelly_qty
 from daemon.core.strategy import MarketView, Target, Wanted
 from daemon.core.units import MILLISECOND, PRICE_ONE, QTY_ONE, SECOND, BookSide, Ns, Price, Qty
@@ -100,6 +101,18 @@ class FairValue:
                 why = f"edge {gain * 100:.1f}c after fee"
                 return Wanted((Target(side, price, qty, "take", why),), why)
         return Wanted(self._resting(view, score, bid, ask), self._why_not_take(view, gain, side))
+
+    def explain(self, view: MarketView) -> Reason:
+        """Return where the chain stopped; only a replay asks."""
+        wanted, score = self.wants(view), view.score
+        if score is None:
+            return unscored(view)
+        found = None if quotes(view) is None else edge_and_cost(view, score, self.params.edge_min)
+        if found is None or view.time_to_close < self._quiet:
+            return Reason("market", wanted.reason)
+        if wanted.targets:
+            return Reason("trades", wanted.reason, *found)
+        return no_edge(*found) if self._below_text in wanted.reason else Reason("size", wanted.reason, *found)
 
     def _room(self, view: MarketView, side: BookSide) -> Qty:
         """Return how many more contracts a side may add, an order's cap included."""

@@ -25,6 +25,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from daemon.core.explaining import Reason, unscored
 from daemon.core.quoting import quotes
 from daemon.core.sizing import price_for_edge
 from daemon.core.strategy import MarketView, Peer, Target, Wanted
@@ -80,6 +81,20 @@ class MarketMaker:
         reason = f"quotes {width * 100:.1f}c around {reservation * 100:.1f}c"
         found = [self._quote(view, side, reservation, width, reason) for side in SIDES]
         return Wanted(tuple([target for target in found if target is not None]), reason)
+
+    def explain(self, view: MarketView) -> Reason:
+        """Return where the chain stopped; only a replay asks."""
+        wanted = self.wants(view)
+        if view.score is None:
+            return unscored(view)
+        if quotes(view) is None or view.time_to_close < self.params.quiet_before_close_s * SECOND:
+            return Reason("market", wanted.reason)
+        if wanted.targets:
+            return Reason("trades", wanted.reason)
+        if all(self._room(view, side) < QTY_ONE for side in SIDES):
+            return Reason("size", f"{wanted.reason}, but both sides are at their limits")
+        away = REST_AWAY_MAX / 100
+        return Reason("edge", f"{wanted.reason}: farther than {away:.0f}c from the other side")
 
     def _inventory(self, view: MarketView, fair: float) -> float:
         """Return the covariance of this market with all that the event's positions hold, in contracts."""

@@ -19,6 +19,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from daemon.core.explaining import Reason
 from daemon.core.quoting import is_traded, quotes, share_of_bankroll, wanted_near_mid
 from daemon.core.scorer import Output
 from daemon.core.strategy import MarketView, Wanted
@@ -102,6 +103,26 @@ class MeanReversion:
         stake = share_of_bankroll(params.portfolio_share, view, price, side)
         qty = min(stake, self._position_max) - has
         return self._one(view, side, qty, "is off its mean", deviation)
+
+    def explain(self, view: MarketView) -> Reason:
+        """Return where the chain stopped; only a replay asks."""
+        params, wanted = self.params, self.wants(view)
+        deviation, text = view.features[self._deviation], wanted.reason
+        is_open = self._hours is None or self._hours.is_open(view.now)
+        if not is_open or view.time_to_close < params.quiet_before_close_s * SECOND or quotes(view) is None:
+            return Reason("market", text)
+        if deviation is None:
+            return Reason("warm-up", text)
+        off = abs(deviation), params.deviation_min
+        if wanted.targets:
+            return Reason("trades", text, *off)
+        held = view.own_position
+        if held and deviation * (1 if held > 0 else -1) > -params.exit_deviation:
+            return Reason("size", text)
+        if off[0] < off[1]:
+            return Reason("edge", text, *off)
+        is_quiet = not is_traded(view, params.volume_day_contracts_min)
+        return Reason("market" if is_quiet else "size", text, *off)
 
     def _one(self, view: MarketView, side: BookSide, qty: int, why: str, deviation: float) -> Wanted:
         reason = f"{deviation * 100:+.1f}c: {why}"

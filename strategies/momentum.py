@@ -19,6 +19,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from daemon.core.explaining import Reason
 from daemon.core.quoting import is_traded, quotes, share_of_bankroll, wanted_near_mid
 from daemon.core.scorer import Output
 from daemon.core.strategy import MarketView, Wanted
@@ -108,6 +109,30 @@ class Momentum:
         stake = share_of_bankroll(params.portfolio_share, view, price, side)
         qty = min(stake, self._position_max) - has
         return self._one(view, side, qty, "it moves", move)
+
+    def explain(self, view: MarketView) -> Reason:
+        """Return where the chain stopped; only a replay asks."""
+        params, wanted = self.params, self.wants(view)
+        move, deviation, text = view.features[self._move], view.features[self._deviation], wanted.reason
+        is_open = self._hours is None or self._hours.is_open(view.now)
+        if not is_open or view.time_to_close < params.quiet_before_close_s * SECOND or quotes(view) is None:
+            return Reason("market", text)
+        if move is None:
+            return Reason("warm-up", text)
+        moved = abs(move), params.momentum_min
+        if wanted.targets:
+            return Reason("trades", text, *moved)
+        held = view.own_position
+        if held and move * (1 if held > 0 else -1) <= params.exit_momentum:
+            return Reason("size", text)
+        if moved[0] < moved[1]:
+            return Reason("edge", text, *moved)
+        if deviation is None:
+            return Reason("warm-up", text)
+        if abs(deviation) >= params.deviation_max:
+            return Reason("edge", text, *moved)
+        is_quiet = not is_traded(view, params.volume_day_contracts_min)
+        return Reason("market" if is_quiet else "size", text, *moved)
 
     def _one(self, view: MarketView, side: BookSide, qty: int, why: str, move: float) -> Wanted:
         reason = f"{move * 100:+.1f}c: {why}"

@@ -20,6 +20,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from daemon.core.explaining import Reason, unscored
 from daemon.core.quoting import quotes, share_of_bankroll, wanted_near_mid
 from daemon.core.scorer import Output
 from daemon.core.sizing import edge
@@ -29,6 +30,7 @@ from daemon.trading_hours import parse_trading_hours
 
 TINY = 1e-9
 """Keeps the weights of a series that is expected to stand still at nothing."""
+_TOO_LITTLE = " are too little to add for"
 
 
 class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -101,9 +103,23 @@ class Portfolio:
         gain = edge(expected, price, side, view.spec.fees, is_taker=True)
         if way == side and gain < params.edge_min:
             if not held or (held > 0) == (side == "bid"):
-                return Wanted((), f"{reason}: {gain * 100:.1f}c are too little to add for")
+                return Wanted((), f"{reason}: {gain * 100:.1f}c{_TOO_LITTLE}")
             aim = 0  # what is held the wrong way goes; what would be bought beyond isn't worth it
         return wanted_near_mid(view, way, min(abs(aim - held), self._order_max), self._away, reason)
+
+    def explain(self, view: MarketView) -> Reason:
+        """Return where the chain stopped; only a replay asks."""
+        wanted = self.wants(view)
+        is_open = self._hours is None or self._hours.is_open(view.now)
+        if not is_open or view.time_to_close < self.params.quiet_before_close_s * SECOND:
+            return Reason("market", wanted.reason)
+        if view.score is None:
+            return unscored(view)
+        if quotes(view) is None:
+            return Reason("market", wanted.reason)
+        if wanted.targets:
+            return Reason("trades", wanted.reason)
+        return Reason("edge" if wanted.reason.endswith(_TOO_LITTLE) else "size", wanted.reason)
 
     def _weight(self, view: MarketView, change: float) -> float:
         """Return the market's share of the series: its expected change over the sum of the sizes of all.

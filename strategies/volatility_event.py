@@ -20,6 +20,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from daemon.core.explaining import Reason, edge_and_cost, no_edge, unscored
 from daemon.core.joint_sizing import Candidate, ladder_states, size_event, states_of
 from daemon.core.quoting import bankroll, quotes
 from daemon.core.sizing import Room, edge, offers_of
@@ -28,6 +29,7 @@ from daemon.core.units import MILLISECOND, MONEY_ONE, PRICE_ONE, QTY_ONE, SECOND
 
 LEVELS = 3
 """Levels of its own book that an order may reach through."""
+_FULL = ", but the event's stake is full"
 
 
 class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -79,11 +81,20 @@ class VolatilityEvent:
             return Wanted((), f"edge {gain * 100:.1f}c below {params.edge_min * 100:.1f}c")
         reason = f"edge {gain * 100:.1f}c after fee"
         target = self._sized(view, score, side, reason)
-        return (
-            Wanted((), f"{reason}, but the event's stake is full")
-            if target is None
-            else Wanted((target,), reason)
-        )
+        return Wanted((), f"{reason}{_FULL}") if target is None else Wanted((target,), reason)
+
+    def explain(self, view: MarketView) -> Reason:
+        """Return where the chain stopped; only a replay asks."""
+        wanted, score = self.wants(view), view.score
+        if score is None:
+            return unscored(view)
+        found = None if quotes(view) is None else edge_and_cost(view, score, self.params.edge_min)
+        if found is None or view.time_to_close < self.params.quiet_before_close_s * SECOND:
+            return Reason("market", wanted.reason)
+        if wanted.targets:
+            return Reason("trades", wanted.reason, *found)
+        is_full = wanted.reason.endswith(_FULL)
+        return Reason("size", wanted.reason, *found) if is_full else no_edge(*found)
 
     def _sized(self, view: MarketView, score: float, side: BookSide, reason: str) -> Target | None:
         params = self.params
