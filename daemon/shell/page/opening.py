@@ -15,11 +15,12 @@ from daemon.core.units import Ns
 from daemon.kalshi.rest import Rest
 from daemon.shell.kill_switch import KillSwitch
 from daemon.shell.page.curves import ACCOUNT_EVERY, MARKET_EVERY, Curves
-from daemon.shell.page.queue_places import QueuePlaces
+from daemon.shell.page.decided import Decided
+from daemon.shell.page.queue_places import Place, QueuePlaces
 from daemon.shell.page.recent import Recent
 from daemon.shell.page.site import Site
 from daemon.shell.page.streams import Streams, event_of
-from daemon.shell.page.view import AccountView, Words, account_view, choose_markets, market_view
+from daemon.shell.page.view import AccountView, Words, account_view, choose_markets, market_view, place_of
 from daemon.shell.samples import Sources
 from daemon.shell.store import STORE_NAME
 from daemon.shell.summary import LIVE, mode_words
@@ -59,7 +60,7 @@ class Page:
         self._terms = terms
         self._shown: tuple[str, ...] = ()
         self._notes: tuple[str, ...] = ()
-        self.curves = Curves()
+        self.curves, self._decided = Curves(), Decided()
         self.streams = Streams(self._opening, self._frames)
         rest = terms.sources.rest
         # In lockstep with a tape (no gate) time stands still for a read; in shadow there are no orders.
@@ -78,6 +79,8 @@ class Page:
             now, engine = self._terms.now(), self._terms.sources.engine
             self._shown = choose_markets(engine.state, now)
             self._notes = self._terms.notes(now)
+            self._decided.take(engine.decisions)
+            self._decided.forget(self._shown)
             self.curves.add_markets(engine, self._shown, now)
             if account_at is None or now - account_at >= ACCOUNT_EVERY:
                 account_at = now
@@ -85,15 +88,12 @@ class Page:
                 self.curves.add_account(view.pnl, view.equity, now)
             await asyncio.sleep(MARKET_EVERY / 1e9)
 
-    def _looked_at(self) -> tuple[str, ...]:
-        """Return the markets that somebody looks at and in which orders of ours rest."""
-        state = self._terms.sources.engine.state
+    def _looked_at(self) -> frozenset[Place]:
+        """Return our resting orders in the markets that somebody looks at."""
         chosen = {self._chosen(market) for market in self.streams.markets}
-        return tuple(
-            dict.fromkeys(
-                order.ticker for order in state.orders.values() if order.is_open and order.ticker in chosen
-            )
-        )
+        orders = self._terms.sources.engine.state.orders.values()
+        places = (place_of(order) for order in orders if order.ticker in chosen)
+        return frozenset(place for place in places if place is not None)
 
     def _chosen(self, market: str | None) -> str | None:
         """Return the market that is shown for a choice: the first one where nothing was chosen."""
@@ -107,7 +107,9 @@ class Page:
             notes=self._notes,
             frames=terms.sources.feeds.counters["frames"],
         )
-        return account_view(terms.sources.engine, terms.sources.metrics, self._shown, words, terms.now())
+        engine, metrics = terms.sources.engine, terms.sources.metrics
+        self._decided.take(engine.decisions)
+        return account_view(engine, metrics, self._decided, self._shown, words, terms.now())
 
     def _opening(self, market: str | None) -> bytes:
         opening = _Opening(
@@ -122,11 +124,11 @@ class Page:
         engine, now = self._terms.sources.engine, self._terms.now()
         ahead = {} if self._places is None else self._places.ahead
         account = event_of("account", msgspec.json.encode(self._account()))
-        return {
-            market: account
-            + event_of("market", msgspec.json.encode(market_view(engine, self._chosen(market), ahead, now)))
-            for market in markets
-        }
+        frames = {}
+        for market in markets:
+            view = market_view(engine, self._decided, self._chosen(market), ahead, now)
+            frames[market] = account + event_of("market", msgspec.json.encode(view))
+        return frames
 
 
 async def open_page(listen: str, terms: PageTerms, stack: AsyncExitStack) -> None:

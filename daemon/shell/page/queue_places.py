@@ -8,9 +8,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
+import msgspec
 import structlog
 
-from daemon.core.units import Qty
+from daemon.core.units import Price, Qty
 from daemon.kalshi.errors import VenueError
 
 log = structlog.get_logger(__name__)
@@ -18,33 +19,44 @@ log = structlog.get_logger(__name__)
 EVERY_S = 5.0
 
 
+class Place(msgspec.Struct, frozen=True, gc=False):
+    """Where an order of ours rests. Whoever is moved to another price has another place in another queue."""
+
+    order_id: str
+    ticker: str
+    price: Price
+
+
 class QueuePlaces:
-    """What stands before our orders, by the venue's order id.
+    """What stands before our orders.
 
     Args:
-        read: asks the venue for the orders of some markets; raises VenueError.
-        wanted: the markets that somebody looks at and in which orders of ours rest.
+        read: asks the venue, by order id, for the orders of some markets; raises VenueError.
+        wanted: our resting orders in the markets that somebody looks at.
     """
 
     def __init__(
         self,
         read: Callable[[Sequence[str]], Awaitable[dict[str, Qty]]],
-        wanted: Callable[[], tuple[str, ...]],
+        wanted: Callable[[], frozenset[Place]],
         every_s: float = EVERY_S,
     ) -> None:
         self._read, self._wanted, self._every_s = read, wanted, every_s
-        self.ahead: dict[str, Qty] = {}
+        self.ahead: dict[Place, Qty] = {}
 
     async def run(self) -> None:
         """Ask until cancelled, one request at a time."""
         while True:
             await asyncio.sleep(self._every_s)
-            tickers = self._wanted()
-            if not tickers:
-                self.ahead = {}
-                continue
-            try:
-                self.ahead = await self._read(tickers)
-            except VenueError as error:
-                self.ahead = {}
-                log.debug("queue_places.unread", reason=str(error))
+            before = self._wanted()
+            self.ahead = await self._asked(before) if before else {}
+
+    async def _asked(self, before: frozenset[Place]) -> dict[Place, Qty]:
+        try:
+            told = await self._read(sorted({place.ticker for place in before}))
+        except VenueError as error:
+            log.debug("queue_places.unread", reason=str(error))
+            return {}
+        # Of an order that moved meanwhile nobody knows which of its places was told.
+        stayed = before & self._wanted()
+        return {place: told[place.order_id] for place in stayed if place.order_id in told}

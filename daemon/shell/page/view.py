@@ -12,6 +12,7 @@ from collections import Counter
 
 import msgspec
 
+from daemon.core.decisions import Decision
 from daemon.core.engine import Engine
 from daemon.core.exposure import mark, marked_equity
 from daemon.core.market import Market
@@ -19,13 +20,14 @@ from daemon.core.orders import Order
 from daemon.core.state import State
 from daemon.core.units import MILLISECOND, PRICE_ONE, SECOND, Money, Ns, Price, Qty
 from daemon.shell.metrics import Metrics
+from daemon.shell.page.decided import Decided
+from daemon.shell.page.queue_places import Place
 
 MARKETS_SHOWN = 40
-LEVELS = 12
+LEVELS = 8
 """Price levels of a side of the ladder."""
 ORDERS_SHOWN = 100
 POSITIONS_SHOWN = 100
-DECISIONS_SHOWN = 40
 WORDS_CHARS_MAX = 240
 
 
@@ -95,7 +97,9 @@ class AccountView(msgspec.Struct, frozen=True):
     markets: tuple[MarketLine, ...]
     positions: tuple[PositionLine, ...]
     decisions: tuple[DecisionLine, ...]
-    """Newest first."""
+    """What was done or refused, newest first."""
+    decisions_missed: int
+    """Decisions that came and went unseen."""
     refusals: tuple[tuple[str, int], ...]
     latencies: tuple[LatencyLine, ...]
 
@@ -126,6 +130,8 @@ class MarketView(msgspec.Struct, frozen=True):
     """In 1e-4 $."""
     score: float | None
     orders: tuple[OwnOrder, ...]
+    standing: tuple[DecisionLine, ...] = ()
+    """What each strategy last decided there."""
 
 
 class Words(msgspec.Struct, frozen=True):
@@ -154,7 +160,7 @@ def choose_markets(state: State, now: Ns) -> tuple[str, ...]:
 
 
 def account_view(
-    engine: Engine, metrics: Metrics, shown: tuple[str, ...], words: Words, now: Ns
+    engine: Engine, metrics: Metrics, decided: Decided, shown: tuple[str, ...], words: Words, now: Ns
 ) -> AccountView:
     """Return a copy of how the account and these markets stand."""
     state = engine.state
@@ -164,7 +170,6 @@ def account_view(
         for ticker in shown
         if ticker in state.markets
     )
-    newest = list(engine.decisions.last)[: -DECISIONS_SHOWN - 1 : -1]
     return AccountView(
         at=now // MILLISECOND,
         phase=engine.phase,
@@ -184,12 +189,8 @@ def account_view(
         markets_total=len(state.markets),
         markets=markets,
         positions=_positions(state),
-        decisions=tuple(
-            DecisionLine(
-                one.at // MILLISECOND, one.ticker, one.strategy, one.outcome, one.reason[:WORDS_CHARS_MAX]
-            )
-            for one in newest
-        ),
+        decisions=tuple(_decision_line(one) for one in reversed(decided.acts)),
+        decisions_missed=decided.missed,
         refusals=tuple(engine.refusals.most_common(10)),
         latencies=(
             LatencyLine("tick to decision", tuple(metrics.decision.buckets)),
@@ -199,13 +200,16 @@ def account_view(
     )
 
 
-def market_view(engine: Engine, ticker: str | None, ahead: dict[str, Qty], now: Ns) -> MarketView:
+def market_view(
+    engine: Engine, decided: Decided, ticker: str | None, ahead: dict[Place, Qty], now: Ns
+) -> MarketView:
     """Return a copy of a market's book and of our orders there.
 
     Args:
         engine: whose beliefs.
+        decided: what was decided lately.
         ticker: None, or a market that is not watched, is shown as none.
-        ahead: what stands before our orders, by the venue's order id.
+        ahead: what stands before our orders, as far as it is known.
         now: our clock.
     """
     market = None if ticker is None else engine.state.markets.get(ticker)
@@ -226,6 +230,7 @@ def market_view(engine: Engine, ticker: str | None, ahead: dict[str, Qty], now: 
         mid=mid_of(market),
         score=engine.scores.get(ticker),
         orders=tuple(_own_order(order, ahead) for order in open_here[:ORDERS_SHOWN]),
+        standing=tuple(_decision_line(one) for one in decided.standing(ticker)),
     )
 
 
@@ -233,6 +238,11 @@ def mid_of(market: Market) -> float | None:
     """Return the middle of a book's best prices in 1e-4 $; None where one is missing."""
     bid, ask = market.book.bid, market.book.ask
     return None if bid is None or ask is None else (bid + ask) / 2
+
+
+def _decision_line(one: Decision) -> DecisionLine:
+    reason = one.reason[:WORDS_CHARS_MAX]
+    return DecisionLine(one.at // MILLISECOND, one.ticker, one.strategy, one.outcome, reason)
 
 
 def _market_line(engine: Engine, market: Market, orders: int, now: Ns) -> MarketLine:
@@ -267,7 +277,15 @@ def _positions(state: State) -> tuple[PositionLine, ...]:
     return tuple(lines)
 
 
-def _own_order(order: Order, ahead: dict[str, Qty]) -> OwnOrder:
+def place_of(order: Order) -> Place | None:
+    """Return where an order rests; None where the venue has not told its id, or it may not rest."""
+    if order.order_id is None or order.state != "resting":
+        return None
+    return Place(order.order_id, order.ticker, order.price)
+
+
+def _own_order(order: Order, ahead: dict[Place, Qty]) -> OwnOrder:
+    place = place_of(order)
     return OwnOrder(
         client_order_id=order.client_order_id,
         side=order.side,
@@ -275,5 +293,5 @@ def _own_order(order: Order, ahead: dict[str, Qty]) -> OwnOrder:
         remaining=order.qty - order.filled,
         state=order.state,
         strategy=order.strategy,
-        ahead=None if order.order_id is None else ahead.get(order.order_id),
+        ahead=None if place is None else ahead.get(place),
     )

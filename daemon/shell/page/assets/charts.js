@@ -1,7 +1,7 @@
 "use strict";
 // The charts: three by uPlot, which redraws a few thousand points at once, and one small SVG.
 const Charts = (() => {
-  const HEIGHT = 208;
+  const heightOf = (box) => (box.id === "price-chart" && box.clientWidth > 600 ? 320 : 208);
   const all = [];
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const clock = (seconds) => new Date(seconds * 1000).toISOString().slice(11, 19);
@@ -16,7 +16,7 @@ const Charts = (() => {
   function made(id, series, axes, scales, extra) {
     const box = document.getElementById(id);
     const chart = new uPlot({
-      width: box.clientWidth || 300, height: HEIGHT, series, axes, scales, cursor: { drag: { x: false, y: false } }, ...extra,
+      width: box.clientWidth || 300, height: heightOf(box), series, axes, scales, cursor: { drag: { x: false, y: false } }, ...extra,
     }, series.map(() => []), box);
     all.push([chart, box]);
     return chart;
@@ -33,13 +33,18 @@ const Charts = (() => {
     return made("price-chart",
       [timed, line("mid", "--a", " ¢", 1), line("model", "--b", " %", 1, { dash: [6, 3] })],
       [times, axis({ size: 44, values: (_, splits) => splits.map((one) => one.toFixed(splits[1] - splits[0] < 1 ? 1 : 0)) })],
-      { x: { time: false }, y: { range: (_, low, high) => (low == null ? [0, 100] : padded(low, high, 2)) } });
+      { x: { time: false, range: spanned }, y: { range: (_, low, high) => (low == null ? [0, 100] : padded(low, high, 2)) } });
   }
 
   function profit() {
     return made("pnl-chart", [timed, line("P&L", "--a", " $", 2)],
       [times, axis({ size: 56, values: (_, splits) => splits.map((one) => one.toFixed(splits[1] - splits[0] < 1 ? 2 : 0)) })],
-      { x: { time: false }, y: { range: (_, low, high) => (low == null ? [-1, 1] : padded(low, high, 0.5)) } });
+      { x: { time: false, range: spanned }, y: { range: (_, low, high) => (low == null ? [-1, 1] : padded(low, high, 0.5)) } });
+  }
+
+  function spanned(_, first, last) {
+    if (first == null) { const now = Date.now() / 1000; return [now - 60, now]; }
+    return first === last ? [first - 30, last + 30] : [first, last];
   }
 
   function padded(low, high, least) {
@@ -92,7 +97,7 @@ const Charts = (() => {
 
   const seen = new ResizeObserver(() => {
     for (const [chart, box] of all)
-      if (box.clientWidth && chart.width !== box.clientWidth) chart.setSize({ width: box.clientWidth, height: HEIGHT });
+      if (box.clientWidth && chart.width !== box.clientWidth) chart.setSize({ width: box.clientWidth, height: heightOf(box) });
   });
   for (const id of ["price-chart", "pnl-chart", "latency-chart"]) seen.observe(document.getElementById(id));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => all.forEach(([chart]) => chart.redraw()));

@@ -110,10 +110,10 @@ function showMarkets(account) {
     const edge = one.score === null || mid === null ? null : one.score * 100 - mid / 100;
     const book = one.status !== "active" ? word(one.status === "initialized" ? "not open" : one.status, "soft")
       : one.is_synced ? word("synced", "good") : word("unsynced", "bad");
-    return [{ text: one.ticker, kind: "word" }, book, clock(one.closes_in_s), cents(one.bid), cents(one.ask),
+    return [{ text: one.ticker, kind: "word ticker" }, cents(one.bid), cents(one.ask),
       one.score === null ? "–" : (one.score * 100).toFixed(1),
       edge === null ? "–" : { text: (edge > 0 ? "+" : edge < 0 ? "−" : "") + Math.abs(edge).toFixed(1), kind: tone(edge) },
-      one.position ? contracts(one.position) : "", one.orders ? String(one.orders) : ""];
+      one.position ? contracts(one.position) : "", one.orders ? String(one.orders) : "", clock(one.closes_in_s), book];
   });
   const focused = document.activeElement;
   const body = rows("markets", lines, "No market is watched.", 9);
@@ -156,14 +156,21 @@ function showMarket(market) {
   const asks = new Map(market.asks), bids = new Map(market.bids);
   for (const one of market.orders) { const side = one.side === "bid" ? bids : asks; if (!side.has(one.price)) side.set(one.price, 0); }
   const sorted = (levels) => [...levels].sort(([one], [other]) => other - one);
-  const lines = [
+  const best = [market.bids[0], market.asks[0]];
+  const gap = best[0] && best[1] ? `spread ${cents(best[1][0] - best[0][0])} ¢` : "one side is empty";
+  const lines = !asks.size && !bids.size ? [] : [
     ...sorted(asks).map(([price, qty]) => ["", "", { text: cents(price), kind: "at" }, size(qty), { text: size(own("ask", price)), kind: "own" }]),
+    ["", "", { text: gap, kind: "at soft" }, "", ""],
     ...sorted(bids).map(([price, qty]) => [{ text: size(own("bid", price)), kind: "own" }, size(qty), { text: cents(price), kind: "at" }, "", ""]),
   ];
   rows("ladder", lines, market.is_synced ? "The book is empty." : "No book.", 5);
   rows("orders", market.orders.map((one) => [word(one.side), cents(one.price), contracts(one.remaining),
     one.ahead === null ? { text: "unknown", kind: "soft" } : contracts(one.ahead), word(one.state), word(one.strategy), word(one.client_order_id)]),
   "None rests.", 7);
+  const standing = market.standing.map((one) => `${utc(one.at)} ${one.strategy}: ${one.outcome}, ${one.reason}`);
+  const list = at("standing");
+  while (list.children.length > standing.length) list.lastChild.remove();
+  standing.forEach((text, number) => { (list.children[number] ?? list.appendChild(document.createElement("li"))).textContent = text; });
   const last = prices.at(-1);
   if (last === undefined || market.at - last[0] >= MARKET_EVERY_MS) {
     prices = [...prices, [market.at, market.mid, market.score]].slice(-POINTS_MAX);
