@@ -98,8 +98,7 @@ class Engine:
         self.refusals: Counter[str] = Counter()
         self.scores = self.models.default.scores
         """The default model's last score per watched market."""
-        self.decisions_total = 0
-        self.orders_total = 0
+        self.decisions_total = self.orders_total = 0
         self.phase: Phase = "starting"
         self._sweep = Sweep(config.heartbeat)
         id_prefix = f"{config.order_id_prefix}-{base36(config.epoch)}-"
