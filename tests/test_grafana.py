@@ -1,11 +1,10 @@
-"""What lies in grafana/: rules that fire when they should, a dashboard and a runbook that can't rot.
+"""What lies in grafana/: rules that fire when they should, notices that reach whom they should, a runbook.
 
 The checks by Prometheus' own tool need `promtool` (Debian's package `prometheus`), and are skipped without.
 """
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 import subprocess
@@ -28,9 +27,6 @@ EXPORTED = {
     for name, family in FAMILIES.items()
     for suffix in SUFFIXES[family.kind]
 }
-NOT_SHOWN = {
-    "kalshid_build_info",  # the dashboard's list of jobs asks for it, in a variable
-}
 SCRAPED = {"job", "instance"}
 WITHIN_S = 60
 
@@ -49,17 +45,19 @@ def alerts() -> list[str]:
     return re.findall(r"(?m)^ *- alert: (\w+)$", RULES.read_text(encoding="utf-8"))
 
 
-def expressions(path: Path) -> list[str]:
-    """Return the queries of the rules or of a dashboard's panels."""
-    text = path.read_text(encoding="utf-8")
-    if path.suffix == ".json":
-        return [target["expr"] for panel in json.loads(text)["panels"] for target in panel.get("targets", ())]
-    return re.findall(r"(?m)^ *expr: (.*)$", text)
+def rules_expressions() -> list[str]:
+    """Return the queries of all rules."""
+    return re.findall(r"(?m)^ *expr: (.*)$", RULES.read_text(encoding="utf-8"))
+
+
+def recorded() -> list[str]:
+    """Return the names of what is recorded."""
+    return re.findall(r"(?m)^ *- record: (\S+)$", RULES.read_text(encoding="utf-8"))
 
 
 def selectors(expression: str) -> list[tuple[str, set[str]]]:
     """Return the metrics of ours in a query, each with the labels that are matched."""
-    found = re.findall(r"\b(kalshid_[a-z0-9_]+)(?:\{([^}]*)\})?", expression)
+    found = re.findall(r"(?<![\w:])(kalshid_[a-z0-9_]+)(?:\{([^}]*)\})?", expression)
     return [(name, set(re.findall(r"(\w+)\s*(?:=~|!~|!=|=)", matched))) for name, matched in found]
 
 
@@ -125,11 +123,10 @@ def test_every_alert_is_tested_and_explained() -> None:
     )
 
 
-@pytest.mark.parametrize("path", [RULES, GRAFANA / "kalshid.json"], ids=["rules", "dashboard"])
-def test_what_is_asked_for_exists(path: Path) -> None:
+def test_what_the_rules_ask_for_exists() -> None:
     """Every metric with every label that is matched or grouped by, in the form that it is exported in."""
-    asked = expressions(path)
-    assert len(asked) > 20
+    asked = rules_expressions()
+    assert len(asked) > 40
     for expression in asked:
         for name, labels in selectors(expression):
             assert name in EXPORTED, expression
@@ -139,6 +136,72 @@ def test_what_is_asked_for_exists(path: Path) -> None:
             assert set(grouped.split(", ")) <= known, expression
 
 
+def test_what_is_recorded_is_asked_for_and_tested() -> None:
+    """A name of level, metric and operation; in a unit test; and in an alert or on a dashboard."""
+    tests = RULES_TEST.read_text(encoding="utf-8")
+    boards = "".join(path.read_text(encoding="utf-8") for path in (GRAFANA / "dashboards").glob("*.json"))
+    names = recorded()
+    assert names
+    for name in names:
+        assert re.fullmatch(r"job_instance(_\w+)?:kalshid_\w+:\w+", name)
+        assert name in tests or any(name in expression for expression in rules_expressions()), name
+        assert name in boards or any(name in expression for expression in rules_expressions()), name
+    asked = set(re.findall(r"\bjob_instance\w*:\w+:\w+", boards + "".join(rules_expressions())))
+    assert asked <= set(names)
+
+
+def amtool(*words: str) -> str:
+    """Run amtool on our configuration; skip, loudly, where it is absent."""
+    program = shutil.which("amtool")
+    if program is None:
+        pytest.skip("amtool is not installed (Debian: apt-get install prometheus-alertmanager): not checked")
+    ran = subprocess.run(
+        [program, *words], cwd=GRAFANA, capture_output=True, text=True, check=False, timeout=WITHIN_S
+    )
+    assert 0 == ran.returncode, ran.stdout + ran.stderr
+    return ran.stdout
+
+
+def test_alertmanager_takes_its_configuration() -> None:
+    """It parses, with all receivers that are routed to."""
+    assert "SUCCESS" in amtool("check-config", "alertmanager.yml")
+
+
+@pytest.mark.parametrize(
+    ("alert", "severity", "receiver"),
+    [
+        ("KalshidWatchdog", "none", "dead-mans-switch"),
+        ("KalshidFeedDown", "critical", "look-now"),
+        ("KalshidBooksUnsynced", "warning", "look-today"),
+        ("KalshidLossNearLimit", "critical", "look-now"),
+        ("KalshidHalted", "warning", "look-today"),
+    ],
+)
+def test_each_severity_reaches_its_receiver(alert: str, severity: str, receiver: str) -> None:
+    """What is critical goes to whoever must look now, whether a maintenance mutes it or not."""
+    labels = (f"alertname={alert}", f"severity={severity}")
+    assert receiver == amtool("config", "routes", "test", "--config.file=alertmanager.yml", *labels).strip()
+
+
+def test_what_is_muted_or_inhibited_is_an_alert_of_ours() -> None:
+    """Every name or pattern there finds one; the maintenance mutes nothing about the process or the money."""
+    text = (GRAFANA / "alertmanager.yml").read_text(encoding="utf-8")
+    patterns = re.findall(r'alertname!?=~?"([^"]+)"', text)
+    assert len(patterns) >= 8
+    for pattern in patterns:
+        assert [name for name in alerts() if re.fullmatch(pattern, name)], pattern
+    (muted,) = re.findall(r'alertname=~"([^"]+)"\n +mute_time_intervals', text)
+    for name in (
+        "Down",
+        "Halted",
+        "BreakerNeedsPerson",
+        "ReconcileFinding",
+        "LossNearLimit",
+        "OrderUnresolved",
+    ):
+        assert re.fullmatch(muted, f"Kalshid{name}") is None
+
+
 def test_the_series_of_the_rules_tests_exist() -> None:
     """A unit test on a metric that we don't export would prove nothing."""
     series = re.findall(r"series: '(kalshid_[^']*)'", RULES_TEST.read_text(encoding="utf-8"))
@@ -146,32 +209,3 @@ def test_the_series_of_the_rules_tests_exist() -> None:
     for text in series:
         ((name, labels),) = selectors(text)
         assert {*EXPORTED[name], *SCRAPED} == labels, text
-
-
-def test_the_dashboards_panels_do_not_overlap_and_say_what_they_show() -> None:
-    """Each has its place of the grid, a title of its own, a description and a number of its own."""
-    panels = json.loads((GRAFANA / "kalshid.json").read_text(encoding="utf-8"))["panels"]
-    taken: set[tuple[int, int]] = set()
-    for panel in panels:
-        at = panel["gridPos"]
-        cells = {(x, y) for x in range(at["x"], at["x"] + at["w"]) for y in range(at["y"], at["y"] + at["h"])}
-        assert not cells & taken, panel["title"]
-        assert max(x for x, _ in cells) < 24, panel["title"]
-        taken |= cells
-        assert panel["type"] == "row" or panel["description"], panel["title"]
-        assert all('job="$job"' in target["expr"] for target in panel.get("targets", ()))
-    assert len(panels) == len({panel["id"] for panel in panels})
-    assert len(panels) == len({panel["title"] for panel in panels})
-    assert "Venue" in [panel["title"] for panel in panels if panel["type"] == "row"]
-
-
-def test_every_family_is_shown_or_watched() -> None:
-    """What is counted and neither drawn nor watched would be counted for nobody."""
-    asked = {
-        name
-        for path in (RULES, GRAFANA / "kalshid.json")
-        for expression in expressions(path)
-        for name, _ in selectors(expression)
-    }
-    shown = {family for family in FAMILIES if any(name.startswith(family) for name in asked)}
-    assert NOT_SHOWN == set(FAMILIES) - shown

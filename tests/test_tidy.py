@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ast
 import gc
-import json
 import re
 import shlex
 import subprocess
@@ -20,7 +19,6 @@ import click
 import pytest
 
 from daemon.cli import main
-from daemon.shell.metrics import FAMILIES
 
 ROOT = Path(__file__).parents[1]
 SELF = Path(__file__).relative_to(ROOT).as_posix()
@@ -97,8 +95,6 @@ FOREIGN_TEXT = re.compile(
 )
 # File → the piece of text that is meant there.
 FOREIGN_TEXT_MEANT = {"Makefile": r"--no-emit-(index-url|find-links)"}
-
-COUNTER_SUFFIXES = {"histogram": ("_bucket", "_sum", "_count"), "counter": ("",), "gauge": ("",)}
 
 
 @cache
@@ -363,33 +359,3 @@ def test_the_unit_names_real_commands() -> None:
         assert typed in known, line
         options = {option for parameter in known[typed].params for option in parameter.opts}
         assert {word for word in arguments if word.startswith("-")} <= options, line
-
-
-def test_the_dashboards_show_metrics_that_exist() -> None:
-    """Every metric that a Grafana panel asks for is declared, in the form that its kind is exported."""
-    exported = {
-        name + suffix for name, family in FAMILIES.items() for suffix in COUNTER_SUFFIXES[family.kind]
-    }
-    dashboards = sorted((ROOT / "grafana").glob("*.json"))
-    assert dashboards, "no dashboard in grafana/"
-    for path in dashboards:
-        asked = {
-            name
-            for expression in _expressions(json.loads(path.read_text(encoding="utf-8")))
-            for name in re.findall(r"\bkalshid_[a-z0-9_]+", expression)
-        }
-        assert asked, f"{path.name} asks for nothing"
-        assert set() == asked - exported, path.name
-
-
-def _expressions(node: object) -> Iterator[str]:
-    """Yield every query of a dashboard: `expr` in panels, `query` or `definition` in variables."""
-    if isinstance(node, dict):
-        for key, value in node.items():
-            if key in ("expr", "query", "definition") and isinstance(value, str):
-                yield value
-            else:
-                yield from _expressions(value)
-    elif isinstance(node, list):
-        for value in node:
-            yield from _expressions(value)
