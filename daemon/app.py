@@ -25,28 +25,27 @@ from daemon.assembly import Setup, build_engine, header_of, setup_of
 from daemon.config import PRODUCTION_HOSTS, Config, ConfigError
 from daemon.core.pacer import Pacer
 from daemon.core.units import MILLISECOND, Ns
-from daemon.emergency import end_unrecorded, leaves
+from daemon.emergency import end_unrecorded
 from daemon.ending import Ending
+from daemon.foreseen import foreseen
 from daemon.kalshi.auth import Signer, load_private_key
 from daemon.kalshi.bodies import BucketLimit
 from daemon.kalshi.costs import Costs
-from daemon.kalshi.errors import BadKey, KeyRefused, VenueError
 from daemon.kalshi.rest import ReadingRest, Rest
 from daemon.kraken.rest import KrakenRest
-from daemon.live_guard import LiveRefused, check_start
+from daemon.live_guard import check_start
 from daemon.model_slots import start_models, traded_sha256
 from daemon.parts import Outside, Parts, has_account, open_shadow, open_store
-from daemon.scoring.registry import ModelRefused
+from daemon.run_reloads import ReloadedRun, reload_on_hangup, reloads_of
 from daemon.scoring.source import HandedModels
 from daemon.shell.account_view import account_routes
-from daemon.shell.child import SandboxFailed
 from daemon.shell.clock import FollowedClock, SystemClock
-from daemon.shell.control import ControlFailed, serve_control, status_of
+from daemon.shell.control import serve_control, status_of
 from daemon.shell.follow import follow_clock, followed_clock
-from daemon.shell.journal import Journal, JournalFailed, next_epoch
+from daemon.shell.journal import Journal, next_epoch
 from daemon.shell.kill_switch import KillSwitch
-from daemon.shell.latch import Latch, LatchFailed
-from daemon.shell.lock import FolderLock, FolderTaken
+from daemon.shell.latch import Latch
+from daemon.shell.lock import FolderLock
 from daemon.shell.loop import Inbox
 from daemon.shell.loop_lag import watch_loop
 from daemon.shell.metrics import Metrics
@@ -56,12 +55,12 @@ from daemon.shell.notes import notes_of
 from daemon.shell.page.opening import PageTerms, open_page
 from daemon.shell.read_gate import gate_for
 from daemon.shell.recovery import recover
+from daemon.shell.reloads import Reloads, routes_of
 from daemon.shell.samples import Sampler
 from daemon.shell.screen import Picture, Screen, picture
-from daemon.shell.shadow.store import ShadowStateRefused
 from daemon.shell.store import Recorder
 from daemon.shell.summary import print_summary, summarize, write_summary
-from daemon.shell.web import HaltPage, WebFailed, page_token, serve_web
+from daemon.shell.web import HaltPage, page_token, serve_web
 from daemon.supervision import supervised
 from daemon.venue import Address, RunOptions, find_venue
 
@@ -111,12 +110,11 @@ class App:
         try:
             return await self._run()
         except Exception as error:
-            for leaf in leaves(error):
-                for kinds, event, code in _FORESEEN:
-                    if isinstance(leaf, kinds):
-                        log.error(event, reason=str(leaf))
-                        return code
-            raise
+            if (known := foreseen(error)) is None:
+                raise
+            event, reason, code = known
+            log.error(event, reason=reason)
+            return code
 
     async def _run(self) -> int:
         config = self._config
@@ -229,7 +227,10 @@ class App:
         control = await serve_control(
             state_dir, switch, lambda: status_of(self._engine, switch, self._mode), swaps.swap,
             self._parts.strategies, lambda: models_status(self._engine.models, self._clock.now()),
-            account_routes(self._engine, self._mode, self._inbox.put, self._clock.now),
+            (
+                *account_routes(self._engine, self._mode, self._inbox.put, self._clock.now),
+                *routes_of(self._reloads(stack)),
+            ),
         )  # fmt: skip
         stack.push_async_callback(control.cleanup)
         terms = PageTerms(
@@ -237,6 +238,16 @@ class App:
             now=self._clock.now, notes=self._notes, unready=self._why_not_ready,
         )  # fmt: skip
         await open_page(self._config.page.listen, terms, stack)
+
+    def _reloads(self, stack: AsyncExitStack) -> Reloads:
+        """Return what reloads the configuration, by the signal SIGHUP too."""
+        run = ReloadedRun(
+            self._config, self._config_name, self._engine, self._metrics, self._parts.feeds, self._clock.now,
+            self._inbox.put, is_tape=self._options.tape is not None,
+        )  # fmt: skip
+        reloads = reloads_of(run)
+        reload_on_hangup(reloads, run, stack)
+        return reloads
 
     async def _work(self, address: Address, signer: Signer) -> int:
         """Run all tasks until the pump has stopped; return the exit code."""
@@ -385,16 +396,3 @@ class App:
         if method != "GET":
             self._metrics.orders_limited += status == 429
             self._metrics.order_request.observe(int(seconds * 1e9))
-
-
-_FORESEEN: tuple[tuple[tuple[type[Exception], ...], str, int], ...] = (
-    (
-        (ConfigError, BadKey, KeyRefused, ModelRefused, LiveRefused, ShadowStateRefused),
-        "start.refused",
-        exits.CONFIG,
-    ),
-    ((SandboxFailed, VenueError), "venue.unavailable", exits.UNAVAILABLE),
-    ((FolderTaken, WebFailed, ControlFailed), "start.taken", exits.TAKEN),
-    ((JournalFailed,), "journal.failed", exits.UNRECORDED),
-    ((LatchFailed,), "halt.unlifted", exits.UNRECORDED),
-)

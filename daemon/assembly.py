@@ -125,6 +125,40 @@ def header_of(setup: Setup, instance: str, override_reason: str, account: str) -
     )
 
 
+class TableSlots:
+    """Strategies from the text of a `ConfigChanged`: prepared for it, or, in a replay, built."""
+
+    def __init__(self, config_name: str, folder: Path | None) -> None:
+        self._config_name = config_name
+        self._folder = folder
+        self._prepared: dict[str, list[Slot]] = {}
+
+    def prepare(self, tables: tuple[StrategyTable, ...], engine: Engine) -> str:
+        """Build strategies for a running engine, and return the text that stands for them.
+
+        Raises:
+            ConfigError: one can't be built, or not be taken into this run.
+        """
+        slots = [_slot(self._config_name, table, self._folder) for table in tables]
+        models = {name: slot.model for name, slot in engine.models.slots.items() if slot.model is not None}
+        problems = _misread(self._config_name, slots, models)
+        for slot in slots:
+            if (objection := engine.changes.objection(slot)) is not None:
+                problems.append(f"{self._config_name}: strategies.{slot.strategy.name}: {objection}")
+        if problems:
+            raise ConfigError(problems)
+        text = msgspec.json.encode(tables).decode()
+        self._prepared[text] = slots
+        return text
+
+    def slots_of(self, tables: str) -> list[Slot]:
+        """Return the strategies that a text stands for. Raises ConfigError where they can't be built."""
+        if (prepared := self._prepared.pop(tables, None)) is not None:
+            return prepared
+        found = msgspec.json.decode(tables, type=tuple[StrategyTable, ...])
+        return [_slot(self._config_name, table, self._folder) for table in found]
+
+
 def _slot(config_name: str, table: StrategyTable, folder: Path | None) -> Slot:
     strategy = build_strategy(config_name, table, folder)
     guard = None if table.close_guard_s is None else table.close_guard_s * SECOND
@@ -176,7 +210,9 @@ def build_engine(
     if problems:
         raise ConfigError(problems)
     schema = FeatureSchema(()) if isinstance(scorer, Mapping) else scorer.schema
-    return Engine(setup.engine, slots, scorer, schema, source)
+    engine = Engine(setup.engine, slots, scorer, schema, source)
+    engine.changes.source = TableSlots(config_name, strategy_folder)
+    return engine
 
 
 def _misread(config_name: str, slots: Iterable[Slot], scorer: Scorer | Mapping[str, Model]) -> list[str]:

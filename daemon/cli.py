@@ -18,6 +18,7 @@ from daemon.assembly import Setup, build_engine, check_strategies
 from daemon.backup_commands import backup
 from daemon.command_line import CONFIG_OPTION, Duration, die, load_or_die
 from daemon.config import Config, ConfigError
+from daemon.config_commands import config, reload
 from daemon.install_commands import install
 from daemon.lab_commands import import_or_die, lab
 from daemon.model_commands import model
@@ -78,7 +79,10 @@ def main() -> None:
     """
 
 
-for command in (halt, resume, flatten, report, model, strategy, backup, install, lab, why, explain):
+_COMMANDS = (
+    halt, resume, flatten, config, reload, report, model, strategy, backup, install, lab, why, explain,
+)  # fmt: skip
+for command in _COMMANDS:
     main.add_command(command)
 
 

@@ -21,12 +21,12 @@ SLOW_LOOKS_MIN = 5
 class Lateness:
     """The lag of one connection. Told the time, no clock."""
 
-    __slots__ = ("_lag", "_lag_max", "_looked_at", "_slow_looks", "_slow_since")
+    __slots__ = ("_lag", "_looked_at", "_slow_looks", "_slow_since", "lag_max")
 
     def __init__(self, lag_max: Ns | None) -> None:
         """Build; with `lag_max` None no connection is ever found slow."""
         self._lag = TransportLag()
-        self._lag_max = lag_max
+        self.lag_max = lag_max
         self._looked_at: Ns | None = None
         self._slow_since: Ns | None = None
         self._slow_looks = 0
@@ -53,7 +53,7 @@ class Lateness:
         self._lag.observe(received_at, sent_at)
         lag = self._lag.lag
         assert lag is not None, "a lag that was just observed is known"
-        if self._lag_max is None or lag <= self._lag_max:
+        if self.lag_max is None or lag <= self.lag_max:
             self._slow_since, self._slow_looks = None, 0
             return None
         if self._slow_since is None:

@@ -117,6 +117,10 @@ class Session:
 
     # --- what the shell tells -------------------------------------------------------------------
 
+    def bound_lag(self, lag_max: Ns) -> None:
+        """From now on drop a connection that brings messages later than this for long."""
+        self._lateness.lag_max = lag_max
+
     def connected(self, now: Ns) -> list[e.Event]:
         """Start a new connection from nothing: new sids, numbers from the start, all books unsynced."""
         self._forget_connection(now)

@@ -130,7 +130,7 @@ class SwitchOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     expires_at: int | None = None
 
 
-_Order = TypeVar("_Order", HaltOrder, ResumeOrder, FlattenOrder, SwapOrder, SwitchOrder)
+_Order = TypeVar("_Order", bound=msgspec.Struct)
 _Answer = TypeVar("_Answer")
 Swap: TypeAlias = Callable[[str, str], Awaitable[Swapped]]
 """Exchanges the model of a slot for that of a folder; raises SwapRefused."""
@@ -196,19 +196,19 @@ async def serve_control(
         return await answer(lambda: True)
 
     async def halt(request: web.Request) -> web.Response:
-        order = await _read_order(request, HaltOrder)
+        order = await read_order(request, HaltOrder)
         switch.halt(order.reason or "kalshid halt", "cli")
         return await answer(switch.is_halted)
 
     async def resume(request: web.Request) -> web.Response:
-        order = await _read_order(request, ResumeOrder)
+        order = await read_order(request, ResumeOrder)
         if not one_line(order.reason):
             raise web.HTTPBadRequest(text="a halt is lifted for a reason: it is empty")
         switch.resume(order.reason, "cli")
         return await answer(lambda: not switch.is_halted())
 
     async def flatten(request: web.Request) -> web.Response:
-        order = await _read_order(request, FlattenOrder)
+        order = await read_order(request, FlattenOrder)
         switch.flatten(order.reason or "kalshid flatten", order.slippage_cents * PRICE_CENT, "cli")
         return await answer(switch.is_halted)
 
@@ -242,7 +242,7 @@ async def _switch(
     request: web.Request,
 ) -> web.Response:
     """Answer POST /strategy."""
-    order = await _read_order(request, SwitchOrder)
+    order = await read_order(request, SwitchOrder)
     reason = one_line(order.reason) or f"kalshid strategy {'on' if order.is_on else 'off'}"
     try:
         strategies.switch(order.name, is_on=order.is_on, reason=reason)
@@ -253,7 +253,7 @@ async def _switch(
 
 async def _exchange(swap: Swap, request: web.Request) -> web.Response:
     """Answer POST /model."""
-    order = await _read_order(request, SwapOrder)
+    order = await read_order(request, SwapOrder)
     try:
         swapped = await swap(order.folder, order.slot)
     except SwapRefused as error:
@@ -290,8 +290,8 @@ def _listen(folder: Path) -> socket.socket:
     return bound
 
 
-async def _read_order(request: web.Request, kind: type[_Order]) -> _Order:
-    """Return what a call asks for, and log who asks. Raises HTTPBadRequest."""
+async def read_order(request: web.Request, kind: type[_Order]) -> _Order:
+    """Return what a call asks for, and log who asks. Raises HTTPBadRequest, or HTTPGone if it is too late."""
     body = await request.read()
     try:
         order = msgspec.json.decode(body or b"{}", type=kind)
@@ -306,11 +306,8 @@ async def _read_order(request: web.Request, kind: type[_Order]) -> _Order:
     log.warning(
         "control.called", call=request.path, pid=pid, uid=uid, gid=gid, **msgspec.structs.asdict(order)
     )
-    if (
-        not isinstance(order, HaltOrder)
-        and order.expires_at is not None
-        and time.time_ns() > order.expires_at
-    ):
+    expires_at = getattr(order, "expires_at", None)
+    if expires_at is not None and time.time_ns() > expires_at:
         log.warning("control.expired", call=request.path, pid=pid)
         raise web.HTTPGone(text="asked too long ago: whoever asked was told that nobody answers")
     return order
@@ -338,32 +335,29 @@ async def ask(
         NoAnswer: no whole answer came in time, or none that can be read.
         Declined: the daemon said no.
     """
-    return await _ask(folder, call, order, within_s, Status)
+    return await ask_order(folder, call, order, within_s, Status)
 
 
 async def ask_swap(folder: Path, order: SwapOrder, within_s: float) -> Swapped:
     """Have a model exchanged by the daemon of a state folder, and return what was. Raises as `ask`."""
-    return await _ask(folder, "/model", order, within_s, Swapped)
+    return await ask_order(folder, "/model", order, within_s, Swapped)
 
 
 async def ask_models(folder: Path, within_s: float) -> ModelsStatus:
     """Return how the models of the daemon of a state folder stand. Raises as `ask`."""
-    return await _ask(folder, "/models", None, within_s, ModelsStatus)
+    return await ask_order(folder, "/models", None, within_s, ModelsStatus)
 
 
 async def ask_for(folder: Path, call: str, answer: type[_Answer], within_s: float) -> _Answer:
     """Return what a call answers that only reads, such as "/account". Raises as `ask`."""
-    return await _ask(folder, call, None, within_s, answer)
+    return await ask_order(folder, call, None, within_s, answer)
 
 
-async def _ask(
-    folder: Path,
-    call: str,
-    order: HaltOrder | ResumeOrder | FlattenOrder | SwapOrder | SwitchOrder | None,
-    within_s: float,
-    answer: type[_Answer],
+async def ask_order(
+    folder: Path, call: str, order: msgspec.Struct | None, within_s: float, answer: type[_Answer]
 ) -> _Answer:
-    if isinstance(order, ResumeOrder | FlattenOrder | SwapOrder | SwitchOrder):
+    """Make a call that asks for something, and return its answer. Raises as `ask`."""
+    if order is not None and "expires_at" in order.__struct_fields__:
         # Taken in at half the time at the latest: it is answered within it, or it never happens.
         order = msgspec.structs.replace(order, expires_at=time.time_ns() + int(within_s * SECOND) // 2)
     method, body = ("GET", None) if order is None else ("POST", msgspec.json.encode(order))

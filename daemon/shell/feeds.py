@@ -104,6 +104,8 @@ class Feeds:
         self._closed: Counter[str] = Counter()
         """What the sessions of closed connections had counted."""
         self._has_changed = asyncio.Event()
+        self._lag_max: Ns | None = None
+        """What was said since the start; None for what each session was made with."""
 
     # --- what others ask ------------------------------------------------------------------------
 
@@ -163,6 +165,12 @@ class Feeds:
                 self._links[feed].wake.set()
         self._place(list(self._routes.waiting), self._routes.assign)
         self._close_empty()
+
+    def bound_lag(self, lag_max: Ns) -> None:
+        """From now on drop a connection that brings messages later than this for long; also those to come."""
+        self._lag_max = lag_max
+        for link in self._links.values():
+            link.session.bound_lag(lag_max)
 
     def resnapshot(self, tickers: Iterable[str]) -> None:
         """Ask again for books that the core found impossible though no frame was missing."""
@@ -281,6 +289,8 @@ class Feeds:
             if feed not in self._links:
                 log.info("feed.added", feed=feed)
                 self._links[feed] = _Link(self._another(feed))
+                if self._lag_max is not None:
+                    self._links[feed].session.bound_lag(self._lag_max)
                 self._has_changed.set()
             now = self._now()
             self._inbox.extend(e.MarketRouted(ticker, feed, now) for ticker in placed)

@@ -111,6 +111,11 @@ class Family(msgspec.Struct, frozen=True):
 FAMILIES: dict[str, Family] = {
     "kalshid_build_info": Family("gauge", "Always 1; the label is the version.", ("version",)),
     "kalshid_mode_info": Family("gauge", "Always 1; the label is the mode that it runs in.", ("mode",)),
+    "kalshid_config_info": Family("gauge", "Always 1; the label is the configuration in force.", ("sha256",)),
+    "kalshid_config_last_reload_successful": Family("gauge", "1 while the last reload was not refused."),
+    "kalshid_config_last_reload_success_timestamp_seconds": Family(
+        "gauge", "When the configuration in force was read."
+    ),
     "kalshid_ready": Family("gauge", "1 when connected, reconciled and trading."),
     "kalshid_phase": Family("gauge", "1 for the phase that the engine is in.", ("phase",)),
     "kalshid_halted": Family("gauge", "1 for who halted it, while it is halted.", ("by",)),
@@ -311,6 +316,12 @@ class Metrics:
         """Order requests that the venue refused for want of tokens (429): it should stay at 0."""
         self.latch_failures = 0
         """Halts that the disk did not take, or did not let go: each holds only as long as we live."""
+        self.config_sha256 = ""
+        """The fingerprint of the configuration in force; empty before one is."""
+        self.config_loaded_at: int | None = None
+        """When it was read, Unix ns."""
+        self.is_config_loaded = True
+        """Whether the last reload, or the start, brought into force what it read."""
         self.api_outcomes: dict[str, float] = dict.fromkeys(("ok", "refused", "failed"), 0.0)
         self._source: Source = dict
         # The process's own: memory, CPU, files, and when it started.

@@ -85,6 +85,7 @@ class Sampler:
         return {
             "kalshid_build_info": {installed_version("kalshid"): 1.0},
             "kalshid_mode_info": {sources.metrics.mode: 1.0} if sources.metrics.mode else {},
+            **_of_config(sources.metrics),
             "kalshid_loop_lag_seconds": sources.metrics.loop_lag,
             "kalshid_disk_free_bytes": disk_free(sources.journal.path),
             **risk_samples(sources.engine),
@@ -110,6 +111,17 @@ class Sampler:
             "kalshid_refused_frames_total": self._frame_shapes.bound(_shapes(session)),
             "kalshid_refused_answers_total": self._answer_shapes.bound(_shapes(answers)),
         }
+
+
+def _of_config(metrics: Metrics) -> Samples:
+    loaded_at = metrics.config_loaded_at
+    return {
+        "kalshid_config_info": {metrics.config_sha256[:12]: 1.0} if metrics.config_sha256 else {},
+        "kalshid_config_last_reload_successful": float(metrics.is_config_loaded),
+        "kalshid_config_last_reload_success_timestamp_seconds": None
+        if loaded_at is None
+        else loaded_at / SECOND,
+    }
 
 
 def watched_shards(state: State) -> dict[int, None]:

@@ -1,0 +1,219 @@
+"""A running daemon is given another configuration: read, checked, compared, and told the core as one event.
+
+What is wrong, or may not change while it runs, changes nothing: a reload is whole or not at all. One that
+loosens a limit answers with what it would loosen and with a word; asked again with that word it is done. The
+word is of this very change: another file, or a daemon that has changed meanwhile, has another one.
+
+Over the control socket: POST /reload {"token"} and GET /config, what is in force.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import structlog
+from aiohttp import web
+
+from daemon.config import Config, ConfigError
+from daemon.config_tables import StrategyTable
+from daemon.core import events as e
+from daemon.core.engine import Engine
+from daemon.core.units import Ns
+from daemon.reloading import Change, changes, fingerprint, flatten, token_of
+from daemon.shell.control import ask_for, ask_order, read_order
+from daemon.shell.metrics import Metrics
+
+log = structlog.get_logger(__name__)
+
+TAKEN_WITHIN_S = 2.0
+"""How long the core may take to have it: a turn of the pump."""
+BOUND = (
+    "real money is traded on the evidence of these strategies and limits: while it runs, limits only tighten,"
+    " and strategies are only disabled; trade the rest on paper first"
+)
+
+
+class ReloadRefused(Exception):
+    """Nothing was changed; the message says why, a line for each reason."""
+
+
+class Reloaded(msgspec.Struct, frozen=True):
+    """What came of it. `token` is what confirms the change that would loosen; None where nothing waits."""
+
+    outcome: Literal["applied", "unchanged", "unconfirmed"]
+    changes: list[Change]
+    sha256: str
+    token: str | None = None
+
+
+class InForce(msgspec.Struct, frozen=True):
+    """What the daemon runs under, by dotted keys, and its fingerprint."""
+
+    sha256: str
+    values: dict[str, Any]
+
+
+class ReloadOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of POST /reload. `token` is the word that confirms what loosens."""
+
+    token: str = ""
+    expires_at: int | None = None
+
+
+class ReloadTerms(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run gives and asks.
+
+    Attributes:
+        read: reads the file again, all of it checked; raises ConfigError.
+        prepare: builds strategies and returns the text that the event carries; raises ConfigError.
+        is_bound: whether what is traded is tied to evidence (mode "live" without a written reason).
+        now: our clock.
+        emit: takes the event.
+        on_taken: told the new configuration once the core has it, for the parts outside of the core.
+    """
+
+    read: Callable[[], Config]
+    prepare: Callable[[tuple[StrategyTable, ...]], str]
+    is_bound: bool
+    now: Callable[[], Ns]
+    emit: Callable[[e.Event], None]
+    on_taken: Callable[[Config], None]
+
+
+class Reloads:
+    """The configuration of one run, and its changes, one at a time."""
+
+    def __init__(self, config: Config, engine: Engine, metrics: Metrics, terms: ReloadTerms) -> None:
+        self._config = config
+        self._values = flatten(config)
+        self._engine = engine
+        self._metrics = metrics
+        self._terms = terms
+        self._lock = asyncio.Lock()
+        self._tell()
+
+    @property
+    def in_force(self) -> InForce:
+        """What the daemon runs under."""
+        return InForce(fingerprint(self._values), self._values)
+
+    async def reload(self, by: str, token: str = "") -> Reloaded:
+        """Bring the file into force; return when the core decides by it.
+
+        Args:
+            by: who asks, for the log.
+            token: the word that confirms what loosens.
+
+        Raises:
+            ReloadRefused: nothing was changed.
+        """
+        async with self._lock:
+            try:
+                reloaded = await self._reload(token)
+            except ReloadRefused as error:
+                self._metrics.is_config_loaded = False
+                log.error("config.reload_refused", by=by, reason=str(error))
+                raise
+            told = [str(change) for change in reloaded.changes]
+            if reloaded.outcome == "unconfirmed":
+                self._metrics.is_config_loaded = False
+                confirm = f"kalshid reload --loosen {reloaded.token}"
+                log.warning("config.reload_unconfirmed", by=by, changes=told, confirm=confirm)
+            else:
+                self._tell()
+                log.warning("config.reloaded", by=by, outcome=reloaded.outcome, changes=told)
+            return reloaded
+
+    async def _reload(self, token: str) -> Reloaded:
+        try:
+            config = await asyncio.to_thread(self._terms.read)
+        except ConfigError as error:
+            raise ReloadRefused(str(error)) from error
+        values = flatten(config)
+        found, sha256 = changes(self._values, values), fingerprint(values)
+        if not found:
+            return Reloaded("unchanged", [], sha256)
+        self._refuse(found)
+        if any(change.effect == "loosens" for change in found):
+            confirms = token_of(self._values, values)
+            if token != confirms:
+                return Reloaded("unconfirmed", found, sha256, confirms)
+        tables = await self._prepared(config)
+        limits, running = config.limits(), tuple(table.name for table in config.strategies if table.enabled)
+        self._terms.emit(e.ConfigChanged(sha256, limits, running, tables, self._terms.now()))
+        await self._taken(sha256)
+        self._config, self._values = config, values
+        self._terms.on_taken(config)
+        return Reloaded("applied", found, sha256)
+
+    def _refuse(self, found: list[Change]) -> None:
+        """Raise ReloadRefused where a change is none for a daemon that runs."""
+        if fixed := [str(change) for change in found if change.effect == "restart"]:
+            raise ReloadRefused("\n".join(fixed))
+        if self._terms.is_bound and (bound := [str(one) for one in found if one.effect != "tightens"]):
+            raise ReloadRefused("\n".join([BOUND, *bound]))
+
+    async def _prepared(self, config: Config) -> str:
+        """Return the text of the strategies that are new or have other terms; empty where there are none."""
+        before = {table.name: table for table in self._config.strategies}
+        new = tuple(table for table in config.strategies if table.enabled and table != before.get(table.name))
+        if not new:
+            return ""
+        try:
+            # An owner's own file is run for it: that may take its time.
+            return await asyncio.to_thread(self._terms.prepare, new)
+        except ConfigError as error:
+            raise ReloadRefused(str(error)) from error
+
+    async def _taken(self, sha256: str) -> None:
+        """Wait until the core has it. Raises ReloadRefused when it does not come to that in time."""
+        try:
+            async with asyncio.timeout(TAKEN_WITHIN_S):
+                while self._engine.changes.sha256 != sha256:  # noqa: ASYNC110 - a turn of the pump
+                    await asyncio.sleep(0.01)
+        except TimeoutError:
+            raise ReloadRefused("the core has not taken it in yet, and may still: reload again") from None
+
+    def _tell(self) -> None:
+        metrics = self._metrics
+        metrics.is_config_loaded, metrics.config_loaded_at = True, self._terms.now()
+        metrics.config_sha256 = fingerprint(self._values)
+
+
+# --- the calls -----------------------------------------------------------------------------------
+
+
+def routes_of(reloads: Reloads) -> tuple[web.RouteDef, ...]:
+    """Return the calls of the control socket."""
+    return (
+        web.post("/reload", partial(_reload, reloads)),
+        web.get("/config", partial(_show, reloads)),
+    )
+
+
+async def _reload(reloads: Reloads, request: web.Request) -> web.Response:
+    order = await read_order(request, ReloadOrder)
+    try:
+        reloaded = await reloads.reload("cli", order.token)
+    except ReloadRefused as error:
+        raise web.HTTPConflict(text=str(error)) from None
+    return web.Response(body=msgspec.json.encode(reloaded), content_type="application/json")
+
+
+async def _show(reloads: Reloads, _request: web.Request) -> web.Response:
+    return web.Response(body=msgspec.json.encode(reloads.in_force), content_type="application/json")
+
+
+async def ask_reload(folder: Path, order: ReloadOrder, within_s: float) -> Reloaded:
+    """Have the daemon of a state folder read its configuration again. Raises as `control.ask`."""
+    return await ask_order(folder, "/reload", order, within_s, Reloaded)
+
+
+async def ask_config(folder: Path, within_s: float) -> InForce:
+    """Return what the daemon of a state folder runs under. Raises as `control.ask`."""
+    return await ask_for(folder, "/config", InForce, within_s)
