@@ -38,7 +38,8 @@ def test_each_market_counts_once_by_its_mean_score(tmp_path: Path) -> None:
     path = store_of(
         tmp_path,
         [
-            intent("A", 0.60), intent("A", 0.64), intent("A", 0.1, "amend"), intent("A", None), judged("A", 1.0),
+            intent("A", 0.60), intent("A", 0.64), intent("A", 0.1, "amend"), intent("A", None),
+            judged("A", 1.0),
             intent("B", 0.68), judged("B", 0.0), judged("B", 0.0),
             intent("C", 1.0), judged("C", 1.0),
             intent("D", 0.5), judged("E", 1.0), intent("F", -0.2), judged("F", 1.0),
