@@ -131,7 +131,9 @@ class StreamBeliefs(OrderBeliefs):
         was_synced = book.is_synced
         book.apply_delta(event)
         if was_synced:
-            market.features.on_book(book, event.received_at, event.delta)
+            prices = (book.yes if event.side == "yes" else book.no).prices
+            is_behind = event.price < prices[-1] if prices else False
+            market.features.on_book(book, event.received_at, event.delta, is_behind)
             self.touched[event.ticker] = None
             if not book.is_synced:
                 self.counts["books_lost"] += 1

@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.core import events as e
+from daemon.core.features import FeatureSet, ReferenceFeatures
 from daemon.core.scorer import FeatureSchema
 from daemon.core.state import State
-from daemon.core.units import MINUTE, MONEY_ONE, SECOND
+from daemon.core.units import MINUTE, MONEY_ONE, SECOND, Side
 from tests.core.worlds import LIMITS, T0, TICKER, reconciled, snapshot, spec
 
 OTHER = "KXBTC15M-26SEP251545-45"
@@ -331,3 +332,37 @@ def test_late_deltas_tell_the_lag_of_their_connection(state: State) -> None:
     assert SECOND == state.feeds["kalshi"].lag.lag
     assert 0 == state.feeds["kalshi-2"].lag.lag
     assert "transport_lag" == state.vouch(state.markets[TICKER], LIMITS, T0 + 2 * SECOND)
+
+
+TOP = FeatureSchema(("mid", "top_imbalance", "ofi_1s", "depth_imbalance_5", "message_rate_1s", "top_age"))
+
+
+@given(
+    deltas=st.lists(
+        st.tuples(
+            st.sampled_from(["yes", "no"]),
+            st.sampled_from([3_900, 4_000, 4_100, 5_700, 5_800, 5_900]),
+            st.sampled_from([-50_000, -40_000, -30_000, -100, 100, 30_000]),
+            st.integers(0, 3 * SECOND // 2),
+        ),
+        max_size=60,
+    )
+)
+def test_a_level_behind_the_best_leaves_the_best_as_they_were(
+    deltas: list[tuple[Side, int, int, int]],
+) -> None:
+    """The features are those of a set that reads the best levels after every change."""
+    state, now = State(TOP, "kd-"), T0
+    state.apply(e.MarketListed(spec(), T0))
+    state.apply(e.FeedConnected("kalshi", T0))
+    state.apply(snapshot(T0))
+    market = state.markets[TICKER]
+    always = FeatureSet(TOP, spec(), ReferenceFeatures())
+    always.on_book(market.book, T0)
+    for side, price, delta, passed in deltas:
+        now += passed
+        was_synced = market.book.is_synced
+        state.apply(e.BookDeltaReceived(TICKER, side, price, delta, now, now))
+        if was_synced:
+            always.on_book(market.book, now, delta)
+        assert always.row(now) == market.features.row(now)

@@ -88,9 +88,10 @@ class FeatureSet:
         if self._inputs.member is not None:
             self._inputs.member.relist(spec)
 
-    def on_book(self, book: Book, now: Ns, delta: Qty = 0) -> None:
+    def on_book(self, book: Book, now: Ns, delta: Qty = 0, is_behind: bool = False) -> None:
         """Take the book after every applied snapshot, delta or loss; `delta` is what a level changed by.
 
+        `is_behind`: it stands behind its side's best, so that the best levels are as they were.
         The book is read again by `row`, so the same object must be kept up to date and every change
         of it be told here.
         """
@@ -108,7 +109,7 @@ class FeatureSet:
             return
         top = inputs.top
         double_mid = top.double_mid
-        has_changed = top.update(book)
+        has_changed = not is_behind and top.update(book)
         if inputs.book is None:
             self._begin(book, now)
             return
