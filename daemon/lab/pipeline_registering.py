@@ -25,8 +25,9 @@ from daemon.scoring.vetting import load_vetted
 LABEL = Label(definition="1 if the market settles YES, else 0", horizon="from the row's instant to the close")
 MANIFEST = "dataset"
 """Under which name the dataset's manifest stands in a model's metadata."""
+TREES = "-trees"
 SEQUENCE = "-sequence"
-"""What is behind the line in the name of a challenger of sequences (`pipeline_sequence`)."""
+"""Behind the line in the names of every training's trees, and of every sequence (`pipeline_sequence`)."""
 _NOTES = (
     "metrics are of the last fold's test, which nothing of this model has seen: Brier score, that of the"
     " market's mid, and the gain over it (above 0 is better), with 95 % intervals over independent outcomes."
@@ -119,19 +120,32 @@ def weigh_challenger(
         challenger_sha256=metadata_sha256(made.challenger),
         champion_sha256=None if champion is None else champion.metadata_sha256,
         seed=origin.seed,
-        trials=trials_on(root, origin),
+        trials=trials_on(root, origin.line, _read_training(made.challenger / METADATA_FILE)),
     )
     return evidence, None if champion is None else f"{champion.name}/{champion.version}"
 
 
-def trials_on(root: Path, origin: Origin) -> int:
-    """Return how many challengers of a line the registry has from the same dataset: each was one more try."""
-    found = 0
-    names = (origin.line, f"{origin.line}{SEQUENCE}")
-    for path in sorted(path for name in names for path in (root / name).glob(f"*/{METADATA_FILE}")):
-        metadata = msgspec.json.decode(path.read_bytes(), type=ModelMetadata)
-        found += metadata.training.manifests.get(MANIFEST) == origin.manifest_sha256
-    return max(1, found)
+def trials_on(root: Path, line: str, ours: Training) -> int:
+    """Return how many trainings of a line were tested on some of the same hours: each was one more try.
+
+    Whatever its challenger is, a training registers its trees: they stand for it. Another dataset of the same
+    hours is another try on them, and so is the week after's, whose test begins before this one's ends.
+    """
+    names = (f"{line}{TREES}", f"{line}{SEQUENCE}")
+    paths = sorted(path for name in names for path in (root / name).glob(f"*/{METADATA_FILE}"))
+    return max(1, sum(_share_a_test(ours, _read_training(path)) for path in paths))
+
+
+def _read_training(path: Path) -> Training:
+    return msgspec.json.decode(path.read_bytes(), type=ModelMetadata).training
+
+
+def _share_a_test(one: Training, other: Training) -> bool:
+    """Whether their tests have hours in common; unknown hours may be any."""
+    return all(
+        begins is None or ends is None or begins < ends
+        for begins, ends in ((one.ends_at, other.tested_to), (other.ends_at, one.tested_to))
+    )
 
 
 def scores_of(folder: Path, rows: FitRows) -> Floats:
@@ -162,7 +176,7 @@ def _member_drafts(origin: Origin, rows: FitRows, fold: Fold, chain: Chain) -> d
         calibrator=msgspec.json.encode(chain.formula.line),
     )  # fmt: skip
     trees = replace(
-        base, name=f"{origin.line}-trees", kind="lightgbm", names=rows.names, required=REQUIRED, x=fit.x,
+        base, name=f"{origin.line}{TREES}", kind="lightgbm", names=rows.names, required=REQUIRED, x=fit.x,
         content=chain.boosters.trees.text, calibrator=None if chain.line is None else chain.line.content,
         training=_training(origin, rows, fold, chain, "trees"),
     )  # fmt: skip
@@ -186,13 +200,14 @@ def _training(origin: Origin, rows: FitRows, fold: Fold, chain: Chain, name: str
         rows_by_part={part: len(some) for part, some in used.items()},
         trees=0 if booster is None else booster.trees,
         parameters={} if booster is None else dict(booster.parameters),
-        begins_at=_instant(int(rows.span.at[chain.slices.fit].min())),
-        ends_at=_instant(max(int(rows.span.label_at[some].max()) for some in chain.slices.by_use.values())),
+        begins_at=instant_of(int(rows.span.at[chain.slices.fit].min())),
+        ends_at=instant_of(max(int(rows.span.label_at[some].max()) for some in chain.slices.by_use.values())),
         manifests={MANIFEST: origin.manifest_sha256},
         seeds={"training": origin.seed} | ({} if tuned is None else {"tuning_trials": tuned.trials}),
         purge_s=origin.rule.purge / SECOND,
         embargo_s=origin.rule.embargo / SECOND,
         commit=origin.commit,
+        tested_to=instant_of(int(rows.span.label_at[fold.test].max())),
     )
 
 
@@ -208,5 +223,6 @@ def _metrics(said: Floats, mid: Floats, test: FitRows) -> dict[str, float]:
     )
 
 
-def _instant(at: Ns) -> str:
+def instant_of(at: Ns) -> str:
+    """Return an instant as metadata has it, to the second."""
     return datetime.fromtimestamp(at // SECOND, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

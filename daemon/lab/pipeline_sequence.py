@@ -10,14 +10,13 @@ rows are used of which every step is known. The same dataset, seed and machine g
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 import msgspec
 import numpy as np
 
-from daemon.core.units import SECOND, Ns
+from daemon.core.units import SECOND
 from daemon.lab.calibrating import Calibration, calibrate
 from daemon.lab.dataset_arrays import load_dataset
 from daemon.lab.dataset_manifest import MANIFEST_NAME
@@ -33,7 +32,15 @@ from daemon.lab.judging.report import Report, judge
 from daemon.lab.judging.rows import judged_rows
 from daemon.lab.judging.scores import brier_losses
 from daemon.lab.pipeline_chain import STRIKE
-from daemon.lab.pipeline_registering import LABEL, MANIFEST, SEQUENCE, Origin, Registered, weigh_challenger
+from daemon.lab.pipeline_registering import (
+    LABEL,
+    MANIFEST,
+    SEQUENCE,
+    Origin,
+    Registered,
+    instant_of,
+    weigh_challenger,
+)
 from daemon.lab.pipeline_training import EVIDENCE_NAME, Rowset, Say, rows_of, rule_of
 from daemon.lab.promotion import Evidence
 from daemon.lab.registry import Draft, figures, register, report_folder
@@ -201,13 +208,14 @@ def _draft(
         rows_by_part={name: len(some) for name, some in parts.items()},
         trees=0,
         parameters={**fitted.parameters, "epochs": fitted.epochs},
-        begins_at=_instant(int(own.span.at[cut.fit].min())),
-        ends_at=_instant(max(int(own.span.label_at[some].max()) for some in used.values())),
+        begins_at=instant_of(int(own.span.at[cut.fit].min())),
+        ends_at=instant_of(max(int(own.span.label_at[some].max()) for some in used.values())),
         manifests={MANIFEST: origin.manifest_sha256},
         seeds={"training": origin.seed},
         purge_s=origin.rule.purge / SECOND,
         embargo_s=origin.rule.embargo / SECOND,
         commit=origin.commit,
+        tested_to=instant_of(int(own.span.label_at[cut.fold.test].max())),
     )
     return Draft(
         name=f"{origin.line}{SEQUENCE}", kind="onnx", names=own.names, required=own.names,
@@ -222,7 +230,3 @@ def _draft(
         notes="PatchTST. metrics are of the test, which nothing of this model has seen.",
         calibrator=line.content, sequence_length=fitted.steps,
     )  # fmt: skip
-
-
-def _instant(at: Ns) -> str:
-    return datetime.fromtimestamp(at // SECOND, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

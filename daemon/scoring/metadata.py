@@ -117,6 +117,8 @@ class Training(Strict, frozen=True):
     embargo_s: float | None = None
     commit: str | None = None
     """Of the code, where it is under version control."""
+    tested_to: _Instant | None = None
+    """When the last label was known of the rows that its figures are of; they begin after `ends_at`."""
 
 
 class ModelMetadata(Strict, frozen=True):

@@ -94,7 +94,24 @@ def test_the_first_is_weighed_against_the_market_alone(made: Registered, root: P
     assert "quarters-structural/1" == champion
     assert second.over_champion is not None
     assert metadata_sha256(made.members["structural"]) == second.champion_sha256
-    assert (2, 1) == (second.trials, trials_on(registry, replace(ORIGIN, manifest_sha256="b" * 64)))
+    assert 2 == second.trials
+
+
+def test_every_training_is_a_try_on_the_hours_of_its_test(tmp_path: Path) -> None:
+    """Also one whose challenger is a member alone, and one of another dataset; not one of other hours."""
+    rows = many(0.8)
+    first, _ = registered(tmp_path, rows)
+    again, _ = registered(tmp_path, rows, replace(ORIGIN, seed=4, manifest_sha256="b" * 64))
+    assert "quarters-trees" == first.challenger.parent.name
+    mid, fold = rows.column("mid"), last_fold(rows)
+    evidence, _ = weigh_challenger(tmp_path / "models", ORIGIN, again, rows, mid, fold)
+    assert 2 == evidence.trials
+    ours = metadata_of(again.challenger).training
+    assert ours.ends_at is not None
+    assert ours.tested_to is not None
+    later = msgspec.structs.replace(ours, ends_at=ours.tested_to, tested_to="2100-01-01T00:00:00Z")
+    assert 1 == trials_on(tmp_path / "models", "quarters", later)
+    assert 2 == trials_on(tmp_path / "models", "quarters", msgspec.structs.replace(later, ends_at=None))
 
 
 def test_a_champion_that_reads_more_is_said(made: Registered) -> None:
