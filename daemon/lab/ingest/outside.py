@@ -10,8 +10,9 @@ One schema, as CSV with a header line or as Parquet:
 | value | the number |
 | vintage | optional: what the source calls this version, such as "advance" or "second" |
 
-Instants are RFC 3339 in UTC (2026-11-21T13:30:00Z; a bare date is its midnight), in Parquet also
-timestamps in UTC or ns since 1970. A revision is a row of its own with the same `at` and a later `known_at`.
+Instants are RFC 3339 in UTC (2026-11-21T13:30:00Z), in Parquet also timestamps in UTC or ns since 1970. A
+bare date is its midnight as `at`, and as `known_at` the end of that day: a figure that came out at 13:30 was
+not known in the morning. A revision is a row of its own with the same `at` and a later `known_at`.
 
 A file is taken whole or not at all: every row that is bad is named, and what the store has already may
 come again but not otherwise.
@@ -29,7 +30,7 @@ from typing import Any, TypeAlias
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from daemon.core.units import Ns, parse_instant
+from daemon.core.units import DAY, Ns, parse_instant
 from daemon.lab.store import Store
 from daemon.lab.store_tables import Row
 from daemon.lab.store_writer import Added
@@ -39,6 +40,8 @@ COLUMNS = ("series", *NEEDED, "vintage")
 SHOWN_MAX = 20
 """Bad rows that are named one by one."""
 Cells: TypeAlias = Mapping[str, Any]
+_LEAST_NS: Ns = 10**17
+"""Below, a whole number of `known_at` is of another unit: as ns it would be known since 1970."""
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", re.ASCII)
 
@@ -173,8 +176,14 @@ def _row(cells: Cells, name: str | None, now: Ns) -> Row:
     if name is not None and series != name:
         raise ValueError(f"series {series!r}, and --name says {name!r}")
     known_at = _instant("known_at", cells["known_at"])
+    if isinstance(cells["known_at"], int) and known_at < _LEAST_NS:
+        raise ValueError(f"known_at {known_at} is before 1973 in ns since 1970: are these seconds or ms?")
+    if _DATE.fullmatch(str(cells["known_at"]).strip()):
+        known_at += DAY
     if known_at > now:
-        raise ValueError(f"known_at {cells['known_at']} is in the future: nobody knows it yet")
+        raise ValueError(
+            f"known_at {cells['known_at']} is in the future: nobody knows it yet (a date is its end)"
+        )
     return {
         "series": series,
         "event_at": _instant("at", cells["at"]),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,7 @@ def test_a_file_is_taken_once(tmp_path: Path, store: Store) -> None:
     assert [
         ("cpi_yoy", "2026-09-01T00:00:00Z", "2026-10-15T12:30:00Z", 3.1, "first"),
         ("cpi_yoy", "2026-09-01T00:00:00Z", "2026-11-13T13:30:00.25Z", 3.2, "second"),
-        ("fedwatch_hold", "2026-12-09T19:00:00Z", "2026-11-20T00:00:00Z", 0.86, None),
+        ("fedwatch_hold", "2026-12-09T19:00:00Z", "2026-11-21T00:00:00Z", 0.86, None),
     ] == [
         (row["series"], _text(row["event_at"]), _text(row["known_at"]), row["value"], row["vintage"])
         for row in found
@@ -90,6 +90,27 @@ def test_parquet_is_the_same(tmp_path: Path) -> None:
             path,
         )
         assert expected == list(read_rows(path, None, NOW).values())
+
+
+def test_a_date_alone_was_known_when_it_was_over(tmp_path: Path) -> None:
+    """Of `known_at`: a figure of 12:30 must not be known at midnight before; `at` is its midnight."""
+    for path in (write(tmp_path, "at,known_at,value\n2026-09-01,2026-10-15,3.1\n"), tmp_path / "x.parquet"):
+        if path.suffix == ".parquet":
+            days = [pa.array([date(2026, month, day)]) for month, day in ((9, 1), (10, 15))]
+            pq.write_table(pa.table({"at": days[0], "known_at": days[1], "value": [3.1]}), path)
+        (row,) = read_rows(path, "cpi", NOW).values()
+        assert (
+            parse_instant("2026-09-01T00:00:00Z"),
+            parse_instant("2026-10-16T00:00:00Z"),
+        ) == (row["event_at"], row["known_at"])
+
+
+def test_whole_numbers_of_another_unit_are_refused(tmp_path: Path) -> None:
+    """Seconds read as ns would have been known since 1970."""
+    columns: dict[str, Any] = {"at": [1], "known_at": [NOW // 10**9], "value": [1.0]}
+    pq.write_table(pa.table(columns), tmp_path / "x.parquet")
+    with pytest.raises(BadFile, match=r"row 1: known_at \d+ is before 1973 .* seconds or ms"):
+        read_rows(tmp_path / "x.parquet", "x", NOW)
 
 
 @pytest.mark.parametrize(
