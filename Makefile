@@ -22,7 +22,7 @@ READY_RUN := $(VENV)/.ready-run
 READY_TEST := $(VENV)/.ready-test
 READY_TORCH := $(VENV)/.ready-torch
 
-.PHONY: help run test full torch e2e sim bench lint fmt lock clean
+.PHONY: help run test full torch e2e monitoring sim bench lint fmt lock clean
 
 help:  ## say what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 16
@@ -85,6 +85,9 @@ full: lint $(READY_TORCH)  ## the gate with the long runs (tests marked `full`),
 
 e2e: $(READY_TEST)  ## the units under a real systemd in a container, with times; needs root and systemd-nspawn
 	bash tests/e2e/systemd.sh
+
+monitoring:  ## Prometheus and Alertmanager from Debian's packages on loopback, to watch a running daemon
+	@exec bash grafana/monitoring.sh
 
 SEEDS ?= 0-299
 MODE ?= both
