@@ -134,9 +134,7 @@ def why(
     first, last = since or sessions[-1].first_at, to_at or sessions[0].last_at
     assert first is not None, "a session in range has decisions"
     assert last is not None, "a session in range has decisions"
-    click.echo(
-        f"{mode_words(config.mode)} · {clock(first)} to {clock(last)} UTC · {_count(len(sessions))}"
-    )
+    click.echo(f"{mode_words(config.mode)} · {clock(first)} to {clock(last)} UTC · {_count(len(sessions))}")
     for chain in tally.chains:
         for line in chain_lines(chain):
             click.echo(line)
@@ -157,8 +155,8 @@ def explain(order: str, config_path: Path, is_json: bool, moved: tuple[Path, ...
     """
     config = load_or_die(config_path)
     try:
-        trail = find_order(list(_sessions(_folder(config))), order)
-    except (OrderNotFound, JournalUnreadable) as error:
+        trail = find_order(_journals(_folder(config)), order, _leave_out)
+    except (OrderNotFound, OSError) as error:
         die(str(error), exits.BAD_INPUT)
     story = OrderStory(trail)
     started_at = time.perf_counter()
@@ -183,16 +181,22 @@ def _folder(config: Config) -> Path:
     return config.path(config.state_dir) / "journal"
 
 
+def _journals(folder: Path) -> list[Path]:
+    """Return the journals, the newest first; exits where there is none."""
+    return newest_first(folder) or die(f"no journal in {folder}: nothing has run here yet", exits.BAD_INPUT)
+
+
+def _leave_out(words: str) -> None:
+    click.echo(f"left out: {words}", err=True)
+
+
 def _sessions(folder: Path) -> Iterator[Session]:
     """Yield the sessions, the newest first. One that can't be read is named, and the others are told."""
-    paths = newest_first(folder)
-    if not paths:
-        die(f"no journal in {folder}: nothing has run here yet", exits.BAD_INPUT)
-    for path in paths:
+    for path in _journals(folder):
         try:
             yield session_of(path)
         except (JournalUnreadable, OSError) as error:
-            click.echo(f"left out: {error}", err=True)
+            _leave_out(str(error))
 
 
 def _in_range(

@@ -46,10 +46,22 @@ class Explains(Protocol):
 
 
 def explained(strategy: object, view: MarketView, wanted: Wanted) -> Reason:
-    """Return why a strategy gave this answer: by its `explain`, and without one in the answer's own words."""
-    if isinstance(strategy, Explains):
-        return strategy.explain(view)
-    return Reason("trades" if wanted.targets else "own words", wanted.reason)
+    """Return why a strategy gave this answer: by its `explain`, and without one in the answer's own words.
+
+    An `explain` that raises, or says other than what was wanted, is not believed, and that is said.
+    """
+    reason = Reason("trades" if wanted.targets else "own words", wanted.reason)
+    if not isinstance(strategy, Explains):
+        return reason
+    try:
+        told = strategy.explain(view)
+    except Exception as error:  # noqa: BLE001 - a person's own file
+        return msgspec.structs.replace(
+            reason, text=f"{reason.text} (its explain raised {type(error).__name__})"
+        )
+    if not isinstance(told, Reason) or (told.stage == "trades") != bool(wanted.targets):
+        return msgspec.structs.replace(reason, text=f"{reason.text} (its explain says otherwise)")
+    return told
 
 
 def unscored(view: MarketView) -> Reason:

@@ -7,7 +7,9 @@ sessions were told of it (a fill that came late, how its market ended) belongs t
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import TypeAlias
 
 import msgspec
@@ -16,8 +18,8 @@ from daemon.core import events as e
 from daemon.core.commands import AmendOrder, CancelOrder, PlaceOrder, ProbeOrder, WithdrawOrder
 from daemon.core.issuing import base36
 from daemon.core.units import Ns
-from daemon.shell.journal import JournalFile, Record, read_journal
-from daemon.shell.retold import Session
+from daemon.shell.journal import JournalUnreadable, Record, read_journal
+from daemon.shell.retold import Session, session_of
 
 RECORDS_MAX = 1_000
 """Records of one order that are kept: one that rested for a day was amended every minute."""
@@ -52,29 +54,35 @@ class Trail(msgspec.Struct, frozen=True):
         return next((one for one in reversed(self.records) if isinstance(one, e.MarketDetermined)), None)
 
 
-def find_order(sessions: Sequence[Session], wanted: str) -> Trail:
+def find_order(
+    paths: Sequence[Path], wanted: str, on_unreadable: Callable[[str], None] = lambda _words: None
+) -> Trail:
     """Return the records of an order.
 
     Args:
-        sessions: those to look in, the newest first.
+        paths: the journals to look in, the newest first.
         wanted: our id of it, or the venue's.
+        on_unreadable: takes what is wrong with a journal that can't be read; the others are read.
 
     Raises:
         OrderNotFound: none of them placed it.
-        JournalUnreadable: a journal holds what this version doesn't know.
+        OSError: the order's own journal can't be read again.
     """
     # Our ids carry their session's epoch: its journal is looked at first.
-    likely = [one for one in sessions if f"-{base36(int(one.path.stem))}-" in wanted]
+    likely = [path for path in paths if f"-{base36(int(path.stem))}-" in wanted]
     seen: dict[str, None] = {}
-    for session in (*likely, *(one for one in sessions if one not in likely)):
-        found = _place_of(read_journal(session.path), wanted, seen)
-        if found is not None:
-            place, order_id = found
-            later = [one for one in reversed(sessions) if _epoch(one) > _epoch(session)]
-            return _collect(session, later, place, order_id)
+    for path in (*likely, *(path for path in paths if path not in likely)):
+        try:
+            place = _place_of(path, wanted, seen)
+        except (JournalUnreadable, OSError) as error:
+            on_unreadable(str(error))
+            continue
+        if place is not None:
+            later = [one for one in reversed(paths) if int(one.stem) > int(path.stem)]
+            return _collect(session_of(path), later, place, on_unreadable)
     near = difflib.get_close_matches(wanted, seen, n=3)
     like = f"; near to it: {', '.join(near)}" if near else ""
-    raise OrderNotFound(f"no order {wanted!r} in {len(sessions)} sessions, {len(seen)} ids{like}")
+    raise OrderNotFound(f"no order {wanted!r} in {len(paths)} journals, {len(seen)} ids{like}")
 
 
 def at_of(record: OrderRecord) -> Ns:
@@ -82,33 +90,23 @@ def at_of(record: OrderRecord) -> Ns:
     return record.decided_at if isinstance(record, OwnCommand) else record.received_at
 
 
-def _epoch(session: Session) -> int:
-    return int(session.path.stem)
-
-
-def _place_of(file: JournalFile, wanted: str, seen: dict[str, None]) -> tuple[PlaceOrder, str | None] | None:
-    """Return the command that placed an order, and the venue's id; None where this journal has neither.
-
-    `seen` takes the ids that are others'.
-    """
-    places: dict[str, PlaceOrder] = {}
-    ours: str | None = None
-    order_id: str | None = None
-    for record in _records(file):
+def _place_of(path: Path, wanted: str, seen: dict[str, None]) -> PlaceOrder | None:
+    """Return the command that placed an order; None where this journal has none. `seen` takes others' ids."""
+    ours = wanted
+    for record in _records(path):
         if isinstance(record, PlaceOrder):
-            places[record.client_order_id] = record
             if record.client_order_id == wanted:
-                ours = wanted
+                return record
             _remember(seen, record.client_order_id)
         elif isinstance(record, e.OrderAccepted | e.OrderUpdated):
             if record.order_id == wanted:
                 ours = record.client_order_id
-            if record.client_order_id == ours:
-                order_id = record.order_id
+                break
             _remember(seen, record.order_id)
-        if ours in places and order_id is not None:
-            break
-    return (places[ours], order_id) if ours is not None and ours in places else None
+    if ours == wanted:
+        return None
+    places = (one for one in _records(path) if isinstance(one, PlaceOrder) and one.client_order_id == ours)
+    return next(places, None)
 
 
 def _remember(seen: dict[str, None], order_id: str) -> None:
@@ -117,30 +115,52 @@ def _remember(seen: dict[str, None], order_id: str) -> None:
         del seen[next(iter(seen))]
 
 
-def _collect(session: Session, later: Iterable[Session], place: PlaceOrder, order_id: str | None) -> Trail:
-    first: list[OrderRecord] = []
-    last: list[OrderRecord] = []
-    left_out = 0
-    booked: set[str] = set()
-    for one in (session, *later):
-        for record in _records(read_journal(one.path)):
-            for mine in _mine(record, place, order_id):
-                if order_id is None and isinstance(mine, e.OrderAccepted | e.OrderUpdated):
-                    order_id = mine.order_id
-                if isinstance(mine, e.OrderFilled):
-                    if mine.trade_id in booked:
-                        continue  # the lists tell again what the stream has told
-                    booked.add(mine.trade_id)
-                if len(first) < RECORDS_MAX // 2:
-                    first.append(mine)
+def _collect(
+    session: Session, later: Iterable[Path], place: PlaceOrder, on_unreadable: Callable[[str], None]
+) -> Trail:
+    kept = _Kept(place)
+    for record in _records(session.path):
+        kept.take(record)
+    for path in later:
+        if kept.has_ended:
+            break
+        try:
+            for record in _records(path):
+                kept.take(record)
+        except (JournalUnreadable, OSError) as error:
+            on_unreadable(str(error))
+    return Trail(session, place, kept.order_id, (*kept.first, *kept.last), kept.left_out)
+
+
+class _Kept:
+    """The records of one order, as they come: the first ones, and of the others the last ones."""
+
+    def __init__(self, place: PlaceOrder) -> None:
+        self.order_id: str | None = None
+        self.first: list[OrderRecord] = []
+        self.last: deque[OrderRecord] = deque(maxlen=RECORDS_MAX // 2)
+        self.left_out = 0
+        self.has_ended = False
+        """Whether its market has: nothing is told of it any more."""
+        self._place = place
+        self._booked: set[str] = set()
+
+    def take(self, record: Record) -> None:
+        """Keep of a record what is the order's. The lists tell fills again that the stream has told."""
+        for mine in _mine(record, self._place, self.order_id):
+            if isinstance(mine, e.OrderAccepted | e.OrderUpdated):
+                self.order_id = mine.order_id
+            elif isinstance(mine, e.OrderFilled):
+                if mine.trade_id in self._booked:
                     continue
-                last.append(mine)
-                if len(last) > RECORDS_MAX // 2:
-                    del last[0]
-                    left_out += 1
-        if any(isinstance(mine, e.MarketDetermined) for mine in (*first, *last)):
-            break  # nothing comes after that
-    return Trail(session, place, order_id, (*first, *last), left_out)
+                self._booked.add(mine.trade_id)
+            elif isinstance(mine, e.MarketDetermined):
+                self.has_ended = True
+            if len(self.first) < RECORDS_MAX // 2:
+                self.first.append(mine)
+            else:
+                self.left_out += len(self.last) == self.last.maxlen
+                self.last.append(mine)
 
 
 def _mine(record: Record, place: PlaceOrder, order_id: str | None) -> Iterator[OrderRecord]:
@@ -164,6 +184,6 @@ def _mine(record: Record, place: PlaceOrder, order_id: str | None) -> Iterator[O
             return
 
 
-def _records(file: JournalFile) -> Iterator[Record]:
-    for batch in file:
+def _records(path: Path) -> Iterator[Record]:
+    for batch in read_journal(path):
         yield from batch

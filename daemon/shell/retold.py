@@ -82,19 +82,26 @@ class Retold(msgspec.Struct, frozen=True):
 
 
 class HeardStrategy:
-    """A strategy whose answers are heard. To the engine it is the strategy."""
+    """A strategy whose answers are heard. To the engine it is the strategy.
 
-    def __init__(self, strategy: Strategy, listener: Listener) -> None:
+    A listener's own error is kept in `failures`: raised here the engine would take it for the strategy's.
+    """
+
+    def __init__(self, strategy: Strategy, listener: Listener, failures: list[Exception]) -> None:
         self.name = strategy.name
         self.features = strategy.features
         self.book_changed_max = strategy.book_changed_max
         self._strategy = strategy
         self._listener = listener
+        self._failures = failures
 
     def wants(self, view: MarketView) -> Wanted:
         """Return what the strategy wants, and let the listener know."""
         wanted = self._strategy.wants(view)
-        self._listener.asked(self._strategy, view, wanted)
+        try:
+            self._listener.asked(self._strategy, view, wanted)
+        except Exception as error:  # noqa: BLE001 - raised again by whoever retells
+            self._failures.append(error)
         return wanted
 
 
@@ -114,11 +121,15 @@ class _HeardDecisions(Decisions):
         self._listener.noted(decision)
 
 
-def listen(engine: Engine, listener: Listener) -> None:
-    """Let a listener hear a fresh engine. What it decides stays the same."""
+def listen(engine: Engine, listener: Listener) -> list[Exception]:
+    """Let a listener hear a fresh engine; what it decides stays the same.
+
+    Returns a list that takes the listener's own errors at being told what a strategy said.
+    """
+    failures: list[Exception] = []
 
     def heard(slot: Slot) -> Slot:
-        return msgspec.structs.replace(slot, strategy=HeardStrategy(slot.strategy, listener))
+        return msgspec.structs.replace(slot, strategy=HeardStrategy(slot.strategy, listener, failures))
 
     approve = engine.risk.approve
 
@@ -131,6 +142,7 @@ def listen(engine: Engine, listener: Listener) -> None:
     engine.risk.approve = judged  # type: ignore[method-assign]  # the one gate stays the one that judges
     engine.decisions = _HeardDecisions(listener)
     listener.attach(engine)
+    return failures
 
 
 def retell(
@@ -150,7 +162,7 @@ def retell(
         until: no decision after this instant is told; None tells all.
         on_progress: takes the instant reached and the number of events, now and then.
     """
-    listen(engine, listener)
+    failures = listen(engine, listener)
     events = decisions = different = 0
     expected: list[Command] = []
     given: list[Command] = []
@@ -168,6 +180,8 @@ def retell(
             if until is not None and record.now > until:
                 return Retold(events, decisions, different)
             given = engine.decide(record.now)
+            if failures:
+                raise failures[0]
             listener.decided(record.now)
             decisions += 1
             if on_progress is not None and decisions % TOLD_EVERY == 0:

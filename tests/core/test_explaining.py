@@ -27,6 +27,22 @@ def test_a_strategy_that_explains_is_asked() -> None:
     assert Reason("market", "it rains") == explained(Telling(), view(), Wanted((), "no"))
 
 
+def test_an_explain_that_fails_or_disagrees_is_not_believed() -> None:
+    """An owner's own file may: the answer itself is told then, and why no more."""
+
+    class Raising(Scripted):
+        """Raises when it is asked why."""
+
+        def explain(self, _view: MarketView) -> Reason:
+            """Never return."""
+            raise ValueError("nobody knows")
+
+    told = explained(Raising(), view(), Wanted((), "no"))
+    assert Reason("own words", "no (its explain raised ValueError)") == told
+    told = explained(Telling(), view(), Wanted((BUY,), "yes"))
+    assert Reason("trades", "yes (its explain says otherwise)") == told
+
+
 def test_one_that_does_not_is_told_in_its_own_words() -> None:
     """Nothing is guessed of where it stopped; that it wants something is seen."""
     assert Reason("own words", "no") == explained(Scripted(), view(), Wanted((), "no"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from daemon.core import events as e
 from daemon.core.commands import Command, Decided, PlaceOrder
@@ -121,6 +122,20 @@ def test_another_core_is_noticed() -> None:
     assert 1 <= retell(engine(Scripted()), batches, Ear()).different
     without = [[one for one in batch if not isinstance(one, Command)] for batch in batches]
     assert 1 <= retell(engine(scripted()), without, Ear()).different
+
+
+def test_a_listeners_error_is_its_own() -> None:
+    """It is raised, and not taken for the strategy's: that would tell another story than what happened."""
+
+    class Deaf(Ear):
+        """Fails at the first answer."""
+
+        def asked(self, strategy: Strategy, _view: MarketView, _wanted: Wanted) -> None:
+            """Never return."""
+            raise LookupError(strategy.name)
+
+    with pytest.raises(LookupError, match="scripted"):
+        retell(engine(scripted()), recorded(), Deaf())
 
 
 def test_progress_is_told_now_and_then() -> None:
