@@ -14,6 +14,7 @@ from daemon.config import Config, convert_params
 from daemon.reloading import RULES, flatten, rule_of
 from daemon.strategy_files import find_strategy
 from daemon.toml_tables import TomlTables
+from strategies import SHIPPED
 
 DEFAULT = "default"
 _KEY = re.compile(r"^([a-z0-9_]+) = (.*?)(?:\s+# (.*))?$")
@@ -79,6 +80,9 @@ def reference(shipped: str) -> str:
         if found is not None:
             parts.append(f"## [{name}]\n\n{comments.get(name, found.__doc__ or '').strip()}\n")
             parts.append(_table(f"{name}.", found, comments))
+    for name, shipped_strategy in SHIPPED.items():
+        parts.append(f"## [strategies.{name}]\n\n{comments.get(f'strategies.{name}', '')}\n")
+        parts.append(_table(f"strategies.{name}.", shipped_strategy.params, comments))
     return "\n".join(parts)
 
 
@@ -93,13 +97,17 @@ def _table(prefix: str, kind: type[msgspec.Struct], comments: dict[str, str]) ->
         key = f"{prefix}{field.name}"
         if isinstance(field.type, inspect.StructType) or key in ("root", "strategies"):
             continue
-        default = field.default
-        if default is msgspec.NODEFAULT:
-            default = field.default_factory()
-        shown = msgspec.json.encode(default).decode()
+        shown = msgspec.json.encode(_default(field)).decode()
         cells = (f"`{key}`", _allowed(field.type), f"`{shown}`", _WORDS[rule_of(key)], comments.get(key, ""))
         rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(rows) + "\n"
+
+
+def _default(field: inspect.Field) -> object:
+    if field.default is not msgspec.NODEFAULT:
+        return field.default
+    assert field.default_factory is not msgspec.NODEFAULT, f"{field.name}: every key has a default"
+    return field.default_factory()
 
 
 def _allowed(kind: Any) -> str:

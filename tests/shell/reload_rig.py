@@ -1,0 +1,103 @@
+"""A core that trades by a configuration file, with a pump of its own, and reloads of that file."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import msgspec
+
+from daemon.assembly import ModelRef, Setup, TableSlots, build_engine, setup_of
+from daemon.config import load_config
+from daemon.core import events as e
+from daemon.core.commands import CancelOrder, Command, Decided, PlaceOrder
+from daemon.core.engine import Engine
+from daemon.core.models import DEFAULT, Model
+from daemon.core.units import Ns
+from daemon.scoring.registry import load_model
+from daemon.scoring.source import core_model
+from daemon.shell.journal import Journal, JournalHeader
+from daemon.shell.loop import Inbox
+from daemon.shell.metrics import Metrics
+from daemon.shell.reloads import Reloads, ReloadTerms
+from tests.core.worlds import NOW
+from tests.scoring.model_versions import write_version
+
+TEXT = """
+[risk]
+open_orders_max = {open_orders_max}
+order_contracts_max = {order_contracts_max}
+
+[strategies.fair_value]
+enabled = {enabled}
+series = ["KXBTC15M"]
+edge_min = {edge_min}
+"""
+WRITTEN = {"open_orders_max": "100", "order_contracts_max": "100", "enabled": "true", "edge_min": "0.02"}
+
+
+class Daemon:
+    """What a run has of a core and its configuration; the clock stands unless the test moves it."""
+
+    def __init__(self, root: Path, *, is_bound: bool = False) -> None:
+        self.path = root / "config.toml"
+        self.write()
+        self.at: Ns = NOW
+        self.model: Model = core_model(load_model(write_version(root, 1)))
+        config = load_config(self.path)
+        self.setup: Setup = setup_of(config, ModelRef("toy/1", "toy", "1", self.model.sha256), 1)
+        self.engine = self.fresh()
+        header = JournalHeader(kalshid_version="0", instance="test", epoch=1, engine=msgspec.Raw(b"\xc0"))
+        self.journal = Journal.create(root / "journal", header)
+        self.inbox = Inbox()
+        self.metrics = Metrics()
+        self.taken: list[int] = []
+        slots = self.engine.changes.source
+        assert isinstance(slots, TableSlots)
+        terms = ReloadTerms(
+            read=lambda: load_config(self.path),
+            prepare=lambda tables: slots.prepare(tables, self.engine),
+            is_bound=is_bound,
+            now=lambda: self.at,
+            emit=self.inbox.put,
+            on_taken=lambda taken: self.taken.append(taken.risk.open_orders_max),
+        )
+        self.reloads = Reloads(config, self.engine, self.metrics, terms)
+
+    def fresh(self) -> Engine:
+        """Return an engine of the same start."""
+        return build_engine(self.setup, {DEFAULT: self.model}, str(self.path))
+
+    def write(self, more: str = "", **changes: object) -> None:
+        """Write the file anew, with these values instead of the usual ones."""
+        self.path.write_text(TEXT.format(**{**WRITTEN, **changes}) + more)
+
+    async def pump(self) -> None:
+        """Journal, handle and decide, until cancelled; what is asked for happens at once."""
+        while True:
+            self.turn(await self.inbox.drain(None))
+
+    def turn(self, batch: list[e.Event]) -> None:
+        """Take one batch, as the pump does."""
+        self.journal.append(batch)
+        for event in batch:
+            self.engine.handle(event)
+        commands = self.engine.decide(self.at)
+        self.journal.append([Decided(self.at), *commands])
+        self.inbox.extend(self._answers(commands))
+
+    def _answers(self, commands: list[Command]) -> list[e.Event]:
+        answers: list[e.Event] = []
+        for one in commands:
+            name = getattr(one, "client_order_id", "")
+            if isinstance(one, PlaceOrder):
+                answers.append(e.OrderAccepted("place", name, f"v{name}", 0, one.qty, self.at, self.at))
+            elif isinstance(one, CancelOrder):
+                answers.append(e.OrderAccepted("cancel", name, f"v{name}", 0, 0, self.at, self.at))
+        return answers
+
+    async def settled(self) -> None:
+        """Let the pump take all that waits."""
+        while len(self.inbox):  # noqa: ASYNC110 - the pump's turns are what is waited for
+            await asyncio.sleep(0)
+        await asyncio.sleep(0)

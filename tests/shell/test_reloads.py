@@ -1,0 +1,258 @@
+"""Another configuration in a daemon that trades: whole or not at all, and nothing is lost by it."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import hashlib
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pytest
+import structlog.testing
+
+from daemon.core import events as e
+from daemon.core.units import MILLISECOND, QTY_ONE, SECOND
+from daemon.shell.control import Declined, Status, serve_control
+from daemon.shell.journal import read_journal
+from daemon.shell.kill_switch import KillSwitch
+from daemon.shell.latch import Latch
+from daemon.shell.reloads import ReloadOrder, ReloadRefused, ask_config, ask_reload, routes_of
+from daemon.shell.replay import replay
+from tests.core.worlds import NOW, T0, TICKER, reconciled, snapshot, spec
+from tests.shell.reload_rig import Daemon
+
+WITHIN_S = 60.0
+START = (
+    e.MarketListed(spec(), T0),
+    e.FeedConnected("kalshi", T0),
+    snapshot(),
+    reconciled(T0 + 3 * SECOND),
+    reconciled(NOW),
+)
+
+
+@asynccontextmanager
+async def running(root: Path, *, is_bound: bool = False, within_s: float = WITHIN_S) -> AsyncIterator[Daemon]:
+    """A daemon whose pump turns."""
+    daemon = Daemon(root, is_bound=is_bound)
+    daemon.inbox.extend(START)
+    async with asyncio.timeout(within_s):
+        task = asyncio.create_task(daemon.pump())
+        try:
+            yield daemon
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+            daemon.journal.close()
+
+
+async def test_a_good_file_is_in_force_when_it_is_answered(tmp_path: Path) -> None:
+    """The core decides by it, the parts outside have heard, and the metrics say when and what."""
+    async with running(tmp_path) as daemon:
+        before = daemon.metrics.config_sha256
+        daemon.write(order_contracts_max=60, edge_min=0.03)
+        daemon.at += SECOND
+        reloaded = await daemon.reloads.reload("test")
+        assert "applied" == reloaded.outcome
+        assert {"risk.order_contracts_max": "tightens", "strategies.fair_value.edge_min": "now"} == {
+            one.key: one.effect for one in reloaded.changes
+        }
+        assert 60 * QTY_ONE == daemon.engine.config.limits.order_qty_max
+        assert [100] == daemon.taken
+        assert (reloaded.sha256, daemon.at, True) == (
+            daemon.metrics.config_sha256, daemon.metrics.config_loaded_at, daemon.metrics.is_config_loaded,
+        )  # fmt: skip
+        assert before != reloaded.sha256 == daemon.reloads.in_force.sha256
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ("[venue]\nrequest_timeout_s = 9\n", "venue.request_timeout_s: 5 -> 9 (needs a restart)"),
+        ("[audit]\neverys = 9\n", "audit.everys: unknown key; did you mean every_s?"),
+        ("[strategies.momentum]\nenabled = true\n", "strategies.momentum: series is missing"),
+    ],
+)
+async def test_what_is_wrong_or_fixed_changes_nothing(tmp_path: Path, more: str, words: str) -> None:
+    """Not even what is right beside it; the metric falls until a reload is good again."""
+    async with running(tmp_path) as daemon:
+        daemon.write(more, order_contracts_max=60)
+        with pytest.raises(ReloadRefused) as refused, structlog.testing.capture_logs() as logs:
+            await daemon.reloads.reload("test")
+        assert words in str(refused.value)
+        assert 100 * QTY_ONE == daemon.engine.config.limits.order_qty_max
+        assert not daemon.metrics.is_config_loaded
+        assert ["config.reload_refused"] == [line["event"] for line in logs]
+        daemon.write()
+        assert "unchanged" == (await daemon.reloads.reload("test")).outcome
+        assert daemon.metrics.is_config_loaded
+
+
+async def test_a_limit_that_loosens_waits_for_the_second_word(tmp_path: Path) -> None:
+    """The word is of this very file: after another edit it is another one."""
+    async with running(tmp_path) as daemon:
+        daemon.write(order_contracts_max=200)
+        first = await daemon.reloads.reload("test")
+        assert ("unconfirmed", 100 * QTY_ONE) == (first.outcome, daemon.engine.config.limits.order_qty_max)
+        daemon.write(order_contracts_max=300)
+        assert first.token is not None
+        second = await daemon.reloads.reload("test", first.token)
+        assert "unconfirmed" == second.outcome
+        assert second.token is not None
+        assert "applied" == (await daemon.reloads.reload("test", second.token)).outcome
+        assert 300 * QTY_ONE == daemon.engine.config.limits.order_qty_max
+
+
+async def test_a_strategy_is_disabled_and_enabled_again(tmp_path: Path) -> None:
+    """At once, and with the second word."""
+    async with running(tmp_path) as daemon:
+        daemon.write(enabled="false")
+        assert "applied" == (await daemon.reloads.reload("test")).outcome
+        assert "config" == daemon.engine.state.switches.off["fair_value"].by
+        daemon.write()
+        asked = await daemon.reloads.reload("test")
+        assert asked.token is not None
+        await daemon.reloads.reload("test", asked.token)
+        assert {} == daemon.engine.state.switches.off
+
+
+async def test_evidence_binds_all_but_what_tightens(tmp_path: Path) -> None:
+    """Real money is traded on paper's evidence of these strategies: no word loosens it."""
+    async with running(tmp_path, is_bound=True) as daemon:
+        daemon.write(edge_min=0.03)
+        with pytest.raises(ReloadRefused, match="limits only tighten"):
+            await daemon.reloads.reload("test")
+        daemon.write(order_contracts_max=50)
+        assert "applied" == (await daemon.reloads.reload("test")).outcome
+
+
+async def test_a_strategy_that_can_not_be_built_changes_nothing(tmp_path: Path) -> None:
+    """Its parameters are looked at before anything is told."""
+    async with running(tmp_path) as daemon:
+        daemon.write(order_contracts_max=60, edge_min=7)
+        with pytest.raises(ReloadRefused, match=r"strategies\.fair_value\.edge_min"):
+            await daemon.reloads.reload("test")
+        assert 100 * QTY_ONE == daemon.engine.config.limits.order_qty_max
+
+
+async def test_over_the_control_socket(tmp_path: Path) -> None:
+    """POST /reload answers what came of it, or 409 with all reasons; GET /config what is in force."""
+    async with running(tmp_path) as daemon:
+        switch = KillSwitch(Latch(tmp_path), now=lambda: NOW, emit=daemon.inbox.put)
+        status = Status(1, "sandbox", "trading", False, None, False, True, [], {})
+        runner = await serve_control(tmp_path, switch, lambda: status, more=routes_of(daemon.reloads))
+        try:
+            daemon.write(order_contracts_max=200)
+            asked = await ask_reload(tmp_path, ReloadOrder(), WITHIN_S)
+            assert asked.token is not None
+            done = await ask_reload(tmp_path, ReloadOrder(asked.token), WITHIN_S)
+            in_force = await ask_config(tmp_path, WITHIN_S)
+            assert ("applied", done.sha256) == (done.outcome, in_force.sha256)
+            assert 200 == in_force.values["risk.order_contracts_max"]
+            daemon.write("nonsense\n")
+            with pytest.raises(Declined, match="not TOML"):
+                await ask_reload(tmp_path, ReloadOrder(), WITHIN_S)
+        finally:
+            await runner.cleanup()
+
+
+# --- under load ----------------------------------------------------------------------------------
+
+
+def ticks() -> Iterator[e.Event]:
+    """Levels that come and go, and a trade now and then, two milliseconds apart."""
+    number = 0
+    while True:
+        number += 1
+        at = NOW + number * 2 * MILLISECOND
+        if number % 7 == 0:
+            side = "yes" if number % 2 else "no"
+            yield e.TradePrinted(TICKER, f"t{number}", 4_100, 100 + number % 50, side, at, at)
+        else:
+            price, delta = 3_000 + 100 * (number // 2 % 8), 300 if number % 2 else -300
+            yield e.BookDeltaReceived(TICKER, "yes" if number // 20 % 2 else "no", price, delta, at, at)
+
+
+class Feed:
+    """Tells the daemon and a twin, which is never reloaded, the same; keeps a digest of all that was told."""
+
+    def __init__(self, daemon: Daemon) -> None:
+        self.daemon, self.twin = daemon, daemon.fresh()
+        for event in START:
+            self.twin.handle(event)
+        self.told, self.digest = 0, hashlib.sha256()
+
+    async def run(self) -> None:
+        """Tell, until cancelled, twenty at a time."""
+        for event in ticks():
+            self.digest.update(msgspec.msgpack.encode(event))
+            self.told += 1
+            self.daemon.at = event.received_at
+            self.twin.handle(event)
+            self.daemon.inbox.put(event)
+            if self.told % 20 == 0:
+                await asyncio.sleep(0)
+
+
+def told(path: Path) -> tuple[int, str]:
+    """How many ticks a journal holds, and their digest."""
+    number, digest = 0, hashlib.sha256()
+    for batch in read_journal(path):
+        for record in batch:
+            if isinstance(record, e.BookDeltaReceived | e.TradePrinted):
+                number += 1
+                digest.update(msgspec.msgpack.encode(record))
+    return number, digest.hexdigest()
+
+
+def objects() -> int:
+    gc.collect()
+    return len(gc.get_objects())
+
+
+async def reload_under_load(root: Path, times: int) -> str:
+    """Reload so many times while ticks come; hold all against a twin, the journal and a replay."""
+    async with running(root, within_s=times + WITHIN_S) as daemon:
+        feed, before = Feed(daemon), 0
+        market = daemon.engine.state.markets.get(TICKER)
+        task = asyncio.create_task(feed.run())
+        for number in range(times):
+            if number == times // 5:
+                before, market = objects(), daemon.engine.state.markets[TICKER]
+            is_odd = number % 2
+            daemon.write(open_orders_max=100 if is_odd else 90, edge_min=0.02 if is_odd else 0.03)
+            reloaded = await daemon.reloads.reload("test")
+            if reloaded.token is not None:
+                reloaded = await daemon.reloads.reload("test", reloaded.token)
+            assert "applied" == reloaded.outcome
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        await daemon.settled()
+        grown, state = objects() - before, daemon.engine.state
+        assert state.markets[TICKER] is market, "the market is the same object"
+        expected = feed.twin.state.markets[TICKER].features.row(daemon.at)
+        np.testing.assert_array_equal(expected, state.markets[TICKER].features.row(daemon.at))
+        assert feed.twin.state.markets[TICKER].book.bid == state.markets[TICKER].book.bid
+    assert (feed.told, feed.digest.hexdigest()) == told(daemon.journal.path), "no message is lost"
+    again = replay(daemon.fresh(), read_journal(daemon.journal.path))
+    assert again.is_identical, again.differences
+    return f"{times} reloads, {feed.told} messages, {again.decisions} decisions, {grown:+} objects"
+
+
+async def test_reloads_under_load_lose_nothing(tmp_path: Path) -> None:
+    """No message, no window; and a replay of it decides the same."""
+    await reload_under_load(tmp_path, 20)
+
+
+@pytest.mark.full
+async def test_a_thousand_reloads_under_load(tmp_path: Path) -> None:
+    """The same, and what is in memory does not grow with their number."""
+    words = await reload_under_load(tmp_path, 1_000)
+    print(words)  # noqa: T201 - the figures of the full run
+    assert int(words.rsplit(" ", 2)[1]) < 1_000
