@@ -92,7 +92,7 @@ async def test_it_tells_live_and_halts_and_resumes(run: Run) -> None:
 async def shown(tab: Tab, script: str) -> Any:
     """Wait until a script on the page says something true, and return it."""
     async with asyncio.timeout(SHOWN_WITHIN_S):
-        while not (found := await tab.run(script)):
+        while not (found := await tab.run(script)):  # noqa: ASYNC110 - a browser is looked at, not told
             await asyncio.sleep(0.05)
         return found
 
@@ -115,7 +115,7 @@ PHASE = "document.getElementById('phase').textContent"
 async def test_in_a_browser_it_lives_halts_and_resumes(
     run: Run, tmp_path: Path, width: int, is_dark: bool
 ) -> None:
-    """Nothing on the console, nothing asked of another host, nothing wider than the screen; by keyboard too."""
+    """Nothing on the console, nothing asked of another host, nothing wider than the screen; by keyboard."""
     async with asyncio.timeout(2 * WITHIN_S), browser(tmp_path) as tab:
         await tab.open(f"{run.base}/", width, is_dark=is_dark)
         await shown(tab, f"{PHASE} === 'trading'")

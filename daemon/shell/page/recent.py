@@ -18,7 +18,7 @@ from daemon.core.units import Ns
 
 KEPT = 2000
 FOUND_MAX = 100
-WORDS_CHARS_MAX = 200
+WORDS_CHARS_MAX = 300
 _AT_ONCE = 25
 """So many are read between two turns of the loop: some tenths of a millisecond."""
 _MARKET_FACTS = (

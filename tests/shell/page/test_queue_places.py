@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 
 from daemon.core.units import Qty
 from daemon.kalshi.errors import Transient
@@ -36,7 +36,7 @@ class Venue:
 
 
 @contextlib.asynccontextmanager
-async def running(venue: Venue):  # type: ignore[no-untyped-def]
+async def running(venue: Venue) -> AsyncIterator[QueuePlaces]:
     """The places, asked all the time."""
     places = QueuePlaces(venue.read, venue.wanted, every_s=0.001)
     task = asyncio.create_task(places.run())

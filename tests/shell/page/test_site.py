@@ -132,11 +132,11 @@ async def test_what_another_site_asks_is_refused(tmp_path: Path) -> None:
             {"Origin": "null"},
             {"Sec_Fetch_Site": "cross-site"},
         ):
-            assert 403 == (await rig.ask("GET", "/search?q=", **headers))[0], headers
+            assert 403 == (await rig.ask("GET", "/search?q=", b"", **headers))[0], headers
         assert 403 == (await rig.ask("GET", "/events", Sec_Fetch_Site="same-site"))[0]
         link = {"Sec_Fetch_Site": "cross-site", "Sec_Fetch_Mode": "navigate"}
-        assert 200 == (await rig.ask("GET", "/", **link))[0]
-        assert 403 == (await rig.ask("GET", "/search?q=", **link))[0]
+        assert 200 == (await rig.ask("GET", "/", b"", **link))[0]
+        assert 403 == (await rig.ask("GET", "/search?q=", b"", **link))[0]
 
 
 async def test_whoever_has_the_token_halts_and_resumes(tmp_path: Path) -> None:

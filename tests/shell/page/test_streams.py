@@ -77,7 +77,7 @@ async def test_a_stream_opens_with_what_was_and_goes_on_with_what_is() -> None:
         assert "text/event-stream" == reply.headers["Content-Type"]
         lines = [(await reply.content.readline()).rstrip(b"\n") for _ in range(3)]
         assert [b"event: opening", b'data: "A"', b""] == lines
-        numbers = []
+        numbers: list[int] = []
         while len(numbers) < 3:
             line = await reply.content.readline()
             if line == b"event: state\n":

@@ -76,7 +76,7 @@ const Charts = (() => {
   function reliability(box, bins) {
     const side = 260, edge = 36;
     const x = (share) => edge + share * side, y = (share) => 8 + (1 - share) * side;
-    const root = svg("svg", { viewBox: `0 0 ${edge + side + 12} ${side + 44}`, role: "img",
+    const root = svg("svg", { viewBox: `0 0 ${edge + side + 20} ${side + 44}`, role: "img",
       "aria-label": "Share of markets that paid, against their score" });
     for (const share of [0, 0.25, 0.5, 0.75, 1]) {
       root.append(svg("line", { class: "grid", x1: x(0), x2: x(1), y1: y(share), y2: y(share) }));

@@ -4,7 +4,7 @@
 const POINTS_MAX = 720, MARKET_EVERY_MS = 1000, ACCOUNT_EVERY_MS = 5000, SILENT_MS = 3000;
 const at = (id) => document.getElementById(id);
 const cents = (price, digits = 1) => (price === null ? "–" : (price / 100).toFixed(digits));
-const contracts = (qty) => (qty / 100).toLocaleString("en-US", { maximumFractionDigits: 2 });
+const contracts = (qty) => (qty < 0 ? "−" : "") + (Math.abs(qty) / 100).toLocaleString("en-US", { maximumFractionDigits: 2 });
 const dollars = (money, sign) => money === null ? "–"
   : (money < 0 ? "−" : sign && money > 0 ? "+" : "") + (Math.abs(money) / 1e6).toLocaleString("en-US", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
 const utc = (ms) => new Date(ms).toISOString().slice(11, 19);
