@@ -155,6 +155,8 @@ def test_paths_are_relative_to_the_file(tmp_path: Path) -> None:
         ("[markets]\nseries = []", ":1: markets: name what to watch: series, events, tickers or categories"),
         ('[markets]\nseries = ["kx"]', ":2: markets.series: ['kx'] is not allowed"),
         ('[venue]\nrest_url = "ftp://x"', ":2: venue.rest_url: 'ftp://x' is not allowed"),
+        ('[page]\nlisten = "0.0.0.0:8484"', ":2: page.listen: '0.0.0.0:8484' is not allowed"),
+        ('[page]\nlisten = "localhost:70000"', ":2: page.listen: 'localhost:70000': ports end"),
         ('[metrics]\nlisten = "9464"', ":2: metrics.listen: '9464' is not allowed"),
         ('[metrics]\nlisten = "127.0.0.1:70000"', ":2: metrics.listen: '127.0.0.1:70000': ports end"),
         ("[orders]\nreserve_tokens = 100", ":2: orders.reserve_tokens: must stay below"),

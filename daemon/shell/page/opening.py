@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
+from itertools import count
 from pathlib import Path
 
 import msgspec
@@ -27,6 +28,9 @@ from daemon.shell.summary import LIVE, mode_words
 from daemon.shell.web import WebFailed, page_token
 
 log = structlog.get_logger(__name__)
+
+UNSEEN_TURNS = 10
+"""Of so many points of a market's curve, one says anew which markets have one, while nobody looks."""
 
 
 class PageTerms(msgspec.Struct, frozen=True):
@@ -75,10 +79,12 @@ class Page:
     async def _remember(self) -> None:
         """Take a point of each curve when it is due, and say anew which markets are shown."""
         account_at: Ns | None = None
-        while True:
+        for turns in count():
             now, engine = self._terms.now(), self._terms.sources.engine
-            self._shown = choose_markets(engine.state, now)
-            self._notes = self._terms.notes(now)
+            if self.streams.count or turns % UNSEEN_TURNS == 0:
+                # Both look at every market: seldom, while nobody looks at them.
+                self._shown = choose_markets(engine.state, now)
+                self._notes = self._terms.notes(now)
             self._decided.take(engine.decisions)
             self._decided.forget(self._shown)
             self.curves.add_markets(engine, self._shown, now)
