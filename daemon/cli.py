@@ -13,17 +13,22 @@ from typing import Literal
 import click
 
 from daemon import exits, preflight
+from daemon.account_commands import fills, orders, pnl, positions, status
 from daemon.app import App
 from daemon.assembly import Setup, build_engine, check_strategies
 from daemon.backup_commands import backup
 from daemon.command_line import CONFIG_OPTION, Duration, die, load_or_die
 from daemon.config import Config, ConfigError
 from daemon.config_commands import config, reload
+from daemon.doctor_commands import doctor
+from daemon.export_commands import export
 from daemon.install_commands import install
 from daemon.lab_commands import import_or_die, lab
 from daemon.model_commands import model
 from daemon.model_slots import models_of_setup
-from daemon.owner_commands import flatten, halt, resume
+from daemon.owner_commands import cancel_all, flatten, halt, resume
+from daemon.reconcile_commands import reconcile
+from daemon.reference_commands import completion, man, version
 from daemon.report_commands import report
 from daemon.scoring.registry import ModelRefused
 from daemon.scoring.source import RegistrySource
@@ -31,6 +36,7 @@ from daemon.shell import log
 from daemon.shell.journal import JournalUnreadable, read_journal
 from daemon.shell.replay import replay as replay_journal
 from daemon.strategy_commands import strategy
+from daemon.telling import complain, has_json_words, say, say_mode
 from daemon.venue import RunOptions
 from daemon.why_commands import explain, why
 
@@ -83,6 +89,10 @@ _COMMANDS = (
     halt, resume, flatten, config, reload, report, model, strategy, backup, install, lab, why, explain,
 )  # fmt: skip
 for command in _COMMANDS:
+    main.add_command(command)
+for command in (status, positions, orders, fills, pnl, export, cancel_all, reconcile):
+    main.add_command(command)
+for command in (doctor, version, completion, man):
     main.add_command(command)
 
 
@@ -154,6 +164,7 @@ def _tape(source: Path, config: Config) -> Path:
 
 @main.command()
 @CONFIG_OPTION
+@has_json_words
 def check(config_path: Path) -> None:
     """Check configuration, strategies, model, key, clock and limits, without trading.
 
@@ -162,9 +173,10 @@ def check(config_path: Path) -> None:
     folder: mode live asks for it.
     """
     config = read_config(config_path)
+    say_mode(config.mode)
     findings = asyncio.run(preflight.check(config, config_path, time.time_ns))
     for finding in findings:
-        click.echo(str(finding), err=finding.outcome == "FAIL")
+        (complain if finding.outcome == "FAIL" else say)(str(finding))
     codes = [finding.code for finding in findings if finding.outcome == "FAIL"]
     if codes:
         sys.exit(exits.CONFIG if exits.CONFIG in codes else codes[0])
@@ -174,6 +186,7 @@ def check(config_path: Path) -> None:
 @click.argument("journal", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--model", "moved", type=click.Path(path_type=Path), multiple=True,
               help="Model folder, if it has moved; may be repeated.")  # fmt: skip
+@has_json_words
 def replay(journal: Path, moved: tuple[Path, ...]) -> None:
     """Run a JOURNAL through the core again and say whether every command is identical.
 
@@ -191,14 +204,13 @@ def replay(journal: Path, moved: tuple[Path, ...]) -> None:
     except (JournalUnreadable, ModelRefused, ConfigError, msgspec.DecodeError) as error:
         die(f"{journal}: {error}", exits.BAD_INPUT)
     torn = ", its last record is torn" if file.is_torn else ""
-    click.echo(
-        f"{journal}: {result.events} events, {result.decisions} decisions, {result.commands} commands{torn}"
-    )
+    say_mode(file.header.instance)
+    say(f"{journal}: {result.events} events, {result.decisions} decisions, {result.commands} commands{torn}")
     if result.is_identical:
-        click.echo("identical: every decision gives the recorded commands")
+        say("identical: every decision gives the recorded commands")
         return
     for difference in result.differences:
-        click.echo(difference, err=True)
+        complain(difference)
     die(f"DIFFERENT: {result.different} of {result.decisions} decisions", exits.BAD_INPUT)
 
 

@@ -13,6 +13,7 @@ import click
 
 from daemon import exits
 from daemon.config import Config, ConfigError, load_config
+from daemon.telling import complain
 
 CONFIG_OPTION = click.option(
     "--config",
@@ -43,7 +44,7 @@ class Duration(click.ParamType[float]):
 
 def die(message: str, code: int) -> NoReturn:
     """Say what is wrong on stderr and exit by code."""
-    click.echo(message, err=True)
+    complain(message)
     sys.exit(code)
 
 

@@ -1,4 +1,4 @@
-"""`kalshid halt`, `resume` and `flatten`: what its owner says to a daemon that runs, hangs, or is not there.
+"""`kalshid halt`, `resume`, `flatten`, `cancel-all`: told to a daemon that runs, hangs, or is not there.
 
 `halt` needs nobody's help. Whoever does not answer within two seconds is not waited for: the halt is put on
 disk and what is ours is cancelled over REST, with the configuration's key, by this process alone.
@@ -39,6 +39,7 @@ from daemon.shell.control import (
 )
 from daemon.shell.latch import REASON_CHARS_MAX, Halt, Latch, LatchFailed, instant_text, one_line
 from daemon.shell.lock import FolderLock, FolderTaken
+from daemon.telling import complain, has_json_words, say, say_mode
 from daemon.venue import running_venue
 
 log = structlog.get_logger(__name__)
@@ -55,6 +56,7 @@ LOOK_S = 0.2
 @click.command()
 @CONFIG_OPTION
 @click.argument("reason", nargs=-1)
+@has_json_words
 def halt(config_path: Path, reason: tuple[str, ...]) -> None:
     """Stop trading at once, and cancel everything of ours, until `kalshid resume`.
 
@@ -68,17 +70,19 @@ def halt(config_path: Path, reason: tuple[str, ...]) -> None:
     try:
         config = load_config(config_path)
     except ConfigError as error:
-        click.echo(f"{error}\nthe configuration is wrong: halting by what can be read of it", err=True)
+        complain(f"{error}\nthe configuration is wrong: halting by what can be read of it")
         folder = state_folder(config_path)
         if not folder.is_dir():
             die(f"NOT HALTED: there is no state folder {folder}; name the file by --config", exits.CONFIG)
         sys.exit(asyncio.run(_halt_unconfigured(folder, words)))
+    say_mode(config.mode)
     sys.exit(asyncio.run(_halt(config, words)))
 
 
 @click.command()
 @CONFIG_OPTION
 @click.option("--reason", required=True, help="Why it is right to trade again.")
+@has_json_words
 def resume(config_path: Path, reason: str) -> None:
     """Lift a halt, for a reason.
 
@@ -88,6 +92,7 @@ def resume(config_path: Path, reason: str) -> None:
     if not _checked(reason):
         die("--reason: a halt is lifted for a reason: it is empty", exits.USAGE)
     logging.configure()
+    say_mode(config.mode)
     sys.exit(asyncio.run(_resume(config, reason)))
 
 
@@ -95,6 +100,7 @@ def resume(config_path: Path, reason: str) -> None:
 @CONFIG_OPTION
 @click.option("--slippage-cents", type=click.IntRange(0, 99), default=SLIPPAGE_CENTS, show_default=True,
               help="How far from the best price an order that closes may trade.")  # fmt: skip
+@has_json_words
 def flatten(config_path: Path, slippage_cents: int) -> None:
     """Halt, and close all positions by orders that only reduce.
 
@@ -103,7 +109,24 @@ def flatten(config_path: Path, slippage_cents: int) -> None:
     """
     config = load_or_die(config_path)
     logging.configure()
+    say_mode(config.mode)
     sys.exit(asyncio.run(_flatten(config, slippage_cents)))
+
+
+@click.command("cancel-all")
+@CONFIG_OPTION
+@has_json_words
+def cancel_all(config_path: Path) -> None:
+    """Cancel everything of ours that rests at the venue.
+
+    A daemon that runs would place it anew: so it is halted, until `kalshid resume`. Where none runs nothing
+    is halted: the next start trades. The owner's own orders are never touched. Exits 0 when nothing of ours
+    rests any more, 75 when that is not confirmed, 74 when the halt is not on disk.
+    """
+    config = load_or_die(config_path)
+    logging.configure()
+    say_mode(config.mode)
+    sys.exit(asyncio.run(_cancel_all(config)))
 
 
 # --- halt ----------------------------------------------------------------------------------------
@@ -114,7 +137,7 @@ async def _halt(config: Config, reason: str) -> int:
     try:
         status = await _tell_halt(folder, reason)
     except (NoDaemon, NoAnswer, Declined) as problem:
-        click.echo(f"{problem}\nhalting without it", err=True)
+        complain(f"{problem}\nhalting without it")
         return await _halt_alone(config, folder, reason)
     return _halted(status)
 
@@ -124,9 +147,9 @@ async def _halt_unconfigured(folder: Path, reason: str) -> int:
     try:
         return _halted(await _tell_halt(folder, reason))
     except (NoDaemon, NoAnswer, Declined) as problem:
-        click.echo(str(problem), err=True)
+        complain(str(problem))
     latched = _latch(folder, reason)
-    click.echo("NOT CANCELLED: put the configuration right, and say `kalshid halt` again", err=True)
+    complain("NOT CANCELLED: put the configuration right, and say `kalshid halt` again")
     return latched or exits.UNCONFIRMED
 
 
@@ -152,9 +175,9 @@ async def _tell_halt(folder: Path, reason: str) -> Status:
 
 def _halted(status: Status) -> int:
     if not status.is_latched:
-        click.echo("halted, nothing of ours rests; but the halt is not on disk", err=True)
+        complain("halted, nothing of ours rests; but the halt is not on disk")
         return exits.UNRECORDED
-    click.echo("halted, and on disk; nothing of ours rests")
+    say("halted, and on disk; nothing of ours rests")
     return exits.OK
 
 
@@ -163,29 +186,45 @@ def _latch(folder: Path, reason: str) -> int:
     try:
         latch.write(Halt(one_line(reason), "cli", instant_text(time.time_ns())))
     except LatchFailed as error:
-        click.echo(f"NOT on disk: {error}", err=True)
+        complain(f"NOT on disk: {error}")
         return exits.UNRECORDED
-    click.echo(f"halted, on disk: {latch.path}")
+    say(f"halted, on disk: {latch.path}")
     return exits.OK
 
 
+async def _cancel_all(config: Config) -> int:
+    folder = config.path(config.state_dir)
+    try:
+        return _halted(await _tell_halt(folder, "kalshid cancel-all"))
+    except NoDaemon as problem:
+        complain(str(problem))
+        return await _cancel_alone(config, exits.OK)
+    except (NoAnswer, Declined) as problem:
+        complain(f"{problem}\nhalting without it: it may wake up")
+        return await _halt_alone(config, folder, "kalshid cancel-all")
+
+
 async def _halt_alone(config: Config, folder: Path, reason: str) -> int:
-    latched = _latch(folder, reason)
+    return await _cancel_alone(config, _latch(folder, reason))
+
+
+async def _cancel_alone(config: Config, code: int) -> int:
+    """Cancel what is ours over REST; return `code` where nothing of ours rests any more."""
     try:
         sweep = await _sweep(config)
     except (KalshiError, OSError) as error:
-        click.echo(f"NOT CANCELLED: {error}", err=True)
+        complain(f"NOT CANCELLED: {error}")
         return exits.UNCONFIRMED
     if sweep is None:
-        click.echo("no exchange has anything of ours: nothing trades")
-        return latched
+        say("no exchange has anything of ours: nothing trades")
+        return code
     if not sweep.is_confirmed:
-        click.echo(f"cancelled {sweep.cancelled} orders; NOT CONFIRMED: {sweep.problem}", err=True)
+        complain(f"cancelled {sweep.cancelled} orders; NOT CONFIRMED: {sweep.problem}")
         for line in sweep.left or ():
-            click.echo(f"still listed: {line}", err=True)
+            complain(f"still listed: {line}")
         return exits.UNCONFIRMED
-    click.echo(f"cancelled {sweep.cancelled} orders; nothing of ours rests")
-    return latched
+    say(f"cancelled {sweep.cancelled} orders; nothing of ours rests")
+    return code
 
 
 async def _sweep(config: Config) -> Sweep | None:
@@ -221,12 +260,12 @@ async def _resume(config: Config, reason: str) -> int:
     except NoDaemon:
         return _lift_alone(folder, reason)
     except (NoAnswer, Declined) as problem:
-        click.echo(f"not resumed: {problem}", err=True)
+        complain(f"not resumed: {problem}")
         return exits.UNAVAILABLE
     if status.is_halted:
-        click.echo(f"the daemon is still halted: {status.halt_reason}", err=True)
+        complain(f"the daemon is still halted: {status.halt_reason}")
         return exits.UNAVAILABLE
-    click.echo(f"resumed: phase {status.phase}")
+    say(f"resumed: phase {status.phase}")
     return exits.OK
 
 
@@ -235,25 +274,25 @@ def _lift_alone(folder: Path, reason: str) -> int:
     latch = Latch(folder)
     halt = latch.read()
     if halt is None:
-        click.echo("no halt is on disk, and no daemon runs")
+        say("no halt is on disk, and no daemon runs")
         return exits.OK
     try:
         lock = FolderLock.take(folder / "journal")
     except FolderTaken as error:
-        click.echo(f"not resumed: {error}, and it does not answer", err=True)
+        complain(f"not resumed: {error}, and it does not answer")
         return exits.UNAVAILABLE
     except OSError as error:
-        click.echo(f"not resumed: {error}", err=True)
+        complain(f"not resumed: {error}")
         return exits.UNRECORDED
     try:
         latch.lift()
     except LatchFailed as error:
-        click.echo(f"not resumed: {error}", err=True)
+        complain(f"not resumed: {error}")
         return exits.UNRECORDED
     finally:
         lock.release()
     log.warning("halt.lifted", reason=one_line(reason), user=_user(), halt=halt.reason, since=halt.at)
-    click.echo(f"lifted: {halt.reason} (by {halt.by}, since {halt.at or 'unknown'})")
+    say(f"lifted: {halt.reason} (by {halt.by}, since {halt.at or 'unknown'})")
     return exits.OK
 
 
@@ -266,17 +305,17 @@ async def _flatten(config: Config, slippage_cents: int) -> int:
             folder, lambda now: now.is_reconciled and not (now.positions or now.orders), FLAT_WITHIN_S
         )
     except (NoDaemon, NoAnswer, Declined) as problem:
-        click.echo(f"{problem}\nonly a running daemon can close positions: `kalshid halt` cancels", err=True)
+        complain(f"{problem}\nonly a running daemon can close positions: `kalshid halt` cancels")
         return exits.UNAVAILABLE
     for ticker, qty in status.positions.items():
-        click.echo(f"still held: {qty} {ticker}", err=True)
+        complain(f"still held: {qty} {ticker}")
     for line in status.orders:
-        click.echo(f"still open: {line}", err=True)
+        complain(f"still open: {line}")
     if not status.is_reconciled:
-        click.echo("the account is not reconciled: there may be more", err=True)
+        complain("the account is not reconciled: there may be more")
     if status.positions or status.orders or not status.is_reconciled:
         return exits.UNCONFIRMED
-    click.echo("flat, and halted until `kalshid resume`")
+    say("flat, and halted until `kalshid resume`")
     return exits.OK
 
 

@@ -49,6 +49,16 @@ async def check(config: Config, config_path: Path, now: Callable[[], Ns]) -> lis
 
     Never raises for what is wrong with the configuration or the venue: that is what the findings say.
     """
+    findings, model_sha256 = await look(config, config_path, now)
+    has_failed = any(one.outcome == "FAIL" for one in findings)
+    return findings + _written(config, None if has_failed else model_sha256, now())
+
+
+async def look(config: Config, config_path: Path, now: Callable[[], Ns]) -> tuple[list[Finding], str | None]:
+    """Try everything out and write nothing down; return what was found, and the models' fingerprint.
+
+    The fingerprint is None when a model is refused.
+    """
     enabled = [table.name for table in config.strategies if table.enabled]
     findings = [
         Finding("config", "ok", f"{config_path}: mode {config.mode}"),
@@ -66,8 +76,7 @@ async def check(config: Config, config_path: Path, now: Callable[[], Ns]) -> lis
         if model_sha256 is not None and not config.live.override_reason.strip():
             against = evidence_refusals(config, model_sha256) + evidence_warnings(config)
             findings += [Finding("evidence", "warn", reason) for reason in against]
-    has_failed = any(one.outcome == "FAIL" for one in findings)
-    return findings + _written(config, None if has_failed else model_sha256, now())
+    return findings, model_sha256
 
 
 def _written(config: Config, model_sha256: str | None, now: Ns) -> list[Finding]:

@@ -16,11 +16,16 @@ from daemon.core import events as e
 from daemon.core.engine import Engine
 from daemon.core.exposure import mark, marked_equity
 from daemon.core.units import Money, Ns, format_money, format_price, format_qty
+from daemon.shell.control import read_order
 from daemon.shell.open_orders import OrderLine, open_orders
 
 FINDINGS_TOLD = 20
 """The newest findings that are told."""
 RECONCILE_REASON = "kalshid reconcile"
+
+
+class ReadOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The body of POST /reconcile: nothing is to be said."""
 
 
 class PositionLine(msgspec.Struct, frozen=True):
@@ -66,8 +71,8 @@ class AccountView(msgspec.Struct, frozen=True):
     cash: str | None
     equity: str | None
     pnl: str | None
-    pnl_today: str
-    drawdown: str
+    pnl_today: str | None
+    drawdown: str | None
     fees: str
     fills: int
     positions: list[PositionLine]
@@ -141,7 +146,8 @@ def account_routes(
     async def show(_request: web.Request) -> web.Response:
         return answer()
 
-    async def reconcile(_request: web.Request) -> web.Response:
+    async def reconcile(request: web.Request) -> web.Response:
+        await read_order(request, ReadOrder)
         emit(e.ReadingRequested(RECONCILE_REASON, now()))
         return answer()
 

@@ -1,0 +1,138 @@
+"""Who tells a command how the account stands: the daemon, or where none answers the store, as of when."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from daemon.config import Config
+from daemon.shell.account_view import AccountView
+from daemon.shell.control import Declined, NoAnswer, NoDaemon, Status, ask, ask_for
+from daemon.shell.latch import Latch
+from daemon.shell.store import STORE_NAME
+from daemon.shell.store.last_known import LastRun, StoreUnreadable, last_account, last_run, reading
+from daemon.shell.summary import LIVE
+from daemon.telling import time_text
+
+ANSWER_WITHIN_S = 2.0
+"""A daemon that does not answer within this hangs."""
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """An account, and who told it: `source` is "daemon" or "store". `as_of` is UTC."""
+
+    source: str
+    as_of: str
+    is_live: bool
+    account: AccountView
+    pid: int | None = None
+    """The daemon's process; None where the store told."""
+    why_not: str | None = None
+    """Why the daemon didn't tell."""
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """The JSON of `kalshid status`."""
+
+    is_running: bool
+    mode: str
+    is_live: bool
+    source: str
+    as_of: str | None
+    pid: int | None
+    phase: str
+    is_halted: bool
+    halt_reason: str | None
+    is_latched: bool
+    """Whether a halt is on disk: the next start is halted too."""
+    is_reconciled: bool
+    cash: str | None
+    equity: str | None
+    pnl: str | None
+    pnl_today: str | None
+    positions: int | None
+    orders: int | None
+    fills: int | None
+    findings: int | None
+    strategies_off: dict[str, str]
+    last_run: LastRun | None
+    problem: str | None
+    """Why no daemon told this; None where one did."""
+
+
+def store_path(config: Config) -> Path:
+    """Return where a configuration's store is."""
+    return config.path(config.state_dir) / STORE_NAME
+
+
+async def see(config: Config) -> Seen | str:
+    """Return the account as the daemon tells it, else as the store knows it; or why neither does."""
+    folder = config.path(config.state_dir)
+    try:
+        account = await ask_for(folder, "/account", AccountView, ANSWER_WITHIN_S)
+        pid = (await ask(folder, "/status", None, ANSWER_WITHIN_S)).pid
+    except (NoDaemon, NoAnswer, Declined) as problem:
+        return _seen_last(config, str(problem))
+    return Seen("daemon", time_text(account.at), account.mode == LIVE, account, pid)
+
+
+def _seen_last(config: Config, problem: str) -> Seen | str:
+    try:
+        with reading(store_path(config)) as store:
+            run = last_run(store, config.mode)
+            if run is None:
+                return f'{problem}\nand the store has no run of mode = "{config.mode}"'
+            account = last_account(store, run)
+    except StoreUnreadable as error:
+        return f"{problem}\n{error}"
+    return Seen("store", time_text(account.at), account.mode == LIVE, account, why_not=problem)
+
+
+async def standing_of(config: Config) -> Standing:
+    """Return how the daemon of a configuration stands, or how it was left."""
+    folder = config.path(config.state_dir)
+    seen = await see(config)
+    run = _last_run(config)
+    now: Status | None = None
+    if not isinstance(seen, str) and seen.source == "daemon":
+        try:
+            now = await ask(folder, "/status", None, ANSWER_WITHIN_S)
+        except (NoDaemon, NoAnswer, Declined) as error:
+            seen = _seen_last(config, str(error))
+    account = None if isinstance(seen, str) else seen.account
+    latched = Latch(folder).read()
+    problem = seen if isinstance(seen, str) else seen.why_not
+    mode = config.mode if account is None else account.mode
+    return Standing(
+        is_running=now is not None,
+        mode=mode,
+        is_live=mode == LIVE,
+        source="nobody" if isinstance(seen, str) else seen.source,
+        as_of=None if isinstance(seen, str) else seen.as_of,
+        pid=None if now is None else now.pid,
+        phase="not running" if now is None else now.phase,
+        is_halted=latched is not None if now is None else now.is_halted,
+        halt_reason=(None if latched is None else latched.reason) if now is None else now.halt_reason,
+        is_latched=latched is not None if now is None else now.is_latched,
+        is_reconciled=now is not None and now.is_reconciled,
+        cash=None if account is None else account.cash,
+        equity=None if account is None else account.equity,
+        pnl=None if account is None else account.pnl,
+        pnl_today=None if account is None else account.pnl_today,
+        positions=None if account is None else sum(bool(float(one.qty)) for one in account.positions),
+        orders=None if account is None else len(account.orders),
+        fills=None if account is None else account.fills,
+        findings=None if account is None else account.findings_total,
+        strategies_off={} if now is None else now.strategies_off,
+        last_run=run,
+        problem=problem,
+    )
+
+
+def _last_run(config: Config) -> LastRun | None:
+    try:
+        with reading(store_path(config)) as store:
+            return last_run(store, config.mode)
+    except StoreUnreadable:
+        return None

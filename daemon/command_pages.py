@@ -1,0 +1,113 @@
+"""All commands on one page, drawn from the commands themselves: Markdown (COMMANDS.md), and a man page."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Iterator
+
+import click
+
+from daemon import exits
+
+Found = tuple[str, click.Command]
+PAGE_NAME = "COMMANDS.md"
+_HEAD = """# Commands
+
+Drawn from the commands themselves (`kalshid COMMAND --help` says the same); a test rewrites this page:
+`UPDATE_DOCS=1`. The same as a man page: `kalshid man | man -l -`. Completion for your shell:
+`eval "$(kalshid completion bash)"` (or `zsh`, `fish`).
+
+- The first line says **PAPER** or **LIVE**, in colour on a terminal. `NO_COLOR=1` takes colours away.
+- `--json` prints one JSON object, or one a line with `--watch`. Amounts in it are decimal text, exact.
+- What reads asks the daemon over its control socket; where none runs, the store tells, as of when it says.
+- Every command ends by a code of the table below, whether it spoke JSON or not.
+"""
+_WORD = re.compile(r"(?m)^([A-Z_]+) = (\d+)(?:\n\"\"\"(.*?)\"\"\")?", re.DOTALL)
+
+
+def commands_of(command: click.Command, path: str) -> Iterator[Found]:
+    """Yield every command that can be typed, with its words, groups left out, sorted by name."""
+    if isinstance(command, click.Group):
+        for name, inner in sorted(command.commands.items()):
+            yield from commands_of(inner, f"{path} {name}")
+    else:
+        yield path, command
+
+
+def exit_codes() -> list[tuple[int, str, str]]:
+    """Return every exit code with its name and meaning, as `daemon/exits.py` has them."""
+    text = inspect.getsource(exits)
+    return [
+        (int(code), name, " ".join((words or "All is well.").split()))
+        for name, code, words in _WORD.findall(text)
+    ]
+
+
+def markdown_page(main: click.Command) -> str:
+    """Return the documentation's page of all commands."""
+    lines = [_HEAD, "| code | name | meaning |", "|---|---|---|"]
+    lines += [f"| {code} | `{name}` | {meaning} |" for code, name, meaning in exit_codes()]
+    for path, command in commands_of(main, "kalshid"):
+        context = click.Context(command, info_name=path)
+        lines += ["", f"## {path}", "", *_paragraphs(command), "", "```", _usage(command, context), "```", ""]
+        rows = list(_options(command, context))
+        if rows:
+            lines += ["| option | what |", "|---|---|"]
+            lines += [f"| `{_cell(option)}` | {_cell(words)} |" for option, words in rows]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def man_page(main: click.Command, version: str) -> str:
+    """Return the man page kalshid(8), in roff."""
+    lines = [
+        f'.TH KALSHID 8 "" "kalshid {version}" "kalshid"',
+        ".SH NAME", r"kalshid \- a trading daemon for the Kalshi prediction market",
+        ".SH SYNOPSIS", ".B kalshid", ".I COMMAND", "[OPTION...]",
+        ".SH DESCRIPTION", *_roff_paragraphs(main),
+        ".SH COMMANDS",
+    ]  # fmt: skip
+    for path, command in commands_of(main, "kalshid"):
+        context = click.Context(command, info_name=path)
+        lines += [".SS " + _roff(path), ".B " + _roff(_usage(command, context)), ".PP"]
+        lines += _roff_paragraphs(command)
+        for option, words in _options(command, context):
+            lines += [".TP", f".B {_roff(option)}", _roff(words)]
+    lines += [".SH EXIT STATUS"]
+    for code, name, meaning in exit_codes():
+        lines += [".TP", f".B {code}", _roff(f"{name}: {meaning}")]
+    lines += [
+        ".SH ENVIRONMENT", ".TP", ".B NO_COLOR", "Not empty: no colours.",
+        ".SH FILES", ".TP", ".I config.toml", "The configuration; in the working folder, or by \\-\\-config.",
+    ]  # fmt: skip
+    return "\n".join(lines) + "\n"
+
+
+def _usage(command: click.Command, context: click.Context) -> str:
+    return " ".join([context.command_path, *command.collect_usage_pieces(context)])
+
+
+def _options(command: click.Command, context: click.Context) -> Iterator[tuple[str, str]]:
+    """Yield every option as it is typed, with what it does."""
+    for parameter in command.get_params(context):
+        record = parameter.get_help_record(context)
+        if record is not None and parameter.name != "help":
+            yield record
+
+
+def _paragraphs(command: click.Command) -> list[str]:
+    return inspect.cleandoc(command.help or "").splitlines()
+
+
+def _roff_paragraphs(command: click.Command) -> list[str]:
+    return [_roff(line) if line else ".PP" for line in _paragraphs(command)]
+
+
+def _roff(text: str) -> str:
+    """Return text as roff takes it: backslashes and hyphens escaped, no line that looks like a request."""
+    escaped = text.replace("\\", "\\e").replace("-", "\\-")
+    return f"\\&{escaped}" if escaped.startswith((".", "'")) else escaped
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")
