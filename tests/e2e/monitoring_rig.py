@@ -1,4 +1,4 @@
-"""A Prometheus and an Alertmanager of our own configuration, on free ports, with a webhook that hears them."""
+"""A Prometheus and an Alertmanager of our configuration, on free ports, with a webhook that hears them."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ import threading
 import time
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -92,10 +93,13 @@ def needs_prometheus() -> None:
 
 
 @contextmanager
-def monitoring(folder: Path, target: str) -> Iterator[Monitoring]:
+def monitoring(
+    folder: Path, target: str, others: Mapping[str, str] = MappingProxyType({})
+) -> Iterator[Monitoring]:
     """Watch a target by `grafana/monitoring.sh` and the shipped files; only times and addresses are others.
 
     It is scraped and judged every second, and what must last before it is told must last for a second.
+    `others` are more changes, from a pattern to a text.
     """
     webhook = Webhook()
     prometheus, alertmanager = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
@@ -107,6 +111,7 @@ def monitoring(folder: Path, target: str) -> Iterator[Monitoring]:
         r"(?m)^( *)for: .*$": r"\1for: 1s",
         r"group_wait: 10s": "group_wait: 0s",
         r"group_interval: 1m": "group_interval: 1s",
+        **others,
     }
     configuration = folder / "monitoring"
     configuration.mkdir()
