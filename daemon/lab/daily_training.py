@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from daemon.core.units import DAY, HOUR, MONEY_ONE, PRICE_ONE, SECOND, Ns
 from daemon.lab.daily_account import DailyAccount, Terms, run_account
@@ -23,7 +24,7 @@ from daemon.lab.daily_rows import TABLES, DailyRows
 from daemon.lab.daily_table import DECIDED_AT, DailyRow, DailyTable, write_daily_table
 from daemon.lab.fitting.rows import FitRows, Floats
 from daemon.lab.fitting.trees import FittedTrees, fit_trees
-from daemon.lab.folds import Fold, Rule, check_folds, even_boundaries, walk_forward
+from daemon.lab.folds import Fold, Instants, Rows, Rule, check_folds, even_boundaries, walk_forward
 from daemon.lab.promotion import metadata_sha256
 from daemon.lab.registry import Draft, figures, register, report_folder
 from daemon.lab.tuning import Plan, Range, tune
@@ -111,13 +112,12 @@ def train_daily(
     folds = walk_forward(fit.span, boundaries, RULE)
     event = np.asarray(rows.events())
     check_folds(fit.span.at, fit.span.label_at, [fit.span.group], folds, RULE)
-    predicted = np.full(fit.count, np.nan)
+    said = np.full(rows.count, np.nan)
     studies = root / f".{order.name}.studies"
     for number, fold in enumerate(folds, start=1):
         say(f"fold {number} of {len(folds)}: {len(fold.train):,} rows to train, {len(fold.test):,} to test")
-        predicted[fold.test] = _fit(fit, fold, order, studies).predict(fit.x[fold.test])
-    said = np.full(rows.count, np.nan)
-    said[numbers] = predicted
+        tested = _tested(rows, event, numbers, fold)
+        said[tested] = _fit(fit, fold, order, studies).predict(rows.x[tested])
     terms = Terms()
     account = run_account(rows, said, terms)
     say("the model of all rows")
@@ -127,7 +127,7 @@ def train_daily(
     final = _fit(fit, everything, order, studies)
     manifest = DailyManifest(order.series, rows.names, rows.count, rows.sha256(), rows.inputs)
     report = judge_daily(
-        model=order.name, series=order.series, seed=order.seed, predicted=predicted, label=fit.y,
+        model=order.name, series=order.series, seed=order.seed, predicted=said[numbers], label=fit.y,
         at=fit.span.at, event=event[numbers], folds=folds, trading=account.record(rows, terms, order.trials),
         trials=order.trials,
     )  # fmt: skip
@@ -139,6 +139,23 @@ def train_daily(
     write_daily_table(table, folder)
     studies.unlink(missing_ok=True)
     return Trained(folder, named, table)
+
+
+def _tested(rows: DailyRows, event: NDArray[np.str_], numbers: Instants, fold: Fold) -> Rows:
+    """The rows of a fold's tested events that would have been forecast then, by their numbers in `rows`.
+
+    Also those without a label: that a market has no two prices a day later is known a day later, and it is
+    there that most is lost.
+    """
+    begins = fold.boundary + RULE.embargo
+    names, place = np.unique(event, return_inverse=True)
+    first = np.full(len(names), np.iinfo(np.int64).max)
+    np.minimum.at(first, place, rows.at)
+    is_tested = np.isin(names, event[numbers[fold.test]])
+    is_bare = ~np.isin(names, event[numbers])
+    is_tested |= is_bare & (first >= begins) & (fold.end is None or first < fold.end)
+    close_at = np.array([rows.markets[one].spec.close_at for one in rows.market], dtype=np.int64)
+    return np.flatnonzero(is_tested[place] & (rows.at >= begins) & (rows.at + DAY < close_at))
 
 
 _NO_ROWS = np.empty(0, dtype=np.intp)

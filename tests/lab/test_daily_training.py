@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -86,6 +88,30 @@ def test_the_table_is_of_the_model_and_adds_up(trained: Trained) -> None:
     for day in {one.day for one in table.rows}:
         weights = [abs(one.weight) for one in table.rows if one.day == day and one.weight is not None]
         assert not weights or pytest.approx(1.0, abs=1e-5) == sum(weights)
+
+
+def test_what_comes_after_does_not_choose_what_is_forecast(tmp_path: Path) -> None:
+    """A market that has lost a side of its book a day later is forecast and traded like any other."""
+    with made_store(tmp_path / "store", trending, events=30, markets=2, life_days=5) as store:
+        rows = read_daily_rows(store, [SERIES], FEATURES["older"])
+    known = np.flatnonzero(~np.isnan(rows.label))
+    days = np.unique(rows.at[known])
+    gone = rows.at == days[-3]
+    assert (gone & ~np.isnan(rows.label)).any()
+    bare = replace(
+        rows,
+        bid=np.where(gone, 0.0, rows.bid),
+        mid=np.where(gone, np.nan, rows.mid),
+        label=np.where(gone | (rows.at == days[-4]), np.nan, rows.label),
+    )
+    tables = [train_daily(tmp_path / name, one, BRIEF).table for name, one in (("a", rows), ("b", bare))]
+    day = datetime.fromtimestamp(int(days[-4]) // 10**9, UTC).strftime("%Y-%m-%d")
+    whole, found = (
+        {one.ticker: (one.predicted is None, one.weight is None) for one in table.rows if one.day == day}
+        for table in tables
+    )
+    assert (False, False) in whole.values()
+    assert whole == found
 
 
 def test_what_is_forecast_of_now_is_in_the_table(tmp_path: Path) -> None:
