@@ -165,14 +165,13 @@ async def test_over_the_control_socket(tmp_path: Path) -> None:
 
 
 def ticks() -> Iterator[e.Event]:
-    """Levels that come and go, and a trade now and then, two milliseconds apart."""
+    """Levels that come and go, and a trade now and then, a fifth of a millisecond apart."""
     number = 0
     while True:
         number += 1
-        at = NOW + number * 2 * MILLISECOND
+        at = NOW + number * MILLISECOND // 5
         if number % 7 == 0:
-            side = "yes" if number % 2 else "no"
-            yield e.TradePrinted(TICKER, f"t{number}", 4_100, 100 + number % 50, side, at, at)
+            yield e.TradePrinted(TICKER, f"t{number}", 4_100, 100 + number % 50, "yes", at, at)
         else:
             price, delta = 3_000 + 100 * (number // 2 % 8), 300 if number % 2 else -300
             yield e.BookDeltaReceived(TICKER, "yes" if number // 20 % 2 else "no", price, delta, at, at)
