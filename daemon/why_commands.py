@@ -135,12 +135,13 @@ def why(
     assert first is not None, "a session in range has decisions"
     assert last is not None, "a session in range has decisions"
     click.echo(f"{mode_words(config.mode)} · {clock(first)} to {clock(last)} UTC · {_count(len(sessions))}")
+    _warn(whole, sessions[0].kalshid_version)
     for chain in tally.chains:
         for line in chain_lines(chain):
             click.echo(line)
     if not tally.chains:
         click.echo("no strategy looked at anything: no market of theirs was watched, or no book changed")
-    _say_cost(whole, seconds, sessions[0].kalshid_version)
+    _say_cost(whole, seconds)
 
 
 @click.command()
@@ -172,9 +173,10 @@ def explain(order: str, config_path: Path, is_json: bool, moved: tuple[Path, ...
         _print_json(answer)
         return
     click.echo(f"{mode_words(config.mode)} · session {trail.session.path.name}, times in UTC")
+    _warn(told, trail.session.kalshid_version)
     for line in life_lines(trail, story, result):
         click.echo(line)
-    _say_cost(told, seconds, trail.session.kalshid_version)
+    _say_cost(told, seconds)
 
 
 def _folder(config: Config) -> Path:
@@ -300,8 +302,14 @@ def _print_json(answer: msgspec.Struct) -> None:
     click.echo(msgspec.json.format(msgspec.json.encode(answer), indent=2))
 
 
-def _say_cost(told: Retold, seconds: float, version: str) -> None:
-    click.echo(f"({told.events:,} events and {told.decisions:,} decisions replayed in {seconds:.1f} s)")
+def _warn(told: Retold, version: str) -> None:
+    """Say where the retelling is not what happened."""
     if told.different:
-        words = "decisions differ from the recorded ones: the code, a strategy or a model is another one"
-        click.echo(f"WARNING: {told.different:,} {words} than recorded (by kalshid {version})", err=True)
+        click.echo(
+            f"WARNING: {told.different:,} of {told.decisions:,} decisions are not the recorded ones (kalshid"
+            f" {version}): the code, a strategy or a model has changed, and this is what it would do today"
+        )
+
+
+def _say_cost(told: Retold, seconds: float) -> None:
+    click.echo(f"({told.events:,} events and {told.decisions:,} decisions replayed in {seconds:.1f} s)")

@@ -39,7 +39,7 @@ def test_why_says_how_far_each_strategy_came(config: Path) -> None:
     assert "edge 4.0c, but the position is at its limit" in result.stdout
     assert "24 placed" in result.stdout
     assert "(4,833 events and 680 decisions replayed" in lines[-1]
-    assert "WARNING" not in result.stderr
+    assert "WARNING" not in result.output
 
 
 @pytest.mark.parametrize("subject", [TICKER, "fair_value"])

@@ -7,10 +7,12 @@ order's price when the yes came, and so the most that can have been ahead of it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from daemon.core.book import Book
-from daemon.core.commands import AmendOrder, PlaceOrder
+from daemon.core.commands import AmendOrder, Command, PlaceOrder
 from daemon.core.decisions import Decision
 from daemon.core.engine import Engine
 from daemon.core.events import MarketDetermined, OrderAccepted
@@ -71,6 +73,9 @@ class Told(msgspec.Struct, frozen=True):
     reason: Reason | None
     wanted: tuple[Target, ...]
     judged: Judged | None
+    is_same: bool = True
+    """Whether the retelling gave the order here too. Where it did not, the code has changed since, and what
+    is told is what it says today."""
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -160,11 +165,15 @@ class OrderStory:
     def noted(self, decision: Decision) -> None:
         """Nothing: the order's own records say what came of it."""
 
-    def decided(self, now: Ns) -> None:
+    def decided(self, now: Ns, commands: Sequence[Command]) -> None:
         """Keep the decision if it is one of the order's, and the book where the order stands."""
         if now in self._instants and len(self.told) < DECISIONS_MAX:
+            ours = self._place.client_order_id
+            is_same = any(
+                isinstance(one, PlaceOrder | AmendOrder) and one.client_order_id == ours for one in commands
+            )
             seen, reason, wanted = self._asked or (None, None, ())
-            self.told.append(Told(now, seen, reason, wanted, self._judged))
+            self.told.append(Told(now, seen, reason, wanted, self._judged, is_same))
         self._asked = self._judged = None
         book = self._book()
         if book is None:

@@ -51,8 +51,8 @@ class Listener(Protocol):
         """Take what was decided for one market and strategy, however often it is the same."""
         ...
 
-    def decided(self, now: Ns) -> None:
-        """Take that a decision is over."""
+    def decided(self, now: Ns, commands: Sequence[Command]) -> None:
+        """Take that a decision is over, and what it gave."""
         ...
 
 
@@ -182,7 +182,7 @@ def retell(
             given = engine.decide(record.now)
             if failures:
                 raise failures[0]
-            listener.decided(record.now)
+            listener.decided(record.now, given)
             decisions += 1
             if on_progress is not None and decisions % TOLD_EVERY == 0:
                 on_progress(record.now, events)

@@ -107,6 +107,9 @@ def _queue_words(story: OrderStory) -> str:
 
 
 def _told_lines(told: Told, *, has_features: bool) -> Iterator[str]:
+    if not told.is_same:
+        yield "    the code of today does not give this order here: what it was decided on can't be told"
+        return
     if told.seen is None:
         yield "    no strategy was asked: it gives up a position"
     else:

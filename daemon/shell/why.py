@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from typing import Literal, TypeAlias
 
 import msgspec
 
+from daemon.core.commands import Command
 from daemon.core.decisions import Decision
 from daemon.core.engine import Engine
 from daemon.core.explaining import CHAIN, explained
@@ -171,7 +173,7 @@ class WhyTally:
                 tally.made[REFUSED] += 1
                 tally.count(REFUSED, text, at)
 
-    def decided(self, _now: Ns) -> None:
+    def decided(self, _now: Ns, _commands: Sequence[Command]) -> None:
         """Begin the next decision's looks."""
         self._now.clear()
 

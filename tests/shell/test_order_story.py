@@ -50,6 +50,16 @@ def test_the_decision_is_told_as_the_core_saw_it(tmp_path: Path) -> None:
     assert 64_660 == story.ahead_at_most
 
 
+def test_an_order_that_todays_code_does_not_give_is_not_explained_away(tmp_path: Path) -> None:
+    """The decision is marked as another one: nothing is guessed of what it was made on."""
+    trail = find_order([session_in(tmp_path).path], "kd-mwqmtptw-1")
+    others = msgspec.structs.replace(trail.place, client_order_id="kd-other")
+    changed = msgspec.structs.replace(trail, place=others)
+    story = OrderStory(changed)
+    retell(golden_engine(), read_journal(trail.session.path), story, until=story.until)
+    assert [False] * 3 == [told.is_same for told in story.told]
+
+
 def test_it_is_told_a_minute_past_its_last_record() -> None:
     """So that fills have a mark; where the market has ended they need none."""
     story = OrderStory(trail_of(FILL))

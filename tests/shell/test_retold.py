@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -19,7 +20,8 @@ from daemon.core.units import SECOND, Ns
 from daemon.shell.journal import JournalHeader, Record, read_journal
 from daemon.shell.replay import replay
 from daemon.shell.retold import TOLD_EVERY, retell, session_of, sessions_in
-from tests.core.worlds import NOW, T0, TICKER, Scripted, engine, reconciled, snapshot, spec
+from tests.core.test_config_change import engine as with_tables
+from tests.core.worlds import LIMITS, NOW, T0, TICKER, Scripted, engine, reconciled, snapshot, spec
 from tests.shell.golden_session import GOLDEN, golden_engine, session_in
 
 BUY = Target("bid", 4_000, 1_000, "rest", "because")
@@ -49,7 +51,7 @@ class Ear:
         """Note the decision."""
         self.heard.append(f"{decision.outcome} {decision.reason}")
 
-    def decided(self, now: Ns) -> None:
+    def decided(self, now: Ns, _commands: Sequence[Command]) -> None:
         """Note the end of one."""
         self.heard.append(f"decided {(now - T0) // SECOND}")
 
@@ -172,3 +174,12 @@ def test_the_newest_session_comes_first(tmp_path: Path) -> None:
         journal(tmp_path / f"{epoch}.journal", recorded())
     session_in(tmp_path)
     assert ["9", "10"] == [session.path.stem for session in sessions_in(tmp_path)][:0:-1]
+
+
+def test_a_strategy_that_a_reload_brought_is_heard_too() -> None:
+    """A configuration that changes in the middle of the session changes nothing for the listener."""
+    ear, subject = Ear(), with_tables("alpha")
+    change = e.ConfigChanged("f" * 64, LIMITS, ("alpha", "beta"), "beta:500", NOW)
+    retell(subject, [[Decided(NOW)], [change, snapshot(NOW + SECOND), Decided(NOW + SECOND)]], ear)
+    assert f"asked beta {TICKER} 1" in ear.heard
+    assert f"asked alpha {TICKER} 1" == ear.heard[0]

@@ -65,6 +65,18 @@ def test_a_life_is_told_from_what_was_seen_to_its_result() -> None:
         assert line in text
 
 
+def test_a_decision_of_another_code_is_not_told() -> None:
+    """What today's code saw there is not what the order was decided on."""
+    trail = trail_of(FILL)
+    story = OrderStory(trail)
+    story.told = [Told(NOW, SEEN, None, (), None, is_same=False)]
+    lines = list(life_lines(trail, story, Result(400, 0.4, 0, None, None, False, None)))
+    assert (
+        "    the code of today does not give this order here: what it was decided on can't be told" in lines
+    )
+    assert not any("mid" in line for line in lines)
+
+
 def test_every_record_has_its_words() -> None:
     """What went wrong too, with the reason that is recorded."""
     records = [

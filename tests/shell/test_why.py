@@ -29,7 +29,7 @@ def tally_of(engine: Engine, *instants: Ns, tally: WhyTally | None = None) -> St
     listen(engine, tally)
     for now in instants:
         engine.decide(now)
-        tally.decided(now)
+        tally.decided(now, ())
         engine.state.touch_all()
     (chain,) = tally.chains
     return chain
@@ -68,7 +68,7 @@ def test_ranges_that_touch_count_every_look_once(given_: st.DataObject) -> None:
         listen(engine, part)
         for now in instants:
             engine.decide(now)
-            part.decided(now)
+            part.decided(now, ())
             engine.state.touch_all()
     assert whole.looks == sum(chain.looks for part in parts for chain in part.chains)
 
@@ -164,7 +164,7 @@ def test_memory_is_bounded_however_many_reasons_there_are(count: int) -> None:
     for number in range(count):
         letters = "".join(chr(ord("a") + int(digit)) for digit in str(number))
         tally.noted(Decision(number, TICKER, "scripted", "idle", f"because of {letters}", None))
-        tally.decided(number)
+        tally.decided(number, ())
     (chain,) = tally.chains
     assert len(chain.reasons) <= KINDS_MAX + 1
     assert count == sum(reason.count for reason in chain.reasons)
