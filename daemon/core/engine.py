@@ -170,9 +170,9 @@ class Engine:
             for ticker in touched:
                 market = state.markets.get(ticker)
                 if market is not None:
-                    market.decided_at = now
                     market.open_by_clock(now)
                     self._decide_market(market, now, commands)
+                    market.decided_at = now
             if state.flatten is not None and state.stop_reason is None:
                 for ticker in state.ledger.positions:
                     self._flatten(ticker, now, commands)

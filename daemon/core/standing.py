@@ -18,9 +18,13 @@ from daemon.core.risk import Limits, Refusal
 from daemon.core.sending import Sending
 from daemon.core.state import State
 from daemon.core.strategy import Target, Wanted
-from daemon.core.units import Ns
+from daemon.core.units import MILLISECOND, Ns
 
 _NOTHING: list[Proposal | ProposeWithdraw] = []
+
+
+OFTEN: Ns = 20 * MILLISECOND
+"""A market is decided often when its last decision was so long ago at most: for others keeping costs more."""
 
 
 class Standing:
@@ -71,7 +75,9 @@ class Standing:
         if stop is None and not self._breakers.is_answered:
             stop = "breaker_open"
         stop = stop or state.vouch(market, self.limits, now)
-        if stop is None and not state.exchange.windows:  # a maintenance begins by the clock
+        # Not where the next decision comes when all is forgotten, nor before a maintenance, which begins by
+        # the clock.
+        if stop is None and now - market.decided_at < OFTEN and not state.exchange.windows:
             self._slots[spec.ticker] = slots
         return stop, slots
 
@@ -81,6 +87,6 @@ class Standing:
         if self._kept.get(key) == targets:
             return _NOTHING
         proposals = plan(ticker, strategy, targets, self._state.live_orders(ticker, strategy), wanted.reason)
-        if not proposals:
+        if not proposals and ticker in self._slots:
             self._kept[key] = targets
         return proposals

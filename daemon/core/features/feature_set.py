@@ -18,7 +18,7 @@ from daemon.core.features.statistic import Changes
 from daemon.core.features.windows import NEVER
 from daemon.core.markets import MarketSpec
 from daemon.core.scorer import FeatureSchema
-from daemon.core.units import Ns, Qty
+from daemon.core.units import MILLISECOND, Ns, Qty
 
 
 @cache
@@ -30,13 +30,17 @@ def _places_of(schema: FeatureSchema) -> tuple[tuple[int, ...], ...]:
     )
 
 
+OFTEN: Ns = 100 * MILLISECOND
+"""A market is asked often when its last row is so old at most."""
+
+
 class FeatureSet:
     """The features of one market, in a schema's order."""
 
     __slots__ = (
-        "_add_mid", "_flow", "_inputs", "_is_book_stale", "_is_top_stale", "_messages", "_mid_due_at", "_now",
-        "_places", "_removed", "_row", "_spot_due_at", "_spot_revision", "_statistics", "_trades_due_at",
-        "schema",
+        "_add_mid", "_asked_at", "_flow", "_inputs", "_is_book_stale", "_is_top_stale", "_messages",
+        "_mid_due_at", "_now", "_places", "_removed", "_row", "_spot_due_at", "_spot_revision", "_statistics",
+        "_trades_due_at", "schema",
     )  # fmt: skip
 
     def __init__(
@@ -72,6 +76,8 @@ class FeatureSet:
         self._spot_due_at: Ns = 0
         self._spot_revision = -1
         self._trades_due_at: Ns = 0
+        self._asked_at: Ns = 0
+        """When the row was last made."""
         inputs = self._inputs
         # What nobody reads is not kept: looked up once, for a book changes hundreds of times a second.
         self._flow = inputs.flow if inputs.flow.is_read else None
@@ -217,11 +223,19 @@ class FeatureSet:
             self._trades_due_at = self._renew(of_trades, now)
         for place in others:
             row[place] = statistics[place].get(now)
+        self._asked_at = now
         return row[:]
 
     def _renew(self, places: tuple[int, ...], now: Ns) -> Ns:
-        """Ask the statistics at these places anew; return when the first of the answers may end."""
+        """Ask the statistics at these places anew; return when the first of the answers may end.
+
+        Of a market that is asked seldom nothing is kept: it would have ended by the next time.
+        """
         row, due_at = self._row, NEVER
+        if now - self._asked_at > OFTEN:
+            for place in places:
+                row[place] = self._statistics[place].get(now)
+            return 0
         for place in places:
             statistic = self._statistics[place]
             row[place] = statistic.get(now)
