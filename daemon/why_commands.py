@@ -27,14 +27,13 @@ from daemon.shell.order_story import OrderStory, Result, Told, result_of
 from daemon.shell.order_trail import OrderNotFound, OrderRecord, find_order
 from daemon.shell.retold import Listener, Retold, Session, retell, session_of
 from daemon.shell.retold_words import chain_lines, clock, life_lines
-from daemon.shell.summary import mode_words
 from daemon.shell.why import StrategyChain, WhyTally
+from daemon.telling import JSON_OPTION, complain, say, say_json, say_mode
 
 MODEL_OPTION = click.option(
     "--model", "moved", type=click.Path(path_type=Path), multiple=True,
     help="Model folder, if it has moved; may be repeated.",
 )  # fmt: skip
-JSON_OPTION = click.option("--json", "is_json", is_flag=True, help="Print the answer as JSON.")
 
 
 class Instant(click.ParamType[Ns]):
@@ -129,18 +128,19 @@ def why(
             config.mode, subject, since, to_at, names, tally.chains,
             whole.events, whole.decisions, whole.different, seconds,
         )  # fmt: skip
-        _print_json(answer)
+        say_json(answer)
         return
     first, last = since or sessions[-1].first_at, to_at or sessions[0].last_at
     assert first is not None, "a session in range has decisions"
     assert last is not None, "a session in range has decisions"
-    click.echo(f"{mode_words(config.mode)} · {clock(first)} to {clock(last)} UTC · {_count(len(sessions))}")
+    say_mode(config.mode)
+    say(f"{clock(first)} to {clock(last)} UTC, {_count(len(sessions))}")
     _warn(whole, sessions[0].kalshid_version)
     for chain in tally.chains:
         for line in chain_lines(chain):
-            click.echo(line)
+            say(line)
     if not tally.chains:
-        click.echo("no strategy looked at anything: no market of theirs was watched, or no book changed")
+        say("no strategy looked at anything: no market of theirs was watched, or no book changed")
     _say_cost(whole, seconds)
 
 
@@ -170,12 +170,13 @@ def explain(order: str, config_path: Path, is_json: bool, moved: tuple[Path, ...
             place.strategy, tuple(story.told), tuple(map(_named, trail.records)), trail.left_out,
             story.ahead_at_most, result, told.events, told.different, seconds,
         )  # fmt: skip
-        _print_json(answer)
+        say_json(answer)
         return
-    click.echo(f"{mode_words(config.mode)} · session {trail.session.path.name}, times in UTC")
+    say_mode(config.mode)
+    say(f"session {trail.session.path.name}, times in UTC")
     _warn(told, trail.session.kalshid_version)
     for line in life_lines(trail, story, result):
-        click.echo(line)
+        say(line)
     _say_cost(told, seconds)
 
 
@@ -189,7 +190,7 @@ def _journals(folder: Path) -> list[Path]:
 
 
 def _leave_out(words: str) -> None:
-    click.echo(f"left out: {words}", err=True)
+    complain(f"left out: {words}")
 
 
 def _sessions(folder: Path) -> Iterator[Session]:
@@ -298,18 +299,14 @@ def _count(sessions: int) -> str:
     return "1 session" if sessions == 1 else f"{sessions} sessions"
 
 
-def _print_json(answer: msgspec.Struct) -> None:
-    click.echo(msgspec.json.format(msgspec.json.encode(answer), indent=2))
-
-
 def _warn(told: Retold, version: str) -> None:
     """Say where the retelling is not what happened."""
     if told.different:
-        click.echo(
+        say(
             f"WARNING: {told.different:,} of {told.decisions:,} decisions are not the recorded ones (kalshid"
             f" {version}): the code, a strategy or a model has changed, and this is what it would do today"
         )
 
 
 def _say_cost(told: Retold, seconds: float) -> None:
-    click.echo(f"({told.events:,} events and {told.decisions:,} decisions replayed in {seconds:.1f} s)")
+    say(f"({told.events:,} events and {told.decisions:,} decisions replayed in {seconds:.1f} s)")
