@@ -172,11 +172,12 @@ def _gather(store: sqlite3.Connection, wanted: Wanted, days: int, now: Ns, versi
 
 
 def _runs(store: sqlite3.Connection, wanted: Wanted) -> list[_Run]:
-    """Return the paper runs that count, oldest first; none in which a traded model was exchanged."""
+    """Return the paper runs that count, oldest first; none whose model or configuration was changed."""
     rows = store.execute(
         "SELECT epoch, mode, strategies, model_sha256, limits_hash FROM runs"
         " WHERE mode IN ('demo', 'shadow')"
-        " AND epoch NOT IN (SELECT epoch FROM model_swaps WHERE slot != 'challenger') ORDER BY epoch"
+        " AND epoch NOT IN (SELECT epoch FROM model_swaps WHERE slot != 'challenger')"
+        " AND epoch NOT IN (SELECT epoch FROM config_reloads) ORDER BY epoch"
     ).fetchall()
     runs = [
         _Run(epoch, mode, Wanted(msgspec.json.decode(names, type=tuple[StrategyRun, ...]), model, limits))

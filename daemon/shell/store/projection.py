@@ -80,6 +80,7 @@ class Projection:
             e.ResumeRequested: self._ask,
             e.FlattenRequested: self._ask,
             e.ModelSwapped: self._swap,
+            e.ConfigChanged: self._reload,
         }
         """The kinds of facts that concern an order, money or a person; nearly all others are ticks."""
 
@@ -248,6 +249,9 @@ class Projection:
 
     def _swap(self, event: e.ModelSwapped, found: list[r.Row]) -> None:
         found.append(r.ModelSwap(event.received_at, event.slot, event.name, event.version, event.sha256))
+
+    def _reload(self, event: e.ConfigChanged, found: list[r.Row]) -> None:
+        found.append(r.ConfigReload(event.received_at, event.sha256))
 
     # --- commands ------------------------------------------------------------------------------
 

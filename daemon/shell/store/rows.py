@@ -191,6 +191,13 @@ class ModelSwap(_Row, frozen=True):
     sha256: str
 
 
+class ConfigReload(_Row, frozen=True):
+    """Other limits or strategies from here on. The run says what was in force at its beginning."""
+
+    at: Ns
+    config_sha256: str
+
+
 class JudgedMarket(_Row, frozen=True):
     """How the default model's scores did in a market that has ended, beside its mid and the challenger's.
 
@@ -241,6 +248,7 @@ Row: TypeAlias = (
     | RefusalCount
     | Halt
     | ModelSwap
+    | ConfigReload
     | JudgedMarket
     | BreakerChange
 )
@@ -260,6 +268,7 @@ TABLES: dict[type[Row], str] = {
     RefusalCount: "refusals",
     Halt: "halts",
     ModelSwap: "model_swaps",
+    ConfigReload: "config_reloads",
     JudgedMarket: "judged_markets",
     BreakerChange: "breakers",
 }

@@ -92,7 +92,13 @@ CREATE TABLE judged_markets (
 ) STRICT;
 """
 
-STEPS: tuple[str, ...] = (_FIRST, _EVIDENCE, _MODELS)
+_RELOADS = """
+CREATE TABLE config_reloads (
+  epoch INTEGER NOT NULL, at INTEGER NOT NULL, config_sha256 TEXT NOT NULL
+) STRICT;
+"""
+
+STEPS: tuple[str, ...] = (_FIRST, _EVIDENCE, _MODELS, _RELOADS)
 """Each brings a file from its version to the next."""
 APPLICATION_ID = 0x6B616C73
 """`kals`: so that no other program's file is taken for ours."""

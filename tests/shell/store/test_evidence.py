@@ -210,3 +210,10 @@ def test_a_run_in_which_a_traded_model_was_exchanged_is_no_evidence(tmp_path: Pa
     keep(tmp_path, r.ModelSwap(DAY_0, "default", "m", "2", "x"))
     with pytest.raises(NoEvidence, match="no run of mode"):
         report(tmp_path)
+
+
+def test_a_run_that_was_reloaded_is_no_evidence(tmp_path: Path) -> None:
+    """Its limits and strategies are not those that it began with."""
+    keep(tmp_path, run(), *hours(0), *fill("a", DAY_0), r.ConfigReload(DAY_0, "x"))
+    with pytest.raises(NoEvidence, match="no run of mode"):
+        report(tmp_path)

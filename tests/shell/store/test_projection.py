@@ -17,7 +17,7 @@ from daemon.core.strategy import Target
 from daemon.core.units import MINUTE, MONEY_ONE, PRICE_ONE, SECOND, Ns
 from daemon.shell.store import rows as r
 from daemon.shell.store.projection import EQUITY_EVERY, MARKS, Projection
-from tests.core.worlds import CASH, NOW, TICKER, Scripted, reconciled, snapshot, spec, trading
+from tests.core.worlds import CASH, LIMITS, NOW, TICKER, Scripted, reconciled, snapshot, spec, trading
 
 _Row = TypeVar("_Row", bound=r.Row)
 FEES = spec().fees
@@ -287,6 +287,13 @@ def test_a_swap_is_a_row() -> None:
     life = Life()
     life.turn(e.ModelSwapped("challenger", "m/2", "m", "2", "a" * 64, life.at))
     assert [r.ModelSwap(life.at, "challenger", "m", "2", "a" * 64)] == life.of(r.ModelSwap)
+
+
+def test_a_reload_is_a_row() -> None:
+    """With what is in force from here on."""
+    life = Life()
+    life.turn(e.ConfigChanged("a" * 64, LIMITS, ("scripted",), "", life.at))
+    assert [r.ConfigReload(life.at, "a" * 64)] == life.of(r.ConfigReload)
 
 
 def test_a_market_that_was_scored_is_judged_when_it_ends() -> None:
