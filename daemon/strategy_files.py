@@ -6,8 +6,8 @@ with one names the file and the line, and nothing starts.
 
 The contract, one file each: `Params`, a frozen msgspec struct of the keys that its table of config.toml may
 have; and one class that is built from it, with `name` (the file's), `features`, `book_changed_max` and
-`wants(view)`. `score_output` says what its model's scores must mean: a probability, where it doesn't. One that
-has `explain(view)` too says to `kalshid why` where it stopped (`core/explaining`); nobody asks while it trades.
+`wants(view)`. `score_output` says what its model's scores must mean: a probability, where it doesn't. One
+that has `explain(view)` too tells `kalshid why` where it stopped (`core/explaining`); no run asks it.
 """
 
 from __future__ import annotations
