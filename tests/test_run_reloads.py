@@ -37,7 +37,7 @@ def lag_max(run: ReloadedRun) -> int | None:
     return run.feeds.session._lateness.lag_max
 
 
-async def test_a_hangup_reloads_and_the_service_manager_hears_it(
+async def test_a_hangup_reloads_and_the_supervisor_hears_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """RELOADING with the clock beside it, and READY when it is over; refused ones too."""

@@ -29,6 +29,7 @@ from tests.shell.standing import standing
 ORDER_STATES = ("placing", "resting", "amending", "canceling", "unknown")
 # What a daemon that lived does not know all the same: nothing was synced to the disk, and no venue told.
 NOT_KNOWN = {
+    "kalshid_config_last_reload_success_timestamp_seconds",
     "kalshid_journal_fsync_seconds",
     "kalshid_exchange_resume_timestamp_seconds",
     "kalshid_maintenance_start_timestamp_seconds",
@@ -39,6 +40,7 @@ NOT_KNOWN = {
 # Families whose series appear with what they tell of.
 EMPTY = {
     "kalshid_mode_info",
+    "kalshid_config_info",
     "kalshid_model_info",
     "kalshid_channel_quiet",
     "kalshid_session_errors",
