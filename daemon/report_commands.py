@@ -1,4 +1,4 @@
-"""`kalshid report`: what was traded, told from the store."""
+"""`kalshid report`: what was traded, told from the store and the journals."""
 
 from __future__ import annotations
 
@@ -13,18 +13,73 @@ from rich.table import Table
 
 from daemon import exits
 from daemon.command_line import CONFIG_OPTION, die, load_or_die
-from daemon.core.units import MONEY_ONE, Money
+from daemon.core.units import MONEY_ONE, Money, Ns
 from daemon.live_guard import DAYS_MIN
 from daemon.model_slots import load_models, traded_sha256
+from daemon.report.facts import NoStore
+from daemon.report.figures import gather_figures
+from daemon.report.page import headline, render, write_page
+from daemon.report.period import Period, PeriodRefused, day_of, parse_day, parse_range
 from daemon.scoring.registry import ModelRefused
 from daemon.shell.golive import GoLiveReport, limits_sha256, strategy_runs, write_report
 from daemon.shell.store import STORE_NAME
 from daemon.shell.store.evidence import DAY_RULE, NoEvidence, Wanted, gather
 
+REPORTS_FOLDER = "reports"
+"""In the state folder."""
 
-@click.group()
-def report() -> None:
-    """What was traded, from the store."""
+
+@click.group(invoke_without_command=True)
+@CONFIG_OPTION
+@click.option("--day", metavar="DAY", help="One UTC day, such as 2026-11-20; today if nothing is said.")
+@click.option("--range", "days", metavar="A..B", help="Several days, both in it: 2026-11-18..2026-11-20.")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Where the page is written.")
+@click.option("--json", "is_json", is_flag=True, help="Print all figures as JSON, and write no page.")
+@click.pass_context
+def report(
+    context: click.Context,
+    config_path: Path,
+    day: str | None,
+    days: str | None,
+    out: Path | None,
+    is_json: bool,
+) -> None:
+    """What was traded, earned, risked, and what went wrong: one HTML page that needs nothing else.
+
+    Of the configuration's mode; a running daemon is not disturbed. Without --out it goes into the folder
+    reports of the state folder. Exits 65 when there is no store.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    if day is not None and days is not None:
+        raise click.UsageError("--day and --range exclude each other")
+    now = time.time_ns()
+    try:
+        period = _period(day, days, now)
+    except PeriodRefused as error:
+        raise click.UsageError(str(error)) from None
+    config = load_or_die(config_path)
+    folder = config.path(config.state_dir)
+    try:
+        figures = gather_figures(folder, config.mode, config.limits(), period, now)
+    except NoStore as error:
+        die(f"nothing to report from: {error}", exits.BAD_INPUT)
+    if is_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(figures), indent=2))
+        return
+    path = out or folder / REPORTS_FOLDER / f"{config.mode}-{period.name}.html"
+    try:
+        write_page(path, render(figures))
+    except OSError as error:
+        die(f"the report can't be written: {error}", exits.UNRECORDED)
+    click.echo(headline(figures))
+    click.echo(f"Written: {path}")
+
+
+def _period(day: str | None, days: str | None, now: Ns) -> Period:
+    if days is not None:
+        return parse_range(days)
+    return day_of(now) if day is None else parse_day(day)
 
 
 @report.command()

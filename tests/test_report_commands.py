@@ -1,4 +1,4 @@
-"""`kalshid report`: from a store to golive.json, and what it says when there is nothing."""
+"""`kalshid report`: from a store to a page or golive.json, and what it says when there is nothing."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from daemon.shell.golive import GoLiveReport, limits_sha256, read_report, strate
 from daemon.shell.store import STORE_NAME, Store
 from daemon.shell.store import rows as r
 from tests.e2e.daemon_process import write_config
+from tests.report.days import DAY_NAME, small_day
 from tests.shell.store.test_evidence import DAY_0, fill, hours
 
 
@@ -86,3 +87,50 @@ def test_without_a_store_nothing_is_written(tmp_path: Path) -> None:
     assert exits.BAD_INPUT == result.exit_code
     assert "no evidence: " in result.output
     assert not (tmp_path / "var/golive.json").exists()
+
+
+def asked(config: Path, *words: str) -> Result:
+    """Run `kalshid report`."""
+    return CliRunner().invoke(main, ["report", "--config", str(config), *words])
+
+
+def test_a_day_becomes_a_page_in_the_state_folder(tmp_path: Path) -> None:
+    """The first word is PAPER; the page is where the last line says; --out puts it elsewhere."""
+    path = write_config(tmp_path)
+    (tmp_path / "var").mkdir()
+    small_day(tmp_path / "var")
+    result = asked(path, "--day", DAY_NAME)
+    assert exits.OK == result.exit_code, result.output
+    first, last = result.stdout.splitlines()
+    assert "PAPER 2024-10-04: P&L +0.8200 $ with fees of 0.0300 $ off, 3 fills" == first
+    page = tmp_path / "var/reports/sandbox-2024-10-04.html"
+    assert f"Written: {page}" == last
+    assert first.replace("&", "&amp;") in page.read_text(encoding="utf-8")
+    elsewhere = tmp_path / "a.html"
+    assert exits.OK == asked(path, "--range", f"{DAY_NAME}..2024-10-05", "--out", str(elsewhere)).exit_code
+    assert "2024-10-04..2024-10-05" in elsewhere.read_text(encoding="utf-8")
+
+
+def test_a_days_figures_as_json(tmp_path: Path) -> None:
+    """All of them, exact, and no page is written."""
+    path = write_config(tmp_path)
+    (tmp_path / "var").mkdir()
+    small_day(tmp_path / "var")
+    result = asked(path, "--day", DAY_NAME, "--json")
+    found = msgspec.json.decode(result.stdout)
+    assert ("sandbox", 820_000) == (found["mode"], found["results"]["total"]["pnl"])
+    assert not (tmp_path / "var/reports").exists()
+
+
+def test_a_report_of_nothing_fails_in_words(tmp_path: Path) -> None:
+    """Without a store, with days that are none, with two kinds of days, and where it can't be written."""
+    path = write_config(tmp_path)
+    result = asked(path)
+    assert (exits.BAD_INPUT, True) == (result.exit_code, "nothing to report from: " in result.output)
+    for words in (("--day", "yesterday"), ("--range", "2024-10-04"), ("--day", DAY_NAME, "--range", "a..b")):
+        assert exits.USAGE == asked(path, *words).exit_code
+    assert "'yesterday' is no UTC day such as 2026-11-20" in asked(path, "--day", "yesterday").output
+    (tmp_path / "var").mkdir()
+    small_day(tmp_path / "var")
+    (tmp_path / "var/reports").touch()
+    assert exits.UNRECORDED == asked(path).exit_code

@@ -6,7 +6,7 @@ telephone's width as it fills a desk's. Each says in words what it shows, for wh
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 from math import isfinite, sqrt
 
@@ -116,4 +116,28 @@ def bar_chart(found: Sequence[tuple[str, float]], words: str) -> str:
             f'<rect class="bar" x="{left:.1f}" y="{y + 4:.1f}" width="{max(width, 0.5):.1f}" height="9"/>'
         )
         parts.append(_text(left + max(width, 0.5) + 6, y + 12, f"{value:.4f}", "start"))
+    return _svg(row * len(found) + 4, words, parts)
+
+
+def signed_bar_chart(
+    found: Sequence[tuple[str, float | None]], words: str, write: Callable[[float], str]
+) -> str:
+    """Return a bar per value to the left or right of 0, its name above it and its figure beside that.
+
+    Args:
+        found: names and values; what is unknown has no bar, and says so.
+        words: what the chart shows.
+        write: how a value is written.
+    """
+    longest = max((abs(value) for _, value in found if value is not None), default=0.0) or 1.0
+    middle, room, row = _WIDTH / 2, _WIDTH / 2 - 8, 32.0
+    parts = [_line(middle, 4, middle, row * len(found) + 2, "ideal")]
+    for number, (name, value) in enumerate(found):
+        y = row * number + 14
+        parts.append(_text(8, y, name, "start"))
+        parts.append(_text(_WIDTH - 8, y, "unknown" if value is None else write(value), "end"))
+        if value:
+            width = max(abs(value) / longest * room, 0.5)
+            x, kind = (middle, "bar") if value > 0 else (middle - width, "bar under")
+            parts.append(f'<rect class="{kind}" x="{x:.1f}" y="{y + 4:.1f}" width="{width:.1f}" height="9"/>')
     return _svg(row * len(found) + 4, words, parts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
@@ -12,32 +12,11 @@ from daemon.lab.judging.charts import bar_chart, interval_chart, line_chart, rel
 from daemon.lab.judging.record import TradingRecord
 from daemon.lab.judging.reliability import ReliabilityBin
 from daemon.lab.judging.report import JSON_FILE, Importance, Report, encode_report
+from daemon.lab.judging.sheet import document, table
 
 HTML_FILE = "report.html"
 EVENTS_SHOWN = 20
 FEATURES_SHOWN = 30
-
-_STYLE = """
-:root{color-scheme:light dark;
---paper:#fff;--ink:#1a1d21;--soft:#5b6470;--rule:#d9dee4;--a:#1f5fbf;--b:#b4570b}
-@media(prefers-color-scheme:dark){:root{
---paper:#14171a;--ink:#e6e9ed;--soft:#9aa5b1;--rule:#343b43;--a:#7fb0ff;--b:#f0a35e}}
-*{box-sizing:border-box}
-body{margin:0 auto;max-width:56rem;padding:1rem;background:var(--paper);color:var(--ink);
-font:16px/1.5 system-ui,sans-serif;overflow-wrap:anywhere}
-.verdict{font-size:1.15rem;font-weight:600;border-left:4px solid var(--a);padding-left:.75rem;margin:0 0 1rem}
-h1{font-size:1.3rem}h2{font-size:1.1rem;margin:2rem 0 .5rem}p,li{color:var(--ink)}.soft{color:var(--soft)}
-.wide{overflow-x:auto}table{border-collapse:collapse;font-size:.875rem;font-variant-numeric:tabular-nums}
-caption{text-align:left;color:var(--soft);padding-bottom:.25rem}
-th,td{padding:.3rem .6rem;border-bottom:1px solid var(--rule);text-align:right;white-space:nowrap}
-th:first-child,td:first-child{text-align:left}
-svg{display:block;width:100%;max-width:30rem;height:auto}
-text{fill:var(--soft);font:11px system-ui,sans-serif}.grid{stroke:var(--rule)}
-.ideal{stroke:var(--soft);stroke-dasharray:4 3}.band{stroke-width:2;opacity:.55}
-.curve{fill:none;stroke-width:2}.bar{fill:var(--a)}
-.s0{stroke:var(--a)}.s1{stroke:var(--b)}.dot.s0{fill:var(--a)}.dot.s1{fill:var(--paper)}
-.key0{color:var(--a)}.key1{color:var(--b)}
-""".strip()
 
 
 def _number(value: float | None, form: str = ".5f") -> str:
@@ -52,15 +31,6 @@ def _interval(found: Interval, form: str = "+.5f") -> str:
     return f"{found.value:{form}} [{found.low:{form}}, {found.high:{form}}]"
 
 
-def _table(caption: str, heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in heads)
-    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-    return (
-        f'<div class="wide" tabindex="0"><table><caption>{escape(caption)}</caption>'
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
-    )
-
-
 def _forecasts(report: Report) -> str:
     rows = [
         (
@@ -73,7 +43,7 @@ def _forecasts(report: Report) -> str:
         for found in report.forecasts
     ]
     heads = ("forecast", "Brier", "log-loss", "AUC", "mean said")
-    return _table("Lower Brier and log-loss are better. 95 % intervals.", heads, rows)
+    return table("Lower Brier and log-loss are better. 95 % intervals.", heads, rows)
 
 
 def _comparisons(report: Report) -> str:
@@ -87,7 +57,7 @@ def _comparisons(report: Report) -> str:
         for found in report.comparisons
     ]
     caption = "Above 0 is better than the rival. Skill is 1 - Brier / the rival's Brier."
-    return _table(caption, ("who over whom", "skill", "Brier gain", "log-loss gain"), rows)
+    return table(caption, ("who over whom", "skill", "Brier gain", "log-loss gain"), rows)
 
 
 def _calibration(report: Report) -> str:
@@ -115,10 +85,10 @@ def _calibration(report: Report) -> str:
         for b in report.reliability[name]
     ]
     return (
-        _table(caption, heads, rows)
+        table(caption, heads, rows)
         + f"<p>{key}, dots by their count of rows, whiskers 95 % over events</p>"
         + reliability_chart([(name, report.reliability[name]) for name in names])
-        + _table("The diagram's bins.", ("forecast", "bin", "rows", "events", "said", "happened"), bins)
+        + table("The diagram's bins.", ("forecast", "bin", "rows", "events", "said", "happened"), bins)
     )
 
 
@@ -140,7 +110,7 @@ def _folds(report: Report) -> str:
     ]
     heads = ("fold", "rows", "events", *(f"Brier {name}" for name in names), "gain over market")
     gains = [(f"fold {found.fold}", found.gain_over_market) for found in report.folds]
-    return interval_chart(gains, "The model's Brier gain over the market, by fold") + _table(
+    return interval_chart(gains, "The model's Brier gain over the market, by fold") + table(
         "Brier scores by fold.", heads, rows
     )
 
@@ -161,7 +131,7 @@ def _events(report: Report) -> str:
         for found in ordered[:EVENTS_SHOWN]
     ]
     caption = f"Of {len(report.events)} events, those that moved the comparison most; all are in {JSON_FILE}."
-    return _table(caption, ("event", "rows", "YES", *(f"Brier {name}" for name in names)), rows)
+    return table(caption, ("event", "rows", "YES", *(f"Brier {name}" for name in names)), rows)
 
 
 def _net_values(report: Report) -> str:
@@ -177,7 +147,7 @@ def _net_values(report: Report) -> str:
         for found in report.net_values
     ]
     heads = ("bought", "rows", "net", "gross", "fee", "expected net")
-    return _table(
+    return table(
         "Dollars per contract, bought at the ask (NO at 1 - bid) where it seemed to pay.", heads, rows
     )
 
@@ -203,7 +173,7 @@ def _trading(record: TradingRecord) -> str:
         over = record.overfitting
         rows.append(("probability of overfitting", f"{over.pbo:.3f} over {over.splits} splits"))
     chart = line_chart(record.equity, "The account's worth in dollars at each day's end")
-    return chart + _table("From daily equity, all days of the calendar.", ("figure", "value"), rows)
+    return chart + table("From daily equity, all days of the calendar.", ("figure", "value"), rows)
 
 
 def _features(importance: Sequence[Importance]) -> str:
@@ -215,7 +185,7 @@ def _features(importance: Sequence[Importance]) -> str:
            if len(importance) > len(shown) else "")
     )  # fmt: skip
     bars = [(found.feature, found.shap) for found in shown]
-    return bar_chart(bars, "Mean absolute SHAP by feature, in the raw score's unit") + _table(
+    return bar_chart(bars, "Mean absolute SHAP by feature, in the raw score's unit") + table(
         caption, ("feature", "share of gain", "mean |SHAP|"), rows
     )
 
@@ -238,17 +208,15 @@ def render(report: Report) -> str:
         sections.append(("Features", _features(report.importance)))
     body = "".join(f"<section><h2>{title}</h2>{content}</section>" for title, content in sections)
     notes = "".join(f"<li>{escape(note)}</li>" for note in report.notes)
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"/>'
-        '<meta name="viewport" content="width=device-width,initial-scale=1"/>'
-        f"<title>{escape(report.model)}: held-out report</title><style>{_STYLE}</style></head><body>"
+    return document(
+        f"{report.model}: held-out report",
         f'<p class="verdict">{escape(report.headline)}</p><h1>{escape(report.model)}</h1>'
         f'<p class="soft">{report.rows} rows of {report.independent} independent outcomes,'
         f" seed {report.seed}. The market's word is its {escape(report.market)}."
         f" Brier {parts.brier:.5f} = reliability {parts.reliability:.5f} - resolution"
         f" {parts.resolution:.5f} + uncertainty {parts.uncertainty:.5f} {parts.within:+.5f} within bins.</p>"
         + (f"<ul>{notes}</ul>" if notes else "")
-        + f"{body}</body></html>\n"
+        + body,
     )
 
 

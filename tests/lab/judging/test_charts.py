@@ -7,7 +7,13 @@ from xml.etree import ElementTree
 import pytest
 
 from daemon.lab.judging.blocks import Interval
-from daemon.lab.judging.charts import bar_chart, interval_chart, line_chart, reliability_chart
+from daemon.lab.judging.charts import (
+    bar_chart,
+    interval_chart,
+    line_chart,
+    reliability_chart,
+    signed_bar_chart,
+)
 from daemon.lab.judging.reliability import ReliabilityBin
 
 BIN = ReliabilityBin(low=0.2, high=0.3, rows=9, blocks=4, said=0.25, rate=0.5, rate_low=0.3, rate_high=0.7)
@@ -53,3 +59,17 @@ def test_bars_are_as_long_as_their_values() -> None:
     assert ["a<b", "0.5000", "c", "0.2500", "d", "0.0000"] == [text.text for text in tree.iter("text")]
     assert "what & why" == tree.attrib["aria-label"]
     assert "<rect" not in bar_chart([], "nothing")
+
+
+def test_a_loss_is_to_the_left_and_a_gain_to_the_right() -> None:
+    """From one middle, as long as they are large; what is unknown has no bar, and says so."""
+    found = [("won & kept", 4.0), ("lost", -2.0), ("open", None), ("even", 0.0)]
+    tree = ElementTree.fromstring(signed_bar_chart(found, "profit", "{:+.1f}".format))
+    won, lost = tree.iter("rect")
+    left, width = float(lost.attrib["x"]), float(lost.attrib["width"])
+    assert float(won.attrib["x"]) == left + width == 180
+    assert float(won.attrib["width"]) == pytest.approx(2 * width)
+    assert ("bar", "bar under") == (won.attrib["class"], lost.attrib["class"])
+    assert ["won & kept", "+4.0", "lost", "-2.0", "open", "unknown", "even", "+0.0"] == [
+        text.text for text in tree.iter("text")
+    ]
