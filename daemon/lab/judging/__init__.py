@@ -2,5 +2,5 @@
 
 In reading order: `arrays` (what may be judged), `blocks` (intervals from independent outcomes), `scores`,
 `reliability`, `calibration`, `mids`, `skill`, `execution`; then what trading made of it: `equity`, `trading`,
-`selection`; and `report`, drawn by `page` and `charts`. `held_out` judges the demo model.
+`selection`; and `report`, drawn by `page` and `charts` on `sheet`. `held_out` judges the demo model.
 """
