@@ -65,7 +65,7 @@ def test_an_old_systemd_is_spared_what_it_does_not_know(version: int | None, has
 @pytest.mark.parametrize("name", [path.name for path in sorted(UNITS.glob("*.service"))])
 def test_no_unit_is_exposed_beyond_its_bound(name: str) -> None:
     """1.2 at most by systemd's own measure: what it may reach is what it needs."""
-    words = ["security", "--offline=true", f"--threshold={EXPOSURE_MAX}", "--no-pager", UNITS / name]
+    words = ["security", "--offline=true", f"--threshold={EXPOSURE_MAX}", "--no-pager", str(UNITS / name)]
     measured = subprocess.run(["systemd-analyze", *words], capture_output=True, text=True, check=False)
     assert 0 == measured.returncode, measured.stdout
 

@@ -10,7 +10,7 @@ from daemon.lab.store_tables import TABLES, StoreError, Table, day_of, table_nam
 AT = parse_instant("2026-11-21T23:59:59.999999999Z")
 
 
-@pytest.mark.parametrize("table", TABLES.values(), ids=str)
+@pytest.mark.parametrize("table", TABLES.values(), ids=lambda table: table.name)
 def test_a_table_is_whole(table: Table) -> None:
     """Its key, folder, instant and readings are columns of its own; every row says when it was known."""
     named = {*table.key, *table.folder, table.at_column, *table.readings, "known_at"}
