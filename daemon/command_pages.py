@@ -49,7 +49,7 @@ def markdown_page(main: click.Command) -> str:
     lines = [_HEAD, "| code | name | meaning |", "|---|---|---|"]
     lines += [f"| {code} | `{name}` | {meaning} |" for code, name, meaning in exit_codes()]
     for path, command in commands_of(main, "kalshid"):
-        context = click.Context(command, info_name=path)
+        context = _context(main, path, command)
         lines += ["", f"## {path}", "", *_paragraphs(command), "", "```", _usage(command, context), "```", ""]
         rows = list(_options(command, context))
         if rows:
@@ -62,13 +62,13 @@ def man_page(main: click.Command, version: str) -> str:
     """Return the man page kalshid(8), in roff."""
     lines = [
         f'.TH KALSHID 8 "" "kalshid {version}" "kalshid"',
-        ".SH NAME", r"kalshid \- a trading daemon for the Kalshi prediction market",
+        ".ad l", ".SH NAME", r"kalshid \- a trading daemon for the Kalshi prediction market",
         ".SH SYNOPSIS", ".B kalshid", ".I COMMAND", "[OPTION...]",
         ".SH DESCRIPTION", *_roff_paragraphs(main),
         ".SH COMMANDS",
     ]  # fmt: skip
     for path, command in commands_of(main, "kalshid"):
-        context = click.Context(command, info_name=path)
+        context = _context(main, path, command)
         lines += [".SS " + _roff(path), ".B " + _roff(_usage(command, context)), ".PP"]
         lines += _roff_paragraphs(command)
         for option, words in _options(command, context):
@@ -83,6 +83,13 @@ def man_page(main: click.Command, version: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _context(main: click.Command, path: str, command: click.Command) -> click.Context:
+    """Return a command's context below the program's own, from which it has its ways to ask for help."""
+    program, _, words = path.partition(" ")
+    root = click.Context(main, info_name=program, **main.context_settings)
+    return click.Context(command, parent=root, info_name=words)
+
+
 def _usage(command: click.Command, context: click.Context) -> str:
     return " ".join([context.command_path, *command.collect_usage_pieces(context)])
 
@@ -91,7 +98,7 @@ def _options(command: click.Command, context: click.Context) -> Iterator[tuple[s
     """Yield every option as it is typed, with what it does."""
     for parameter in command.get_params(context):
         record = parameter.get_help_record(context)
-        if record is not None and parameter.name != "help":
+        if record is not None and record[1] and parameter.name != "help":
             yield record
 
 
@@ -106,6 +113,7 @@ def _roff_paragraphs(command: click.Command) -> list[str]:
 def _roff(text: str) -> str:
     """Return text as roff takes it: backslashes and hyphens escaped, no line that looks like a request."""
     escaped = text.replace("\\", "\\e").replace("-", "\\-")
+    escaped = "".join(sign if sign.isascii() else f"\\[u{ord(sign):04X}]" for sign in escaped)
     return f"\\&{escaped}" if escaped.startswith((".", "'")) else escaped
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from daemon.command_line import Duration
 from daemon.core.commands import Command
 from daemon.core.records import frame
 from daemon.shell.journal import read_journal
+from daemon.shell.lock import FolderLock
+from daemon.telling import Told
 
 ROOT = Path(__file__).parents[1]
 GOLDEN = min((ROOT / "tests/golden").glob("*.journal"))
@@ -147,14 +150,35 @@ def test_what_is_no_speed_is_refused(text: str) -> None:
 # --- check ---------------------------------------------------------------------------------------
 
 
+def test_check_and_replay_tell_as_json_too(at_root: None) -> None:
+    """The words, the mode and the exit code; a failure is among the problems."""
+    checked = msgspec.json.decode(invoke("check", "--config", "config.toml", "--json").stdout, type=Told)
+    assert ("sandbox", exits.OK, []) == (checked.mode, checked.exit_code, checked.problems)
+    replayed = msgspec.json.decode(invoke("replay", GOLDEN, "--json").stdout, type=Told)
+    assert "identical" in replayed.said[-1]
+    failed = msgspec.json.decode(invoke("replay", __file__, "--json").stdout, type=Told)
+    assert (exits.BAD_INPUT, []) == (failed.exit_code, failed.said)
+
+
+def test_a_second_daemon_is_refused_with_the_holder_s_pid(tmp_path: Path) -> None:
+    """Both would trade one account without knowing of each other."""
+    lock = FolderLock.take(tmp_path / "var/journal")
+    try:
+        result = invoke("run", "--config", write_config(tmp_path), "--for", "1s", "--no-screen")
+    finally:
+        lock.release()
+    assert exits.TAKEN == result.exit_code
+    assert f"in use by process {os.getpid()}" in result.output
+
+
 def test_check_finds_the_shipped_configuration_usable() -> None:
     """Configuration, strategies, model and key, a line each."""
     result = invoke("check", "--config", ROOT / "config.toml")
     assert exits.OK == result.exit_code, result.output
-    assert ["config", "strategies", "model", "key"] == [
+    assert ["PAPER", "config", "strategies", "model", "key"] == [
         line.split()[0] for line in result.output.splitlines()
     ]
-    assert all(line.split()[1] == "ok" for line in result.output.splitlines())
+    assert all(line.split()[1] == "ok" for line in result.output.splitlines()[1:])
     assert "fair_value" in result.output
 
 

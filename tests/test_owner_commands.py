@@ -16,6 +16,7 @@ from daemon.cli import main
 from daemon.shell.control import SOCKET_FILE, Status
 from daemon.shell.latch import Halt, Latch
 from daemon.shell.lock import FolderLock
+from daemon.telling import Told
 from tests.e2e.daemon_process import write_config
 
 HALT = Halt("the model looks wrong", "cli", "2026-11-21T11:45:22Z")
@@ -84,6 +85,68 @@ def test_nothing_is_flattened_without_a_daemon(config: Path) -> None:
     result = kalshid(config, "flatten")
     assert exits.UNAVAILABLE == result.exit_code
     assert "kalshid halt" in result.output
+
+
+def test_without_a_daemon_everything_is_cancelled_and_nothing_halted(config: Path, tmp_path: Path) -> None:
+    """No exchange of ours runs either: that is said, and the next start trades."""
+    result = kalshid(config, "cancel-all")
+    assert exits.OK == result.exit_code, result.output
+    assert "nothing trades" in result.output
+    assert not Latch(tmp_path / "var").is_set
+
+
+def test_what_hangs_is_halted_before_all_is_cancelled(config: Path, tmp_path: Path) -> None:
+    """It may wake up, and place again: here its answer is not to be read."""
+    folder = tmp_path / "var"
+    folder.mkdir()
+
+    async def mumble(_request: web.Request) -> web.Response:
+        return web.Response(text="mumble")
+
+    async def ask() -> Result:
+        app = web.Application()
+        app.router.add_route("*", "/{call}", mumble)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        try:
+            async with asyncio.timeout(60):
+                await web.UnixSite(runner, str(folder / SOCKET_FILE)).start()
+                return await asyncio.to_thread(kalshid, config, "cancel-all")
+        finally:
+            await runner.cleanup()
+
+    assert exits.OK == asyncio.run(ask()).exit_code
+    assert Latch(folder).is_set
+
+
+async def test_a_daemon_that_runs_is_halted_by_cancelling_all(config: Path) -> None:
+    """For it would place it all anew; that is in its words."""
+    result = await said(config, Stands(is_reconciled=True), "cancel-all")
+    assert exits.OK == result.exit_code, result.output
+    assert "halted" in result.output
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (("halt",), exits.OK),
+        (("cancel-all",), exits.OK),
+        (("resume", "--reason", "it is mended"), exits.OK),
+        (("flatten",), exits.UNAVAILABLE),
+    ],
+)
+def test_what_an_owner_is_told_can_be_had_as_json(config: Path, words: tuple[str, ...], code: int) -> None:
+    """With the exit code, and the mode."""
+    result = kalshid(config, *words, "--json")
+    told = msgspec.json.decode(result.stdout, type=Told)
+    assert (code, code, "sandbox") == (result.exit_code, told.exit_code, told.mode)
+    assert told.said or told.problems
+
+
+@pytest.mark.parametrize("words", [("halt",), ("resume", "--reason", "x"), ("flatten",), ("cancel-all",)])
+def test_an_owner_reads_first_whether_the_money_is_real(config: Path, words: tuple[str, ...]) -> None:
+    """PAPER or LIVE."""
+    assert "PAPER" == kalshid(config, *words).stdout.split()[0]
 
 
 @pytest.mark.parametrize("cents", ["-1", "100", "x"])

@@ -1,0 +1,72 @@
+"""Who tells how the account stands: the daemon while it answers, else the store, else nobody."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from daemon.account_sources import Seen, see, standing_of
+from daemon.config import Config, load_config
+from daemon.shell.control import SOCKET_FILE
+from tests.commands_rig import leave_store, serving
+from tests.e2e.daemon_process import write_config
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    """A configuration with a folder of its own."""
+    return load_config(write_config(tmp_path))
+
+
+async def test_the_daemon_is_asked_first(config: Config, tmp_path: Path) -> None:
+    """Also where a store is there."""
+    leave_store(tmp_path / "var")
+    async with serving(tmp_path / "var"):
+        seen, standing = await see(config), await standing_of(config)
+    assert isinstance(seen, Seen)
+    assert ("daemon", None) == (seen.source, seen.why_not)
+    assert (True, "daemon", 1) == (standing.is_running, standing.source, standing.positions)
+    assert standing.last_run is not None
+
+
+async def test_where_nobody_answers_the_store_tells(config: Config, tmp_path: Path) -> None:
+    """And says why the daemon didn't."""
+    leave_store(tmp_path / "var")
+    seen, standing = await see(config), await standing_of(config)
+    assert isinstance(seen, Seen)
+    assert "store" == seen.source
+    assert "no daemon listens" in (seen.why_not or "")
+    assert (False, "not running", 1) == (standing.is_running, standing.phase, standing.orders)
+
+
+async def test_where_nothing_is_known_that_is_said(config: Config) -> None:
+    """Counts are unknown then, not zero."""
+    seen, standing = await see(config), await standing_of(config)
+    assert isinstance(seen, str)
+    assert ("nobody", None, None, None) == (
+        standing.source,
+        standing.positions,
+        standing.orders,
+        standing.as_of,
+    )
+
+
+async def test_a_daemon_that_hangs_is_not_waited_for(config: Config, tmp_path: Path) -> None:
+    """The store tells within seconds."""
+    leave_store(tmp_path / "var")
+
+    async def hang(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await asyncio.sleep(20)
+        finally:
+            writer.close()
+
+    server = await asyncio.start_unix_server(hang, tmp_path / "var" / SOCKET_FILE)
+    async with asyncio.timeout(15):
+        seen = await see(config)
+    server.close()
+    assert isinstance(seen, Seen)
+    assert "store" == seen.source
+    assert "does not answer" in (seen.why_not or "")
