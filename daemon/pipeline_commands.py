@@ -93,9 +93,15 @@ def pipeline(source: Path, folder: Path, seed: int, trials: int) -> None:
 )
 @SEED
 @TRIALS
+@click.option(
+    "--storage",
+    metavar="URL",
+    help="A PostgreSQL (postgresql+psycopg://…) in which several hosts that train the same share the tuning;"
+    " then the models depend on who was first.  [default: a file in --out]",
+)
 def train(
     dataset: Path, folder: Path, registry: Path, series: str | None, line: str | None, folds: int,
-    seed: int, trials: int,
+    seed: int, trials: int, storage: str | None,
 ) -> None:  # fmt: skip
     """Train on a DATASET with labels settles_yes: walk-forward, calibrate, stack, judge, register, weigh.
 
@@ -107,7 +113,7 @@ def train(
     with refusals(), Stages() as stages:
         chosen = series or training.series_of(read_manifest(dataset))
         terms = training.Terms(chosen, checked_line(line or chosen.lower()), seed, trials, folds)
-        trained = training.train(dataset, folder, registry, terms, commit_of_code(), stages.say)
+        trained = training.train(dataset, folder, registry, terms, commit_of_code(), stages.say, storage)
     say_trained(trained, registry, folder)
 
 

@@ -81,6 +81,12 @@ def test_what_can_not_be_trained_is_bad_input(place: Path, piped: Result, tmp_pa
     words: list[str | Path] = ["retrain", tmp_path, "--registry", tmp_path / "m", "--out", tmp_path / "r"]
     empty = invoke(*words, "--series", "KXBTC15M")
     assert (exits.BAD_INPUT, True) == (empty.exit_code, "no journal here" in empty.stderr)
+    nowhere = "postgresql+psycopg://me@127.0.0.1:1/none"
+    unshared = invoke(
+        "train", dataset, "--out", tmp_path / "u", "--registry", tmp_path / "m", "--storage", nowhere
+    )
+    assert (exits.BAD_INPUT, True) == (unshared.exit_code, "PostgreSQL can't be used" in unshared.stderr)
+    assert not (tmp_path / "m").exists()
     strange = invoke("train", dataset, "--out", tmp_path / "t", "--line", "../up")
     assert (exits.USAGE, True) == (strange.exit_code, "--line '../up'" in strange.stderr)
 

@@ -133,7 +133,7 @@ def cut_slices(span: Span, train: Rows, rule: Rule) -> Slices:
     return Slices(train, None, None)
 
 
-def run_chain(rows: FitRows, fold: Fold, rule: Rule, plan: Plan, place: Path, say: Say) -> Chain:
+def run_chain(rows: FitRows, fold: Fold, rule: Rule, plan: Plan, place: Path | str, say: Say) -> Chain:
     """Return what a fold's training rows make; its test rows are never read.
 
     Args:
@@ -141,7 +141,7 @@ def run_chain(rows: FitRows, fold: Fold, rule: Rule, plan: Plan, place: Path, sa
         fold: which of them are for training.
         rule: the gaps.
         plan: of the tuning: how many trials, by which seed.
-        place: the studies' journal file: what was interrupted goes on there.
+        place: the studies' journal file or PostgreSQL: what was interrupted goes on there.
         say: told what is being done.
 
     Raises:
@@ -167,7 +167,7 @@ def run_chain(rows: FitRows, fold: Fold, rule: Rule, plan: Plan, place: Path, sa
 
 
 def _boosters(
-    rows: FitRows, fold: Fold, rule: Rule, plan: Plan, place: Path, formula: FittedStructural, say: Say,
+    rows: FitRows, fold: Fold, rule: Rule, plan: Plan, place: Path | str, formula: FittedStructural, say: Say,
     notes: list[str],
 ) -> Boosters:  # fmt: skip
     # Two parameters, fitted to all of the slice: inner folds see them, no row of the fold's test does.
@@ -185,7 +185,7 @@ def _boosters(
 
 
 def _tuned(
-    task: Task, rows: FitRows, fold: Fold, rule: Rule, plan: Plan, place: Path, offset: Floats | None,
+    task: Task, rows: FitRows, fold: Fold, rule: Rule, plan: Plan, place: Path | str, offset: Floats | None,
     notes: list[str],
 ) -> Tuned | None:  # fmt: skip
     try:

@@ -42,7 +42,7 @@ from daemon.lab.pipeline_chain import FORECASTERS, REQUIRED, Chain, run_chain
 from daemon.lab.pipeline_registering import Origin, Registered, register_chain, weigh_challenger
 from daemon.lab.promotion import Evidence, Gain
 from daemon.lab.registry import report_folder
-from daemon.lab.tuning import Plan
+from daemon.lab.tuning import Plan, opened
 
 LABEL: Final = "settles_yes"
 TRAINING_NAME, EVIDENCE_NAME = "training.json", "evidence.json"
@@ -168,7 +168,10 @@ def folds_of(span: Span, folds: int, rule: Rule) -> list[Fold]:
     return found
 
 
-def train(source: Path, folder: Path, registry: Path, terms: Terms, commit: str | None, say: Say) -> Trained:
+def train(
+    source: Path, folder: Path, registry: Path, terms: Terms, commit: str | None, say: Say,
+    storage: str | None = None,
+) -> Trained:  # fmt: skip
     """Train on a dataset and return what came of it; what is done already is only read.
 
     Args:
@@ -178,10 +181,12 @@ def train(source: Path, folder: Path, registry: Path, terms: Terms, commit: str 
         terms: seed, trials, folds, and the line that the models are for.
         commit: of the code, where it is under version control.
         say: told of each stage.
+        storage: URL of a PostgreSQL whose trials all trainings of these rows share, on whatever host; then
+            the models depend on who was first. None for the folder's own journal file.
 
     Raises:
         NotTrained: the folder holds another training, or the dataset lacks what is needed.
-        NotFitted, NotFolded: too few outcomes.
+        NotFitted, NotFolded: too few outcomes, or a storage that can't be used.
         ModelRefused: the daemon would not load what was made, or the champion.
     """
     manifest_sha256 = sha256_of_file(source / MANIFEST_NAME)
@@ -192,9 +197,12 @@ def train(source: Path, folder: Path, registry: Path, terms: Terms, commit: str 
     rows, rule = rowset.rows, rule_of(dataset.names)
     folds = folds_of(rows.span, terms.folds, rule)
     folder.mkdir(parents=True, exist_ok=True)
-    plan = Plan(terms.line, terms.trials, terms.seed, folds=2)
+    plan = Plan(terms.line, terms.trials, terms.seed, folds=2, workers=1 if storage is None else 2)
+    studies = storage or folder / "studies.log"
+    with opened(studies, plan.workers):
+        pass  # what can't be used is refused here: later it would be a note, and boosters that aren't tuned
     chains = [
-        run_chain(rows, fold, rule, plan, folder / "studies.log", partial(say, f"fold {number}/{len(folds)}"))
+        run_chain(rows, fold, rule, plan, studies, partial(say, f"fold {number}/{len(folds)}"))
         for number, fold in enumerate(folds, start=1)
     ]
     say("judge", f"{len(FORECASTERS)} forecasters")

@@ -20,6 +20,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import secrets
+import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -33,6 +34,7 @@ import optuna
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage, RetryHeartbeatStaleTrialCallback
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
+from sqlalchemy.exc import IntegrityError, ProgrammingError, SQLAlchemyError
 
 from daemon.lab.fitting.rows import FitRows, Floats, NotFitted
 from daemon.lab.fitting.trees import Task, checked_parameters, stop_early
@@ -40,6 +42,7 @@ from daemon.lab.folds import Fold, LeakFound, Rule, check_folds, inner_folds
 
 POSTGRES = "postgresql+psycopg://"
 HEARTBEAT_S, GRACE_S, RETRIES = 60, 180, 2
+TRIES_MAX, TRY_AGAIN_S = 5, 0.5
 _FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
@@ -112,7 +115,7 @@ def open_storage(place: Path | str, workers: int = 1) -> BaseStorage:
     """Return the storage of studies: a journal file by its path, or a PostgreSQL by its URL.
 
     Raises:
-        NotFitted: a URL of another kind, several workers on a file, or the driver is missing.
+        NotFitted: a URL of another kind, several workers on a file, the driver is missing, or nobody answers.
     """
     if isinstance(place, Path):
         if workers > 1:
@@ -124,19 +127,43 @@ def open_storage(place: Path | str, workers: int = 1) -> BaseStorage:
         raise NotFitted(
             f"storage: a path of a file or {POSTGRES}… are allowed, not {place.partition(':')[0]!r}"
         )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # the heartbeat, since 2.9
+    tries = 0
+    while True:
+        tries += 1
         try:
-            return RDBStorage(
-                place,
-                heartbeat_interval=HEARTBEAT_S,
-                grace_period=GRACE_S,
-                heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(max_retry=RETRIES),
-            )
+            return _database(place)
         except ImportError as error:
             raise NotFitted(
                 f"storage: PostgreSQL needs psycopg: pip install 'psycopg[binary]' ({error})"
             ) from error
+        except SQLAlchemyError as error:
+            # Of workers that begin together in an empty database one makes the tables.
+            if not isinstance(error, IntegrityError | ProgrammingError) or tries >= TRIES_MAX:
+                raise NotFitted(f"storage: the PostgreSQL can't be used: {error}") from error
+        time.sleep(TRY_AGAIN_S)
+
+
+def _database(url: str) -> RDBStorage:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)  # the heartbeat, since 2.9
+        return RDBStorage(
+            url,
+            heartbeat_interval=HEARTBEAT_S,
+            grace_period=GRACE_S,
+            heartbeat_stale_trial_callback=RetryHeartbeatStaleTrialCallback(max_retry=RETRIES),
+        )
+
+
+@contextmanager
+def opened(place: Path | str, workers: int = 1) -> Iterator[BaseStorage]:
+    """Give the storage of studies, and end its connections. Raises as `open_storage`."""
+    storage = open_storage(place, workers)
+    try:
+        yield storage
+    finally:
+        if isinstance(storage, RDBStorage):
+            storage.remove_session()
+            storage.engine.dispose()
 
 
 def tune(
@@ -176,10 +203,10 @@ def tune(
     name = f"{plan.name}-{_digest(task, rows.only(fold.train), inner, rule, plan, offset, fold)[:16]}"
     # Two workers that see as many finished trials must not draw the same one.
     worker = 0 if plan.workers == 1 else secrets.randbits(32)
-    with _quiet():
+    with _quiet(), opened(place, plan.workers) as storage:
         study = optuna.create_study(
             study_name=name,
-            storage=open_storage(place, plan.workers),
+            storage=storage,
             pruner=optuna.pruners.MedianPruner(n_startup_trials=5),
             load_if_exists=True,
         )
@@ -192,14 +219,15 @@ def tune(
             )
             study.optimize(trial_of, n_trials=1)
         progress(done, plan.trials)
-    best = study.best_trial
+        best = study.best_trial
+        pruned = len(study.get_trials(deepcopy=False, states=(TrialState.PRUNED,)))
     return Tuned(
         study=name,
         parameters={**plan.fixed, **best.params},
         trees=int(best.user_attrs["trees"]),
         loss=float(best.values[0]),
         trials=done,
-        pruned=len(study.get_trials(deepcopy=False, states=(TrialState.PRUNED,))),
+        pruned=pruned,
     )
 
 

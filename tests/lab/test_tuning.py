@@ -138,5 +138,8 @@ def test_where_studies_may_be() -> None:
         open_storage(Path("journal.log"), workers=2)
     with pytest.raises(NotFitted, match="not 'mysql'") as caught:
         open_storage("mysql://me:secret@there/db")
+    with pytest.raises(NotFitted, match=r"the PostgreSQL can't be used: .*127\.0\.0\.1") as caught:
+        open_storage(f"{POSTGRES}me:secret@127.0.0.1:1/none", workers=2)
+    assert "secret" not in str(caught.value)
     assert "secret" not in str(caught.value)
     assert POSTGRES.startswith("postgresql+psycopg")

@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +98,7 @@ def test_two_workers_share_a_study(address: str) -> None:
     """Both end with the same study, whose trials they have done between them, none of them twice."""
     import optuna
 
-    from daemon.lab.tuning import open_storage
+    from daemon.lab.tuning import opened
 
     workers = [
         subprocess.Popen(
@@ -109,9 +110,29 @@ def test_two_workers_share_a_study(address: str) -> None:
     said = [worker.communicate(timeout=240)[0].split() for worker in workers]
     assert [0, 0] == [worker.returncode for worker in workers]
     assert said[0][0] == said[1][0]
-    storage = open_storage(address, workers=2)
-    trials = optuna.load_study(study_name=said[0][0], storage=storage).get_trials(deepcopy=False)
+    with opened(address, workers=2) as storage:
+        trials = optuna.load_study(study_name=said[0][0], storage=storage).get_trials(deepcopy=False)
     # Each looks before it begins one, so the last of either may be begun at the same time.
     assert len(trials) in (12, 13)
     assert len({tuple(trial.params.values()) for trial in trials}) == len(trials)
-    storage.remove_session()
+
+
+@pytest.mark.full
+def test_a_training_has_its_trials_there(address: str) -> None:
+    """Both boosters' studies, whole: the next training of the same rows does none of them again."""
+    import optuna
+
+    from daemon.lab.pipeline_chain import run_chain
+    from daemon.lab.tuning import opened
+    from tests.lab.fitting.made_rows import RULE
+    from tests.lab.test_pipeline_chain import PLAN, last_fold, many
+
+    rows, plan = many(), replace(PLAN, workers=2)
+    for _ in range(2):
+        chain = run_chain(rows, last_fold(rows), RULE, plan, address, lambda _what: None)
+    assert () == tuple(note for note in chain.notes if "not tuned" in note)
+    with opened(address, workers=2) as storage:
+        names = optuna.get_all_study_names(storage)
+        studies = [optuna.load_study(study_name=name, storage=storage) for name in names]
+        trials = [len(study.get_trials(deepcopy=False)) for study in studies]
+    assert [PLAN.trials, PLAN.trials] == trials
