@@ -183,7 +183,7 @@ FAMILIES: dict[str, Family] = {
         "counter", "Rows that a slot's model was asked to score, by what came of it.", ("slot", "outcome")
     ),
     "kalshid_model_info": Family(
-        "gauge", "Always 1; a slot's model and the sha256 of its files.", ("slot", "model", "sha256")
+        "gauge", "Always 1; a slot's model and how its sha256 begins.", ("slot", "model", "sha256")
     ),
     "kalshid_model_scored_timestamp_seconds": Family("gauge", "When a slot last had a score.", ("slot",)),
     "kalshid_model_members_absent": Family(

@@ -279,7 +279,7 @@ def _of_models(models: Models) -> Samples:
         for outcome, count in slot.counts.items()
     }
     infos: dict[tuple[str, ...], float] = {
-        (name, f"{slot.model.scorer.name}/{slot.model.scorer.version}", slot.model.sha256): 1.0
+        (name, f"{slot.model.scorer.name}/{slot.model.scorer.version}", slot.model.sha256[:12]): 1.0
         for name, slot in models.slots.items()
         if slot.model is not None
     }

@@ -34,7 +34,7 @@ DASHBOARDS = (OVERVIEW, FEEDS, ORDERS, LATENCY, MODEL, MONEY, FAULTS)
 FOLDER = Path(__file__).parents[1] / "dashboards"
 WIDTH = 24
 LINES = (8, 8)
-NUMBER = (4, 4)
+NUMBER_HEIGHT = 4
 FOR_INTERVALS_ONLY = ("auto", "auto_count", "auto_min")
 """What the SDK gives to every variable, and Grafana's own types to none but those of intervals."""
 SOURCE = DataSourceRef("prometheus", "$datasource")
@@ -76,11 +76,12 @@ def built(one: Dashboard) -> str:
 
 
 def places(panels: tuple[Panel, ...]) -> list[GridPos]:
-    """Return where each panel stands: in reading order; a row is of one height."""
+    """Return where each panel stands: in reading order; a row has one height, one of numbers is full."""
+    numbers = sum(panel.kind != "lines" for panel in panels)
     found: list[GridPos] = []
     x = y = row = 0
     for panel in panels:
-        width, height = LINES if panel.kind == "lines" else NUMBER
+        width, height = LINES if panel.kind == "lines" else (WIDTH // numbers, NUMBER_HEIGHT)
         if x + width > WIDTH or (row and height != row):
             x, y = 0, y + row
         found.append(GridPos(h=height, w=width, x=x, y=y))
@@ -103,7 +104,7 @@ def _chosen(name: str, label: str, query: str) -> dashboard.QueryVariable:
 
 
 def _panel(panel: Panel, place: GridPos) -> stat.Panel | timeseries.Panel:
-    made = _lines() if panel.kind == "lines" else _number(panel.kind)
+    made = _lines(panel.unit) if panel.kind == "lines" else _number(panel.kind)
     made = made.title(panel.title).description(panel.description).unit(panel.unit).datasource(SOURCE)
     for ref, query in zip("ABCDEFG", panel.queries, strict=False):
         target = prometheus.Dataquery().ref_id(ref).expr(query.expr.replace("@", MATCHERS))
@@ -111,7 +112,7 @@ def _panel(panel: Panel, place: GridPos) -> stat.Panel | timeseries.Panel:
     return made.grid_pos(place)
 
 
-def _lines() -> timeseries.Panel:
+def _lines(unit: str) -> timeseries.Panel:
     legend = (
         common.VizLegendOptions()
         .display_mode(LegendDisplayMode.LIST)
@@ -119,7 +120,9 @@ def _lines() -> timeseries.Panel:
         .show_legend(True)
     )
     tooltip = common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI)
-    return timeseries.Panel().legend(legend).tooltip(tooltip).fill_opacity(8).line_width(1)
+    panel = timeseries.Panel().legend(legend).tooltip(tooltip).line_width(1)
+    # Of counts and states that are all 0, Grafana would draw an axis up to 100.
+    return panel.axis_soft_min(0).axis_soft_max(1) if unit == "short" else panel
 
 
 def _number(kind: str) -> stat.Panel:

@@ -20,11 +20,18 @@ OVERVIEW = Dashboard(
             "Version", "The version that runs.", "none", (now("kalshid_build_info", "{{version}}"),), "name"
         ),
         Panel(
-            "Trading",
-            "1 while it is connected, reconciled and trading.",
+            "Phase",
+            "What the engine is doing; trading is the only phase in which orders are placed.",
             "none",
-            (now("kalshid_ready", "ready"),),
-            "number",
+            (Query("kalshid_phase{@} == 1", "{{phase}}"),),
+            "name",
+        ),
+        Panel(
+            "Configuration",
+            "The sha256 of the configuration in force.",
+            "none",
+            (now("kalshid_config_info", "{{sha256}}"),),
+            "name",
         ),
         Panel(
             "Runs for",
@@ -54,16 +61,17 @@ OVERVIEW = Dashboard(
             "number",
         ),
         Panel(
+            "Positions",
+            "Markets in which a position is held.",
+            "none",
+            (now("kalshid_positions_open", "positions"),),
+            "number",
+        ),
+        Panel(
             "Profit and loss",
             "Marked at the mid, since the start of the process.",
             "currencyUSD",
             (now("kalshid_pnl_dollars", "P&L"), now("kalshid_fees_dollars_total", "fees")),
-        ),
-        Panel(
-            "Phase",
-            "What the engine is doing; trading is the only phase in which orders are placed.",
-            "short",
-            (now("kalshid_phase", "{{phase}}"),),
         ),
         Panel(
             "Books",
@@ -97,19 +105,10 @@ OVERVIEW = Dashboard(
             (now("kalshid_halted", "{{by}}"), count("kalshid_latch_failures_total", "not on disk")),
         ),
         Panel(
-            "Configuration in force",
-            "The sha256 of what was brought into force last.",
-            "short",
-            (now("kalshid_config_info", "{{sha256}}"),),
-        ),
-        Panel(
-            "Configuration",
-            "Time since it was last brought into force, and 1 while the last reload was not refused.",
+            "Age of the configuration",
+            "Time since a configuration was last brought into force.",
             "s",
-            (
-                age("kalshid_config_last_reload_success_timestamp_seconds", "in force for"),
-                now("kalshid_config_last_reload_successful", "last reload taken"),
-            ),
+            (age("kalshid_config_last_reload_success_timestamp_seconds", "in force for"),),
         ),
         Panel(
             "Latency",
@@ -135,12 +134,15 @@ OVERVIEW = Dashboard(
         ),
         Panel(
             "Disk",
-            "What the journal's file system has left, and what the journal writes in a second.",
+            "What the journal's file system has left for us.",
             "bytes",
-            (
-                now("kalshid_disk_free_bytes", "free"),
-                per_second("kalshid_journal_bytes_total", "journal per second"),
-            ),
+            (now("kalshid_disk_free_bytes", "free"),),
+        ),
+        Panel(
+            "Journal written",
+            "What the journal writes in a second.",
+            "Bps",
+            (per_second("kalshid_journal_bytes_total", "journal"),),
         ),
         Panel(
             "Store",

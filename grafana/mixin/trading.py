@@ -87,9 +87,10 @@ MODEL = Dashboard(
     (
         Panel(
             "Models in their slots",
-            "What scores: the slot, the model, and the sha256 of its files.",
-            "short",
+            "What scores: the slot, the model, and how its sha256 begins.",
+            "none",
             (now("kalshid_model_info", "{{slot}}: {{model}} {{sha256}}"),),
+            "name",
         ),
         Panel(
             "Scores",
