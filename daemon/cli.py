@@ -15,11 +15,11 @@ import click
 from daemon import exits, preflight
 from daemon.account_commands import fills, orders, pnl, positions, status
 from daemon.app import App
-from daemon.assembly import Setup, build_engine, check_strategies
+from daemon.assembly import Setup, build_engine
 from daemon.backup_commands import backup
-from daemon.command_line import CONFIG_OPTION, Duration, die, load_or_die
+from daemon.command_line import CONFIG_OPTION, Duration, die
 from daemon.config import Config, ConfigError
-from daemon.config_commands import config, reload
+from daemon.config_commands import checked, config, reload
 from daemon.doctor_commands import doctor
 from daemon.export_commands import export
 from daemon.install_commands import install
@@ -65,15 +65,6 @@ class SandboxSpeed(Speed):
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float | str:
         """Return the factor, "max" or "manual"."""
         return "manual" if value == "manual" else super().convert(value, param, ctx)
-
-
-def read_config(path: Path) -> Config:
-    """Return the configuration with its strategies checked, or exit saying all that is wrong with it."""
-    config = load_or_die(path)
-    problems = check_strategies(str(path), config.strategies, config.strategy_folder)
-    if problems:
-        die("\n".join(problems), exits.CONFIG)
-    return config
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -123,7 +114,7 @@ def run(
     In mode "sandbox" (the default) it starts the exchange that ships with it. Ctrl-C cancels every
     resting order, waits for the confirmations, reconciles, and exits 0.
     """
-    config = read_config(config_path)
+    config = checked(config_path)
     has_screen = sys.stdout.isatty() if screen is None else screen
     stream = _log_file(config).open("a", encoding="utf-8") if has_screen else None
     log.configure(config.log.level, config.log.format, stream)
@@ -172,7 +163,7 @@ def check(config_path: Path) -> None:
     something is not, naming it, and 69 when the venue can't be reached. What passed is written into the state
     folder: mode live asks for it.
     """
-    config = read_config(config_path)
+    config = checked(config_path)
     say_mode(config.mode)
     findings = asyncio.run(preflight.check(config, config_path, time.time_ns))
     for finding in findings:

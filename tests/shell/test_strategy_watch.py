@@ -20,7 +20,7 @@ from daemon.shell.strategy_watch import (
     TimedStrategy,
     UnknownStrategy,
 )
-from tests.core.worlds import NOW, Scripted, trading
+from tests.core.worlds import NOW, TICKER, Scripted, trading
 
 
 class Clocks:
@@ -172,3 +172,17 @@ def test_each_switch_is_told_once_with_the_way_back() -> None:
     assert ("strategy.switched_off", "KeyError: 'mid'", "raised") == (off["event"], off["reason"], off["by"])
     assert "a restart switches it on again" in off["back"]
     assert ("strategy.switched_on", "scripted") == (on["event"], on["strategy"])
+
+
+def test_the_engine_asks_those_that_are_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever is too slow in a real decision is switched off: the engine keeps no way around the watch."""
+    slow, told = Slow(Clocks(monkeypatch)), list[e.Event]()
+    subject = trading(slow)
+    StrategyWatch(subject, now=lambda: NOW, emit=told.append)
+    slow.wall = slow.cpu = CALL_MAX + 1
+    for number in range(2):  # the first slow call only makes it suspect
+        subject.handle(e.BookDeltaReceived(TICKER, "yes", 3_900, 100, NOW + number, NOW + number))
+        subject.decide(NOW + number)
+    assert [("scripted", False)] == [
+        (one.strategy, one.is_on) for one in told if isinstance(one, e.StrategySwitched)
+    ]
