@@ -86,13 +86,13 @@ async def _reconcile(config: Config) -> Compared:
         deadline = time.monotonic() + READ_WITHIN_S
         while True:
             now = await ask_for(folder, "/account", AccountView, ANSWER_WITHIN_S)
-            # Lists that were asked for before us may come first: what counts was read after we asked.
-            if now.read_at is not None and now.read_at >= before.at + READ_LAG and now.is_reconciled:
+            # Lists that came sooner may be of before we asked: they prove nothing of this instant.
+            is_late = now.read_at is not None and now.read_at >= before.at + READ_LAG
+            if is_late and now.is_reconciled:
                 break
             if time.monotonic() >= deadline:
                 die(f"no reading that agrees came within {READ_WITHIN_S:g} s", exits.UNCONFIRMED)
-            if now.read_at is not None and before.at <= now.read_at:
-                # Read, but too soon to prove anything of this instant: once more.
+            if not is_late and now.read_at is not None and now.read_at >= before.at:
                 await ask_order(folder, "/reconcile", ReadOrder(), ANSWER_WITHIN_S, AccountView)
             await asyncio.sleep(LOOK_S)
     except (NoDaemon, NoAnswer, Declined) as problem:
@@ -125,7 +125,7 @@ async def _compare(config: Config) -> Compared:
             account, first = await _differences(config, rest)
             second = first
             if first:
-                await asyncio.sleep(2 * READ_LAG / SECOND)
+                await asyncio.sleep(READ_LAG / SECOND)
                 account, second = await _differences(config, rest)
     except (KalshiError, OSError) as error:
         die(f"the venue can't be read: {error}", exits.UNAVAILABLE)
