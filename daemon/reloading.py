@@ -79,7 +79,7 @@ RULES: dict[str, Rule | dict[str, Rule]] = {
     "risk": _RISK,
     **dict.fromkeys(("breaker", "reconcile", "reference", "calendar", "audit"), "restart"),
     "strategies": OF_STRATEGIES,
-    **dict.fromkeys(("store", "metrics", "page", "log"), "restart"),
+    **dict.fromkeys(("store", "metrics", "page", "notify", "log"), "restart"),
 }
 """By table, or by key where the keys of a table differ. A key that stands nowhere here is an error."""
 

@@ -145,14 +145,9 @@ class State(AccountBeliefs):
                 self.apply_trade(event)
             case e.ReferencePriceReceived() | e.ReferenceCandleClosed() | e.ReferenceStatusTold():
                 self.apply_reference(event)
-            case (
-                e.FeedHeard()
-                | e.FeedConnected()
-                | e.FeedDropped()
-                | e.TradesLost()
-                | e.FrameRefused()
-                | e.ChannelQuieted()
-            ):
+            case e.FeedHeard() | e.FeedConnected() | e.FeedDropped():
+                self._apply_connection(event)
+            case e.TradesLost() | e.FrameRefused() | e.ChannelQuieted():
                 self._apply_connection(event)
             case (
                 e.MarketRouted()
