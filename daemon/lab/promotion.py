@@ -41,6 +41,7 @@ from daemon.lab.judging.blocks import (
     seeded,
 )
 from daemon.lab.judging.scores import brier_losses, log_losses
+from daemon.lab.registry import lone_writer
 from daemon.scoring.metadata import METADATA_FILE, Name, Sha256, file_sha256, read_file
 from daemon.scoring.vetting import vet_model
 
@@ -275,6 +276,11 @@ def promote(
     """
     if folder.absolute().parent.parent != root.absolute():
         raise NotPromoted(f"{folder}: is not in the registry {root}: <root>/<name>/<version> is allowed")
+    with lone_writer(root):
+        return _promote(root, line, folder, at, evidence, (reason or "").strip())
+
+
+def _promote(root: Path, line: str, folder: Path, at: Ns, evidence: Evidence | None, said: str) -> Change:
     sha256 = vet_model(folder).metadata_sha256
     champion = champion_of(root, line)
     reigning = None if champion is None else champion.metadata_sha256
@@ -282,7 +288,6 @@ def promote(
         raise NotPromoted(f"{folder}: is the champion of {line} already")
     if evidence is not None:
         _check_about(evidence, sha256, reigning)
-    said = (reason or "").strip()
     if not said and (evidence is None or not evidence.is_better):
         short = ("there is no evidence",) if evidence is None else evidence.shortcomings
         raise NotPromoted(f"{folder}: {'; '.join(short)}. To promote it all the same, give a reason")
@@ -298,6 +303,11 @@ def roll_back(root: Path, line: str, at: Ns, reason: str) -> Change:
         NotPromoted: there was none before, there is no reason, or its folder is another one by now.
         ModelRefused: the daemon would not load it any more.
     """
+    with lone_writer(root):
+        return _roll_back(root, line, at, reason)
+
+
+def _roll_back(root: Path, line: str, at: Ns, reason: str) -> Change:
     standing = reigns(root, line)
     if len(standing) < 2:
         raise NotPromoted(f"{line}: there is no champion before {_named(standing)} to go back to")

@@ -12,9 +12,12 @@ the folder, whose metadata is pinned by ensembles and by the journal.
 
 from __future__ import annotations
 
+import fcntl
+import os
 import platform
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as library_version
@@ -126,6 +129,21 @@ def training_quantiles(names: Sequence[str], x: Floats) -> dict[str, TrainingQua
     return quantiles
 
 
+@contextmanager
+def lone_writer(root: Path) -> Iterator[None]:
+    """Be the only one who writes into a registry, after whoever does now; made when absent.
+
+    The lock is the kernel's, on the folder itself: a killed process leaves none behind.
+    """
+    root.mkdir(parents=True, exist_ok=True)
+    held = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(held)
+
+
 def next_version(root: Path, name: str) -> str:
     """Return the number after the highest version of a model; "1" where there is none."""
     folder = root / name
@@ -146,7 +164,11 @@ def register(root: Path, draft: Draft, version: str | None = None) -> Path:
         FileExistsError: there is such a version already.
         ModelRefused: the daemon would not load it; nothing is left behind.
     """
-    version = version or next_version(root, draft.name)
+    with lone_writer(root):
+        return _register(root, draft, version or next_version(root, draft.name))
+
+
+def _register(root: Path, draft: Draft, version: str) -> Path:
     folder = root / draft.name / version
     if folder.exists():
         raise FileExistsError(f"{folder}: is there already; a model's version is never written over")

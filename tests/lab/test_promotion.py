@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from daemon.lab.promotion import (
     roll_back,
     weigh,
 )
+from daemon.lab.registry import lone_writer
 from daemon.scoring.metadata import ModelRefused
 from daemon.scoring.structural import normal_cdf
 from tests.lab.noise_market import noise_evidence
@@ -150,6 +152,20 @@ def test_a_rollback_returns_to_what_it_was(tmp_path: Path) -> None:
     edit(old, notes="another one")
     with pytest.raises(NotPromoted, match="sha256 is"):
         roll_back(tmp_path, LINE, 3, "new loses money")
+
+
+def test_who_promote_at_once_take_turns(tmp_path: Path) -> None:
+    """Each change is on record, after the one before it."""
+    old, new = models(tmp_path, "old", "new")
+    with ThreadPoolExecutor(2) as people:
+        with lone_writer(tmp_path):
+            asked = [
+                people.submit(promote, tmp_path, line, one, 1, reason="because")
+                for line, one in ((LINE, old), ("other", new))
+            ]
+            assert set() == wait(asked, timeout=0.2).done
+        _ = [one.result(timeout=60) for one in asked]
+    assert {LINE, "other"} == {change.line for change in read_record(tmp_path)}
 
 
 def test_a_record_that_is_damaged_is_refused(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -152,6 +153,15 @@ def test_versions_count_and_are_never_written_over(tmp_path: Path) -> None:
     assert "3" == next_version(tmp_path, "toy-structural")
     with pytest.raises(FileExistsError, match="never written over"):
         register(tmp_path, draft, "2")
+
+
+def test_who_register_at_once_take_turns(tmp_path: Path) -> None:
+    """A weekly retraining and a person's: both models are there, under numbers of their own, and whole."""
+    draft = trees_draft(made_rows().rows)
+    with ThreadPoolExecutor(2) as writers:
+        made = list(writers.map(lambda _: register(tmp_path, draft), range(2)))
+    assert ["1", "2"] == sorted(folder.name for folder in made)
+    assert ["1", "2"] == sorted(load_vetted(folder).scorer.version for folder in made)
 
 
 def test_what_the_daemon_refuses_leaves_nothing_behind(tmp_path: Path) -> None:
