@@ -154,12 +154,6 @@ OVERVIEW = Dashboard(
                 now("kalshid_store_failing", "failing"),
             ),
         ),
-        Panel(
-            "Notices to people",
-            "By e-mail, SMS, ...: failed ones reached not everybody; limited ones came too often.",
-            "short",
-            (count("kalshid_notifications_total", "{{outcome}}", "outcome"),),
-        ),
     ),
 )
 
