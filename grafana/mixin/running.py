@@ -154,6 +154,12 @@ OVERVIEW = Dashboard(
                 now("kalshid_store_failing", "failing"),
             ),
         ),
+        Panel(
+            "Notices to people",
+            "By e-mail, SMS, ...: failed ones reached not everybody; limited ones came too often.",
+            "short",
+            (count("kalshid_notifications_total", "{{outcome}}", "outcome"),),
+        ),
     ),
 )
 
@@ -435,12 +441,6 @@ FAULTS = Dashboard(
             "Time since the account was last read and agreed on.",
             "s",
             (age("kalshid_reconcile_last_success_timestamp_seconds", "since the last reading"),),
-        ),
-        Panel(
-            "Notices to people",
-            "Notices that the daemon sends itself, by what became of them.",
-            "short",
-            (count("kalshid_notifications_total", "{{outcome}}", "outcome"),),
         ),
     ),
 )
