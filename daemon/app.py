@@ -52,6 +52,7 @@ from daemon.shell.metrics import Metrics
 from daemon.shell.model_status import models_status
 from daemon.shell.model_swaps import ModelSwaps, SwapTerms
 from daemon.shell.notes import notes_of
+from daemon.shell.notices import open_notices
 from daemon.shell.page.opening import PageTerms, open_page
 from daemon.shell.read_gate import gate_for
 from daemon.shell.recovery import recover
@@ -138,6 +139,7 @@ class App:
             switch = self._kill_switch(stack)
             # Closed after all that cancels orders has ended: that must not wait for a disk that hangs.
             stack.callback(self._close_store)
+            notices = open_notices(config, self._mode, stack)
             address = await find_venue(config, self._options, stack)
             if address.clock_ws_url is not None:
                 self._clock = await followed_clock(address.clock_ws_url)
@@ -164,7 +166,7 @@ class App:
                 self._recorder = open_store(config, engine, models_sha256, costs, self._clock)
             shadow = open_shadow(config, rest, self._clock, self._inbox, stack)
             self._parts = Parts(
-                config, engine, journal, Outside(rest, pacer, gate, kraken, costs.writes(), shadow),
+                config, engine, journal, Outside(rest, pacer, gate, kraken, costs.writes(), shadow, notices),
                 inbox=self._inbox, clock=self._clock, metrics=self._metrics, switch=switch,
                 recorder=self._recorder,
             )  # fmt: skip

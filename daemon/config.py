@@ -29,6 +29,7 @@ from daemon.config_tables import (
     Markets,
     Metrics,
     Model,
+    Notify,
     Orders,
     Page,
     Reconcile,
@@ -87,6 +88,7 @@ class Config(Table, frozen=True):
     store: StoreTable = StoreTable()
     metrics: Metrics = Metrics()
     page: Page = Page()
+    notify: Notify = Notify()
     log: Log = Log()
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias, get_args
 
 import msgspec
 
@@ -259,6 +259,16 @@ class Page(Table, frozen=True):
     """`[page]`: where the owner's page is; "" is nowhere."""
 
     listen: LoopbackAddress = "127.0.0.1:8484"
+
+
+NoticeKind: TypeAlias = Literal["halt", "loss_limit", "finding", "settlement", "daily_report"]
+
+
+class Notify(Table, frozen=True):
+    """`[notify]`: what is told to a person's telephone or mailbox."""
+
+    urls_file: str = ""
+    events: list[NoticeKind] = msgspec.field(default_factory=lambda: list(get_args(NoticeKind)))
 
 
 class Log(Table, frozen=True):

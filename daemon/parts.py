@@ -44,6 +44,7 @@ from daemon.shell.latch import Latch
 from daemon.shell.loop import Inbox, Pump
 from daemon.shell.metrics import Metrics
 from daemon.shell.model_swaps import Judgements
+from daemon.shell.notices import Notices
 from daemon.shell.outcomes import Outcomes
 from daemon.shell.page.recent import Recent
 from daemon.shell.queue import OrderQueue
@@ -78,6 +79,7 @@ class Outside(msgspec.Struct, frozen=True):
     """What order requests take of `writes`, by the account's own list."""
     shadow: ShadowVenue | None = None
     """The account that is nowhere but here, and then `rest` can only read."""
+    notices: Notices | None = None
 
     @property
     def account(self) -> AccountCalls:
@@ -124,7 +126,7 @@ class Parts:
         self.switch.on_failure = metrics.count_latch_failure
         self.inbox, self.gate = inbox, outside.reads
         self._engine = engine
-        self._shadow, self._recorder = outside.shadow, recorder
+        self._shadow, self._recorder, self._notices = outside.shadow, recorder, outside.notices
         self._books_lost, self._judgements = 0, Judgements(engine.models)
         is_followed = isinstance(clock, FollowedClock)
         rest, now, emit = outside.rest, clock.now, inbox.put
@@ -158,7 +160,7 @@ class Parts:
         self.sources = Sources(
             engine=engine, metrics=metrics, journal=journal, inbox=inbox, rest=rest, gate=self.gate,
             queue=self.queue, feeds=self.feeds, reference=self.reference, discovery=self.discovery,
-            backfill=self.backfill, audit=self.audit, recorder=recorder,
+            backfill=self.backfill, audit=self.audit, recorder=recorder, notices=outside.notices,
         )  # fmt: skip
         """What the owner is told about."""
 
@@ -245,6 +247,8 @@ class Parts:
         self.recent.on_batch(events, commands)
         if self._recorder is not None:
             self._recorder.on_batch(events, commands)
+        if self._notices is not None:
+            self._notices.on_batch(self._engine, events, commands)
         self._judgements.tell()
         state = self._engine.state
         if state.counts["books_lost"] != self._books_lost:

@@ -256,6 +256,11 @@ FAMILIES: dict[str, Family] = {
     "kalshid_journal_fsync_seconds": Family("gauge", "How long the last fdatasync took."),
     "kalshid_disk_free_bytes": Family("gauge", "What the journal's file system has left for us."),
     "kalshid_store_failing": Family("gauge", "1 while nothing can be written to the store for reports."),
+    "kalshid_notifications_total": Family(
+        "counter",
+        "Notices to people, by what became of them; one is whole when all targets took it.",
+        ("outcome",),
+    ),
     "kalshid_store_rows_total": Family("counter", "Rows for the store, written or lost.", ("outcome",)),
     "kalshid_inbox_depth": Family("gauge", "Events that wait for the core."),
 }

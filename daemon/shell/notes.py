@@ -33,6 +33,7 @@ def notes_of(sources: Sources, now: Ns) -> tuple[str, ...]:
         *_markets(sources),
         *_reference(sources, now),
         *_requests(sources),
+        *_notices(sources),
     )
 
 
@@ -120,6 +121,11 @@ def _requests(sources: Sources) -> Iterator[str]:
     for count, what in ((reads, "reads"), (sources.metrics.orders_limited, "order requests")):
         if count:
             yield f"{count:,} {what} refused by the venue for want of tokens (429)"
+
+
+def _notices(sources: Sources) -> Iterator[str]:
+    if sources.notices is not None and sources.notices.queue.failure is not None:
+        yield f"notification: {sources.notices.queue.failure}"
 
 
 def _named(tickers: list[str] | tuple[str, ...]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib.metadata import version as installed_version
 from typing import TypeAlias, get_args
 
@@ -30,6 +30,8 @@ from daemon.shell.journal import Journal
 from daemon.shell.loop import Inbox
 from daemon.shell.metrics import OTHER, BoundedLabels, Metrics, Sample, dollars
 from daemon.shell.model_status import drift_states
+from daemon.shell.notices import Notices
+from daemon.shell.notifications import OUTCOMES
 from daemon.shell.queue import OrderQueue
 from daemon.shell.read_gate import ReadGate
 from daemon.shell.reference import ReferenceSource
@@ -68,6 +70,8 @@ class Sources(msgspec.Struct, frozen=True):
     audit: Audit
     recorder: Recorder | None = None
     """None where nothing is kept for reports: on a tape."""
+    notices: Notices | None = None
+    """None where nobody is notified."""
 
 
 class Sampler:
@@ -99,6 +103,7 @@ class Sampler:
             **_of_requests(sources, now),
             **_of_account(sources),
             **_of_store(sources.recorder),
+            **_of_notices(sources.notices),
         }
 
     def _of_sessions(self) -> Samples:
@@ -366,6 +371,11 @@ def _of_store(recorder: Recorder | None) -> Samples:
         "kalshid_store_failing": None if recorder is None else float(recorder.failure is not None),
         "kalshid_store_rows_total": None if recorder is None else _floats(recorder.rows.items()),
     }
+
+
+def _of_notices(notices: Notices | None) -> Samples:
+    counts: Mapping[str, int] = {} if notices is None else notices.queue.counts
+    return {"kalshid_notifications_total": {name: float(counts.get(name, 0)) for name in OUTCOMES}}
 
 
 def _shapes(counts: dict[str, int]) -> dict[str, int]:

@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from daemon.config import Config
@@ -22,9 +23,12 @@ from daemon.report.page import render
 from daemon.report.period import day_of, parse_range
 from daemon.shell.clock import SystemClock
 from daemon.shell.journal import Journal
+from daemon.shell.notices import Notices
+from daemon.shell.notifications import Notifications
 from daemon.shell.store import STORE_NAME, Recorder
 from tests.e2e import venue_rig as rigs
 from tests.e2e.venue_rig import EVENT, venue_rig
+from tests.shell.test_notifications import Taker
 
 M = f"{EVENT}-M0"
 CASH: Money = 10_000 * MONEY_ONE
@@ -38,6 +42,8 @@ async def test_a_sessions_report_is_what_the_venue_says(
 ) -> None:
     """After a payout the account's cash has changed by the report's profit; each mark is the book's mid."""
     recorders: list[Recorder] = []
+    taker = Taker()
+    notices = Notices(["settlement"], "sandbox", Notifications({"line 1": taker}))
     folder = tmp_path / "var"
     folder.mkdir()
     (folder / "journal").symlink_to(tmp_path / "journal")
@@ -51,6 +57,7 @@ async def test_a_sessions_report_is_what_the_venue_says(
         clock: SystemClock,
         **words: Any,
     ) -> Parts:
+        outside = msgspec.structs.replace(outside, notices=notices)
         recorders.append(open_store(config, engine, "0", Costs(EndpointCosts(10, [])), clock))
         return Parts(config, engine, journal, outside, clock=clock, recorder=recorders[0], **words)
 
@@ -71,6 +78,9 @@ async def test_a_sessions_report_is_what_the_venue_says(
         recorders[0].end("a test", 0)
         recorders[0].close()
     assert {} == positions
+    notices.close()
+    paid = [one for one in taker.taken if f"{M}: " in one]
+    assert bool(paid) == (rows_of(folder, "SELECT count(*) FROM settlements") != [(0,)])
     now = time.time_ns()
     days = parse_range(f"{day_of(began).name}..{day_of(now).name}")  # midnight may lie between
     found = gather_figures(folder, "sandbox", limits, days, now)
@@ -83,15 +93,20 @@ async def test_a_sessions_report_is_what_the_venue_says(
     assert_marks_are_the_mids(folder)
 
 
+def rows_of(folder: Path, query: str) -> list[tuple[Any, ...]]:
+    """Ask the store as anybody may."""
+    with closing(sqlite3.connect(f"file:{folder / STORE_NAME}?mode=ro", uri=True)) as store:
+        return store.execute(query).fetchall()
+
+
 def assert_marks_are_the_mids(folder: Path) -> None:
     """What the daemon noted a second after each fill is what the pass over its journal finds then."""
-    with closing(sqlite3.connect(f"file:{folder / STORE_NAME}?mode=ro", uri=True)) as store:
-        marks = store.execute(
-            "SELECT marks.at, ticker, marks.mid FROM marks JOIN fills USING (trade_id, order_id)"
-            " WHERE after = ?",
-            (SECOND,),
-        ).fetchall()
-        (epoch,) = store.execute("SELECT epoch FROM runs").fetchone()
+    marks = rows_of(
+        folder,
+        "SELECT marks.at, ticker, marks.mid FROM marks JOIN fills USING (trade_id, order_id)"
+        f" WHERE after = {SECOND}",
+    )
+    ((epoch,),) = rows_of(folder, "SELECT epoch FROM runs")
     assert marks
     mids = Mids((when, ticker) for at, ticker, _ in marks for when in (at - BATCH, at))
     mids.read(journals_between(folder / "journal", [epoch], 0, 2**62), 2**62)

@@ -12,10 +12,13 @@ from daemon.core import events as e
 from daemon.core.engine import Engine
 from daemon.core.units import HOUR, MINUTE, SECOND
 from daemon.shell.notes import notes_of
+from daemon.shell.notices import Notices
+from daemon.shell.notifications import Notifications
 from daemon.shell.samples import Sources
 from tests.core.worlds import CONFIG, T0, TICKER, Scripted, engine, spec
 from tests.shell.beliefs import LATER, lived
 from tests.shell.standing import standing
+from tests.shell.test_notifications import HALT, Taker
 
 NEWS = e.ReferencePriceReceived("kraken", "BTC/USD", 84_000_000_000, LATER, LATER)
 INDEX = e.ReferencePriceReceived("cfbenchmarks", "BRTI", 84_000_000_000, LATER, LATER)
@@ -160,3 +163,14 @@ def test_markets_without_a_connection_are_told(tmp_path: Path) -> None:
     with standing(told(), tmp_path) as sources:
         sources.feeds._routes.waiting["KXFULL"] = None
         assert ("KXFULL without a connection: none has room",) == notes_of(sources, LATER)
+
+
+def test_a_notification_that_did_not_arrive_is_told(tmp_path: Path) -> None:
+    """Until the next one does: nobody should wait for word that can't come."""
+    queue = Notifications({"line 2": Taker(False)})
+    notices = Notices(["halt"], "sandbox", queue)
+    queue.put(HALT)
+    queue.close()
+    with standing(told(), tmp_path) as sources:
+        found = notes_of(msgspec.structs.replace(sources, notices=notices), LATER)
+    assert ("notification: halt did not reach line 2",) == found
