@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 
 import msgspec
+import structlog
 
 from daemon.config import Config, ConfigError
 from daemon.config_tables import NoticeKind
@@ -22,6 +23,8 @@ from daemon.core.findings import FindingLog
 from daemon.core.ledger import Paid
 from daemon.core.units import DAY, MONEY_ONE, SECOND, Money, Ns, format_price, format_qty
 from daemon.shell.notifications import Notice, Notifications, NotifyRefused, load_targets
+
+log = structlog.get_logger(__name__)
 
 GATHERED: Ns = 30 * SECOND
 """So long after a payout the ones that follow it are told with it."""
@@ -62,6 +65,7 @@ class Notices:
         self._kinds = frozenset(kinds)
         self._first = "LIVE" if mode == "live" else f"PAPER ({mode})"
         self._now = now
+        self._has_failed = False
         self._findings = 0
         self._settled: dict[str, None] = {}
         self._payouts: list[str] = []
@@ -73,6 +77,16 @@ class Notices:
 
     def on_batch(self, engine: Engine, events: Sequence[e.Event], commands: Sequence[Command]) -> None:
         """Take what the core has handled and decided; it is only read."""
+        if self._has_failed:
+            return
+        try:
+            self._take(engine, events, commands)
+        except Exception as error:  # a mistake in what is told must not stop what trades
+            self._has_failed = True
+            self.queue.give_up(f"{type(error).__name__}: nothing is told any more")
+            log.error("notices.given_up", exc_info=error)
+
+    def _take(self, engine: Engine, events: Sequence[e.Event], commands: Sequence[Command]) -> None:
         for command in commands:
             if isinstance(command, LatchHalt):
                 kind: NoticeKind = "loss_limit" if command.by in LOSSES else "halt"

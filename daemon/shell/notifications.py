@@ -114,6 +114,10 @@ class Notifications:
             self._failure = f"{WAITING_MAX} notices wait already"
             log.error("notification.dropped", kind=notice.kind, title=notice.title)
 
+    def give_up(self, reason: str) -> None:
+        """Take why nothing will be put any more: it is shown like a failed delivery."""
+        self._failure = reason
+
     def close(self, within_s: float = CLOSE_WITHIN_S) -> None:
         """Deliver what waits, as long as that takes no longer than this, and end."""
         deadline = time.monotonic() + within_s

@@ -9,6 +9,7 @@ from typing import get_args
 
 import msgspec
 import pytest
+from structlog.testing import capture_logs
 
 from daemon.config import Config, ConfigError, parse_config
 from daemon.config_tables import NoticeKind, Notify
@@ -19,7 +20,7 @@ from daemon.core.findings import Drift
 from daemon.core.ledger import Paid
 from daemon.core.units import DAY, HOUR, SECOND, Ns
 from daemon.shell.notices import GATHERED, LISTED_MAX, Notices, open_notices
-from daemon.shell.notifications import Notifications
+from daemon.shell.notifications import Notice, Notifications
 from tests.shell.beliefs import lived
 from tests.shell.test_notifications import Taker
 
@@ -110,6 +111,23 @@ def test_the_day_is_told_when_it_is_over() -> None:
     assert "1 fills, fees +1.02 $; 1 positions are open. More: kalshid report --day 2024-10-04" in first
     assert "2024-10-05" in second
     assert "0 fills, fees +0.00 $" in second
+
+
+def test_a_mistake_in_it_stops_nothing_that_trades(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is logged once and shown for good, and the batches go on."""
+    told = Told()
+    broken: list[Notice] = []
+
+    def refuse(notice: Notice) -> None:
+        broken.append(notice)
+        raise KeyError("a mistake")
+
+    monkeypatch.setattr(told.notices.queue, "put", refuse)
+    with capture_logs() as logs:
+        told.batch(LatchHalt("enough", "cli", NOON))
+        told.batch(LatchHalt("again", "cli", NOON))
+    assert (1, ["notices.given_up"]) == (len(broken), [one["event"] for one in logs])
+    assert "KeyError: nothing is told any more" == told.notices.queue.failure
 
 
 def config(folder: Path, **notify: str) -> Config:
