@@ -27,8 +27,10 @@ _WORD = re.compile(r"(?m)^([A-Z_]+) = (\d+)(?:\n\"\"\"(.*?)\"\"\")?", re.DOTALL)
 
 
 def commands_of(command: click.Command, path: str) -> Iterator[Found]:
-    """Yield every command that can be typed, with its words, groups left out, sorted by name."""
+    """Yield every command that can be typed, with its words, sorted by name; a group only if it does something alone."""
     if isinstance(command, click.Group):
+        if command.invoke_without_command:
+            yield path, command
         for name, inner in sorted(command.commands.items()):
             yield from commands_of(inner, f"{path} {name}")
     else:
@@ -98,7 +100,8 @@ def _options(command: click.Command, context: click.Context) -> Iterator[tuple[s
     """Yield every option as it is typed, with what it does."""
     for parameter in command.get_params(context):
         record = parameter.get_help_record(context)
-        if record is not None and record[1] and parameter.name != "help":
+        is_help = set(parameter.opts) <= {*context.help_option_names}
+        if record is not None and record[1] and not is_help:
             yield record
 
 

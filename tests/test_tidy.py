@@ -166,8 +166,10 @@ def called_name(call: ast.Call) -> str:
 
 
 def commands_of(command: click.Command, path: str) -> Iterator[tuple[str, click.Command]]:
-    """Yield every command that can be typed, with its words, groups left out."""
+    """Yield every command that can be typed, with its words; a group only if it does something alone."""
     if isinstance(command, click.Group):
+        if command.invoke_without_command:
+            yield path, command
         for name, inner in command.commands.items():
             yield from commands_of(inner, f"{path} {name}")
     else:
