@@ -27,7 +27,7 @@ _WORD = re.compile(r"(?m)^([A-Z_]+) = (\d+)(?:\n\"\"\"(.*?)\"\"\")?", re.DOTALL)
 
 
 def commands_of(command: click.Command, path: str) -> Iterator[Found]:
-    """Yield every command that can be typed, with its words, sorted by name; a group only if it does something alone."""
+    """Yield every command that can be typed, sorted by name; a group only if it does something alone."""
     if isinstance(command, click.Group):
         if command.invoke_without_command:
             yield path, command
