@@ -206,7 +206,7 @@ def train(
         for number, fold in enumerate(folds, start=1)
     ]
     say("judge", f"{len(FORECASTERS)} forecasters")
-    notes = notes_of(rows, folds, chains)
+    notes = notes_of(rowset, folds, chains)
     verdict = write_reports(judge_all(rowset, folds, chains, terms, notes), folder)
     say("register", str(registry))
     origin = Origin(terms.line, terms.seed, rule, _tapes(dataset), manifest_sha256, commit)
@@ -290,12 +290,15 @@ def report_place(folder: Path, name: str) -> Path:
     return folder if name == "challenger" else folder / "reports" / name
 
 
-def notes_of(rows: FitRows, folds: Sequence[Fold], chains: Sequence[Chain]) -> tuple[str, ...]:
+def notes_of(rowset: Rowset, folds: Sequence[Fold], chains: Sequence[Chain]) -> tuple[str, ...]:
     """Return what a reader of the reports must know: how much was trained on, and what was left out."""
     found = [
         f"{len(FORECASTERS)} forecasters are compared with the market: of so many without any skill one would"
         " look better by luck in about one of eight trainings."
     ]
+    if rowset.fees is None:
+        found.append("No net value per contract: the markets' fees differ.")
+    rows = rowset.rows
     for number, (fold, chain) in enumerate(zip(folds, chains, strict=True), start=1):
         parts = {**chain.slices.by_use, "test": fold.test}
         counts = ", ".join(f"{len(np.unique(rows.span.group[some]))} to {use}" for use, some in parts.items())

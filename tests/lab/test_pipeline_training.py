@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -26,6 +27,7 @@ from daemon.lab.pipeline_training import (
     Terms,
     Trained,
     folds_of,
+    notes_of,
     rows_of,
     rule_of,
     series_of,
@@ -148,6 +150,14 @@ def test_rows_are_of_the_series_that_is_meant(dataset: Path) -> None:
     both = msgspec.structs.replace(loaded.manifest, markets=(first, *loaded.manifest.markets[1:]))
     with pytest.raises(NotTrained, match="markets of KXBTC15M, KXETH15M: say which one is meant"):
         series_of(both)
+
+
+def test_what_is_left_out_of_a_report_is_said_in_it(dataset: Path) -> None:
+    """Markets of different fees have no net value per contract, and a reader learns why."""
+    rowset = rows_of(load_dataset(dataset), SERIES)
+    missing = "No net value per contract: the markets' fees differ."
+    assert missing not in notes_of(rowset, [], [])
+    assert missing in notes_of(replace(rowset, fees=None), [], [])
 
 
 def test_a_dataset_without_what_is_required_is_refused(dataset: Path) -> None:
