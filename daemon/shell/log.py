@@ -197,7 +197,8 @@ def _sink(stream: TextIO, style: Format) -> Callable[[Fields], None]:
     if style == "auto" and journald.is_connected(stream, os.environ):
         return journald.JournalSocket(lambda fields: _line(fields, _json_line), _readable).write
     is_console = style == "console" or (style == "auto" and stream.isatty())
-    return _lines_to(stream, _console(has_colors=stream.isatty()) if is_console else _json_line)
+    has_colors = stream.isatty() and not os.environ.get("NO_COLOR")
+    return _lines_to(stream, _console(has_colors=has_colors) if is_console else _json_line)
 
 
 def _stamp(_logger: Any, _method: str, fields: Fields) -> Fields:
