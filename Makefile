@@ -112,7 +112,7 @@ lock:  ## resolve the dependencies anew into requirements*.lock
 	rm -f requirements.lock requirements-dev.lock requirements-sdk.lock requirements-torch.lock
 	echo 'setuptools>=77' | $(LOCK) --python-version 3.11 --output-file requirements.lock - pyproject.toml
 	echo 'setuptools>=77' | $(LOCK) --python-version 3.11 --constraints requirements.lock \
-		--extra lab --extra onnx --extra postgres --extra tracker --extra notebooks --extra dev \
+		--extra lab --extra onnx --extra notify --extra postgres --extra tracker --extra notebooks --extra dev \
 		--output-file requirements-dev.lock - pyproject.toml
 	echo 'kalshi-python-async==3.34.0' | $(LOCK) --python-version 3.13 --constraints requirements-dev.lock \
 		--output-file requirements-sdk.lock -
