@@ -21,11 +21,10 @@ from daemon.core.events import ConfigChanged
 from daemon.core.gathering import Gathering
 from daemon.core.limits import Limits
 from daemon.core.models import Models
+from daemon.core.own_orders import ADOPTED
 from daemon.core.standing import Standing
 from daemon.core.state import State
-
-BY_CONFIG = "config"
-"""Who switched off what is enabled no longer."""
+from daemon.core.switches import BY_CONFIG
 
 
 class HoldsLimits(Protocol):
@@ -97,6 +96,11 @@ class ConfigChanges:
         slots = self._standing.slots = tuple(by_name.values())
         self._models.readers |= {slot.strategy.name: slot.model for slot in changed}
         self._gathering.strategies.limits = strategy_limits(slots)
+        for order in self._state.orders.values():
+            slot, market = by_name.get(order.strategy), self._state.markets.get(order.ticker)
+            if slot is not None and market is not None and not slot.trades(market.spec):
+                # It is asked nothing there any more: nobody else would take its order out, or let it expire.
+                order.strategy = ADOPTED
 
     def _switch(self, event: ConfigChanged) -> None:
         switches = self._state.switches

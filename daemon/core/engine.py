@@ -332,6 +332,7 @@ class Engine:
             verdict = self.risk.approve_cancel(proposal)
         else:
             self.gathering.mark(now)
+            self.gathering.forget_untraded(ticker, now)
             verdict = self.risk.approve(
                 proposal,
                 self.gathering.of_market(

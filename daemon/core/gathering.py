@@ -67,6 +67,10 @@ class Gathering:
             self.exits.release(now)
             self.mark(now)
 
+    def forget_untraded(self, ticker: str, now: Ns) -> None:
+        """Forget orders that can't be repeated any more; asked in a decision, before an order is judged."""
+        self._issuer.pace.forget_untraded(ticker, now, self.limits.duplicate_window or 0)
+
     def mark(self, now: Ns) -> None:
         """Mark the equity as of now, for the limits on losses; not while the account is not believed."""
         equity = self._traded_equity()

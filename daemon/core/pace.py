@@ -48,20 +48,30 @@ class Pace:
         """Return the orders that were placed in a market within a minute, and when, in their order.
 
         One that has ended without a trade is among them for `untraded_for` only: it is no execution that
-        could repeat, and never will be. There may be hundreds of such immediate orders.
+        could repeat.
         """
-        line = self._by_market.get(ticker)
-        if line is None:
-            return ()
-        since = now - untraded_for
-        if any(at <= since and _is_over_untraded(order) for at, order in line):
-            # They are over for good: whether and when this is asked changes no later answer.
-            line = deque(one for one in line if one[0] > since or not _is_over_untraded(one[1]))
-            self._by_market[ticker] = line
-        return tuple(one for one in line if one[0] > now - MINUTE)
+        line, since = self._by_market.get(ticker, ()), now - untraded_for
+        return tuple(
+            [
+                one
+                for one in line
+                if one[0] > now - MINUTE and (one[0] > since or not _is_over_untraded(one[1]))
+            ]
+        )
+
+    def forget_untraded(self, ticker: str, now: Ns, untraded_for: Ns) -> None:
+        """Forget what has ended without a trade and is recent no longer. Only a decision may do so.
+
+        There may be hundreds of such immediate orders, which would be looked at for every order.
+        """
+        line, since = self._by_market.get(ticker), now - untraded_for
+        if line and any(at <= since and _is_over_untraded(order) for at, order in line):
+            self._by_market[ticker] = deque(
+                one for one in line if one[0] > since or not _is_over_untraded(one[1])
+            )
 
     def _forget(self, now: Ns) -> None:
-        # Only what is noted makes forget: the same is asked at the moment of sending, which no replay knows.
+        # Asking makes it forget nothing: the same is asked at the moment of sending, which no replay knows.
         for line in (self._requests, self._reducing):
             while line and line[0] <= now - MINUTE:
                 line.popleft()

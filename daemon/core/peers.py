@@ -32,8 +32,8 @@ class PeerIndex:
         self.score_of = score_of
         self._listed_total = -1
         self._events: dict[str, list[str]] = {}
-        self._traded: dict[str, list[str]] = {}
-        """By strategy."""
+        self._traded: dict[str, tuple[Callable[[MarketSpec], bool], list[str]]] = {}
+        """By strategy, with what said which: it may come back under its name with another series."""
 
     def of_event(self, event_ticker: str) -> list[str]:
         """Return the watched markets of an event."""
@@ -43,11 +43,11 @@ class PeerIndex:
     def of(self, strategy: str, trades: Callable[[MarketSpec], bool]) -> list[str]:
         """Return the watched markets that a strategy trades; `trades` says which."""
         self._refresh()
-        found = self._traded.get(strategy)
-        if found is None:
-            markets = self._state.markets
-            found = sorted(ticker for ticker, market in markets.items() if trades(market.spec))
-            self._traded[strategy] = found
+        kept = self._traded.get(strategy)
+        if kept is not None and kept[0] == trades:
+            return kept[1]
+        found = sorted(ticker for ticker, market in self._state.markets.items() if trades(market.spec))
+        self._traded[strategy] = (trades, found)
         return found
 
     def market(self, ticker: str) -> Market | None:

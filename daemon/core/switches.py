@@ -15,6 +15,9 @@ import msgspec
 from daemon.core.events import StrategySwitched
 from daemon.core.units import Ns
 
+BY_CONFIG = "config"
+"""Who switched off what is enabled no longer."""
+
 
 class SwitchedOff(msgspec.Struct, frozen=True):
     """Why a strategy is off, by whom, and since when."""
@@ -53,7 +56,8 @@ class Switches:
         self.changes_total += self._off.pop(strategy, None) is not None
 
     def turn_off(self, strategy: str, reason: str, by: str, at: Ns) -> None:
-        """Switch one off, unless it is."""
-        if strategy not in self._off:
+        """Switch one off, unless it is. What the configuration says gives way to anybody else's word."""
+        off = self._off.get(strategy)
+        if off is None or (off.by == BY_CONFIG and by != BY_CONFIG):
             self._off[strategy] = SwitchedOff(reason, by, at)
             self.changes_total += 1

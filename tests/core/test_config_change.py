@@ -39,6 +39,16 @@ class Tables:
         return [Slot(Buyer(name, int(qty)), frozenset({"KXBTC15M"})) for name, qty in parts]
 
 
+class OneSlot:
+    """Builds this strategy, whatever the text says."""
+
+    def __init__(self, slot: Slot) -> None:
+        self.slot = slot
+
+    def slots_of(self, tables: str) -> Sequence[Slot]:  # noqa: ARG002
+        return [self.slot]
+
+
 def engine(*names: str) -> Engine:
     """An engine that trades one market with these strategies, reconciled at NOW."""
     slots = [Slot(Buyer(name), frozenset({"KXBTC15M"})) for name in names]
@@ -160,6 +170,18 @@ def test_a_resting_order_of_what_is_enabled_no_longer_is_cancelled() -> None:
     assert "config" == subject.state.switches.off["alpha"].by
     subject.handle(changed(running=("alpha",)))
     assert {} == subject.state.switches.off
+
+
+def test_what_rests_where_its_strategy_trades_no_longer_is_cancelled() -> None:
+    """Back under its name with another series it is asked nothing here: its order must not rest for ever."""
+    subject = engine("alpha")
+    (place,) = (one for one in subject.decide(NOW) if isinstance(one, PlaceOrder))
+    subject.handle(e.OrderAccepted("place", place.client_order_id, "o1", 0, place.qty, NOW, NOW))
+    slot = Slot(Buyer("alpha"), frozenset({"KXETHD"}))
+    subject.changes.source = OneSlot(slot)
+    subject.handle(changed(tables="alpha"))
+    cancelled = [one for one in subject.decide(NOW + 1) if isinstance(one, CancelOrder)]
+    assert [place.client_order_id] == [one.client_order_id for one in cancelled]
 
 
 def test_whom_a_person_switched_off_stays_off() -> None:

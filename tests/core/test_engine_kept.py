@@ -1,4 +1,4 @@
-"""All that is kept for speed, in one engine: it decides, scores and says what an engine that keeps nothing does.
+"""All that is kept for speed, in one engine: it decides, scores and says what one that keeps nothing does.
 
 The one that keeps is also asked at the moment of sending, as the queue asks it: that is in no journal, so it
 must not change a later answer either.
@@ -24,7 +24,7 @@ from daemon.core.limits import Limits, TradingHours
 from daemon.core.models import DEFAULT, Model
 from daemon.core.scorer import FeatureSchema, Output
 from daemon.core.strategy import MarketView, Target, Wanted
-from daemon.core.units import DAY, HOUR, MILLISECOND, MINUTE, MONEY_ONE, SECOND, Ns
+from daemon.core.units import DAY, HOUR, MILLISECOND, MINUTE, MONEY_ONE, SECOND, Ns, Price, Qty, Side
 from tests.core.features.told import SCHEMA
 from tests.core.worlds import CASH, CONFIG, LIMITS, T0, reconciled, snapshot, spec
 
@@ -33,9 +33,14 @@ KEPT = tuple(name for name in SCHEMA.names if statistic_of(name)[1].changes != "
 ROW = FeatureSchema((*KEPT, "ofi_10s", "message_rate_10s", "vwap_distance_60s", "high_distance_20m"))
 """With some that read the same streams and past at every instant."""
 WAITS: tuple[Ns, ...] = (
-    0, 1, MILLISECOND, 5 * MILLISECOND, 5 * MILLISECOND, 19 * MILLISECOND, 50 * MILLISECOND, SECOND, 5 * SECOND,
-    16 * SECOND, MINUTE,
+    0, 1, MILLISECOND, 5 * MILLISECOND, 5 * MILLISECOND, 19 * MILLISECOND, 50 * MILLISECOND, SECOND,
+    5 * SECOND, 16 * SECOND, MINUTE,
 )  # fmt: skip
+LEVELS: tuple[tuple[Side, Price, Qty], ...] = (
+    ("yes", 4_000, 100), ("yes", 4_000, 9_700), ("yes", 4_000, 20_000), ("yes", 4_000, -10_000),
+    ("yes", 4_100, 10_000), ("yes", 3_900, -100), ("no", 5_700, 100), ("no", 5_800, 100),
+)  # fmt: skip
+"""How levels change: what the book has, so that it is seldom lost."""
 SHUT = TradingHours("never", (), 0, DAY, ())
 LIMITS_OF: tuple[dict[str, object], ...] = (
     {}, {}, {"order_qty_max": 700}, {"feed_silent_max": 4 * MILLISECOND}, {"close_guard": 12 * MINUTE},
@@ -113,11 +118,10 @@ class Pair:
         """What was decided last; it leaves when the next thing was told."""
         self.waiting: list[e.Event] = []
         self.placed = self.refused = 0
-        for event in (
-            *(e.MarketListed(spec(ticker), T0) for ticker in TICKERS),
-            e.FeedConnected("kalshi", T0), reconciled(T0 + 3 * SECOND), reconciled(self.now),
-            *(snapshot(self.now, ticker) for ticker in TICKERS),
-        ):  # fmt: skip
+        told: list[e.Event] = [e.MarketListed(spec(ticker), T0) for ticker in TICKERS]
+        told += [e.FeedConnected("kalshi", T0), reconciled(T0 + 3 * SECOND), reconciled(self.now)]
+        told += [snapshot(self.now, ticker) for ticker in TICKERS]
+        for event in told:
             self._tell(event)
         self.step([], random.Random(0))
 
@@ -258,10 +262,7 @@ def happening(kind: int, now: Ns, rng: random.Random, limits: Limits) -> list[e.
     """A level of a book most of the time, a trade or a price of the underlying often, the rest rarely."""
     ticker = TICKERS[kind % 2]
     if kind < 60:
-        side, price, qty = rng.choice(
-            (("yes", 4_000, 100), ("yes", 4_000, 9_700), ("yes", 4_000, 20_000), ("yes", 4_000, -10_000),
-             ("yes", 4_100, 10_000), ("yes", 3_900, -100), ("no", 5_700, 100), ("no", 5_800, 100))
-        )  # fmt: skip
+        side, price, qty = rng.choice(LEVELS)
         sent_at = now - (30 * MILLISECOND if rng.random() < 0.02 else 0)
         return [e.BookDeltaReceived(ticker, side, price, qty, now, sent_at)]
     if kind < 68:
@@ -286,7 +287,7 @@ def mended(now: Ns) -> list[e.Event]:
         e.ConfigChanged("c", limits_of({}, LIMITS), ("near", "far"), tables, now),
         e.MaintenancePlanned((), now), e.ExchangeStatusTold(True, True, (), None, now),
         *(e.StrategySwitched(name, True, "test", now) for name in ("near", "far")),
-        *(e.MarketListed(msgspec.structs.replace(spec(ticker), close_at=now + HOUR), now) for ticker in TICKERS),
+        *(e.MarketListed(spec(ticker, close_at=now + HOUR), now) for ticker in TICKERS),
         *(snapshot(now, ticker) for ticker in TICKERS), e.ResumeRequested("test", now),
         e.ModelSwapped(DEFAULT, "p", "mixes", "1", "s", now),
     ]  # fmt: skip

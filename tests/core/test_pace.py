@@ -82,3 +82,23 @@ def test_asking_forgets_nothing_that_counts(
         if at > now - untraded_for or order.state == "resting" or order.filled
     ]
     assert expected == list(asked.recent(TICKER, now, untraded_for))
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 20 * SECOND), st.sampled_from([0, 500]), st.booleans()), max_size=30),
+    st.integers(0, MINUTE),
+    st.integers(0, MINUTE),
+)
+def test_asking_changes_no_later_answer(
+    steps: list[tuple[Ns, Qty, bool]], before: Ns, untraded_for: Ns
+) -> None:
+    """What is asked at the moment of sending is in no journal: nor may it count for a window set since."""
+    asked, unasked, now = Pace(), Pace(), NOW
+    for wait, filled, is_asked in steps:
+        now += wait
+        order = ended(filled)
+        for pace in (asked, unasked):
+            pace.note_placed(order, now)
+        if is_asked:
+            asked.recent(TICKER, now, before)
+    assert unasked.recent(TICKER, now, untraded_for) == asked.recent(TICKER, now, untraded_for)

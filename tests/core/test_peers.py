@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from daemon.core import events as e
+from daemon.core.asking import Slot
 from daemon.core.peers import PeerIndex, WatchedPeers
 from daemon.core.state import State
 from daemon.core.strategy import Peer
 from daemon.core.units import SECOND
-from tests.core.worlds import SCHEMA, T0, TICKER, snapshot, spec
+from tests.core.worlds import SCHEMA, T0, TICKER, Scripted, snapshot, spec
 
 OTHER = "KXBTC15M-26SEP251530-15"
 LATER = "KXBTC15M-26SEP251545-30"
@@ -50,6 +51,18 @@ def test_a_series_is_all_that_the_strategy_trades() -> None:
     world = World()
     assert [OTHER, LATER] == names(world.peers().of_series())
     assert sorted([OTHER, LATER, ELSEWHERE]) == names(world.peers("KXBTC15M", "KXETHD").of_series())
+
+
+def test_a_strategy_with_other_markets_sees_their_peers() -> None:
+    """A reload may bring a strategy back under its name with another series; nothing is listed by that."""
+    world = World()
+
+    def seen(strategy: str, *series: str) -> list[str]:
+        traded = Slot(Scripted(), frozenset(series)).trades
+        return names(WatchedPeers(world.index, strategy, traded, spec()).of_series())
+
+    assert [OTHER, LATER] == seen("alpha", "KXBTC15M")
+    assert [ELSEWHERE] == seen("alpha", "KXETHD")
 
 
 def test_a_peer_is_as_it_is_now() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from daemon.core.events import StrategySwitched
-from daemon.core.switches import SwitchedOff, Switches
+from daemon.core.switches import BY_CONFIG, SwitchedOff, Switches
 
 
 def test_a_switch_turns_off_and_on() -> None:
@@ -31,3 +31,13 @@ def test_only_changes_are_counted() -> None:
     switches = Switches()
     switches.apply(StrategySwitched("alpha", True, "is on already", 7))
     assert 0 == switches.changes_total
+
+
+def test_a_person_s_word_outlives_the_configuration_s() -> None:
+    """Switched off by hand while it is not enabled, it is not switched on by being enabled again."""
+    switches = Switches()
+    switches.turn_off("alpha", "not enabled in the configuration", BY_CONFIG, 7)
+    switches.apply(StrategySwitched("alpha", False, "losing", 8))
+    switches.turn_off("alpha", "not enabled in the configuration", BY_CONFIG, 9)
+    assert SwitchedOff("losing", "cli", 8) == switches.off["alpha"]
+    assert 2 == switches.changes_total
