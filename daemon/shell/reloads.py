@@ -36,6 +36,7 @@ BOUND = (
     "real money is traded on the evidence of these strategies and limits: while it runs, limits only tighten,"
     " and strategies are only disabled; trade the rest on paper first"
 )
+NOT_TAKEN = "the core has not taken it in yet, and may still: reload again"
 
 
 class ReloadRefused(Exception):
@@ -95,11 +96,14 @@ class Reloads:
         self._metrics = metrics
         self._terms = terms
         self._lock = asyncio.Lock()
+        self._told: tuple[Config, dict[str, Any], str] | None = None
+        """What the core was told, with its fingerprint, until it has taken it in."""
         self._tell()
 
     @property
     def in_force(self) -> InForce:
         """What the daemon runs under."""
+        self._catch_up()
         return InForce(fingerprint(self._values), self._values)
 
     async def reload(self, by: str, token: str = "") -> Reloaded:
@@ -130,6 +134,9 @@ class Reloads:
             return reloaded
 
     async def _reload(self, token: str) -> Reloaded:
+        self._catch_up()
+        if self._told is not None:
+            raise ReloadRefused(NOT_TAKEN)  # what this one would change is not known
         try:
             config = await asyncio.to_thread(self._terms.read)
         except ConfigError as error:
@@ -145,10 +152,10 @@ class Reloads:
                 return Reloaded("unconfirmed", found, sha256, confirms)
         tables = await self._prepared(config)
         limits, running = config.limits(), tuple(table.name for table in config.strategies if table.enabled)
+        self._told = (config, values, sha256)
         self._terms.emit(e.ConfigChanged(sha256, limits, running, tables, self._terms.now()))
         await self._taken(sha256)
-        self._config, self._values = config, values
-        self._terms.on_taken(config)
+        self._catch_up()
         return Reloaded("applied", found, sha256)
 
     def _refuse(self, found: list[Change]) -> None:
@@ -177,7 +184,14 @@ class Reloads:
                 while self._engine.changes.sha256 != sha256:  # noqa: ASYNC110 - a turn of the pump
                     await asyncio.sleep(0.01)
         except TimeoutError:
-            raise ReloadRefused("the core has not taken it in yet, and may still: reload again") from None
+            raise ReloadRefused(NOT_TAKEN) from None
+
+    def _catch_up(self) -> None:
+        """Go on from what the core has taken in, be it later than anybody waited for it."""
+        if self._told is not None and self._engine.changes.sha256 == self._told[2]:
+            self._config, self._values, _ = self._told
+            self._told = None
+            self._terms.on_taken(self._config)
 
     def _tell(self) -> None:
         metrics = self._metrics

@@ -108,6 +108,32 @@ async def test_a_limit_that_loosens_waits_for_the_second_word(tmp_path: Path) ->
         assert 300 * QTY_ONE == daemon.engine.config.limits.order_qty_max
 
 
+async def test_what_the_core_takes_in_late_is_in_force(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Refused for want of time, it comes into force all the same: the file of before is no "unchanged" then."""
+    monkeypatch.setattr("daemon.shell.reloads.TAKEN_WITHIN_S", 0.02)
+    daemon = Daemon(tmp_path)
+    daemon.inbox.extend(START)
+    daemon.write(order_contracts_max=60)
+    with pytest.raises(ReloadRefused, match="may still: reload again"):
+        await daemon.reloads.reload("test")
+    daemon.write()
+    with pytest.raises(ReloadRefused, match="may still: reload again"):
+        await daemon.reloads.reload("test")
+    async with asyncio.timeout(WITHIN_S):
+        task = asyncio.create_task(daemon.pump())
+        while daemon.engine.changes.sha256 is None:  # noqa: ASYNC110 - a turn of the pump
+            await asyncio.sleep(0)
+        assert 60 == daemon.reloads.in_force.values["risk.order_contracts_max"]
+        assert "unconfirmed" == (await daemon.reloads.reload("test")).outcome
+        assert [60 * QTY_ONE, 1] == [daemon.engine.config.limits.order_qty_max, len(daemon.taken)]
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+    daemon.journal.close()
+
+
 async def test_a_strategy_is_disabled_and_enabled_again(tmp_path: Path) -> None:
     """At once, and with the second word."""
     async with running(tmp_path) as daemon:
