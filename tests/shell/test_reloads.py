@@ -111,7 +111,7 @@ async def test_a_limit_that_loosens_waits_for_the_second_word(tmp_path: Path) ->
 async def test_what_the_core_takes_in_late_is_in_force(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Refused for want of time it comes into force all the same: the file of before is not "unchanged" then."""
+    """Refused for want of time it comes into force all the same: the old file is not "unchanged" then."""
     monkeypatch.setattr("daemon.shell.reloads.TAKEN_WITHIN_S", 0.02)
     daemon = Daemon(tmp_path)
     daemon.inbox.extend(START)
