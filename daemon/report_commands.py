@@ -18,7 +18,6 @@ from daemon.live_guard import DAYS_MIN
 from daemon.model_slots import load_models, traded_sha256
 from daemon.report.facts import NoStore
 from daemon.report.figures import gather_figures
-from daemon.report.page import headline, render, write_page
 from daemon.report.period import Period, PeriodRefused, day_of, parse_day, parse_range
 from daemon.scoring.registry import ModelRefused
 from daemon.shell.golive import GoLiveReport, limits_sha256, strategy_runs, write_report
@@ -67,6 +66,8 @@ def report(
     if is_json:
         click.echo(msgspec.json.format(msgspec.json.encode(figures), indent=2))
         return
+    from daemon.report.page import headline, render, write_page  # noqa: PLC0415 - it draws with the lab's pen
+
     path = out or folder / REPORTS_FOLDER / f"{config.mode}-{period.name}.html"
     try:
         write_page(path, render(figures))
