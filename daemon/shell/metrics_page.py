@@ -10,9 +10,10 @@ Served at `/metrics` of `metrics.listen`, for Prometheus. Made from `daemon/shel
 rewrites it.
 
 Units are base units: seconds, bytes, dollars. Instants are Unix seconds: their age is for PromQL. Counters
-begin at 0 with the process. What is not known is left out, and never a zero. No label is a ticker or an order;
-what comes from outside, such as the shape of a refused frame, keeps its name for the first {LABEL_VALUES_MAX}
-and counts as `other` from then on. Histograms have {BUCKETS} buckets, from 1 µs up, each twice the one before.
+begin at 0 with the process. What is not known is left out, and never a zero. No label is a ticker or an
+order; what comes from outside, such as the shape of a refused frame, keeps its name for the first
+{LABEL_VALUES_MAX} and counts as `other` from then on. Histograms have {BUCKETS} buckets, from 1 µs up, each
+twice the one before.
 
 | metric | kind | labels | what |
 |---|---|---|---|
