@@ -11,12 +11,14 @@ import click
 from daemon import exits
 from daemon.backup import NothingToKeep, back_up
 from daemon.command_line import CONFIG_OPTION, die, load_or_die
+from daemon.telling import has_json_words, say
 
 
 @click.command()
 @CONFIG_OPTION
 @click.argument("target", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--keep", type=click.IntRange(1), help="Delete all but so many of the newest; by default none.")
+@has_json_words
 def backup(config_path: Path, target: Path, keep: int | None) -> None:
     """Copy journals, store, halt and evidence into one file in TARGET, also while the daemon runs.
 
@@ -31,4 +33,4 @@ def backup(config_path: Path, target: Path, keep: int | None) -> None:
         die(str(error), exits.BAD_INPUT)
     except (OSError, sqlite3.Error) as error:
         die(f"no backup: {error}", exits.UNRECORDED)
-    click.echo(f"{path}: {path.stat().st_size:,} bytes")
+    say(f"{path}: {path.stat().st_size:,} bytes")

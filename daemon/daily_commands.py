@@ -12,6 +12,7 @@ from rich.text import Text
 from daemon.command_line import loading
 from daemon.ingest_commands import STORE
 from daemon.pipeline_commands import SEED, TRIALS, checked_line, commit_of_code, refusals
+from daemon.telling import has_json_words, say
 
 if TYPE_CHECKING:
     from daemon.lab.daily_rows import FeatureChoice
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 )
 @SEED
 @TRIALS
+@has_json_words
 def daily(
     root: Path, series: tuple[str, ...], registry: Path, name: str, choice: FeatureChoice, folds: int,
     seed: int, trials: int,
@@ -49,17 +51,15 @@ def daily(
         rows = read_daily_rows(store, order.series, FEATURES[choice], store.sha256s(*TABLES))
         trained = train_daily(registry, rows, order, lambda step: status.update(Text(step)))
     report, record = trained.report, trained.report.trading
-    click.echo(report.headline)
-    click.echo(
+    say(report.headline)
+    say(
         f"{report.rows:,} held-out rows, {report.events} events: root mean square error {report.rmse:.5f} $;"
         f" of saying no change {report.rmse_zero:.5f} $"
     )
     if record is None:
-        click.echo("trading: no forecast was worth its costs")
+        say("trading: no forecast was worth its costs")
     else:
-        click.echo(
-            f"trading: {record.profit:+,.2f} $ after {record.fees:,.2f} $ of fees in {record.days} days"
-        )
-    click.echo(f"model: {trained.folder}")
-    click.echo(f"report: {trained.page}")
-    click.echo(f"to ask it: kalshid lab serve --models {registry}")
+        say(f"trading: {record.profit:+,.2f} $ after {record.fees:,.2f} $ of fees in {record.days} days")
+    say(f"model: {trained.folder}")
+    say(f"report: {trained.page}")
+    say(f"to ask it: kalshid lab serve --models {registry}")

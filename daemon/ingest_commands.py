@@ -21,6 +21,7 @@ from daemon.kalshi.auth import Signer, load_private_key
 from daemon.kalshi.errors import BadKey, KalshiError, KeyRefused, Refused
 from daemon.kraken.rest import KrakenRest, ReadFailed, ReadRefused
 from daemon.shell.clock import SystemClock
+from daemon.telling import has_json_words, say
 from daemon.venue import Address, RunOptions, find_venue, running_venue
 
 if TYPE_CHECKING:
@@ -88,6 +89,7 @@ def ingest() -> None:
               help="Of markets,candles,trades,books. Books are those of this moment.")  # fmt: skip
 @click.option("--period", "periods", type=click.Choice([1, 60, 1440]), multiple=True, default=(1, 60, 1440),
               show_default=True, help="Minutes of the candles; may be repeated.")  # fmt: skip
+@has_json_words
 def ingest_kalshi(
     config_path: Path,
     root: Path,
@@ -121,6 +123,7 @@ def ingest_kalshi(
 @click.option("--pair", default="BTC/USD", show_default=True, help="XBT/USD is the same as BTC/USD.")
 @click.option("--interval", type=click.Choice([1, 5, 15, 30, 60, 240, 1440, 10080, 21600]), default=1,
               show_default=True, help="Minutes of a candle.")  # fmt: skip
+@has_json_words
 def ingest_kraken(config_path: Path, root: Path, pair: str, interval: int) -> None:
     """Read Kraken's newest candles, at most 720: what is older it doesn't tell.
 
@@ -143,6 +146,7 @@ def ingest_kraken(config_path: Path, root: Path, pair: str, interval: int) -> No
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @STORE
 @click.option("--name", help="The series' name, where the file has no such column.")
+@has_json_words
 def ingest_series(file: Path, root: Path, name: str | None) -> None:
     """Take a CSV or Parquet FILE of a series from elsewhere: releases, forecasts.
 
@@ -153,7 +157,7 @@ def ingest_series(file: Path, root: Path, name: str | None) -> None:
         from daemon.lab.ingest.outside import ingest_file  # noqa: PLC0415 - the daemon starts without the lab
     with _failing(), _store(root) as store:
         added, count = ingest_file(file, store, name, SystemClock().now())
-    click.echo(f"{file}: {count:,} rows, {added.new:,} of them new")
+    say(f"{file}: {count:,} rows, {added.new:,} of them new")
 
 
 # --- what they share --------------------------------------------------------------------------------
@@ -241,7 +245,7 @@ def _say_series(series: str, tally: Tally) -> None:
 
 def _say(name: str, added: Mapping[str, Added]) -> None:
     new = ", ".join(f"{one.new:,} {table}" for table, one in added.items() if one.new)
-    click.echo(f"{name}: {new or 'nothing'} new")
+    say(f"{name}: {new or 'nothing'} new")
     for table, one in added.items():
         if one.contradicted:
             said = f"{one.contradicted:,} rows of {table} say otherwise than the store, which stays"

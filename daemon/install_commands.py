@@ -12,6 +12,7 @@ import click
 
 from daemon import exits
 from daemon.command_line import die
+from daemon.telling import has_json_words, say
 
 UNITS = Path(__file__).parent.parent / "systemd"
 PLACE = Path("/etc/systemd/system")
@@ -30,6 +31,7 @@ _MODERN_FROM = 254
               show_default=True, help="Where the units are written.")  # fmt: skip
 @click.option("--config", "config_path", type=click.Path(path_type=Path), default=CONFIG, show_default=True,
               help="The configuration that they name.")  # fmt: skip
+@has_json_words
 def install(is_systemd: bool, is_printed: bool, place: Path, config_path: Path) -> None:
     """Write the service, its alert and its timers for this installation, or print them.
 
@@ -39,7 +41,7 @@ def install(is_systemd: bool, is_printed: bool, place: Path, config_path: Path) 
     units = units_of(Path(sys.argv[0]).absolute(), config_path, systemd_version())
     if is_printed:
         for name, text in units.items():
-            click.echo(f"# --- {place / name}\n{text}")
+            say(f"# --- {place / name}\n{text}")
         return
     try:
         for name, text in units.items():
@@ -49,11 +51,11 @@ def install(is_systemd: bool, is_printed: bool, place: Path, config_path: Path) 
             partial.write_text(text, encoding="utf-8")
             partial.chmod(0o644)
             partial.rename(path)
-            click.echo(str(path))
+            say(str(path))
     except OSError as error:
         die(f"not installed: {error}", exits.UNRECORDED)
-    click.echo("now: systemctl daemon-reload && systemctl enable --now kalshid.service kalshid-backup.timer")
-    click.echo("where models are trained (extra `lab`), also: systemctl enable --now kalshid-retrain.timer")
+    say("now: systemctl daemon-reload && systemctl enable --now kalshid.service kalshid-backup.timer")
+    say("where models are trained (extra `lab`), also: systemctl enable --now kalshid-retrain.timer")
 
 
 def units_of(program: Path, config_path: Path, version: int | None) -> dict[str, str]:

@@ -20,6 +20,7 @@ from daemon.pipeline_commands import pipeline, retrain, train
 from daemon.promotion_commands import champions, promote, rollback
 from daemon.sequence_commands import train_on_past
 from daemon.serve_commands import serve
+from daemon.telling import has_json_words, say
 from daemon.tracker_commands import export_mlflow
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ def tape() -> None:
 @click.argument("target", type=click.Path(path_type=Path))
 @click.option("--session", "sessions", multiple=True,
               help="Only this session of a recorded set; may be repeated.")  # fmt: skip
+@has_json_words
 def tape_import(source: Path, target: Path, sessions: tuple[str, ...]) -> None:
     """Import SOURCE into the folder TARGET, in the tape format, with its gaps and both clocks.
 
@@ -111,6 +113,7 @@ def dataset() -> None:
 @click.option("--session", "sessions", multiple=True, help="Only this session; may be repeated.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True,
               help="Shifts the grid by a part of a step; 0 leaves it on whole multiples.")  # fmt: skip
+@has_json_words
 def dataset_build(
     tapes: tuple[Path, ...],
     target: Path,
@@ -154,7 +157,7 @@ def dataset_build(
         except (OSError, ValueError) as error:
             die(str(error), exits.BAD_INPUT)
     known = ", ".join(f"{name} {count:,}" for name, count in manifest.labelled.items())
-    click.echo(
+    say(
         f"{target}: {manifest.rows:,} rows of {len(manifest.markets)} markets in {manifest.events} events,"
         f" {manifest.settlements} settlements; labelled: {known}; sha256 {manifest.rows_sha256[:12]}"
     )
@@ -196,7 +199,7 @@ def train_demo(target: Path, seed: int) -> None:
 
     with Console(stderr=True).status("simulating markets and training …"):
         folder = train(target, seed)
-    click.echo(folder)
+    say(str(folder))
 
 
 for one in (

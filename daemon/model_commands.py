@@ -16,6 +16,7 @@ from daemon.core.units import DAY, SECOND, Ns
 from daemon.shell import log
 from daemon.shell.control import Declined, NoAnswer, NoDaemon, SwapOrder, ask_models, ask_swap
 from daemon.shell.model_status import ModelStatus
+from daemon.telling import has_json_words, say, say_mode
 
 SWAPPED_WITHIN_S = 60.0
 """A child process looks at the model first, and a large one takes its time to load."""
@@ -32,6 +33,7 @@ def model() -> None:
 @click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.option("--slot", default=DEFAULT, show_default=True,
               help="What it replaces: default, a name of [model.named], or challenger.")  # fmt: skip
+@has_json_words
 def swap(config_path: Path, folder: Path, slot: str) -> None:
     """Let the running daemon score with the model in FOLDER from now on.
 
@@ -39,6 +41,7 @@ def swap(config_path: Path, folder: Path, slot: str) -> None:
     model is refused (the old one goes on), 69 when no daemon answers.
     """
     config = load_or_die(config_path)
+    say_mode(config.mode)
     log.configure()
     state_dir = config.path(config.state_dir)
     order = SwapOrder(str(folder.resolve()), slot)
@@ -49,8 +52,8 @@ def swap(config_path: Path, folder: Path, slot: str) -> None:
     except (NoDaemon, NoAnswer) as problem:
         die(f"{problem}\nnot swapped, as far as is known", exits.UNAVAILABLE)
     key = {DEFAULT: "model.path", "challenger": "model.challenger"}.get(slot, f"model.named.{slot}")
-    click.echo(f"{slot}: {swapped.old or 'none'} -> {swapped.new} (sha256 {swapped.sha256[:12]})")
-    click.echo(f"to keep it, write its folder to {key} in {config_path}")
+    say(f"{slot}: {swapped.old or 'none'} -> {swapped.new} (sha256 {swapped.sha256[:12]})")
+    say(f"to keep it, write its folder to {key} in {config_path}")
 
 
 @model.command()
@@ -70,7 +73,8 @@ def status(config_path: Path, is_json: bool) -> None:
     if is_json:
         click.echo(msgspec.json.format(msgspec.json.encode(found), indent=2))
         return
-    click.echo("\n\n".join("\n".join(lines_of(one, found.at)) for one in found.models) or "no model scores")
+    say_mode(config.mode)
+    say("\n\n".join("\n".join(lines_of(one, found.at)) for one in found.models) or "no model scores")
 
 
 def lines_of(one: ModelStatus, now: Ns) -> list[str]:

@@ -17,6 +17,7 @@ from rich.text import Text
 from daemon import exits
 from daemon.command_line import die, loading
 from daemon.scoring.metadata import Name
+from daemon.telling import has_json_words, say
 
 if TYPE_CHECKING:
     from daemon.lab.pipeline_shadow import Shadowed
@@ -68,6 +69,7 @@ class Stages:
 @click.option("--out", "folder", type=FOLDER, required=True, help="For all that is made.")
 @SEED
 @TRIALS
+@has_json_words
 def pipeline(source: Path, folder: Path, seed: int, trials: int) -> None:
     """Go from a recording to a model in shadow: import SOURCE, make a dataset, train, judge, register, play.
 
@@ -99,6 +101,7 @@ def pipeline(source: Path, folder: Path, seed: int, trials: int) -> None:
     help="A PostgreSQL (postgresql+psycopg://…) in which several hosts that train the same share the tuning;"
     " then the models depend on who was first.  [default: a file in --out]",
 )
+@has_json_words
 def train(
     dataset: Path, folder: Path, registry: Path, series: str | None, line: str | None, folds: int,
     seed: int, trials: int, storage: str | None,
@@ -126,6 +129,7 @@ def train(
 @click.option("--days", type=click.IntRange(1, 3_650), default=90, show_default=True, help="Back from now.")
 @SEED
 @TRIALS
+@has_json_words
 def retrain(
     sources: tuple[Path, ...], registry: Path, folder: Path, series: str, line: str | None, days: int,
     seed: int, trials: int,
@@ -198,15 +202,15 @@ def refusals() -> Iterator[None]:
 
 def say_trained(trained: Trained, registry: Path, folder: Path) -> None:
     """Say what a training came to: the verdict first, then where all is, then what a person may do."""
-    click.echo(trained.verdict)
-    click.echo(f"report: {folder / 'report.html'}")
+    say(trained.verdict)
+    say(f"report: {folder / 'report.html'}")
     challenger = registry / trained.challenger
-    click.echo(f"challenger: {challenger} (champion: {trained.champion or 'none yet'})")
-    click.echo(f"its Brier gain on the last test, by itself: {'; '.join(trained.weighed)}")
+    say(f"challenger: {challenger} (champion: {trained.champion or 'none yet'})")
+    say(f"its Brier gain on the last test, by itself: {'; '.join(trained.weighed)}")
     for one in trained.shortcomings:
-        click.echo(f"not to be promoted: {one}")
+        say(f"not to be promoted: {one}")
     words = ("to promote it", "") if trained.is_better else ("to promote it all the same", " --reason WHY")
-    click.echo(
+    say(
         f"{words[0]}: kalshid lab promote {challenger} --line {trained.terms.line}"
         f" --evidence {folder / 'evidence.json'}{words[1]}"
     )
@@ -215,7 +219,7 @@ def say_trained(trained: Trained, registry: Path, folder: Path) -> None:
 def _say_shadowed(shadowed: Shadowed) -> None:
     scores = shadowed.scores
     brier = ", ".join(f"{name} {value:.4f}" for name, value in scores.brier.items())
-    click.echo(
+    say(
         f"shadow: the daemon played {shadowed.frames:,} frames of {shadowed.session};"
         f" {shadowed.challenger} was scored at {scores.compared:,} instants beside the structural model, with"
         f" {shadowed.orders} orders sent; markets that ended: {scores.judged}"

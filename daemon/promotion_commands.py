@@ -11,6 +11,7 @@ import click
 from daemon import exits
 from daemon.command_line import die
 from daemon.scoring.metadata import ModelRefused
+from daemon.telling import has_json_words, say
 
 if TYPE_CHECKING:
     from daemon.lab.promotion import Change, Evidence
@@ -25,6 +26,7 @@ LINE = click.option("--line", required=True, help="What the models compete for, 
 @click.option("--evidence", "evidence_path", type=click.Path(path_type=Path, exists=True, dir_okay=False),
               help="What held-out rows say of it, as the lab wrote it.")  # fmt: skip
 @click.option("--reason", help="Why all the same, where the evidence is short of it; it is recorded.")
+@has_json_words
 def promote(folder: Path, line: str, evidence_path: Path | None, reason: str | None) -> None:
     """Make the model in FOLDER (<registry>/<name>/<version>) the champion of a line.
 
@@ -47,6 +49,7 @@ def promote(folder: Path, line: str, evidence_path: Path | None, reason: str | N
 @click.argument("registry", type=REGISTRY)
 @LINE
 @click.option("--reason", required=True, help="Why; it is recorded.")
+@has_json_words
 def rollback(registry: Path, line: str, reason: str) -> None:
     """Make the champion before this one champion of a line again. Exits 65 when there was none."""
     from daemon.lab import promotion  # noqa: PLC0415 - the daemon starts without the lab
@@ -60,6 +63,7 @@ def rollback(registry: Path, line: str, reason: str) -> None:
 
 @click.command()
 @click.argument("registry", type=REGISTRY)
+@has_json_words
 def champions(registry: Path) -> None:
     """Say who is champion of every line of a REGISTRY, and why."""
     from daemon.lab import promotion  # noqa: PLC0415 - the daemon starts without the lab
@@ -71,7 +75,7 @@ def champions(registry: Path) -> None:
         die(str(error), exits.BAD_INPUT)
     for change in found:
         if change is not None:
-            click.echo(f"{change.line}: {change.name}/{change.version} ({_why(change)})")
+            say(f"{change.line}: {change.name}/{change.version} ({_why(change)})")
 
 
 def _read_evidence(path: Path) -> Evidence:
@@ -88,5 +92,5 @@ def _why(change: Change) -> str:
 
 
 def _say(change: Change, registry: Path) -> None:
-    click.echo(f"{change.line}: {change.name}/{change.version} is champion ({_why(change)})")
-    click.echo(f"to score with it: kalshid model swap {change.folder(registry)}")
+    say(f"{change.line}: {change.name}/{change.version} is champion ({_why(change)})")
+    say(f"to score with it: kalshid model swap {change.folder(registry)}")

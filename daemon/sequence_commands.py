@@ -8,6 +8,7 @@ import click
 
 from daemon.command_line import loading
 from daemon.pipeline_commands import FOLDER, LINE, SEED, Stages, checked_line, commit_of_code, refusals
+from daemon.telling import has_json_words, say
 
 
 @click.command("train-sequence")
@@ -21,6 +22,7 @@ from daemon.pipeline_commands import FOLDER, LINE, SEED, Stages, checked_line, c
 @click.option("--series", help="Whose markets; needed where the dataset has several.")
 @LINE
 @SEED
+@has_json_words
 def train_on_past(
     dataset: Path, channels: tuple[str, ...], steps: int, folder: Path, registry: Path, series: str | None,
     line: str | None, seed: int,
@@ -38,13 +40,13 @@ def train_on_past(
         chosen = series or series_of(read_manifest(dataset))
         terms = SequenceTerms(chosen, checked_line(line or chosen.lower()), seed, channels, steps)
         made = train_sequence(dataset, folder, registry, terms, commit_of_code(), stages.say)
-    click.echo(made.verdict)
-    click.echo(f"report: {folder / 'report.html'}")
-    click.echo(f"challenger: {made.challenger} (champion: {made.champion or 'none yet'})")
+    say(made.verdict)
+    say(f"report: {folder / 'report.html'}")
+    say(f"challenger: {made.challenger} (champion: {made.champion or 'none yet'})")
     for one in made.evidence.shortcomings:
-        click.echo(f"not to be promoted: {one}")
+        say(f"not to be promoted: {one}")
     reason = "" if made.evidence.is_better else " --reason WHY"
-    click.echo(
+    say(
         f"to promote it: kalshid lab promote {made.challenger} --line {terms.line}"
         f" --evidence {folder / 'evidence.json'}{reason}"
     )

@@ -20,6 +20,7 @@ from daemon.shell import log
 from daemon.shell.control import Declined, NoAnswer, NoDaemon, SwitchOrder, ask
 from daemon.shell.latch import REASON_CHARS_MAX
 from daemon.strategy_files import NAME, StrategyRefused, build_strategy, load_file, own_names
+from daemon.telling import has_json_words, say, say_mode
 from strategies import SHIPPED
 
 FOLDER = Path("my_strategies")
@@ -36,12 +37,14 @@ def strategy() -> None:
 
 @strategy.command("list")
 @CONFIG_OPTION
+@has_json_words
 def list_strategies(config_path: Path) -> None:
     """Say what there is and what trades, and what is wrong with any of it.
 
     Exits 78 when something is.
     """
     config = load_or_die(config_path)
+    say_mode(config.mode)
     tables = {table.name: table for table in config.strategies}
     folder, has_problem = config.strategy_folder, False
     names = dict.fromkeys((*SHIPPED, *own_names(folder), *tables))
@@ -52,7 +55,7 @@ def list_strategies(config_path: Path) -> None:
         where = "shipped" if name in SHIPPED else "own"
         state = "not in config" if table is None else "on" if table.enabled else "off"
         traded = "" if table is None else ", ".join((*table.series, *table.categories))
-        click.echo(f"{name:<20} {where:<8} {state:<14} {problem or traded}".rstrip())
+        say(f"{name:<20} {where:<8} {state:<14} {problem or traded}".rstrip())
     if has_problem:
         die("something is wrong: no run starts while the configuration has it", exits.CONFIG)
 
@@ -70,6 +73,7 @@ def _problem(config_path: Path, table: StrategyTable, folder: Path | None) -> st
 @click.argument("name")
 @click.option("--into", type=click.Path(path_type=Path, file_okay=False),
               help="The folder; by default strategy_path of the configuration.")  # fmt: skip
+@has_json_words
 def new(config_path: Path, name: str, into: Path | None) -> None:
     """Write a strategy NAME and its test, which runs green, and say what to put into config.toml.
 
@@ -89,9 +93,9 @@ def new(config_path: Path, name: str, into: Path | None) -> None:
         load_file(folder / f"{name}.py")
     except (OSError, StrategyRefused) as error:
         die(str(error), exits.UNRECORDED)
-    click.echo(f"wrote {' and '.join(map(str, written))}; try: pytest {folder}\n")
-    click.echo(f'strategy_path = "{_from(config_path, folder)}"    # at the head of {config_path}\n')
-    click.echo(f'[strategies.{name}]\nenabled = true\nseries = ["{_SERIES}"]')
+    say(f"wrote {' and '.join(map(str, written))}; try: pytest {folder}\n")
+    say(f'strategy_path = "{_from(config_path, folder)}"    # at the head of {config_path}\n')
+    say(f'[strategies.{name}]\nenabled = true\nseries = ["{_SERIES}"]')
 
 
 def _objection(name: str) -> str | None:
@@ -138,6 +142,7 @@ def _renamed(text: str, name: str) -> str:
 
 def _switch(config_path: Path, name: str, reason: str, *, is_on: bool) -> None:
     config = load_or_die(config_path)
+    say_mode(config.mode)
     if len(reason) > REASON_CHARS_MAX:
         die(f"the reason is longer than {REASON_CHARS_MAX} characters", exits.USAGE)
     log.configure()
@@ -150,15 +155,16 @@ def _switch(config_path: Path, name: str, reason: str, *, is_on: bool) -> None:
         die(f"{problem}\nnot switched, as far as is known", exits.UNAVAILABLE)
     if (name in status.strategies_off) == is_on:
         die(f"the daemon heard it, and {name} is {'off' if is_on else 'on'} still", exits.UNAVAILABLE)
-    click.echo(f"{name} is {'on' if is_on else 'off; its orders are taken out'}")
+    say(f"{name} is {'on' if is_on else 'off; its orders are taken out'}")
     if not is_on:
-        click.echo(f"a restart switches it on again: to keep it off, write enabled = false to {config_path}")
+        say(f"a restart switches it on again: to keep it off, write enabled = false to {config_path}")
 
 
 @strategy.command()
 @CONFIG_OPTION
 @click.argument("name")
 @click.option("--reason", default="", help="Why; it stands in the journal and in the log.")
+@has_json_words
 def on(config_path: Path, name: str, reason: str) -> None:
     """Let the strategy NAME of the running daemon trade again.
 
@@ -171,6 +177,7 @@ def on(config_path: Path, name: str, reason: str) -> None:
 @CONFIG_OPTION
 @click.argument("name")
 @click.option("--reason", default="", help="Why; it stands in the journal and in the log.")
+@has_json_words
 def off(config_path: Path, name: str, reason: str) -> None:
     """Stop the strategy NAME of the running daemon: its orders are cancelled, its positions stay.
 

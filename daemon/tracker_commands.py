@@ -8,12 +8,14 @@ import click
 
 from daemon import exits
 from daemon.command_line import die, loading
+from daemon.telling import has_json_words, say
 
 
 @click.command("export-mlflow")
 @click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.option("--uri", required=True,
               help="The tracker: file:///…, sqlite:///… or http://….")  # fmt: skip
+@has_json_words
 def export_mlflow(folder: Path, uri: str) -> None:
     """Write the model in FOLDER (<registry>/<name>/<version>) into an MLflow tracker.
 
@@ -40,6 +42,4 @@ def export_mlflow(folder: Path, uri: str) -> None:
     except NotExported as error:
         die(f"not exported: {error}", exits.UNAVAILABLE)
     state = "exported" if found.is_new else "was exported before"
-    click.echo(
-        f"{folder.parent.name}/{folder.name}: {state}: experiment {found.experiment!r}, run {found.run_id}"
-    )
+    say(f"{folder.parent.name}/{folder.name}: {state}: experiment {found.experiment!r}, run {found.run_id}")

@@ -109,7 +109,7 @@ def test_status_says_how_each_model_does(tmp_path: Path) -> None:
     result = asked(tmp_path, "status", models=found)
     assert exits.OK == result.exit_code, result.output
     lines = result.stdout.splitlines()
-    assert "default (traded): structural/1, age unknown, never expires" == lines[0]
+    assert [" PAPER · sandbox ", "default (traded): structural/1, age unknown, never expires"] == lines[:2]
     assert "said/1 was taken out 2026-09-25 19:55 UTC: worse than the mid over 100 events" in result.stdout
     assert "  outcomes: 20, Brier 0.6400, against the mid +0.0000 (+0.0000 to +0.0000)" in lines
     assert "  reliability: 0.800 expected, 0.000 paid, Z +4.5" in lines

@@ -138,7 +138,7 @@ def test_a_switch_is_told_and_confirmed(config: Path, monkeypatch: pytest.Monkey
     assert exits.OK == off.exit_code, off.output
     assert "enabled = false" in off.output
     on = strategy(config, "on", "fair_value")
-    assert (exits.OK, "fair_value is on\n") == (on.exit_code, on.output)
+    assert (exits.OK, " PAPER · sandbox \nfair_value is on\n") == (on.exit_code, on.output)
     assert exits.UNAVAILABLE == strategy(config, "off", "fair_value").exit_code
     assert ("/strategy", SwitchOrder("fair_value", False, "losing")) == asked[0]
 
