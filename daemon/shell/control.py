@@ -295,7 +295,7 @@ async def read_order(request: web.Request, kind: type[_Order]) -> _Order:
     body = await request.read()
     try:
         order = msgspec.json.decode(body or b"{}", type=kind)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise web.HTTPBadRequest(text=f"{request.path}: {error}") from None
     peer = None if request.transport is None else request.transport.get_extra_info("socket")
     pid, uid, gid = (

@@ -133,7 +133,10 @@ def _add_halt(app: web.Application, page: HaltPage) -> None:
         return web.Response(text=_FORM, content_type="text/html", headers=headers)
 
     async def halt(request: web.Request) -> web.Response:
-        fields = await request.post()
+        try:
+            fields = await request.post()
+        except (UnicodeDecodeError, LookupError) as error:
+            raise web.HTTPBadRequest(text=f"the form can't be read: {error}\n") from None
         # A token in the address would stand in histories and logs: it is taken from the body alone.
         token, reason = (str(fields.get(name, "")) for name in ("token", "reason"))
         if not hmac.compare_digest(token.encode(), page.token.encode()):

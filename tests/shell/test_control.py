@@ -130,6 +130,19 @@ async def test_what_comes_too_late_never_happens(tmp_path: Path, call: str) -> N
         assert [] == served.told
 
 
+async def test_a_body_that_is_no_text_is_declined(tmp_path: Path) -> None:
+    """By name, as every wrong body; nothing is told."""
+    async with serving(tmp_path) as served:
+        connector = aiohttp.UnixConnector(str(tmp_path / SOCKET_FILE))
+        async with (
+            aiohttp.ClientSession(connector=connector) as client,
+            client.post("http://kalshid/halt", data=b'{"reason":"caf\xe9"}') as reply,
+        ):
+            assert 400 == reply.status
+            assert (await reply.text()).startswith("/halt: ")
+        assert [] == served.told
+
+
 @pytest.mark.parametrize("cents", [-1, 100])
 async def test_a_slippage_that_cannot_be_is_declined(tmp_path: Path, cents: int) -> None:
     """Prices end at 99 cents."""

@@ -145,6 +145,16 @@ async def test_whoever_does_not_know_the_token_halts_nothing(token: str) -> None
         assert [] == reasons
 
 
+@pytest.mark.parametrize(("charset", "form"), [("none-such", b"token=x"), ("utf-8", b"token=\xe9")])
+async def test_a_form_that_cannot_be_read_is_declined(charset: str, form: bytes) -> None:
+    """400, and nothing halts: it is no fault of ours."""
+    async with halting("s3cret-s3cret-s3cret") as (page, reasons):
+        headers = {"Content-Type": f"application/x-www-form-urlencoded; charset={charset}"}
+        async with page.session.post(f"{page.base}/halt", data=form, headers=headers) as reply:
+            assert 400 == reply.status
+        assert [] == reasons
+
+
 async def test_a_halt_that_is_not_on_disk_is_said() -> None:
     """500: it holds as long as the daemon lives."""
     async with (

@@ -167,8 +167,22 @@ async def test_an_order_needs_the_token_the_pages_own_origin_and_a_body_of_its_k
         assert 421 == (await rig.order(path, Origin="http://evil.example", Host="evil.example"))[0]
         assert 415 == (await rig.order(path, Content_Type="text/plain"))[0]
         assert 400 == (await rig.order(path, b'{"why":"?"}'))[0]
+        assert 400 == (await rig.order(path, b'{"reason":"caf\xe9"}'))[0]
         assert 413 == (await rig.order(path, b" " * 100_000))[0]
         assert 405 == (await rig.ask("GET", path))[0]
+        assert [] == rig.told
+
+
+async def test_a_token_of_bytes_that_are_no_text_is_none(tmp_path: Path) -> None:
+    """Refused like any other wrong one: written to the socket, for no client library sends it."""
+    async with serving(tmp_path) as rig:
+        reader, writer = await asyncio.open_connection("127.0.0.1", rig.port)
+        writer.write(
+            f"POST /halt HTTP/1.1\r\nHost: 127.0.0.1:{rig.port}\r\nOrigin: {rig.base}\r\n".encode()
+            + b"Authorization: Bearer \xff\r\nContent-Length: 0\r\n\r\n"
+        )
+        assert b"HTTP/1.1 403 Forbidden\r\n" == await reader.readline()
+        writer.close()
         assert [] == rig.told
 
 
