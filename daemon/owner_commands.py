@@ -92,7 +92,7 @@ def resume(config_path: Path, reason: str) -> None:
     if not _checked(reason):
         die("--reason: a halt is lifted for a reason: it is empty", exits.USAGE)
     logging.configure()
-    say_mode(config.mode)
+    say_mode(asyncio.run(_mode_now(config)))
     sys.exit(asyncio.run(_resume(config, reason)))
 
 
@@ -109,7 +109,7 @@ def flatten(config_path: Path, slippage_cents: int) -> None:
     """
     config = load_or_die(config_path)
     logging.configure()
-    say_mode(config.mode)
+    say_mode(asyncio.run(_mode_now(config)))
     sys.exit(asyncio.run(_flatten(config, slippage_cents)))
 
 
@@ -139,13 +139,13 @@ async def _halt(config: Config, reason: str) -> int:
     except (NoDaemon, NoAnswer, Declined) as problem:
         complain(f"{problem}\nhalting without it")
         return await _halt_alone(config, folder, reason)
-    return _halted(status)
+    return _halted(status, config.mode)
 
 
 async def _halt_unconfigured(folder: Path, reason: str) -> int:
     """Halt the daemon of a state folder, or at least the folder: nobody knows where the venue is."""
     try:
-        return _halted(await _tell_halt(folder, reason))
+        return _halted(await _tell_halt(folder, reason), None)
     except (NoDaemon, NoAnswer, Declined) as problem:
         complain(str(problem))
     latched = _latch(folder, reason)
@@ -173,7 +173,10 @@ async def _tell_halt(folder: Path, reason: str) -> Status:
     return status
 
 
-def _halted(status: Status) -> int:
+def _halted(status: Status, told_mode: str | None) -> int:
+    """Say what a halted daemon says; its mode too where that is not what was told of the configuration."""
+    if status.mode != told_mode:
+        say_mode(status.mode)
     if not status.is_latched:
         complain("halted, nothing of ours rests; but the halt is not on disk")
         return exits.UNRECORDED
@@ -195,7 +198,7 @@ def _latch(folder: Path, reason: str) -> int:
 async def _cancel_all(config: Config) -> int:
     folder = config.path(config.state_dir)
     try:
-        return _halted(await _tell_halt(folder, "kalshid cancel-all"))
+        return _halted(await _tell_halt(folder, "kalshid cancel-all"), config.mode)
     except NoDaemon as problem:
         complain(str(problem))
         return await _cancel_alone(config, exits.OK)
@@ -251,6 +254,14 @@ async def _until(folder: Path, is_so: Callable[[Status], bool], within_s: float)
 
 
 # --- resume and flatten --------------------------------------------------------------------------
+
+
+async def _mode_now(config: Config) -> str:
+    """Return the mode that is traded in: the daemon's, for the file may have been changed since it began."""
+    try:
+        return (await ask(config.path(config.state_dir), "/status", None, ANSWER_WITHIN_S)).mode
+    except (NoDaemon, NoAnswer, Declined):
+        return config.mode
 
 
 async def _resume(config: Config, reason: str) -> int:

@@ -149,6 +149,22 @@ def test_an_owner_reads_first_whether_the_money_is_real(config: Path, words: tup
     assert "PAPER" == kalshid(config, *words).stdout.split()[0]
 
 
+@pytest.mark.parametrize(
+    "words", [("halt",), ("resume", "--reason", "x"), ("flatten",), ("cancel-all",), ("halt", "--json")]
+)
+async def test_what_is_told_of_the_money_is_the_daemons_own(config: Path, words: tuple[str, ...]) -> None:
+    """The file says sandbox by now; the daemon that was asked trades real money all the same."""
+    stands = Stands(is_reconciled=True, mode="live", is_halted=words[0] != "resume")
+    result = await said(config, stands, *words)
+    assert exits.OK == result.exit_code, result.output
+    if "--json" in words:
+        assert "live" == msgspec.json.decode(result.stdout, type=Told).mode
+    elif words[0] in ("resume", "flatten"):
+        assert "LIVE" == result.stdout.split()[0]
+    else:  # nothing is asked before a halt
+        assert "LIVE" in result.stdout
+
+
 @pytest.mark.parametrize("cents", ["-1", "100", "x"])
 def test_a_slippage_that_cannot_be_is_refused(config: Path, cents: str) -> None:
     """Prices end at 99 cents."""
@@ -186,9 +202,9 @@ def test_a_broken_configuration_still_halts_the_state_folder(
 class Stands:
     """A daemon's end of the socket that is halted, and stands as it is told to."""
 
-    def __init__(self, *, is_reconciled: bool) -> None:
+    def __init__(self, *, is_reconciled: bool, mode: str = "demo", is_halted: bool = True) -> None:
         self._status = msgspec.json.encode(
-            Status(1, "demo", "halted", True, "now", True, is_reconciled, [], {}),
+            Status(1, mode, "halted", is_halted, "now", True, is_reconciled, [], {}),
         )
 
     async def answer(self, _request: web.Request) -> web.Response:
