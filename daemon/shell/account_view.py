@@ -95,8 +95,8 @@ def account_view(engine: Engine, mode: str, now: Ns) -> AccountView:
         cash=_money(ledger.cash),
         equity=_money(marked_equity(state, gathering.marks)),
         pnl=_money(gathering.pnl()),
-        pnl_today=format_money(gathering.pnl_today()),
-        drawdown=format_money(gathering.drawdown()),
+        pnl_today=_money(_pnl_today(engine)),
+        drawdown=_money(None if gathering.equity_at_start is None else gathering.drawdown()),
         fees=format_money(ledger.fees),
         fills=ledger.fills_total,
         positions=_positions(engine),
@@ -107,6 +107,18 @@ def account_view(engine: Engine, mode: str, now: Ns) -> AccountView:
         ],
         findings_total=log.total,
     )
+
+
+def _pnl_today(engine: Engine) -> Money | None:
+    """Return the day's P&L at the marks that the run's is told at; None before the account is reconciled.
+
+    The core's own is of its last look: up to a second old, and the two stand beside each other.
+    """
+    gathering = engine.gathering
+    pnl, start = gathering.pnl(), gathering.equity_at_start
+    if pnl is None or start is None:
+        return None
+    return pnl + start - gathering.record.equity_at_day_start
 
 
 def _positions(engine: Engine) -> list[PositionLine]:

@@ -39,6 +39,17 @@ def test_before_the_first_reading_nothing_is_known() -> None:
     engine.state.ledger.cash = None
     view = account_view(engine, "demo", NOW)
     assert (None, None, None) == (view.cash, view.equity, view.pnl)
+    assert view.pnl_today is None
+
+
+def test_the_day_and_the_run_are_told_at_the_same_marks() -> None:
+    """A run that began today made what the day did, also between two looks of the core."""
+    engine = trading_engine(Scripted())
+    engine.gathering.mark(NOW)
+    engine.state.ledger.apply_fill(FILL)
+    view = account_view(engine, "demo", NOW)
+    assert view.pnl not in (None, "0.000000")
+    assert view.pnl == view.pnl_today
 
 
 def test_a_position_is_told_at_its_mark() -> None:
