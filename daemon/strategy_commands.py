@@ -153,6 +153,8 @@ def _switch(config_path: Path, name: str, reason: str, *, is_on: bool) -> None:
         die(f"not switched: {problem}", exits.BAD_INPUT)
     except (NoDaemon, NoAnswer) as problem:
         die(f"{problem}\nnot switched, as far as is known", exits.UNAVAILABLE)
+    if status.mode != config.mode:
+        say_mode(status.mode)  # the daemon's own: the file was changed since it began
     if (name in status.strategies_off) == is_on:
         die(f"the daemon heard it, and {name} is {'off' if is_on else 'on'} still", exits.UNAVAILABLE)
     say(f"{name} is {'on' if is_on else 'off; its orders are taken out'}")

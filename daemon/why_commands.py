@@ -125,7 +125,7 @@ def why(
     if is_json:
         names = tuple(one.path.name for one in reversed(sessions))
         answer = WhyAnswer(
-            config.mode, subject, since, to_at, names, tally.chains,
+            ", ".join(_modes(sessions)), subject, since, to_at, names, tally.chains,
             whole.events, whole.decisions, whole.different, seconds,
         )  # fmt: skip
         say_json(answer)
@@ -133,7 +133,8 @@ def why(
     first, last = since or sessions[-1].first_at, to_at or sessions[0].last_at
     assert first is not None, "a session in range has decisions"
     assert last is not None, "a session in range has decisions"
-    say_mode(config.mode)
+    for mode in _modes(sessions):
+        say_mode(mode)
     say(f"{clock(first)} to {clock(last)} UTC, {_count(len(sessions))}")
     _warn(whole, sessions[0].kalshid_version)
     for chain in tally.chains:
@@ -166,13 +167,13 @@ def explain(order: str, config_path: Path, is_json: bool, moved: tuple[Path, ...
     result, place = result_of(trail, story), trail.place
     if is_json:
         answer = ExplainAnswer(
-            config.mode, trail.session.path.name, place.client_order_id, trail.order_id, place.ticker,
-            place.strategy, tuple(story.told), tuple(map(_named, trail.records)), trail.left_out,
-            story.ahead_at_most, result, told.events, told.different, seconds,
+            trail.session.instance, trail.session.path.name, place.client_order_id, trail.order_id,
+            place.ticker, place.strategy, tuple(story.told), tuple(map(_named, trail.records)),
+            trail.left_out, story.ahead_at_most, result, told.events, told.different, seconds,
         )  # fmt: skip
         say_json(answer)
         return
-    say_mode(config.mode)
+    say_mode(trail.session.instance)
     say(f"session {trail.session.path.name}, times in UTC")
     _warn(told, trail.session.kalshid_version)
     for line in life_lines(trail, story, result):
@@ -293,6 +294,11 @@ def _progress(session: Session, until: Ns | None) -> Callable[[Ns, int], None] |
 def _named(record: OrderRecord) -> dict[str, object]:
     """Return a record with its fields by name: on disk it is an array."""
     return {"kind": type(record).__name__} | msgspec.structs.asdict(record)
+
+
+def _modes(sessions: Sequence[Session]) -> tuple[str, ...]:
+    """Return the modes that sessions traded in, as the journals say: the file may name another one by now."""
+    return tuple(dict.fromkeys(one.instance for one in reversed(sessions)))
 
 
 def _count(sessions: int) -> str:

@@ -143,6 +143,16 @@ def test_a_switch_is_told_and_confirmed(config: Path, monkeypatch: pytest.Monkey
     assert ("/strategy", SwitchOrder("fair_value", False, "losing")) == asked[0]
 
 
+def test_a_switch_tells_the_daemons_own_mode(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file says sandbox by now; the daemon that was asked trades real money all the same."""
+
+    async def answer(*_: object) -> Status:
+        return Status(1, "live", "trading", False, None, False, True, [], {})
+
+    monkeypatch.setattr("daemon.strategy_commands.ask", answer)
+    assert "LIVE" in strategy(config, "on", "fair_value").output
+
+
 def test_a_reason_can_be_kept_whole(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that is too long is refused before anybody is asked."""
 

@@ -45,6 +45,17 @@ def test_why_says_how_far_each_strategy_came(config: Path) -> None:
     assert "WARNING" not in result.output
 
 
+@pytest.mark.parametrize("words", [("why",), ("explain", ORDER)])
+def test_what_is_told_of_the_money_is_the_sessions_own(config: Path, words: tuple[str, ...]) -> None:
+    """The file says demo by now; what is told of ran in the sandbox."""
+    changes = {"mode": '"demo"', "key_id": '"k"', "private_key_file": '"key.pem"'}
+    config = write_config(config.parent, **changes)
+    result = run(config, *words)
+    assert exits.OK == result.exit_code, result.output
+    assert " PAPER · sandbox " == result.stdout.splitlines()[0]
+    assert "sandbox" == json.loads(run(config, *words, "--json").stdout)["mode"]
+
+
 @pytest.mark.parametrize("subject", [TICKER, "fair_value"])
 def test_why_of_a_market_or_a_strategy_as_json(config: Path, subject: str) -> None:
     """The same counts for machines; here all of it is that market's and that strategy's."""
