@@ -38,7 +38,7 @@ def install(is_systemd: bool, is_printed: bool, place: Path, config_path: Path) 
     Nothing is enabled or started: what to type is said. Exits 74 when a unit can't be written.
     """
     assert is_systemd, "click demands it"
-    units = units_of(Path(sys.argv[0]).absolute(), config_path, systemd_version())
+    units = units_of(program_of(Path(sys.argv[0])), config_path, systemd_version())
     if is_printed:
         for name, text in units.items():
             say(f"# --- {place / name}\n{text}")
@@ -56,6 +56,16 @@ def install(is_systemd: bool, is_printed: bool, place: Path, config_path: Path) 
         die(f"not installed: {error}", exits.UNRECORDED)
     say("now: systemctl daemon-reload && systemctl enable --now kalshid.service kalshid-backup.timer")
     say("where models are trained (extra `lab`), also: systemctl enable --now kalshid-retrain.timer")
+
+
+def program_of(called: Path) -> Path:
+    """Return the `kalshid` that units can start: what was called, or that beside `python -m daemon`."""
+    if called.name != "__main__.py":
+        return called.absolute()
+    program = Path(sys.executable).absolute().parent / "kalshid"
+    if not program.is_file():
+        die(f"{program}: not there; install kalshid for this interpreter", exits.CONFIG)
+    return program
 
 
 def units_of(program: Path, config_path: Path, version: int | None) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from click.testing import CliRunner
 
 from daemon import exits
 from daemon.cli import main
-from daemon.install_commands import UNITS, systemd_version, units_of
+from daemon.install_commands import UNITS, program_of, systemd_version, units_of
 
 ANALYZE = shutil.which("systemd-analyze")
 EXPOSURE_MAX = "12"
@@ -36,6 +37,24 @@ def test_the_units_are_written_with_the_paths_of_this_installation(tmp_path: Pat
     assert "--config /srv/kalshid/config.toml" in text
     assert "/opt/kalshid/.venv/bin" not in text
     assert "systemctl enable --now kalshid.service kalshid-backup.timer" in said
+
+
+def test_called_as_a_module_the_units_name_the_program_beside_its_python(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A `__main__.py` is nothing that systemd could start; where there is no program that is said."""
+    module, program = tmp_path / "daemon" / "__main__.py", tmp_path / "bin" / "kalshid"
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "bin" / "python"))
+    monkeypatch.setattr(sys, "argv", [str(module)])
+    code, said = install("--systemd", "--print")
+    assert (exits.CONFIG, f"{program}: not there; install kalshid for this interpreter\n") == (code, said)
+    program.parent.mkdir()
+    program.touch()
+    code, said = install("--systemd", "--print")
+    assert exits.OK == code, said
+    assert f"ExecStart={program} run" in said
+    assert "__main__" not in said
+    assert tmp_path / "kalshid" == program_of(tmp_path / "kalshid")
 
 
 def test_printed_means_nothing_written(tmp_path: Path) -> None:
