@@ -19,6 +19,7 @@ from daemon.reloading import Change, changes, fingerprint, flatten
 from daemon.shell import log
 from daemon.shell.control import Declined, NoAnswer, NoDaemon
 from daemon.shell.reloads import ReloadOrder, ask_config, ask_reload
+from daemon.telling import say_mode
 
 ANSWERED_WITHIN_S = 5.0
 RELOADED_WITHIN_S = 30.0
@@ -106,6 +107,7 @@ def diff(config_path: Path, is_json: bool) -> None:
     if is_json:
         _print(result)
         return
+    say_mode(str(running.values["mode"]))
     for change in result.changes:
         click.echo(str(change))
     if not result.changes:
@@ -137,7 +139,11 @@ def reload(config_path: Path, token: str, is_json: bool) -> None:
     # A file that is wrong is the daemon's to refuse: it has to count it, too.
     log.configure()
     try:
-        reloaded = asyncio.run(ask_reload(state_folder(config_path), ReloadOrder(token), RELOADED_WITHIN_S))
+        folder = state_folder(config_path)
+        if not is_json:
+            # The daemon's own: the file may name another one by now.
+            say_mode(str(asyncio.run(ask_config(folder, ANSWERED_WITHIN_S)).values["mode"]))
+        reloaded = asyncio.run(ask_reload(folder, ReloadOrder(token), RELOADED_WITHIN_S))
     except Declined as problem:
         die(f"{problem}\nnot reloaded: what was in force still is", exits.CONFIG)
     except (NoDaemon, NoAnswer) as problem:

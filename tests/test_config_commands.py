@@ -103,7 +103,7 @@ def test_diff_says_what_a_reload_would_do(tmp_path: Path) -> None:
     words, as_json = asked(
         tmp_path, ("config", "diff"), ("config", "diff", "--json"), write={"order_contracts_max": 60}
     )
-    assert "risk.order_contracts_max: 100 -> 60 (tightens)\n" == words.output
+    assert " PAPER · sandbox \nrisk.order_contracts_max: 100 -> 60 (tightens)\n" == words.output
     found = msgspec.json.decode(as_json.stdout)
     assert found["running_sha256"] != found["file_sha256"]
     assert ["tightens"] == [one["effect"] for one in found["changes"]]
@@ -116,6 +116,7 @@ def test_reload_says_what_it_changed(tmp_path: Path) -> None:
     )
     assert (exits.OK, exits.OK) == (first.exit_code, second.exit_code)
     assert "order_contracts_max: 100 -> 60 (tightens)\napplied: sha256 " in first.output
+    assert first.output.startswith(" PAPER · sandbox \n")
     assert "unchanged" == msgspec.json.decode(second.stdout)["outcome"]
     assert "no difference" in same.output
 
@@ -126,6 +127,7 @@ def test_reload_asks_before_it_loosens(tmp_path: Path) -> None:
     assert exits.CONFIG == first.exit_code
     assert "100 -> 200 (LOOSENS)" in first.output
     assert "to confirm: kalshid reload --loosen " in first.output
+    assert " PAPER · sandbox " == first.stdout.splitlines()[0]
 
 
 def test_a_refused_reload_says_why(tmp_path: Path) -> None:
