@@ -1,12 +1,15 @@
 """How the suite is shared by two workers: whole files, and all that waits for real processes in one.
 
 The end-to-end tests mostly wait; what computes has the other core meanwhile. Two of them at one time
-would fight for both cores.
+would fight for both cores. And a file leaves the log as it found it, for whoever comes next.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
+import structlog
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 
@@ -24,3 +27,10 @@ class Sharing(LoadFileScheduling):  # type: ignore[misc] # the package is not ty
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Sharing:
     """Share by `Sharing`, whatever `--dist` says."""
     return Sharing(config, log)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _log_is_given_back() -> Iterator[None]:
+    """What silenced the log, or sent it elsewhere, was for one file."""
+    yield
+    structlog.reset_defaults()

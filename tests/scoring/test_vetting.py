@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import re
 import signal
@@ -168,8 +169,11 @@ async def _born(before: set[int]) -> int:
 
 def _children() -> set[int]:
     """The processes that this one has started and not yet waited for."""
-    tasks = Path("/proc/self/task").iterdir()
-    return {int(pid) for task in tasks for pid in (task / "children").read_text().split()}
+    found: set[int] = set()
+    for task in Path("/proc/self/task").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # a thread that has ended since
+            found |= {int(pid) for pid in (task / "children").read_text().split()}
+    return found
 
 
 async def test_the_clock_ends_the_other_form_too(tmp_path: Path) -> None:
