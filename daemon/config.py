@@ -233,7 +233,7 @@ def parse_config(name: str, text: str, root: Path) -> Config:
     """
     try:
         document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigError([f"{name}: not TOML: {error}"]) from None
     reader = TomlTables(name, text)
     found = document.pop("strategies", {})

@@ -220,6 +220,12 @@ def test_what_is_not_toml_is_said_with_its_place() -> None:
     assert "line 1" in problem
 
 
+def test_a_text_nested_beyond_reading_is_no_toml() -> None:
+    """Whoever writes thousands of brackets gets an error like any other."""
+    (problem,) = problems("x = " + "[" * 100_000)
+    assert problem.startswith("config.toml: not TOML: ")
+
+
 def test_a_key_twice_is_no_toml() -> None:
     """The later one doesn't win silently."""
     (problem,) = problems('mode = "demo"\nmode = "sandbox"\n')
