@@ -1,4 +1,4 @@
-"""Whatever a command comes to, with `--json` it is one JSON object: what it said, its problems, and its code."""
+"""Whatever a command comes to, with `--json` it is one object: what it said, its problems, and its code."""
 
 from __future__ import annotations
 
