@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
@@ -19,7 +18,6 @@ from daemon.command_line import Duration
 from daemon.core.commands import Command
 from daemon.core.records import frame
 from daemon.shell.journal import read_journal
-from daemon.shell.lock import FolderLock
 from daemon.telling import Told
 
 ROOT = Path(__file__).parents[1]
@@ -158,17 +156,6 @@ def test_check_and_replay_tell_as_json_too(at_root: None) -> None:
     assert "identical" in replayed.said[-1]
     failed = msgspec.json.decode(invoke("replay", __file__, "--json").stdout, type=Told)
     assert (exits.BAD_INPUT, []) == (failed.exit_code, failed.said)
-
-
-def test_a_second_daemon_is_refused_with_the_holder_s_pid(tmp_path: Path) -> None:
-    """Both would trade one account without knowing of each other."""
-    lock = FolderLock.take(tmp_path / "var/journal")
-    try:
-        result = invoke("run", "--config", write_config(tmp_path), "--for", "1s", "--no-screen")
-    finally:
-        lock.release()
-    assert exits.TAKEN == result.exit_code
-    assert f"in use by process {os.getpid()}" in result.output
 
 
 def test_check_finds_the_shipped_configuration_usable() -> None:
