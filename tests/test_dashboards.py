@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 
 from daemon.shell.metrics import FAMILIES
+from grafana.mixin.overview import OVERVIEW
 from grafana.mixin.panel import MATCHERS, Dashboard
-from grafana.mixin.running import FAULTS, FEEDS, LATENCY, OVERVIEW
+from grafana.mixin.running import FAULTS, FEEDS, LATENCY
 from grafana.mixin.trading import MODEL, MONEY, ORDERS
 from tests.test_grafana import EXPORTED, GRAFANA, SCRAPED, recorded, rules_expressions, selectors
 

@@ -26,8 +26,9 @@ from grafana_foundation_sdk.models.dashboard import (
     VariableRefresh,
 )
 
+from grafana.mixin.overview import OVERVIEW
 from grafana.mixin.panel import MATCHERS, Dashboard, Panel
-from grafana.mixin.running import FAULTS, FEEDS, LATENCY, OVERVIEW
+from grafana.mixin.running import FAULTS, FEEDS, LATENCY
 from grafana.mixin.trading import MODEL, MONEY, ORDERS
 
 DASHBOARDS = (OVERVIEW, FEEDS, ORDERS, LATENCY, MODEL, MONEY, FAULTS)

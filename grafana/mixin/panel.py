@@ -64,5 +64,10 @@ def quantile(share: float, metric: str, legend: str) -> Query:
     )
 
 
+def p50_p99(metric: str) -> tuple[Query, Query]:
+    """Return the median and the 99th percentile of a histogram."""
+    return quantile(0.5, metric, "p50"), quantile(0.99, metric, "p99")
+
+
 def _by(labels: str) -> str:
     return f" by ({labels}) " if labels else ""
