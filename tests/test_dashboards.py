@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from daemon.shell.metrics import FAMILIES
+from daemon.shell.families import FAMILIES
 from grafana.mixin.overview import OVERVIEW
 from grafana.mixin.panel import MATCHERS, Dashboard
 from grafana.mixin.running import FAULTS, FEEDS, LATENCY

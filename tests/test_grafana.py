@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from daemon.core import events as e
-from daemon.shell.metrics import FAMILIES
+from daemon.shell.families import FAMILIES
 from daemon.shell.samples import Sampler
 from tests.shell.beliefs import LATER, lived
 from tests.shell.standing import standing

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from daemon.shell.metrics import BUCKETS, FAMILIES, LABEL_VALUES_MAX
+from daemon.shell.families import FAMILIES
+from daemon.shell.metrics import BUCKETS, LABEL_VALUES_MAX
 
 _HEAD = f"""# Metrics
 

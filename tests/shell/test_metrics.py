@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
 
-from daemon.shell.metrics import BUCKETS, FAMILIES, BoundedLabels, Histogram, Metrics, Sample, dollars
+from daemon.shell.families import FAMILIES
+from daemon.shell.metrics import BUCKETS, BoundedLabels, Histogram, Metrics, Sample, dollars
 
 BOUNDS_NS = [1_000 << index for index in range(BUCKETS)]
 DURATIONS = st.lists(
@@ -116,17 +117,6 @@ def test_the_source_is_asked_at_every_scrape() -> None:
     metrics.serve(lambda: {"kalshid_inbox_depth": next(depths)})
     assert "kalshid_inbox_depth 1.0" in metrics.render().decode()
     assert "kalshid_inbox_depth 2.0" in metrics.render().decode()
-
-
-@pytest.mark.parametrize(("name", "family"), FAMILIES.items())
-def test_names_follow_the_conventions(name: str, family: object) -> None:
-    """Our prefix, a base unit or a plain count, `_total` on counters and on nothing else."""
-    kind = FAMILIES[name].kind
-    assert name.startswith("kalshid_")
-    assert name.endswith("_total") == (kind == "counter")
-    if kind == "histogram":
-        assert name.endswith("_seconds")
-    assert not any(unit in name for unit in ("_ms", "_us", "_ns", "_cents", "milli", "micro"))
 
 
 @given(st.lists(st.dictionaries(st.sampled_from("abcdefgh"), st.integers(1, 9)), max_size=12))

@@ -6,7 +6,7 @@ import os
 import re
 from pathlib import Path
 
-from daemon.shell.metrics import FAMILIES
+from daemon.shell.families import FAMILIES
 from daemon.shell.metrics_page import metrics_page
 
 PAGE = Path(__file__).parents[2] / "daemon" / "METRICS.md"

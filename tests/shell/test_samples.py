@@ -14,7 +14,8 @@ from daemon.core.breakers import RULES
 from daemon.core.engine import Engine
 from daemon.core.models import CHALLENGER, DEFAULT, Model
 from daemon.core.units import HOUR, MINUTE, PRICE_ONE, SECOND
-from daemon.shell.metrics import FAMILIES, Histogram
+from daemon.shell.families import FAMILIES
+from daemon.shell.metrics import Histogram
 from daemon.shell.samples import PAUSES, PHASES, REFUSALS, Sampler, Samples
 from daemon.shell.waiting import PRIORITIES
 from tests.core.test_drift import OURS, warn
