@@ -18,7 +18,7 @@ from daemon.core.features.releases import Release
 from daemon.core.models import DEFAULT, FALLBACK, Model, ScorerSource
 from daemon.core.reference import ReferenceConfig, Underlying
 from daemon.core.scorer import FeatureSchema, Scorer
-from daemon.core.units import HOUR, MICROSECOND, MILLISECOND, MONEY_ONE, QTY_ONE, SECOND, Money, Ns
+from daemon.core.units import HOUR, MICROSECOND, MONEY_ONE, QTY_ONE, SECOND, Money, Ns
 from daemon.shell.journal import JournalHeader
 from daemon.strategy_files import build_strategy, score_output
 
@@ -67,25 +67,26 @@ def setup_of(
 
     `is_backfilled` says that a task reads what was missed of each market: trading there waits for it.
     """
+    terms = config.terms()
     return Setup(
         engine=EngineConfig(
             order_id_prefix=config.orders.id_prefix,
             epoch=epoch,
             limits=config.limits(),
-            order_ttl=config.orders.ttl_ms * MILLISECOND,
+            order_ttl=terms.order_ttl,
             heartbeat=HEARTBEAT,
-            reconcile_every=config.reconcile.every_s * SECOND,
-            failures_max=config.breaker.failures_max,
-            probe_every=config.breaker.probe_every_s * SECOND,
-            rejects_max=config.breaker.rejects_max,
-            ack_max=config.breaker.ack_p95_max_ms * MILLISECOND,
-            cool_down=config.breaker.cool_down_s * SECOND,
-            order_expiry=config.orders.expire_s * SECOND,
+            reconcile_every=terms.reconcile_every,
+            failures_max=terms.failures_max,
+            probe_every=terms.probe_every,
+            rejects_max=terms.rejects_max,
+            ack_max=terms.ack_max,
+            cool_down=terms.cool_down,
+            order_expiry=terms.order_expiry,
             order_group_limit=config.orders.group_contracts_max * QTY_ONE,
             private_feed=PRIVATE_FEED if config.private_channels == "own" else FIRST_FEED,
-            audit_differences_max=config.audit.differences_max,
+            audit_differences_max=terms.audit_differences_max,
             is_backfilled=is_backfilled,
-            cancels_on_exit=config.on_exit == "cancel",
+            cancels_on_exit=terms.cancels_on_exit,
             remembers_day=True,
             drift=DriftConfig(
                 events=config.drift.events,
@@ -96,7 +97,7 @@ def setup_of(
             model_expires_at=model.expires_at,
             reference=ReferenceConfig(
                 prefer=tuple(config.reference.prefer),
-                stale_max=config.reference.stale_max_ms * MILLISECOND,
+                stale_max=terms.reference_stale_max,
                 underlyings=tuple(
                     Underlying(table.series, table.kraken, table.cfbenchmarks)
                     for table in config.reference.underlyings

@@ -45,6 +45,7 @@ from daemon.config_tables import (
 )
 from daemon.core.probe import doubted_after
 from daemon.core.risk import Limits
+from daemon.core.terms import Terms
 from daemon.core.units import MILLISECOND, MONEY_ONE, PRICE_CENT, QTY_ONE, SECOND
 from daemon.toml_tables import TomlTables
 from daemon.trading_hours import parse_trading_hours
@@ -149,6 +150,23 @@ class Config(Table, frozen=True):
             losing_streak_max=risk.losing_streak_max,
             stop_loss=None if risk.stop_loss_cents == "off" else risk.stop_loss_cents * PRICE_CENT,
             take_profit=None if risk.take_profit_cents == "off" else risk.take_profit_cents * PRICE_CENT,
+        )
+
+    def terms(self) -> Terms:
+        """Return the other terms that may change in a running engine, in the core's exact units."""
+        orders, breaker = self.orders, self.breaker
+        return Terms(
+            order_ttl=orders.ttl_ms * MILLISECOND,
+            order_expiry=orders.expire_s * SECOND,
+            reconcile_every=self.reconcile.every_s * SECOND,
+            failures_max=breaker.failures_max,
+            probe_every=breaker.probe_every_s * SECOND,
+            rejects_max=breaker.rejects_max,
+            ack_max=breaker.ack_p95_max_ms * MILLISECOND,
+            cool_down=breaker.cool_down_s * SECOND,
+            audit_differences_max=self.audit.differences_max,
+            reference_stale_max=self.reference.stale_max_ms * MILLISECOND,
+            cancels_on_exit=self.on_exit == "cancel",
         )
 
 

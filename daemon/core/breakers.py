@@ -48,17 +48,10 @@ Heals: TypeAlias = Literal["probe", "cool_down", "person"]
 ACCOUNT = ""
 """The key of the one account."""
 ORDER_REQUESTS = ("place", "amend", "cancel", "cancel_all")
-STALE_REASONS = frozenset(
-    {
-        "feed_down",
-        "feed_silent",
-        "transport_lag",
-        "clock_skew",
-        "book_unsynced",
-        "book_unchanged",
-        "deadline_passed",
-    }
-)
+STALE_REASONS = frozenset({
+    "feed_down", "feed_silent", "transport_lag", "clock_skew", "book_unsynced", "book_unchanged",
+    "deadline_passed",
+})  # fmt: skip
 """Why the queue drops what was vouched for when it was decided, and no longer when it was to leave."""
 EXPECTED_REJECTIONS = ("trading_is_paused", "exchange_is_paused", "order_already_exists")
 """The venue's word on itself, or on an order that did arrive: no fault of what we send."""
@@ -231,6 +224,12 @@ class Breakers:
         self.is_cancel_all_due = False
         """Whether one opened that asks for everything to be taken out; the asker clears it."""
         self._tripped: list[Opened] = []
+
+    def change_rules(self, rules: dict[BreakerName, Rule], ack_max: Ns) -> None:
+        """Go on by other thresholds: what is open stays open, and what was counted counts."""
+        self.rules, self._ack_max = rules, ack_max
+        for (name, _), breaker in self._breakers.items():
+            breaker.rule = rules[name]
 
     # --- what happens --------------------------------------------------------------------------
 

@@ -1,4 +1,4 @@
-"""Another configuration between two decisions: limits, and the terms of strategies.
+"""Another configuration between two decisions: limits, terms, and the tables of strategies.
 
 What is believed stays: books, windows, positions, orders and records are the same objects before and after,
 and so is each strategy whose terms are as they were. What rests stays too: limits judge what is asked for
@@ -11,26 +11,41 @@ one that a person or a fault switched off stays so, whatever the configuration s
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 
 from daemon.core.asking import Slot, strategy_limits
+from daemon.core.breakers import Breakers, rules_of
 from daemon.core.engine_config import EngineConfig
 from daemon.core.events import ConfigChanged
 from daemon.core.gathering import Gathering
+from daemon.core.housekeeping import Housekeeping
+from daemon.core.issuing import Issuer
 from daemon.core.limits import Limits
 from daemon.core.models import Models
 from daemon.core.own_orders import ADOPTED
+from daemon.core.second_line import SecondLine
 from daemon.core.standing import Standing
 from daemon.core.state import State
 from daemon.core.switches import BY_CONFIG
+from daemon.core.terms import Terms
+from daemon.core.units import Ns
 
 
 class HoldsLimits(Protocol):
     """A part that asks the limits."""
 
     limits: Limits
+
+
+class Termed(NamedTuple):
+    """The parts that go by terms."""
+
+    breakers: Breakers
+    issuer: Issuer
+    house: Housekeeping
+    second_line: SecondLine
 
 
 class SlotSource(Protocol):
@@ -56,6 +71,7 @@ class ConfigChanges:
         gathering: Gathering,
         standing: Standing,
         holders: Iterable[HoldsLimits],
+        termed: Termed,
     ) -> None:
         """Build; `holders` are the parts that ask the limits, besides those that are named."""
         self._state = state
@@ -63,6 +79,7 @@ class ConfigChanges:
         self._gathering = gathering
         self._standing = standing
         self._holders: tuple[HoldsLimits, ...] = (gathering, gathering.exits, standing, *holders)
+        self._termed = termed
         self._wrapper: Callable[[Slot], Slot] = lambda slot: slot
 
     def objection(self, slot: Slot) -> str | None:
@@ -87,7 +104,24 @@ class ConfigChanges:
             holder.limits = event.limits
         self._switch(event)
         self.sha256 = event.sha256
-        return msgspec.structs.replace(config, limits=event.limits)
+        config = msgspec.structs.replace(config, limits=event.limits)
+        return config if event.terms is None else self._go_by(event.terms, config, event.received_at)
+
+    def _go_by(self, terms: Terms, old: EngineConfig, at: Ns) -> EngineConfig:
+        """Tell the parts their terms; return the engine's."""
+        own = msgspec.structs.asdict(terms)
+        stale_max = own.pop("reference_stale_max")
+        reference = msgspec.structs.replace(old.reference, stale_max=stale_max)
+        config = msgspec.structs.replace(old, **own, reference=reference)
+        breakers, issuer, house, second_line = self._termed
+        breakers.change_rules(
+            rules_of(config.failures_max, config.rejects_max, config.cool_down), config.ack_max
+        )
+        issuer.order_ttl, issuer.order_expiry = config.order_ttl, config.order_expiry
+        house.config = second_line.config = config
+        self._state.audit_differences_max = config.audit_differences_max
+        self._state.references.bound_staleness(stale_max, at)
+        return config
 
     def _take(self, changed: Sequence[Slot]) -> None:
         """Put strategies in the places of those with their names; new ones behind all others."""

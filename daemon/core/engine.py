@@ -18,7 +18,7 @@ from daemon.core import events as e
 from daemon.core.asking import Asking, Scored, Slot, strategy_limits
 from daemon.core.breakers import Breakers, rules_of
 from daemon.core.commands import AmendOrder, Command, PlaceOrder, ProbeOrder
-from daemon.core.config_change import ConfigChanges
+from daemon.core.config_change import ConfigChanges, Termed
 from daemon.core.decisions import Decision, Decisions, Outcome
 from daemon.core.engine_config import EngineConfig
 from daemon.core.exits import EXIT, Leaving
@@ -123,7 +123,8 @@ class Engine:
         self._standing = Standing(self.state, self.breakers, self._sending, slots, config.limits)
         self._flattening = Flattening(config.limits)
         parts = (self.risk, self._sending, self._guards, self._second_line, self._flattening)
-        self.changes = ConfigChanges(self.state, self.models, self.gathering, self._standing, parts)
+        termed = Termed(self.breakers, self._issuer, house, self._second_line)
+        self.changes = ConfigChanges(self.state, self.models, self.gathering, self._standing, parts, termed)
         assert all(slot.strategy.name != FLATTEN for slot in slots), f"no strategy is named {FLATTEN}"
 
     @property

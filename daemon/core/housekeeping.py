@@ -51,7 +51,7 @@ class Housekeeping:
     def __init__(
         self, config: EngineConfig, state: State, breakers: Breakers, risk: Risk, issuer: Issuer
     ) -> None:
-        self._config = config
+        self.config = config
         self._state = state
         self._breakers = breakers
         self._risk = risk
@@ -74,7 +74,7 @@ class Housekeeping:
                 state.order_groups.trigger(shard, now)
                 commands.append(CancelAll(shard, group_id, reason, now))
         is_asking = not self._breakers.is_answered or state.exchange.is_supposed(now)
-        if is_asking and now - self._probed_at >= self._config.probe_every:
+        if is_asking and now - self._probed_at >= self.config.probe_every:
             self._probed_at = now
             commands.append(ProbeVenue(now))
         return commands
@@ -106,7 +106,7 @@ class Housekeeping:
             or (counts_from is not None and now - since < counts_from <= now)
             or (state.is_reading_due and since >= SECOND // 4)
             or (is_unsettled and since >= SECOND)
-            or since >= self._config.reconcile_every
+            or since >= self.config.reconcile_every
         ):
             reason = "due" if state.account.is_reconciled else "not reconciled"
             self._asked_at = now

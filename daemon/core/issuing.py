@@ -44,8 +44,10 @@ class Issuer:
     def __init__(self, state: State, id_prefix: str, order_ttl: Ns, order_expiry: Ns | None = None) -> None:
         self._state = state
         self._id_prefix = id_prefix
-        self._order_ttl = order_ttl
-        self._order_expiry = order_expiry
+        self.order_ttl = order_ttl
+        """How long a new order may wait in the queue."""
+        self.order_expiry = order_expiry
+        """How long it may rest unless it is kept alive; None for ever."""
         self._sequence = 0
         self.pace = Pace()
         """What went out within the last minute, which the gate asks for."""
@@ -135,7 +137,7 @@ class Issuer:
             strategy=proposal.strategy,
             reason=target.reason,
             decided_at=now,
-            deadline=now + self._order_ttl,
+            deadline=now + self.order_ttl,
             book_changed_max=book_changed_max,
             purpose=purpose,
             expires_at=expires_at,
@@ -143,7 +145,7 @@ class Issuer:
 
     def _expires_at(self, now: Ns) -> Ns | None:
         """Return when the dead man's switch of what rests from now on acts, in the wire's whole seconds."""
-        return None if self._order_expiry is None else -(-(now + self._order_expiry) // SECOND) * SECOND
+        return None if self.order_expiry is None else -(-(now + self.order_expiry) // SECOND) * SECOND
 
     def _place(
         self, proposal: ProposePlace, purpose: Purpose, book_changed_max: Ns | None, now: Ns
@@ -179,7 +181,7 @@ class Issuer:
             strategy=proposal.strategy,
             reason=target.reason,
             decided_at=now,
-            deadline=now + self._order_ttl,
+            deadline=now + self.order_ttl,
             book_changed_max=book_changed_max,
             purpose=purpose,
             expires_at=expires_at,

@@ -61,12 +61,12 @@ class Source:
     """What is known of one source: its connection, its own word, and its prices by symbol."""
 
     __slots__ = (
-        "_stale_max",
         "connected_at",
         "heard_at",
         "is_connected",
         "is_trading",
         "name",
+        "stale_max",
         "symbols",
         "well_since",
     )
@@ -81,7 +81,7 @@ class Source:
         self.symbols = {symbol: ReferenceFeatures() for symbol in symbols}
         self.well_since: dict[str, Ns] = dict.fromkeys(self.symbols, 0)
         """By symbol, when it last became well; whether it still is, is another question."""
-        self._stale_max = stale_max
+        self.stale_max = stale_max
 
     @property
     def told_at(self) -> Ns | None:
@@ -100,7 +100,7 @@ class Source:
         if features.price is None or not self.is_connected or not self.is_trading:
             return 0
         # A quiet symbol on a connection that beats is well; without a heartbeat only prices tell.
-        heard_at, priced_at, stale_max = self.heard_at, features.priced_at, self._stale_max
+        heard_at, priced_at, stale_max = self.heard_at, features.priced_at, self.stale_max
         return min(max(priced_at, heard_at) + stale_max, priced_at + max(QUIET_MAX, stale_max)) + 1
 
     def well(self, now: Ns) -> list[str]:
@@ -211,6 +211,13 @@ class References:
         """Return the reference of a series: of the underlyings that its ticker begins with, the longest."""
         matching = [series for series in self._spots if series_ticker.startswith(series)]
         return self._spots[max(matching, key=len)] if matching else self._none
+
+    def bound_staleness(self, stale_max: Ns, at: Ns) -> None:
+        """From now on a source is well if it was heard within another time."""
+        for source in self._sources.values():
+            well_before = source.well(at)
+            source.stale_max = stale_max
+            self._note(source, well_before, at)
 
     @property
     def sources(self) -> dict[str, Source]:

@@ -42,7 +42,7 @@ class SecondLine:
     def __init__(
         self, config: EngineConfig, state: State, breakers: Breakers, risk: Risk, issuer: Issuer
     ) -> None:
-        self._config = config
+        self.config = config
         self.limits = config.limits
         self._state = state
         self._breakers = breakers
@@ -56,7 +56,7 @@ class SecondLine:
     def watch(self) -> None:
         """Halt when a group was triggered."""
         for group_id in self._state.order_groups.take_newly_triggered():
-            limit = self._config.order_group_limit
+            limit = self.config.order_group_limit
             self._state.halt(f"order group {group_id} triggered: {limit / 100:g} contracts in 15 s", GUARD)
 
     def keep(self, now: Ns) -> list[Command]:
@@ -79,7 +79,7 @@ class SecondLine:
     # --- order groups ---------------------------------------------------------------------------
 
     def _groups(self, now: Ns) -> list[Command]:
-        limit, state = self._config.order_group_limit, self._state
+        limit, state = self.config.order_group_limit, self._state
         if not limit:
             return []
         commands: list[Command] = []
@@ -159,7 +159,7 @@ class SecondLine:
 
     def _expiries(self, now: Ns) -> list[Command]:
         """Return the amends that move on the expiries of which less than half is left, the nearest first."""
-        expiry = self._config.order_expiry
+        expiry = self.config.order_expiry
         if expiry is None:
             return []
         orders = self._state.orders.values()

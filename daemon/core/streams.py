@@ -37,7 +37,7 @@ class StreamBeliefs(OrderBeliefs):
         """How often a market came or went: who keeps an index of them looks here."""
         self.connections = connections
         self.references = references
-        self._audit_differences_max = audit_differences_max
+        self.audit_differences_max = audit_differences_max
         self._is_backfilled = is_backfilled
 
     def touch_all(self) -> None:
@@ -200,7 +200,7 @@ class StreamBeliefs(OrderBeliefs):
             case e.BookAudited():
                 self.counts["audits"] += 1
                 self.counts["audit_differences"] += not event.is_equal
-                if market.take_audit(event, self._audit_differences_max):
+                if market.take_audit(event, self.audit_differences_max):
                     self.counts["audit_failures"] += 1
                     self.counts["books_lost"] += market.lose_book("audit", event.received_at)
             case e.CandleBackfilled():
