@@ -60,8 +60,8 @@ from daemon.shell.reloads import Reloads, routes_of
 from daemon.shell.samples import Sampler
 from daemon.shell.screen import Picture, Screen, picture
 from daemon.shell.store import Recorder
-from daemon.shell.summary import print_summary, summarize, write_summary
-from daemon.shell.web import HaltPage, page_token, serve_web
+from daemon.shell.summary import Summary, print_summary, summarize, write_summary
+from daemon.shell.web import serve_web
 from daemon.supervision import supervised
 from daemon.venue import Address, RunOptions, find_venue
 
@@ -104,6 +104,7 @@ class App:
         self._started_at = time.monotonic()
         self._picture: Picture | None = None
         self._recorder: Recorder | None = None
+        self.outcome: Summary | str | None = None  # what it did, or why it could not
 
     async def run(self) -> int:
         """Run to the end and return the exit code; every foreseen failure says what it is."""
@@ -113,8 +114,8 @@ class App:
         except Exception as error:
             if (known := foreseen(error)) is None:
                 raise
-            event, reason, code = known
-            log.error(event, reason=reason)
+            event, self.outcome, code = known
+            log.error(event, reason=self.outcome)
             return code
 
     async def _run(self) -> int:
@@ -220,23 +221,21 @@ class App:
         sampler = Sampler(self._parts.sources)
         self._metrics.serve(lambda: sampler.read(self._clock.now()))
         state_dir = self._config.path(self._config.state_dir)
-        page = HaltPage(page_token(state_dir), lambda reason: switch.halt(reason, "page"))
         runner = await serve_web(
             self._config.metrics.listen, self._metrics, health=self._why_unwell,
-            readiness=self._why_not_ready, halt_page=page,
+            readiness=self._why_not_ready,
         )  # fmt: skip
         stack.push_async_callback(runner.cleanup)
         control = await serve_control(
-            state_dir, switch, lambda: status_of(self._engine, switch, self._mode), swaps.swap,
+            state_dir, switch,
+            lambda: status_of(self._engine, switch, self._mode, self._parts.sources.notices), swaps.swap,
             self._parts.strategies, lambda: models_status(self._engine.models, self._clock.now()),
-            (
-                *account_routes(self._engine, self._mode, self._inbox.put, self._clock.now),
-                *routes_of(self._reloads(stack)),
-            ),
+            (*account_routes(self._engine, self._mode, self._inbox.put, self._clock.now),
+             *routes_of(self._reloads(stack))),
         )  # fmt: skip
         stack.push_async_callback(control.cleanup)
         terms = PageTerms(
-            self._parts.sources, switch, self._parts.recent, self._mode, state_dir,
+            self._parts.sources, switch, self._parts.recent, self._parts.places, self._mode, state_dir,
             now=self._clock.now, notes=self._notes, unready=self._why_not_ready,
         )  # fmt: skip
         await open_page(self._config.page.listen, terms, stack)
@@ -378,13 +377,13 @@ class App:
         return refusal if refusal is not None else self._why_unwell()
 
     def _tell_summary(self, code: int) -> None:
-        summary = summarize(
+        self.outcome = summarize(
             self._parts.sources, mode=self._mode, exit_reason=self._ending.reason, exit_code=code,
             seconds=time.monotonic() - self._started_at,
         )  # fmt: skip
-        print_summary(summary, Console())
+        print_summary(self.outcome, Console(stderr=self._options.is_json))
         if self._options.summary_path is not None:
-            write_summary(summary, self._options.summary_path)
+            write_summary(self.outcome, self._options.summary_path)
 
     def _close_store(self) -> None:
         if self._recorder is not None:

@@ -48,6 +48,7 @@ from daemon.shell.notices import Notices
 from daemon.shell.outcomes import Outcomes
 from daemon.shell.page.recent import Recent
 from daemon.shell.queue import OrderQueue
+from daemon.shell.queue_places import QueuePlaces
 from daemon.shell.read_gate import ReadGate
 from daemon.shell.reads import Reader
 from daemon.shell.reference import SPACING_S, ReferenceSource
@@ -151,6 +152,7 @@ class Parts:
         self.settlements = Settlements(outside.account, engine.state, now=now, emit=inbox.extend)
         fills_every = TAPE_FILLS_EVERY if is_followed else config.reconcile.fills_every_ms * MILLISECOND
         self.drop_copy = DropCopy(outside.account, engine.state, every=fills_every, now=now, emit=emit)
+        self.places = QueuePlaces(outside.account, engine.state, now=now, emit=emit)
         # A sandbox that has a weekly maintenance says so; one that says nothing has none.
         self.status = VenueStatus(rest, now=now, emit=emit, has_standing_window=config.mode != "sandbox")
         self.recent = Recent()
@@ -203,6 +205,7 @@ class Parts:
             tasks["daily"] = self.daily.run()
             tasks["settlements"] = self.settlements.run()
             tasks["drop-copy"] = self.drop_copy.run()
+            tasks["queue-places"] = self.places.run()
             tasks["venue-status"] = self.status.run()
         return tasks
 
@@ -319,13 +322,9 @@ def _feeds(config: Config, inbox: Inbox, clock: SystemClock | FollowedClock) -> 
 
     def another(feed: e.Feed) -> Session:
         return Session(
-            feed,
-            is_private=False,
-            is_first=False,
-            lag_max=lag_max,
-            channel_quiet_max=quiet_max,
+            feed, is_private=False, is_first=False, lag_max=lag_max, channel_quiet_max=quiet_max,
             silence_max=silence_max,
-        )
+        )  # fmt: skip
 
     indices = (one.cfbenchmarks for one in config.reference.underlyings)
     first = Session(

@@ -176,8 +176,8 @@ class State(AccountBeliefs):
             case e.AccountDoubted():
                 self.order_groups.doubt()
                 self.apply_account(event)
-            case e.VenueFailed() | e.VenueAnswered():
-                pass  # the breakers', which the engine keeps
+            case e.VenueFailed() | e.VenueAnswered() | e.QueuePlacesRead():
+                pass  # the breakers', which the engine keeps; and what only `explain` reads
             case e.ModelSwapped() | e.StrategySwitched() | e.ConfigChanged():
                 self._apply_switch(event)
             case e.ExchangeStatusTold() | e.MaintenancePlanned():

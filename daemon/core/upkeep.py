@@ -55,6 +55,8 @@ class Upkeep:
                 self._state.apply_reference(event)
             case e.TradePrinted():
                 self._state.apply_trade(event)
+            case e.QueuePlacesRead():
+                pass  # nothing is due by it
             case _:
                 self._is_told = True
                 self._guards.apply(event)

@@ -98,6 +98,9 @@ class AccountReads(Protocol):
     async def fills(self, min_ts: int | None = None) -> tuple[OrderFilled, ...]:
         """Return our fills from this second on, oldest first."""
 
+    async def queue_positions(self, tickers: Sequence[str]) -> dict[str, Qty]:
+        """Return by order id how many contracts stand before our resting orders in these markets."""
+
     async def order_group(self, group_id: str) -> bodies.OrderGroup:
         """Return one order group with its orders."""
 

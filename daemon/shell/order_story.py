@@ -1,8 +1,9 @@
 """What one order was decided on: the market, the features, the score and the checks, by a retelling.
 
 `OrderStory` listens for the decisions that placed and amended the order, and reads the book where the order
-stood when the venue had it, and at the end. No queue position is recorded: what is told is what stood at the
-order's price when the yes came, and so the most that can have been ahead of it.
+stood: when the venue had it, with each reading of its place in the queue (`shell/queue_places`), and at the
+end. Before the first reading nobody knows the place: then what stood at its price is the most that can have
+been ahead of it.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from daemon.core.book import Book
 from daemon.core.commands import AmendOrder, Command, PlaceOrder
 from daemon.core.decisions import Decision
 from daemon.core.engine import Engine
-from daemon.core.events import MarketDetermined, OrderAccepted
+from daemon.core.events import MarketDetermined, OrderAccepted, QueuePlacesRead
 from daemon.core.explaining import Reason, explained
 from daemon.core.orders import Proposal, ProposeCancel
 from daemon.core.risk import AccountRisk, MarketRisk
@@ -105,14 +106,10 @@ class OrderStory:
             for one in trail.records
             if isinstance(one, PlaceOrder | AmendOrder) and one.purpose != "keep"
         }
-        self._accepted_at = next(
-            (
-                one.received_at
-                for one in trail.records
-                if isinstance(one, OrderAccepted) and one.action == "place"
-            ),
-            None,
-        )
+        accepted = (one for one in trail.records if isinstance(one, OrderAccepted) and one.action == "place")
+        self.accepted_at: Ns | None = next((one.received_at for one in accepted), None)
+        """When the venue's yes came; None where it never did."""
+        self._places = [one for one in reversed(trail.records) if isinstance(one, QueuePlacesRead)]
         own = [at_of(one) for one in trail.records if not isinstance(one, MarketDetermined)]
         self._until = max(own) + (MARKED_AFTER if trail.determined is None else 0)
         self._key = (place.ticker, place.strategy)
@@ -122,6 +119,8 @@ class OrderStory:
         self.told: list[Told] = []
         self.ahead_at_most: Qty | None = None
         """Contracts at its price, ours included, when the yes came; None where that was not seen."""
+        self.standing: dict[Ns, Qty] = {}
+        """Contracts at its price, ours included, by when a place in the queue was told; where it was seen."""
         self.marked_at: Ns | None = None
         self.mark: tuple[Price, Price] | None = None
         """The last best bid and ask that were seen; None where there never were both."""
@@ -178,9 +177,13 @@ class OrderStory:
         book = self._book()
         if book is None:
             return
-        accepted_at = self._accepted_at
+        accepted_at = self.accepted_at
         if self.ahead_at_most is None and accepted_at is not None and now >= accepted_at:
             self.ahead_at_most = _size_at(book, self._place.side, self._place.price)
+        while self._places and self._places[-1].received_at <= now:
+            told = self._places.pop()
+            if book.is_synced:
+                self.standing[told.received_at] = _size_at(book, self._place.side, told.places[0].price)
         if book.bid is not None and book.ask is not None and now >= self._place.decided_at:
             self.marked_at, self.mark = now, (book.bid, book.ask)
 

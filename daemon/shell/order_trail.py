@@ -26,8 +26,8 @@ RECORDS_MAX = 1_000
 NEAR_MAX = 20_000
 """Ids among which near matches of an unknown one are looked for, the newest."""
 OwnCommand: TypeAlias = PlaceOrder | AmendOrder | CancelOrder | WithdrawOrder | ProbeOrder
-_Answer: TypeAlias = e.OrderAccepted | e.OrderRejected | e.OrderUnknown | e.OrderDropped | e.OrderUpdated
-OrderRecord: TypeAlias = OwnCommand | _Answer | e.OrderFilled | e.MarketDetermined
+Answer: TypeAlias = e.OrderAccepted | e.OrderRejected | e.OrderUnknown | e.OrderDropped | e.OrderUpdated
+OrderRecord: TypeAlias = OwnCommand | Answer | e.QueuePlacesRead | e.OrderFilled | e.MarketDetermined
 
 
 class OrderNotFound(Exception):
@@ -144,6 +144,7 @@ class _Kept:
         """Whether its market has: nothing is told of it any more."""
         self._place = place
         self._booked: set[str] = set()
+        self._queued: tuple[e.QueuePlace, ...] = ()
 
     def take(self, record: Record) -> None:
         """Keep of a record what is the order's. The lists tell fills again that the stream has told."""
@@ -154,6 +155,10 @@ class _Kept:
                 if mine.trade_id in self._booked:
                     continue
                 self._booked.add(mine.trade_id)
+            elif isinstance(mine, e.QueuePlacesRead):
+                if mine.places == self._queued:
+                    continue  # it stands where it stood
+                self._queued = mine.places
             elif isinstance(mine, e.MarketDetermined):
                 self.has_ended = True
             if len(self.first) < RECORDS_MAX // 2:
@@ -171,6 +176,10 @@ def _mine(record: Record, place: PlaceOrder, order_id: str | None) -> Iterator[O
         case e.OrderFilled():
             if place.client_order_id == record.client_order_id or record.order_id == order_id:
                 yield record
+        case e.QueuePlacesRead():
+            own = tuple(one for one in record.places if one.order_id == order_id)
+            if own:
+                yield msgspec.structs.replace(record, places=own)
         case e.MarketDetermined():
             if record.ticker == place.ticker:
                 yield record

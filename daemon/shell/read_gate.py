@@ -35,6 +35,8 @@ SHARE_PERCENT = 90
 RESERVE_READS = 6
 """Reads by the default cost that only the account's line may make at once: a reconciliation is four."""
 _ACCOUNT_PATHS = ("/portfolio/", "/exchange/status")
+_FOR_PEOPLE = "/portfolio/orders/queue_positions"
+"""Ours too, but nothing is decided by it."""
 _NAP_S = 0.02
 """The longest sleep for tokens: a followed clock runs at another speed than ours."""
 
@@ -161,7 +163,7 @@ class _Waiter:
 
 def line_of(path: str) -> Line:
     """Return the line for a read: what is ours, and whether the venue trades, goes before all else."""
-    return "account" if path.startswith(_ACCOUNT_PATHS) else "market"
+    return "account" if path.startswith(_ACCOUNT_PATHS) and path != _FOR_PEOPLE else "market"
 
 
 def gate_for(limits: AccountLimits, costs: Costs, *, now: Callable[[], Ns]) -> ReadGate:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 from daemon.core import events as e
@@ -10,7 +10,7 @@ from daemon.core.commands import AmendOrder, CancelOrder, PlaceOrder, ProbeOrder
 from daemon.core.strategy import Target
 from daemon.core.units import MILLISECOND, MONEY_ONE, PRICE_ONE, QTY_ONE, SECOND, Money, Ns, Price, Qty
 from daemon.shell.order_story import Check, OrderStory, Result, Seen, Told
-from daemon.shell.order_trail import OrderRecord, Trail, at_of
+from daemon.shell.order_trail import Answer, OrderRecord, OwnCommand, Trail, at_of
 from daemon.shell.why import REFUSED, StrategyChain
 
 _CONTRACTS = ("order_qty", "position")
@@ -81,8 +81,12 @@ def life_lines(trail: Trail, story: OrderStory, result: Result) -> Iterator[str]
     yield f"  {side}: {contracts(place.qty)} at {cents(place.price)} in {place.ticker}, {_style(place)}"
     told = {one.at: one for one in story.told}
     is_first = True
-    for record in trail.records:
+    for number, record in enumerate(trail.records):
         at = at_of(record)
+        if isinstance(record, e.QueuePlacesRead):
+            if not _is_among_readings(trail.records, number):
+                yield f"{clock(at)}  queue     {_place_words(record, story)}"
+            continue
         if at in told and isinstance(record, PlaceOrder | AmendOrder):
             yield f"{clock(at)}  decided"
             yield from _told_lines(told.pop(at), has_features=is_first)
@@ -93,6 +97,22 @@ def life_lines(trail: Trail, story: OrderStory, result: Result) -> Iterator[str]
     if trail.left_out:
         yield f"({trail.left_out:,} records in the middle are left out)"
     yield from _result_lines(result)
+
+
+def _is_among_readings(records: Sequence[OrderRecord], number: int) -> bool:
+    """Whether two readings of the queue stand before this one and two after it: those tell enough."""
+    near = records[max(0, number - 2) : number + 3]
+    return len(near) == 5 and all(isinstance(one, e.QueuePlacesRead) for one in near)
+
+
+def _place_words(record: e.QueuePlacesRead, story: OrderStory) -> str:
+    (place,) = record.places
+    standing, accepted_at = story.standing.get(record.received_at), story.accepted_at
+    of = "" if standing is None else f" of {contracts(standing)}"
+    where = f"{contracts(place.ahead)}{of} contracts at {cents(place.price)} stood ahead of it"
+    if accepted_at is None:
+        return where
+    return f"{where}, {(record.received_at - accepted_at) / SECOND:.1f} s after the yes"
 
 
 def _style(place: PlaceOrder) -> str:
@@ -154,7 +174,9 @@ def _check(check: Check) -> str:
     return f"{check.name} {show(check.value)} of {limit}"
 
 
-def _record_words(record: OrderRecord, place: PlaceOrder) -> str:  # noqa: C901 - one flat table of records
+def _record_words(  # noqa: C901 - one flat table of records
+    record: OwnCommand | Answer | e.OrderFilled | e.MarketDetermined, place: PlaceOrder
+) -> str:
     match record:
         case PlaceOrder():
             return f"intent    place, {record.purpose}: {record.reason}; not after {time_of(record.deadline)}"

@@ -68,3 +68,13 @@ def test_prices_of_the_underlying_and_trades_are_market_events(monkeypatch: pyte
     subject.decide(NOW + 1)
     assert [] == found
     assert 84_000_000_000 == subject.state.reference_price
+
+
+def test_by_a_reading_of_queues_nothing_is_due(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is for people: whether one looks must not change when the core looks after itself."""
+    subject = trading(Scripted())
+    subject.decide(NOW)
+    found = looks(subject, monkeypatch)
+    subject.handle(e.QueuePlacesRead(NOW, NOW + 1, (e.QueuePlace("v-1", TICKER, 4_000, 100),)))
+    assert [] == subject.decide(NOW + 1)
+    assert [] == found

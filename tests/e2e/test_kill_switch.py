@@ -10,7 +10,6 @@ import subprocess
 import sys
 import time
 import urllib.error
-import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,7 +25,7 @@ from daemon.kalshi.auth import Signer, load_private_key
 from daemon.kalshi.rest import Rest
 from daemon.shell.clock import SystemClock
 from daemon.shell.latch import Latch
-from tests.e2e.daemon_process import ROOT, Daemon, write_config
+from tests.e2e.daemon_process import ROOT, Daemon, free_port, write_config
 from tests.e2e.test_run import TRADES_WITHIN_S, fetch
 
 HALTED_WITHIN_S = 30.0
@@ -212,7 +211,8 @@ def test_a_halt_is_latched_over_a_restart_until_a_person_resumes(
 @pytest.mark.parametrize("way", ["file", "signal", "page"])
 def test_every_way_halts_and_latches(tmp_path: Path, venue: Venue, daemons: list[Daemon], way: str) -> None:
     """A file, a signal, the page: the halt is on disk with who did it, and what rested is gone."""
-    config = venue.config(tmp_path)
+    page = f"127.0.0.1:{free_port()}" if way == "page" else ""
+    config = venue.config(tmp_path, page_listen=page)
     daemon = trading(config, venue, daemons)
     folder = tmp_path / "var"
     if way == "file":
@@ -222,9 +222,9 @@ def test_every_way_halts_and_latches(tmp_path: Path, venue: Venue, daemons: list
     else:
         assert (folder / "page.token").stat().st_mode & 0o777 == 0o600
         token = (folder / "page.token").read_text().strip()
-        assert post(config, token="wrong", reason="x")[0] == 403
+        assert post(page, "wrong", "x") == 403
         assert not Latch(folder).is_set
-        assert post(config, token=token, reason="from the page")[0] == 200
+        assert post(page, token, "from the page") == 200
         assert token not in daemon.log
     daemon.wait_until(lambda: is_in_phase(config, "halted"), HALTED_WITHIN_S)
     daemon.wait_until(lambda: not venue.ours(), HALTED_WITHIN_S)
@@ -235,15 +235,20 @@ def test_every_way_halts_and_latches(tmp_path: Path, venue: Venue, daemons: list
     assert daemon.wait(60) == exits.OK, daemon.log[-4000:]
 
 
-def post(config: Path, **fields: str) -> tuple[int, bytes]:
-    """Send the page's form."""
-    listen = config.read_text().split('listen = "')[1].split('"')[0]
-    request = urllib.request.Request(f"http://{listen}/halt", urllib.parse.urlencode(fields).encode())
+def post(page: str, token: str, reason: str) -> int:
+    """Halt over the page; return the status."""
+    headers = {
+        "Authorization": f"Bearer {token}",
+        "Content-Type": "application/json",
+        "Origin": f"http://{page}",
+    }
+    body = json.dumps({"reason": reason}).encode()
+    request = urllib.request.Request(f"http://{page}/halt", body, headers)
     try:
         with urllib.request.urlopen(request, timeout=5) as reply:
-            return reply.status, reply.read()
+            return int(reply.status)
     except urllib.error.HTTPError as error:
-        return error.code, error.read()
+        return error.code
 
 
 def test_a_hung_daemon_is_halted_without_it(tmp_path: Path, venue: Venue, daemons: list[Daemon]) -> None:

@@ -14,7 +14,7 @@ import aiohttp
 import pytest
 
 from daemon.shell.page.site import HEADERS
-from daemon.shell.web import TOKEN_FILE
+from daemon.shell.page.token import TOKEN_FILE
 from tests.e2e.daemon_process import Daemon, end_sandbox, free_port, write_config
 from tests.lab.serve.browser import Tab, browser, browser_path
 

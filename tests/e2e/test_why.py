@@ -4,36 +4,39 @@ from __future__ import annotations
 
 import json
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 from click.testing import CliRunner
 
 from daemon import exits
 from daemon.cli import main
-from daemon.core.commands import PlaceOrder
-from daemon.shell.journal import read_journal
+from daemon.core.events import QueuePlacesRead
+from daemon.shell.journal import Record, read_journal
 from tests.e2e.daemon_process import Daemon, end_sandbox, write_config
 
 
-def placed(daemon: Daemon) -> list[str]:
-    """Our ids of the orders that it has placed."""
-    return [
-        record.client_order_id
-        for path in daemon.journals
-        for batch in read_journal(path)
-        for record in batch
-        if isinstance(record, PlaceOrder)
-    ]
+def records(daemon: Daemon) -> Iterator[Record]:
+    """All that it has recorded."""
+    for path in daemon.journals:
+        for batch in read_journal(path):
+            yield from batch
+
+
+def queued(daemon: Daemon) -> list[str]:
+    """The venue's ids of the orders whose place in the queue it was told."""
+    told = [record.places for record in records(daemon) if isinstance(record, QueuePlacesRead)]
+    return [place.order_id for places in told for place in places]
 
 
 def test_a_running_daemon_can_be_asked_why(tmp_path: Path) -> None:
-    """The same core gives the same commands, and the life of a fresh order is told up to now."""
+    """The same core gives the same commands; an order's life is told up to now, its queue too."""
     config = write_config(tmp_path)
     daemon = Daemon(config)
     try:
-        daemon.wait_until(lambda: len(daemon.journals) == 1 and bool(placed(daemon)))
+        daemon.wait_until(lambda: len(daemon.journals) == 1 and bool(queued(daemon)))
         answers = []
-        for words in (("why",), ("explain", placed(daemon)[0])):
+        for words in (("why",), ("explain", queued(daemon)[0])):
             result = CliRunner().invoke(main, [*words, "--config", str(config), "--json"])
             assert exits.OK == result.exit_code, result.output
             answers.append(json.loads(result.stdout))
@@ -42,6 +45,7 @@ def test_a_running_daemon_can_be_asked_why(tmp_path: Path) -> None:
         (chain,) = why["chains"]
         assert chain["made"]["placed"] >= 1
         assert "trades" == life["decisions"][0]["reason"]["stage"]
+        assert "QueuePlacesRead" in [record["kind"] for record in life["records"]]
         daemon.stop(signal.SIGINT)
         daemon.wait(60)
     finally:

@@ -8,7 +8,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.core.events import MarketDetermined
+from daemon.core.events import MarketDetermined, OrderAccepted, QueuePlace, QueuePlacesRead
 from daemon.core.units import MONEY_ONE, SECOND
 from daemon.shell.journal import read_journal
 from daemon.shell.order_story import MARKED_AFTER, OrderStory, Result, result_of
@@ -48,6 +48,19 @@ def test_the_decision_is_told_as_the_core_saw_it(tmp_path: Path) -> None:
     assert "" == judged.refused
     assert all(check.limit is None or check.value <= check.limit for check in judged.checks)
     assert 64_660 == story.ahead_at_most
+
+
+def test_with_each_place_in_the_queue_is_what_stood_there(tmp_path: Path) -> None:
+    """The book at the first decision after the reading, where the book was known."""
+    trail = find_order([session_in(tmp_path).path], "kd-mwqmtptw-1")
+    accepted = next(one for one in trail.records if isinstance(one, OrderAccepted))
+    at = accepted.received_at
+    place = QueuePlace(accepted.order_id, trail.place.ticker, trail.place.price, 60_000)
+    read = QueuePlacesRead(at, at, (place,))
+    story = OrderStory(msgspec.structs.replace(trail, records=(*trail.records, read)))
+    retell(golden_engine(), read_journal(trail.session.path), story, until=story.until)
+    assert {at: 64_660} == story.standing
+    assert story.ahead_at_most == story.standing[at]
 
 
 def test_an_order_that_todays_code_does_not_give_is_not_explained_away(tmp_path: Path) -> None:

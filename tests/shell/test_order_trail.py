@@ -64,6 +64,20 @@ def test_a_fill_that_is_told_twice_is_one(tmp_path: Path) -> None:
     assert trail.determined is None
 
 
+def test_of_the_queue_only_what_changes_is_kept(tmp_path: Path) -> None:
+    """Its own place in each reading; one that says the same again is left out, and so are other orders'."""
+
+    def read(at: int, *ahead: tuple[str, int]) -> e.QueuePlacesRead:
+        return e.QueuePlacesRead(
+            NOW + at, NOW + at, tuple(e.QueuePlace(one, TICKER, 4_000, qty) for one, qty in ahead)
+        )
+
+    mine, other = ("venue-1", 700), ("venue-2", 5)
+    records = [read(0, mine), PLACE, ACCEPTED, read(5, other, mine), read(6, other), read(7, mine)]
+    trail = find_order([journal(tmp_path, 1, [*records, read(8, ("venue-1", 0))])], "kd-a-1")
+    assert (PLACE, ACCEPTED, read(5, mine), read(8, ("venue-1", 0))) == trail.records
+
+
 def test_what_later_sessions_were_told_belongs_to_it(tmp_path: Path) -> None:
     """A fill that came only by the lists of the next life, and how the market ended."""
     first = journal(tmp_path, 1, [PLACE, ACCEPTED, Decided(NOW)])

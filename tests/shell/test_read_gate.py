@@ -239,6 +239,7 @@ async def test_the_throttler_bounds_what_the_arithmetic_would_not() -> None:
     [
         ("/portfolio/balance", "account"),
         ("/portfolio/orders/o-1", "account"),
+        ("/portfolio/orders/queue_positions", "market"),
         ("/exchange/status", "account"),
         ("/exchange/schedule", "market"),
         ("/markets", "market"),

@@ -6,6 +6,7 @@ from daemon.core import events as e
 from daemon.core.commands import CancelOrder, ProbeOrder, WithdrawOrder
 from daemon.core.explaining import Reason
 from daemon.core.strategy import Target
+from daemon.core.units import SECOND
 from daemon.shell.order_story import Check, Judged, OrderStory, Result, Seen, Told
 from daemon.shell.retold_words import chain_lines, clock, dollars, life_lines
 from daemon.shell.why import NearMiss, ReasonCount, StrategyChain
@@ -63,6 +64,31 @@ def test_a_life_is_told_from_what_was_seen_to_its_result() -> None:
         "P&L: $2.4000 after fees (settled at 100c)",
     ):
         assert line in text
+
+
+def place_told(after_s: float, ahead: int) -> e.QueuePlacesRead:
+    """A reading of the queue, so long after the yes."""
+    at = NOW + 3 + round(after_s * SECOND)
+    return e.QueuePlacesRead(at, at, (e.QueuePlace("venue-1", TICKER, 4_000, ahead),))
+
+
+def test_the_queue_is_told_as_the_venue_told_it() -> None:
+    """How much stood ahead of how much, and how long after the yes; of many readings the ends."""
+    places = [
+        place_told(0.8, 34_000),
+        place_told(35, 12_000),
+        *(place_told(60 + n, n) for n in range(20, 1, -1)),
+    ]
+    trail = trail_of(*places, FILL)
+    story = OrderStory(trail)
+    story.standing = {places[0].received_at: 120_000}
+    lines = list(life_lines(trail, story, Result(400, 0.4, 0, None, None, False, None)))
+    told = [line.partition("queue     ")[2] for line in lines if "queue     " in line]
+    assert [
+        "340.00 of 1,200.00 contracts at 40c stood ahead of it, 0.8 s after the yes",
+        "120.00 contracts at 40c stood ahead of it, 35.0 s after the yes",
+    ] == told[:2]
+    assert 4 == len(told)
 
 
 def test_a_decision_of_another_code_is_not_told() -> None:

@@ -29,6 +29,8 @@ from daemon.core.events.account import (
     OrderUnknown,
     OrderUpdated,
     PositionSnapshot,
+    QueuePlace,
+    QueuePlacesRead,
     ReadingRequested,
     ResumeRequested,
     SettlementCorrected,
@@ -129,6 +131,7 @@ Event: TypeAlias = (
     | MaintenancePlanned
     | OrderRecovered
     | FillsRead
+    | QueuePlacesRead
     | OrderGroupTold
     | FlattenRequested
     | ReadingRequested
@@ -193,6 +196,8 @@ __all__ = [
     "OrderUnknown",
     "OrderUpdated",
     "PositionSnapshot",
+    "QueuePlace",
+    "QueuePlacesRead",
     "ReadingRequested",
     "ReferenceCandleClosed",
     "ReferencePriceReceived",

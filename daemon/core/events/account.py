@@ -184,6 +184,23 @@ class FillsRead(Fact, frozen=True, gc=True):
     fills: tuple[OrderFilled, ...]
 
 
+class QueuePlace(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """How many contracts stood before one resting order of ours, at the price where it rested."""
+
+    order_id: str
+    ticker: str
+    price: Price
+    ahead: Qty
+
+
+class QueuePlacesRead(Fact, frozen=True, gc=True):
+    """Where resting orders of ours stood in their queues, as REST told it. Nothing is decided by it."""
+
+    asked_at: Ns
+    received_at: Ns
+    places: tuple[QueuePlace, ...]
+
+
 class OrderGroupTold(Fact, frozen=True):
     """The order group in force on a shard, as the venue told it. Triggered, it takes no order until reset.
 

@@ -13,19 +13,19 @@ import structlog
 from aiohttp import web
 
 from daemon.core.units import Ns
-from daemon.kalshi.rest import Rest
 from daemon.shell.kill_switch import KillSwitch
 from daemon.shell.page.curves import ACCOUNT_EVERY, MARKET_EVERY, Curves
 from daemon.shell.page.decided import Decided
-from daemon.shell.page.queue_places import Place, QueuePlaces
 from daemon.shell.page.recent import Recent
 from daemon.shell.page.site import Site
 from daemon.shell.page.streams import Streams, event_of
-from daemon.shell.page.view import AccountView, Words, account_view, choose_markets, market_view, place_of
+from daemon.shell.page.token import page_token
+from daemon.shell.page.view import AccountView, Words, account_view, choose_markets, market_view
+from daemon.shell.queue_places import QueuePlaces
 from daemon.shell.samples import Sources
 from daemon.shell.store import STORE_NAME
 from daemon.shell.summary import LIVE, mode_words
-from daemon.shell.web import WebFailed, page_token
+from daemon.shell.web import WebFailed
 
 log = structlog.get_logger(__name__)
 
@@ -39,6 +39,7 @@ class PageTerms(msgspec.Struct, frozen=True):
     sources: Sources
     switch: KillSwitch
     recent: Recent
+    places: QueuePlaces
     mode: str
     state_dir: Path
     now: Callable[[], Ns]
@@ -58,7 +59,7 @@ class _Opening(msgspec.Struct, frozen=True):
 
 
 class Page:
-    """What the open page knows: which markets it shows, what was, where our orders stand."""
+    """What the open page knows: which markets it shows, and what was."""
 
     def __init__(self, terms: PageTerms) -> None:
         self._terms = terms
@@ -66,15 +67,11 @@ class Page:
         self._notes: tuple[str, ...] = ()
         self.curves, self._decided = Curves(), Decided()
         self.streams = Streams(self._opening, self._frames)
-        rest = terms.sources.rest
-        # In lockstep with a tape (no gate) time stands still for a read; in shadow there are no orders.
-        is_asked = isinstance(rest, Rest) and terms.sources.gate is not None
-        self._places = QueuePlaces(rest.queue_positions, self._looked_at) if is_asked else None
+        terms.places.is_watched = lambda: self.streams.count > 0
 
     def tasks(self) -> list[Coroutine[None, None, None]]:
         """Return what runs until it is cancelled."""
-        places = [] if self._places is None else [self._places.run()]
-        return [self._remember(), self.streams.run(), *places]
+        return [self._remember(), self.streams.run()]
 
     async def _remember(self) -> None:
         """Take a point of each curve when it is due, and say anew which markets are shown."""
@@ -93,13 +90,6 @@ class Page:
                 view = self._account()
                 self.curves.add_account(view.pnl, view.equity, now)
             await asyncio.sleep(MARKET_EVERY / 1e9)
-
-    def _looked_at(self) -> frozenset[Place]:
-        """Return our resting orders in the markets that somebody looks at."""
-        chosen = {self._chosen(market) for market in self.streams.markets}
-        orders = self._terms.sources.engine.state.orders.values()
-        places = (place_of(order) for order in orders if order.ticker in chosen)
-        return frozenset(place for place in places if place is not None)
 
     def _chosen(self, market: str | None) -> str | None:
         """Return the market that is shown for a choice: the first one where nothing was chosen."""
@@ -128,7 +118,7 @@ class Page:
 
     def _frames(self, markets: tuple[str | None, ...]) -> dict[str | None, bytes]:
         engine, now = self._terms.sources.engine, self._terms.now()
-        ahead = {} if self._places is None else self._places.ahead
+        ahead = self._terms.places.ahead
         account = event_of("account", msgspec.json.encode(self._account()))
         frames = {}
         for market in markets:

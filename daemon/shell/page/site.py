@@ -31,7 +31,7 @@ from daemon.shell.latch import REASON_CHARS_MAX, one_line
 from daemon.shell.page.recent import Recent
 from daemon.shell.page.reliability import read_reliability
 from daemon.shell.page.streams import Streams
-from daemon.shell.web import TOKEN_FILE
+from daemon.shell.page.token import TOKEN_FILE
 
 log = structlog.get_logger(__name__)
 

@@ -21,7 +21,7 @@ from daemon.core.state import State
 from daemon.core.units import MILLISECOND, PRICE_ONE, SECOND, Money, Ns, Price, Qty
 from daemon.shell.metrics import Metrics
 from daemon.shell.page.decided import Decided
-from daemon.shell.page.queue_places import Place
+from daemon.shell.queue_places import Place, place_of
 
 MARKETS_SHOWN = 40
 LEVELS = 8
@@ -275,13 +275,6 @@ def _positions(state: State) -> tuple[PositionLine, ...]:
             PositionLine(ticker, position.qty, position.cost, value, position.realized, position.fees)
         )
     return tuple(lines)
-
-
-def place_of(order: Order) -> Place | None:
-    """Return where an order rests; None where the venue has not told its id, or it may not rest."""
-    if order.order_id is None or order.state != "resting":
-        return None
-    return Place(order.order_id, order.ticker, order.price)
 
 
 def _own_order(order: Order, ahead: dict[Place, Qty]) -> OwnOrder:

@@ -10,7 +10,8 @@ import asyncio
 from collections.abc import Callable, Sequence
 
 from daemon.core import events as e
-from daemon.core.units import SECOND, Money, Ns
+from daemon.core.units import SECOND, Money, Ns, Qty
+from daemon.exchange.shadow import ShadowBook
 from daemon.kalshi import bodies
 from daemon.kalshi.errors import Refused
 from daemon.kalshi.rest import ReadingRest
@@ -100,6 +101,16 @@ class ShadowLists:
             for fill in self._shadow.account.fills
             if min_ts is None or fill.at // SECOND >= min_ts
         )
+
+    async def queue_positions(self, tickers: Sequence[str]) -> dict[str, Qty]:
+        """Return by order id how many contracts stand before our orders, where the book is known."""
+        await self._travel()
+        found: dict[str, Qty] = {}
+        for ticker in tickers:
+            market = self._shadow.exchange.markets.get(ticker)
+            if market is not None and isinstance(market.book, ShadowBook) and market.book.has_snapshot:
+                found |= {order.order_id: market.book.ahead(order) for order in market.book.orders()}
+        return found
 
     async def order_group(self, group_id: str) -> bodies.OrderGroup:
         """Return one order group with its orders. Raises Refused `not_found`."""

@@ -20,7 +20,9 @@ from daemon.shell.kill_switch import KillSwitch
 from daemon.shell.latch import Latch
 from daemon.shell.page.opening import PageTerms, open_page
 from daemon.shell.page.recent import Recent
-from daemon.shell.web import TOKEN_FILE, WebFailed
+from daemon.shell.page.token import TOKEN_FILE
+from daemon.shell.queue_places import QueuePlaces
+from daemon.shell.web import WebFailed
 from tests.core.worlds import TICKER
 from tests.e2e.daemon_process import free_port
 from tests.shell.beliefs import LATER, SECOND_TICKER, lived
@@ -43,9 +45,11 @@ async def opened(
     engine = lived() if subject is None else subject
     switch = KillSwitch(Latch(folder), now=lambda: LATER, emit=engine.handle)
     with standing(engine, folder) as sources:
+        places = QueuePlaces(sources.rest, engine.state, now=lambda: LATER, emit=engine.handle)
         terms = PageTerms(
-            sources, switch, Recent(), mode, folder, now=lambda: LATER, notes=notes, unready=lambda: None
-        )
+            sources, switch, Recent(), places, mode, folder, now=lambda: LATER, notes=notes,
+            unready=lambda: None,
+        )  # fmt: skip
         async with asyncio.timeout(TEST_WITHIN_S), AsyncExitStack() as stack:
             await open_page(listen, terms, stack)
             yield engine

@@ -9,7 +9,6 @@ from daemon.core.engine import Engine
 from daemon.core.units import HOUR, MILLISECOND, MINUTE, Ns
 from daemon.shell.metrics import Metrics
 from daemon.shell.page.decided import Decided
-from daemon.shell.page.queue_places import Place
 from daemon.shell.page.view import (
     LEVELS,
     MARKETS_SHOWN,
@@ -19,6 +18,7 @@ from daemon.shell.page.view import (
     choose_markets,
     market_view,
 )
+from daemon.shell.queue_places import Place
 from tests.core.worlds import NOW, T0, TICKER, Scripted, engine, snapshot, spec
 from tests.shell.beliefs import FEE, LATER, SECOND_TICKER, lived
 

@@ -38,6 +38,17 @@ async def test_fills_are_filtered_by_time(tmp_path: Path) -> None:
         assert () == await venue.cash_flows()
 
 
+async def test_the_queue_is_that_of_the_shadow_book(tmp_path: Path) -> None:
+    """What the level showed stands before the first of ours, and that before the second; no more is told."""
+    async with paper(tmp_path, latency=0) as (venue, _):
+        first = await venue.place(place_command("kd-1-1"))
+        second = await venue.place(place_command("kd-1-2"))
+        ahead = await venue.queue_positions([TICKER, "ANOTHER"])
+        assert {first.order_id, second.order_id} == set(ahead)
+        assert ahead[first.order_id] > 0
+        assert QTY_ONE == ahead[second.order_id] - ahead[first.order_id]
+
+
 async def test_what_is_the_venues_to_say_is_asked_of_it(tmp_path: Path) -> None:
     """Whether it trades, and how markets ended: nobody listens here, so nobody answers."""
     async with paper(tmp_path, latency=0) as (venue, _):
