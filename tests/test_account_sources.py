@@ -9,7 +9,7 @@ import pytest
 
 from daemon.account_sources import Seen, see, standing_of
 from daemon.config import Config, load_config
-from daemon.shell.control import SOCKET_FILE
+from daemon.shell.control_socket import SOCKET_FILE
 from tests.commands_rig import leave_store, serving
 from tests.e2e.daemon_process import write_config
 

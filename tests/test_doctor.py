@@ -31,7 +31,7 @@ from daemon.doctor import (
     venue_lines,
 )
 from daemon.install_commands import systemd_version, units_of
-from daemon.shell.control import SOCKET_FILE
+from daemon.shell.control_socket import SOCKET_FILE
 from tests.commands_rig import leave_store, serving
 from tests.e2e.daemon_process import write_config
 from tests.test_preflight import KEY_ID, config_in

@@ -13,7 +13,8 @@ from click.testing import CliRunner, Result
 
 from daemon import exits, owner_commands
 from daemon.cli import main
-from daemon.shell.control import SOCKET_FILE, Status
+from daemon.shell.control import Status
+from daemon.shell.control_socket import SOCKET_FILE
 from daemon.shell.latch import Halt, Latch
 from daemon.shell.lock import FolderLock
 from daemon.telling import Told

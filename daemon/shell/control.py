@@ -1,6 +1,6 @@
 """The control socket: what the owner's commands say to a running daemon, and both ends of it.
 
-A Unix socket in the state folder, for its owner and his group (0660). Over it HTTP with JSON bodies:
+A Unix socket (`control_socket`: where, and for whom). Over it HTTP with JSON bodies:
 
     GET /status     how it stands                         POST /halt      {"reason"}
     POST /resume    {"reason"}, which is not empty        POST /flatten   {"slippage_cents", "reason"}
@@ -18,12 +18,10 @@ by the status after it, at the latest after TURN_WITHIN_S: whether it has come t
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
-import socket
-import struct
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import Annotated, TypeAlias, TypeVar
@@ -36,6 +34,7 @@ from aiohttp import web
 from daemon.core.engine import Engine
 from daemon.core.models import DEFAULT
 from daemon.core.units import PRICE_CENT, SECOND, format_qty
+from daemon.shell.control_socket import address, listening, peer_of, socket_path, whose
 from daemon.shell.kill_switch import KillSwitch
 from daemon.shell.latch import REASON_CHARS_MAX, one_line
 from daemon.shell.model_status import ModelsStatus
@@ -45,14 +44,9 @@ from daemon.shell.strategy_watch import StrategyWatch, UnknownStrategy
 
 log = structlog.get_logger(__name__)
 
-SOCKET_FILE = "control.sock"
 TURN_WITHIN_S = 0.8
 """How long a call waits for the core to have taken it in."""
-_PATH_BYTES_MAX = 107
-"""What the kernel takes as the name of a Unix socket."""
 _BODY_BYTES_MAX = 16 * 1024
-_PEER = struct.Struct("3i")
-"""`struct ucred`: process, user, group."""
 
 Reason = Annotated[str, msgspec.Meta(max_length=REASON_CHARS_MAX)]
 SLIPPAGE_CENTS = 5
@@ -72,6 +66,10 @@ class NoAnswer(Exception):
 
 
 class Declined(Exception):
+class NotAllowed(NoAnswer):
+    """The socket is not ours to connect to: nobody may know whether a daemon listens."""
+
+
     """The daemon answered no, and why."""
 
 
@@ -169,7 +167,7 @@ async def serve_control(
     models: Callable[[], ModelsStatus] | None = None,
     more: Iterable[web.RouteDef] = (),
 ) -> web.AppRunner:
-    """Listen in a state folder that is ours, and return the runner whose `cleanup()` stops it.
+    """Listen for a state folder that is ours, and return the runner whose `cleanup()` stops it.
 
     Args:
         folder: the state folder.
@@ -213,7 +211,7 @@ async def serve_control(
         return await answer(switch.is_halted)
 
     async def forget(_app: web.Application) -> None:
-        (folder / SOCKET_FILE).unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
 
     app = web.Application(client_max_size=_BODY_BYTES_MAX)
     app.router.add_get("/status", show)
@@ -223,15 +221,18 @@ async def serve_control(
     if strategies is not None:
         app.router.add_post("/strategy", partial(_switch, strategies, status, answer))
     _route_models(app, swap, models)
+    path = socket_path(folder)
+
     app.add_routes(more)
     app.on_cleanup.append(forget)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
     await runner.setup()
     try:
-        await web.SockSite(runner, _listen(folder)).start()
+        # Whoever held its name is dead, for we hold the folder's lock.
+        await web.SockSite(runner, listening(path)).start()
     except OSError as error:
         await runner.cleanup()
-        raise ControlFailed(f"{folder / SOCKET_FILE}: {error}") from error
+        raise ControlFailed(f"{path}: {error}") from error
     return runner
 
 
@@ -273,23 +274,6 @@ async def _show_models(models: Callable[[], ModelsStatus], _request: web.Request
     return web.Response(body=msgspec.json.encode(models()), content_type="application/json")
 
 
-def _listen(folder: Path) -> socket.socket:
-    """Return the bound socket; whoever held its name is dead, for we hold the folder's lock."""
-    path = folder / SOCKET_FILE
-    path.unlink(missing_ok=True)
-    bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        with _address(path) as address:
-            bound.bind(address)
-        # Before it listens: until then the kernel refuses whoever comes.
-        path.chmod(0o660)
-        bound.setblocking(False)
-    except OSError:
-        bound.close()
-        raise
-    return bound
-
-
 async def read_order(request: web.Request, kind: type[_Order]) -> _Order:
     """Return what a call asks for, and log who asks. Raises HTTPBadRequest, or HTTPGone if it is too late."""
     body = await request.read()
@@ -297,18 +281,13 @@ async def read_order(request: web.Request, kind: type[_Order]) -> _Order:
         order = msgspec.json.decode(body or b"{}", type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise web.HTTPBadRequest(text=f"{request.path}: {error}") from None
-    peer = None if request.transport is None else request.transport.get_extra_info("socket")
-    pid, uid, gid = (
-        (None, None, None)
-        if peer is None
-        else _PEER.unpack(peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER.size))
-    )
+    peer = peer_of(request.transport)
     log.warning(
-        "control.called", call=request.path, pid=pid, uid=uid, gid=gid, **msgspec.structs.asdict(order)
+        "control.called", call=request.path, **msgspec.structs.asdict(peer), **msgspec.structs.asdict(order)
     )
     expires_at = getattr(order, "expires_at", None)
     if expires_at is not None and time.time_ns() > expires_at:
-        log.warning("control.expired", call=request.path, pid=pid)
+        log.warning("control.expired", call=request.path, pid=peer.pid)
         raise web.HTTPGone(text="asked too long ago: whoever asked was told that nobody answers")
     return order
 
@@ -332,7 +311,7 @@ async def ask(
 
     Raises:
         NoDaemon: nobody listens.
-        NoAnswer: no whole answer came in time, or none that can be read.
+        NoAnswer: no whole answer came in time, or none that can be read; NotAllowed: the socket is not ours.
         Declined: the daemon said no.
     """
     return await ask_order(folder, call, order, within_s, Status)
@@ -362,31 +341,26 @@ async def ask_order(
         order = msgspec.structs.replace(order, expires_at=time.time_ns() + int(within_s * SECOND) // 2)
     method, body = ("GET", None) if order is None else ("POST", msgspec.json.encode(order))
     try:
-        with _address(folder / SOCKET_FILE) as address:
+        with address(path) as name:
             async with (
                 asyncio.timeout(within_s),
-                aiohttp.ClientSession(connector=aiohttp.UnixConnector(address)) as session,
+                aiohttp.ClientSession(connector=aiohttp.UnixConnector(name)) as session,
                 session.request(method, f"http://kalshid{call}", data=body) as reply,
             ):
                 text = await reply.read()
                 if reply.status != 200:
                     raise Declined(text.decode("utf-8", "replace").strip() or f"HTTP {reply.status}")
                 return msgspec.json.decode(text, type=answer)
-    except (FileNotFoundError, ConnectionRefusedError, aiohttp.ClientConnectorError) as error:
-        raise NoDaemon(f"no daemon listens on {folder / SOCKET_FILE}: {error}") from error
+    path = socket_path(folder)
     except (TimeoutError, aiohttp.ClientError, OSError, msgspec.MsgspecError) as error:
-        reason = str(error) or f"nothing within {within_s:g} s"
-        raise NoAnswer(f"the daemon on {folder / SOCKET_FILE} does not answer: {reason}") from error
+        raise _unanswered(path, error, within_s) from error
 
 
-@contextmanager
-def _address(path: Path) -> Iterator[str]:
-    """Give a name of the socket that the kernel takes, also where its path is too long for that."""
-    if len(os.fsencode(path)) <= _PATH_BYTES_MAX:
-        yield str(path)
-        return
-    fd = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        yield f"/proc/self/fd/{fd}/{path.name}"
-    finally:
-        os.close(fd)
+def _unanswered(path: Path, error: Exception, within_s: float) -> NoDaemon | NoAnswer:
+    """Return what it means that a call was not answered."""
+    if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM):
+        return NotAllowed(f"you may not connect to {path}: it is for {whose(path)}")
+    if isinstance(error, FileNotFoundError | ConnectionRefusedError | aiohttp.ClientConnectorError):
+        return NoDaemon(f"no daemon listens on {path}: {error}")
+    reason = str(error) or f"nothing within {within_s:g} s"
+    return NoAnswer(f"the daemon on {path} does not answer: {reason}")

@@ -11,7 +11,8 @@ from daemon.core import events as e
 from daemon.core.engine import Engine
 from daemon.core.units import SECOND
 from daemon.shell.account_view import AccountView, account_routes, account_view
-from daemon.shell.control import SOCKET_FILE, ask_for, serve_control, status_of
+from daemon.shell.control import ask_for, serve_control, status_of
+from daemon.shell.control_socket import SOCKET_FILE
 from daemon.shell.kill_switch import KillSwitch
 from daemon.shell.latch import Latch
 from tests.core.worlds import CASH, NOW, TICKER, Scripted

@@ -6,8 +6,8 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import aiohttp
@@ -17,12 +17,12 @@ import structlog.testing
 from daemon.core import events as e
 from daemon.core.engine import Engine
 from daemon.shell.control import (
-    SOCKET_FILE,
     Declined,
     FlattenOrder,
     HaltOrder,
     NoAnswer,
     NoDaemon,
+    NotAllowed,
     ResumeOrder,
     Status,
     SwitchOrder,
@@ -30,6 +30,7 @@ from daemon.shell.control import (
     serve_control,
     status_of,
 )
+from daemon.shell.control_socket import SOCKET_FILE
 from daemon.shell.kill_switch import KillSwitch
 from daemon.shell.latch import Latch
 from daemon.shell.strategy_watch import StrategyWatch
@@ -38,6 +39,7 @@ from tests.core.worlds import trading as trading_engine
 
 TEST_WITHIN_S = 30.0
 WITHIN_S = 5.0
+NOBODY = 65534
 
 
 class Served:
@@ -70,6 +72,21 @@ async def serving(folder: Path) -> AsyncIterator[Served]:
             yield served
         finally:
             await runner.cleanup()
+
+
+@contextmanager
+def locked_out(folder: Path) -> Iterator[None]:
+    """Take our own right to enter a folder; root, whom nothing locks out, is nobody for that while."""
+    is_root, mode = os.geteuid() == 0, folder.stat().st_mode
+    folder.chmod(0o700 if is_root else 0)
+    if is_root:
+        os.seteuid(NOBODY)
+    try:
+        yield
+    finally:
+        if is_root:
+            os.seteuid(0)
+        folder.chmod(mode)
 
 
 async def test_the_status_says_how_it_stands(tmp_path: Path) -> None:
@@ -175,6 +192,18 @@ async def test_a_path_that_is_too_long_for_a_socket_works(tmp_path: Path) -> Non
     async with serving(folder) as served:
         served.engine.decide(NOW)
         assert "trading" == (await ask(folder, "/status", None, WITHIN_S)).phase
+
+
+async def test_whoever_may_not_connect_is_told_so(tmp_path: Path) -> None:
+    """That is no word about the daemon, which may well run; and a NoAnswer to whoever knows only those."""
+    async with serving(tmp_path) as served:
+        await ask(tmp_path, "/status", None, WITHIN_S)
+        with (
+            locked_out(tmp_path),
+            pytest.raises(NotAllowed, match="you may not connect to "),
+        ):
+            await ask(tmp_path, "/halt", HaltOrder("a reason"), WITHIN_S)
+        assert [] == served.told
 
 
 async def test_nobody_there_is_told_from_nobody_answers(tmp_path: Path) -> None:
