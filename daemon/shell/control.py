@@ -65,11 +65,11 @@ class NoAnswer(Exception):
     """Somebody has the control socket, and does not answer in time."""
 
 
-class Declined(Exception):
 class NotAllowed(NoAnswer):
     """The socket is not ours to connect to: nobody may know whether a daemon listens."""
 
 
+class Declined(Exception):
     """The daemon answered no, and why."""
 
 
@@ -210,6 +210,8 @@ async def serve_control(
         switch.flatten(order.reason or "kalshid flatten", order.slippage_cents * PRICE_CENT, "cli")
         return await answer(switch.is_halted)
 
+    path = socket_path(folder)
+
     async def forget(_app: web.Application) -> None:
         path.unlink(missing_ok=True)
 
@@ -221,8 +223,6 @@ async def serve_control(
     if strategies is not None:
         app.router.add_post("/strategy", partial(_switch, strategies, status, answer))
     _route_models(app, swap, models)
-    path = socket_path(folder)
-
     app.add_routes(more)
     app.on_cleanup.append(forget)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
@@ -340,6 +340,7 @@ async def ask_order(
         # Taken in at half the time at the latest: it is answered within it, or it never happens.
         order = msgspec.structs.replace(order, expires_at=time.time_ns() + int(within_s * SECOND) // 2)
     method, body = ("GET", None) if order is None else ("POST", msgspec.json.encode(order))
+    path = socket_path(folder)
     try:
         with address(path) as name:
             async with (
@@ -351,7 +352,6 @@ async def ask_order(
                 if reply.status != 200:
                     raise Declined(text.decode("utf-8", "replace").strip() or f"HTTP {reply.status}")
                 return msgspec.json.decode(text, type=answer)
-    path = socket_path(folder)
     except (TimeoutError, aiohttp.ClientError, OSError, msgspec.MsgspecError) as error:
         raise _unanswered(path, error, within_s) from error
 
