@@ -20,10 +20,9 @@ from daemon.core.events import MarketDetermined, OrderAccepted, QueuePlacesRead
 from daemon.core.explaining import Reason, explained
 from daemon.core.orders import Proposal, ProposeCancel
 from daemon.core.risk import AccountRisk, MarketRisk
-from daemon.core.risk.checks import cash_needed
-from daemon.core.risk.grounds import Weight
 from daemon.core.strategy import MarketView, Strategy, Target, Wanted
 from daemon.core.units import PRICE_ONE, SECOND, BookSide, Money, Ns, Price, Qty
+from daemon.shell.order_checks import Check, checks_of
 from daemon.shell.order_trail import Trail, at_of
 
 DEPTH = 5
@@ -50,16 +49,8 @@ class Seen(msgspec.Struct, frozen=True):
     capital: Money | None
 
 
-class Check(msgspec.Struct, frozen=True):
-    """One figure that risk held against a limit, in the core's units; `limit` is None where that is off."""
-
-    name: str
-    value: int
-    limit: int | None
-
-
 class Judged(msgspec.Struct, frozen=True):
-    """What the gate said: `refused` is empty where it passed; and the figures behind it."""
+    """What the gate said: `refused` is empty where it passed; and all that it asked, with its figures."""
 
     refused: str
     checks: tuple[Check, ...]
@@ -139,27 +130,16 @@ class OrderStory:
         if view.now in self._instants and (view.spec.ticker, strategy.name) == self._key:
             self._asked = (self._seen(view), explained(strategy, view, wanted), wanted.targets)
 
-    def judged(self, proposal: Proposal, market: MarketRisk, account: AccountRisk, verdict: str) -> None:
+    def judged(
+        self, proposal: Proposal, market: MarketRisk, account: AccountRisk, now: Ns, verdict: str
+    ) -> None:
         """Keep what the gate held against which limits."""
         if isinstance(proposal, ProposeCancel) or self._engine is None:
             return
-        if (proposal.ticker, proposal.strategy) != self._key or proposal.target.side != self._place.side:
-            return
-        limits, weight = self._engine.risk.limits, Weight(proposal, market)
-        figures = (
-            ("order_qty", proposal.target.qty, limits.order_qty_max),
-            ("position", weight.reach, limits.position_qty_max),
-            ("market_loss", weight.results.loss, limits.market_loss_max),
-            (
-                "total_loss",
-                weight.event_loss(market, account) + account.loss_elsewhere,
-                limits.total_loss_max,
-            ),
-            ("daily_loss", max(0, -account.pnl_today), limits.daily_loss_max),
-            ("cash", cash_needed(proposal, weight, market), account.cash_free),
-            ("orders_last_minute", account.orders_last_minute, limits.orders_per_minute_max),
-        )
-        self._judged = Judged(verdict, tuple(Check(*figure) for figure in figures))
+        about = (proposal.ticker, proposal.strategy, proposal.target.side)
+        if now in self._instants and about == (*self._key, self._place.side):
+            checks = checks_of(proposal, market, account, self._engine.risk.limits, now)
+            self._judged = Judged(verdict, checks)
 
     def noted(self, decision: Decision) -> None:
         """Nothing: the order's own records say what came of it."""

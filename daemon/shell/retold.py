@@ -43,7 +43,9 @@ class Listener(Protocol):
         """Take what a strategy was shown, and what it said."""
         ...
 
-    def judged(self, proposal: Proposal, market: MarketRisk, account: AccountRisk, verdict: str) -> None:
+    def judged(
+        self, proposal: Proposal, market: MarketRisk, account: AccountRisk, now: Ns, verdict: str
+    ) -> None:
         """Take what the gate was given; `verdict` is empty where it passed, or says what refused it."""
         ...
 
@@ -135,7 +137,8 @@ def listen(engine: Engine, listener: Listener) -> list[Exception]:
 
     def judged(proposal: Proposal, market: MarketRisk, account: AccountRisk, now: Ns) -> Approved | Refused:
         verdict = approve(proposal, market, account, now)
-        listener.judged(proposal, market, account, "" if isinstance(verdict, Approved) else verdict.text)
+        text = "" if isinstance(verdict, Approved) else verdict.text
+        listener.judged(proposal, market, account, now, text)
         return verdict
 
     engine.changes.wrap(heard)

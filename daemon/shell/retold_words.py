@@ -7,14 +7,13 @@ from datetime import UTC, datetime
 
 from daemon.core import events as e
 from daemon.core.commands import AmendOrder, CancelOrder, PlaceOrder, ProbeOrder, WithdrawOrder
+from daemon.core.risk.refusals import amount
 from daemon.core.strategy import Target
 from daemon.core.units import MILLISECOND, MONEY_ONE, PRICE_ONE, QTY_ONE, SECOND, Money, Ns, Price, Qty
-from daemon.shell.order_story import Check, OrderStory, Result, Seen, Told
+from daemon.shell.order_checks import Check
+from daemon.shell.order_story import Judged, OrderStory, Result, Seen, Told
 from daemon.shell.order_trail import Answer, OrderRecord, OwnCommand, Trail, at_of
 from daemon.shell.why import REFUSED, StrategyChain
-
-_CONTRACTS = ("order_qty", "position")
-_DOLLARS = ("market_loss", "total_loss", "daily_loss", "cash")
 
 
 def clock(at: Ns) -> str:
@@ -142,8 +141,31 @@ def _told_lines(told: Told, *, has_features: bool) -> Iterator[str]:
         yield f"    edge      {reason.text}{figures}"
         yield f"    wanted    {'; '.join(map(_target, told.wanted)) or 'nothing'}"
     if told.judged is not None:
-        verdict = f"refused: {told.judged.refused}" if told.judged.refused else "passed"
-        yield f"    checks    {verdict}; {', '.join(map(_check, told.judged.checks))}"
+        yield from _judged_lines(told.judged, has_figures=has_features)
+
+
+def _judged_lines(judged: Judged, *, has_figures: bool) -> Iterator[str]:
+    """Yield the checks; with their figures for the first decision only, and for all as JSON."""
+    yield f"    checks    {f'refused: {judged.refused}' if judged.refused else 'passed'}"
+    if not has_figures:
+        return
+    asked = [one for one in judged.checks if one.value is not None and one.limit is not None]
+    for check in asked:
+        passed = " (it spoke against it: what only reduces passes)" if check.is_broken else ""
+        yield f"      {check.name:<28} {_figure(check)}{passed}"
+    off = [one.name for one in judged.checks if one.unit != "words" and one.limit is None]
+    idle = [one.name for one in judged.checks if one.value is None and one.limit is not None]
+    plain = [one.name for one in judged.checks if one.unit == "words"]
+    for what, names in (("passed, without a figure", plain), ("not of this order", idle), ("off", off)):
+        if names:
+            yield f"      {what}: {', '.join(names)}"
+
+
+def _figure(check: Check) -> str:
+    assert check.value is not None, "a check without a figure is told by its name"
+    assert check.limit is not None, "one that is off, too"
+    words = "" if check.unit == "count" else f" {check.unit}"
+    return f"{amount(check.value, check.unit)}, {check.bound} {amount(check.limit, check.unit)}{words}"
 
 
 def _seen_lines(seen: Seen, *, has_features: bool) -> Iterator[str]:
@@ -166,12 +188,6 @@ def _seen_lines(seen: Seen, *, has_features: bool) -> Iterator[str]:
 
 def _target(target: Target) -> str:
     return f"{target.style} {target.side} {contracts(target.qty)} at {cents(target.price)}"
-
-
-def _check(check: Check) -> str:
-    show = contracts if check.name in _CONTRACTS else dollars if check.name in _DOLLARS else str
-    limit = "no limit" if check.limit is None else show(check.limit)
-    return f"{check.name} {show(check.value)} of {limit}"
 
 
 def _record_words(  # noqa: C901 - one flat table of records

@@ -145,7 +145,9 @@ class WhyTally:
                 tally.near_miss = NearMiss(ticker, at, reason.edge, reason.cost)
         self._now[ticker, name] = wanted.reason if wanted.targets else None
 
-    def judged(self, proposal: Proposal, market: MarketRisk, account: AccountRisk, verdict: str) -> None:
+    def judged(
+        self, proposal: Proposal, market: MarketRisk, account: AccountRisk, now: Ns, verdict: str
+    ) -> None:
         """Nothing: what the gate said comes as a decision."""
 
     def noted(self, decision: Decision) -> None:

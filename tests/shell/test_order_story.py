@@ -46,7 +46,9 @@ def test_the_decision_is_told_as_the_core_saw_it(tmp_path: Path) -> None:
         (target.side, target.price, target.qty) for target in first.wanted
     ]
     assert "" == judged.refused
-    assert all(check.limit is None or check.value <= check.limit for check in judged.checks)
+    assert not any(check.is_broken for check in judged.checks)
+    checks = {check.name: (check.value, check.limit) for check in judged.checks}
+    assert (trail.place.qty, 30_000) == checks["position_limit"]
     assert 64_660 == story.ahead_at_most
 
 

@@ -43,7 +43,9 @@ class Ear:
         """Note who was asked."""
         self.heard.append(f"asked {strategy.name} {view.spec.ticker} {len(wanted.targets)}")
 
-    def judged(self, proposal: Proposal, _market: MarketRisk, _account: AccountRisk, verdict: str) -> None:
+    def judged(
+        self, proposal: Proposal, _market: MarketRisk, _account: AccountRisk, _now: Ns, verdict: str
+    ) -> None:
         """Note the verdict."""
         self.heard.append(f"judged {type(proposal).__name__} {verdict or 'passed'}")
 

@@ -7,7 +7,8 @@ from daemon.core.commands import CancelOrder, ProbeOrder, WithdrawOrder
 from daemon.core.explaining import Reason
 from daemon.core.strategy import Target
 from daemon.core.units import SECOND
-from daemon.shell.order_story import Check, Judged, OrderStory, Result, Seen, Told
+from daemon.shell.order_checks import Check
+from daemon.shell.order_story import Judged, OrderStory, Result, Seen, Told
 from daemon.shell.retold_words import chain_lines, clock, dollars, life_lines
 from daemon.shell.why import NearMiss, ReasonCount, StrategyChain
 from tests.core.worlds import NOW, TICKER
@@ -42,7 +43,12 @@ def test_a_life_is_told_from_what_was_seen_to_its_result() -> None:
     story = OrderStory(trail)
     story.ahead_at_most = 2_500
     wish = Target("bid", 4_000, 1_000, "rest", "because")
-    checks = (Check("position", 1_000, 30_000), Check("cash", 4_000_000, None))
+    checks = (
+        Check("halted"), Check("feed_silent", SECOND, 15 * SECOND, "seconds"),
+        Check("position_limit", 1_000, 30_000, "contracts"), Check("exposure_limit", 5, None, "dollars"),
+        Check("daily_loss_limit", 2, 1, "dollars", "below", is_broken=True),
+        Check("market_orders_limit", None, 3, "count", "below"),
+    )  # fmt: skip
     story.told = [Told(NOW, SEEN, Reason("trades", "worth it", 0.03, 0.02), (wish,), Judged("", checks))]
     text = "\n".join(life_lines(trail, story, Result(400, 0.4, 0, 2_400_000, 1.0, True, None)))
     for line in (
@@ -54,7 +60,13 @@ def test_a_life_is_told_from_what_was_seen_to_its_result() -> None:
         "    score     0.4400 by demo/1",
         "    edge      worth it; to take: edge 3.0c, cost 2.0c",
         "    wanted    rest bid 10.00 at 40c",
-        "    checks    passed; position 10.00 of 300.00, cash $4.0000 of no limit",
+        "    checks    passed",
+        "      feed_silent                  1, at most 15 seconds",
+        "      position_limit               10, at most 300 contracts",
+        " (it spoke against it: what only reduces passes)",
+        "      passed, without a figure: halted",
+        "      not of this order: market_orders_limit",
+        "      off: exposure_limit",
         "intent    place, enter: because",
         "accepted  place: sent 0.00 ms after the decision, answered after 0.00 ms, 10.00 remain",
         "    queue: 25.00 contracts stood at its price, ours among them: no more can be ahead",

@@ -61,7 +61,7 @@ class Risk:
         if isinstance(proposal, ProposeCancel):
             return self.approve_cancel(proposal)
         weight = Weight(proposal, market)
-        for refused in self._objections(proposal, weight, market, account, now):
+        for refused in self.objections(proposal, weight, market, account, now):
             is_lifted = RULES[refused.name].is_lifted and refused.name not in OF_STRATEGIES
             if weight.purpose == "enter" or not is_lifted:
                 return refused
@@ -108,7 +108,7 @@ class Risk:
         )
         return next(found, None)
 
-    def _objections(
+    def objections(
         self, proposal: Entry, weight: Weight, market: MarketRisk, account: AccountRisk, now: Ns
     ) -> Iterator[Refused]:
         """Yield everything that speaks against a proposal, the gravest first."""

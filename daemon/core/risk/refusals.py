@@ -244,12 +244,12 @@ class Refused(msgspec.Struct, frozen=True):
             return f"{self.name}: {self.value}"
         if self.limit is None:
             return self.name
-        value = "unknown" if self.value is None else _amount(self.value, unit)
+        value = "unknown" if self.value is None else amount(self.value, unit)
         words = "" if unit in ("count", "words") else f" {unit}"
-        return f"{self.name}: {value} of {_amount(self.limit, unit)}{words}"
+        return f"{self.name}: {value} of {amount(self.limit, unit)}{words}"
 
 
-def _amount(number: int, unit: Unit) -> str:
+def amount(number: int, unit: Unit) -> str:
     """Return a number of the core as people write it, without zeros that say nothing."""
     scale = _SCALES.get(unit)
     if scale is None:
