@@ -73,8 +73,9 @@ def test_of_the_queue_only_what_changes_is_kept(tmp_path: Path) -> None:
         )
 
     mine, other = ("venue-1", 700), ("venue-2", 5)
-    records: list[Record] = [read(0, mine), PLACE, ACCEPTED, read(5, other, mine), read(6, other), read(7, mine)]
-    trail = find_order([journal(tmp_path, 1, [*records, read(8, ("venue-1", 0))])], "kd-a-1")
+    records: list[Record] = [read(0, mine), PLACE, ACCEPTED, read(5, other, mine), read(6, other)]
+    records += [read(7, mine), read(8, ("venue-1", 0))]
+    trail = find_order([journal(tmp_path, 1, records)], "kd-a-1")
     assert (PLACE, ACCEPTED, read(5, mine), read(8, ("venue-1", 0))) == trail.records
 
 
