@@ -1,7 +1,8 @@
 """What reaches a person's telephone: a bounded queue and a thread of its own, beside the loop.
 
-Nothing that trades waits for it. A notice that finds no room, or comes too often, is dropped and counted; one
-that a target didn't take is counted, logged and shown until the next one arrives. Nothing is sent twice: the
+Nothing that trades waits for it. A notice that finds no room, or comes too often, is dropped and counted. A
+target that didn't take one is tried again, four times in a quarter of an hour, while newer ones go first; all
+that time, and until another one arrives, it is shown. Whoever took a notice does not get it twice. Still, the
 Alertmanager is for what must reach somebody, this for what is good to know.
 
 Targets are apprise URLs (the extra `notify`), one a line in a file that only its owner can read. They hold
@@ -11,6 +12,7 @@ passwords: neither they nor any part of them are ever logged. A target is named 
 from __future__ import annotations
 
 import logging
+import math
 import os
 import queue
 import stat
@@ -28,11 +30,14 @@ from daemon.config_tables import NoticeKind
 
 log = structlog.get_logger(__name__)
 
-OUTCOMES: Final = ("delivered", "failed", "dropped", "limited")
+OUTCOMES: Final = ("delivered", "failed", "retried", "dropped", "limited")
+"""What became of notices. `retried` counts further tries; a notice that they all missed has failed."""
 WAITING_MAX: Final = 64
 BURST: Final = 6
 """So many notices of one kind may come at once; then one each `REFILL_S`."""
 REFILL_S: Final = 600.0
+RETRY_AFTER_S: Final = (5.0, 30.0, 120.0, 600.0)
+"""How long after each failed try the next one comes; after the last of them a notice is given up."""
 CLOSE_WITHIN_S: Final = 5.0
 
 
@@ -73,6 +78,15 @@ class Budget:
         return is_allowed
 
 
+class _Owed(msgspec.Struct, frozen=True):
+    """A notice, the targets that still miss it, how often they were tried, and when they are again."""
+
+    notice: Notice
+    missing: tuple[str, ...]
+    tries: int
+    due_at: float
+
+
 class Notifications:
     """The queue and its thread. `put` belongs to the loop, and never waits.
 
@@ -89,17 +103,19 @@ class Notifications:
         """
         self.counts: Counter[str] = Counter(dict.fromkeys(OUTCOMES, 0))
         self._targets = dict(targets)
-        self._budget = Budget(clock)
+        self._clock, self._budget = clock, Budget(clock)
         self._failure: str | None = None
+        self._end: str | None = None
         self._waiting: queue.Queue[Notice | None] = queue.Queue(WAITING_MAX)
+        self._owed: list[_Owed] = []
         # A daemon thread: a target that hangs must not keep a process that has ended.
         self._thread = threading.Thread(target=self._work, name="notifications", daemon=True)
         self._thread.start()
 
     @property
     def failure(self) -> str | None:
-        """Why the last notice did not arrive; None when it did, or when there was none."""
-        return self._failure
+        """Which notice did not arrive, and whether it is tried again; None when all is well."""
+        return self._end or self._failure
 
     def put(self, notice: Notice) -> None:
         """Let a notice go out, unless its kind comes too often or too many wait."""
@@ -116,7 +132,7 @@ class Notifications:
 
     def give_up(self, reason: str) -> None:
         """Take why nothing will be put any more: it is shown like a failed delivery."""
-        self._failure = reason
+        self._end = reason
 
     def close(self, within_s: float = CLOSE_WITHIN_S) -> None:
         """Deliver what waits, as long as that takes no longer than this, and end."""
@@ -128,10 +144,46 @@ class Notifications:
         self._thread.join(max(0.0, deadline - time.monotonic()))
 
     def _work(self) -> None:
-        while (notice := self._waiting.get()) is not None:
-            failed = [name for name, target in self._targets.items() if not _deliver(name, target, notice)]
-            self.counts["failed" if failed else "delivered"] += 1
-            self._failure = f"{notice.kind} did not reach {', '.join(failed)}" if failed else None
+        while True:
+            try:
+                notice = self._waiting.get(timeout=self._until_due())
+            except queue.Empty:
+                self._try_owed(self._clock())
+                continue
+            if notice is None:
+                break
+            self._try(_Owed(notice, tuple(self._targets), 0, 0.0))
+        self._try_owed(math.inf, is_last=True)
+
+    def _until_due(self) -> float | None:
+        """Return the seconds until something owed is due; None while nothing is owed."""
+        due_at = min((one.due_at for one in self._owed), default=None)
+        return None if due_at is None else min(max(0.0, due_at - self._clock()), RETRY_AFTER_S[-1])
+
+    def _try_owed(self, now: float, *, is_last: bool = False) -> None:
+        due = [one for one in self._owed if one.due_at <= now]
+        self._owed = [one for one in self._owed if one.due_at > now]
+        for one in due:
+            self.counts["retried"] += 1
+            self._try(one, is_last=is_last)
+
+    def _try(self, one: _Owed, *, is_last: bool = False) -> None:
+        """Deliver to whoever misses a notice; what fails is owed, up to a number of tries and of notices."""
+        notice = one.notice
+        failed = tuple(name for name in one.missing if not _deliver(name, self._targets[name], notice))
+        if not failed:
+            self.counts["delivered"] += 1
+            if not self._owed:
+                self._failure = None
+            return
+        words = f"{notice.kind} did not reach {', '.join(failed)}"
+        if not is_last and one.tries < len(RETRY_AFTER_S) and len(self._owed) < WAITING_MAX:
+            after_s = RETRY_AFTER_S[one.tries]
+            self._owed.append(_Owed(notice, failed, one.tries + 1, self._clock() + after_s))
+            self._failure = f"{words}, and is sent again"
+            return
+        self.counts["failed"] += 1
+        self._failure = f"{words}, tried {one.tries + 1} times"
 
 
 def _deliver(name: str, target: Target, notice: Notice) -> bool:

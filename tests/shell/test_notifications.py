@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socketserver
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,6 +16,7 @@ from structlog.testing import capture_logs
 
 from daemon.shell.notifications import (
     BURST,
+    OUTCOMES,
     REFILL_S,
     WAITING_MAX,
     Budget,
@@ -61,27 +63,64 @@ def test_a_notice_reaches_every_target_and_counts_once() -> None:
     notifications.put(HALT)
     notifications.close()
     assert ["PAPER kalshid: halted | by cli: a test"] == first.taken == second.taken
-    assert {"delivered": 1, "failed": 0, "dropped": 0, "limited": 0} == notifications.counts
+    assert {name: int(name == "delivered") for name in OUTCOMES} == notifications.counts
     assert notifications.failure is None
 
 
+@pytest.fixture
+def soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The next tries come within milliseconds."""
+    monkeypatch.setattr("daemon.shell.notifications.RETRY_AFTER_S", (0.01, 0.02, 0.03))
+
+
 @pytest.mark.parametrize("answer", [False, OSError(f"https://x:{SECRET}@host")])
-def test_a_failed_delivery_is_counted_logged_and_shown(answer: bool | Exception) -> None:
+def test_a_failed_delivery_is_logged_and_shown_at_once(answer: bool | Exception) -> None:
     """Which line failed and how, and nothing of what stands there; the other targets get theirs."""
     bad, good = Taker(answer), Taker()
     notifications = Notifications({"line 3": bad, "line 4": good})
     with capture_logs() as logs:
         notifications.put(HALT)
         until(lambda: notifications.failure is not None)
-    assert (1, 1) == (notifications.counts["failed"], len(good.taken))
-    assert "halt did not reach line 3" == notifications.failure
+    assert (0, 1) == (notifications.counts["failed"], len(good.taken))
+    assert "halt did not reach line 3, and is sent again" == notifications.failure
     (line,) = [one for one in logs if one["event"] == "notification.failed"]
     assert ("line 3", "error") == (line["target"], line["log_level"])
     assert SECRET not in str(logs) + str(notifications.failure)
     bad.answer = True
-    notifications.put(HALT)
     notifications.close()
-    assert notifications.failure is None, "the next one arrived"
+    assert (1, 1, 0) == tuple(notifications.counts[name] for name in ("delivered", "retried", "failed"))
+    assert notifications.failure is None, "the end is one more try"
+
+
+@pytest.mark.usefixtures("soon")
+def test_it_is_tried_again_where_it_is_missed_and_nowhere_else() -> None:
+    """Until it is taken; who had it gets it once, and newer ones go first."""
+    bad, good = Taker(False), Taker()
+    notifications = Notifications({"line 3": bad, "line 4": good})
+    notifications.put(HALT)
+    until(lambda: len(bad.taken) >= 2)
+    bad.answer = True
+    until(lambda: notifications.counts["delivered"] == 1)
+    assert 1 == len(good.taken)
+    assert (len(bad.taken) - 1, 0) == (notifications.counts["retried"], notifications.counts["failed"])
+    assert notifications.failure is None
+    notifications.close()
+
+
+@pytest.mark.usefixtures("soon")
+def test_tries_are_bounded_and_what_they_all_missed_has_failed() -> None:
+    """Three more here; it stays shown until another one arrives."""
+    bad = Taker(False)
+    notifications = Notifications({"line 3": bad})
+    notifications.put(HALT)
+    until(lambda: notifications.counts["failed"] == 1)
+    assert (4, 3) == (len(bad.taken), notifications.counts["retried"])
+    assert "halt did not reach line 3, tried 4 times" == notifications.failure
+    bad.answer = True
+    notifications.put(HALT)
+    until(lambda: notifications.failure is None)
+    notifications.close()
+    assert 5 == len(bad.taken)
 
 
 def test_a_hanging_target_holds_nobody_up_and_what_finds_no_room_is_counted() -> None:
@@ -215,5 +254,51 @@ def test_apprise_that_reaches_nobody_fails_visibly(tmp_path: Path) -> None:
     with capture_logs() as logs:
         notifications.put(HALT)
         notifications.close(10)
-    assert (1, "halt did not reach line 1") == (notifications.counts["failed"], notifications.failure)
+    told = (notifications.counts["failed"], notifications.failure)
+    assert (1, "halt did not reach line 1, tried 2 times") == told
     assert SECRET not in str(logs)
+
+
+class MailSink(socketserver.StreamRequestHandler):
+    """A mail server that takes one letter a connection, and notes it."""
+
+    def handle(self) -> None:
+        """Speak as little SMTP as a client needs (RFC 5321)."""
+        self.wfile.write(b"220 sink\r\n")
+        is_letter = False
+        for raw in self.rfile:
+            line = raw.rstrip(b"\r\n")
+            if is_letter:
+                self.server.letters.append(line.decode())  # type: ignore[attr-defined]
+                is_letter = line != b"."
+            elif line[:4].upper() == b"DATA":
+                self.wfile.write(b"354 go on\r\n")
+                is_letter = True
+                continue
+            if not is_letter:
+                self.wfile.write(b"250 ok\r\n")
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # its own
+def test_apprise_delivers_a_letter(tmp_path: Path) -> None:
+    """Over SMTP to a real socket: the subject is the title, whose first word is PAPER or LIVE."""
+    pytest.importorskip(
+        "apprise", reason="the extra `notify` is not installed: nothing real is delivered here"
+    )
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), MailSink) as server:
+        letters: list[str] = []
+        server.letters = letters  # type: ignore[attr-defined]
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        url = (
+            f"mailto://127.0.0.1:{server.server_address[1]}?mode=insecure&from=a@example.org&to=b@example.org"
+        )
+        notifications = Notifications(load_targets(urls_file(tmp_path, url)))
+        notifications.put(HALT)
+        notifications.close(20)
+        server.shutdown()
+        thread.join(10)
+    assert (1, None) == (notifications.counts["delivered"], notifications.failure)
+    (subject,) = [line for line in letters if line.startswith("Subject:")]
+    assert "PAPER" in subject
