@@ -20,6 +20,7 @@ from daemon.command_line import CONFIG_OPTION, Duration, die, load_or_die
 from daemon.config import Config
 from daemon.core.units import SECOND, format_money, parse_money
 from daemon.shell.account_view import PositionLine
+from daemon.shell.control import Notified
 from daemon.shell.open_orders import OrderLine
 from daemon.shell.store.last_known import FillLine, LastRun, StoreUnreadable, fills_of, reading
 from daemon.shell.summary import LIVE
@@ -85,22 +86,23 @@ def status(config_path: Path, watch: bool, is_json: bool) -> None:
     --watch --json one line a second is one object.
     """
     config = load_or_die(config_path)
-    while True:
-        standing = asyncio.run(standing_of(config))
-        if is_json:
-            say_json(standing, is_line=watch)
-        else:
-            if watch and sys.stdout.isatty():
-                click.clear()
-            _say_standing(standing)
-        if not standing.is_running:
-            sys.exit(exits.UNAVAILABLE)
-        if not watch:
-            return
-        try:
+    try:
+        while _tell_standing(config, is_watch=watch, is_json=is_json) and watch:
             time.sleep(WATCH_EVERY_S)
-        except KeyboardInterrupt:
-            return
+    except KeyboardInterrupt:
+        return
+
+
+def _tell_standing(config: Config, *, is_watch: bool, is_json: bool) -> bool:
+    """Tell how the daemon stands, and return whether one answers; exits where none does."""
+    standing = asyncio.run(standing_of(config))
+    if is_json:
+        say_json(standing, is_line=is_watch)
+    else:
+        if is_watch and sys.stdout.isatty():
+            click.clear()
+        _say_standing(standing)
+    return standing.is_running or sys.exit(exits.UNAVAILABLE)
 
 
 @click.command()
@@ -257,8 +259,23 @@ def _say_standing(now: Standing) -> None:
         )
     for name, why in now.strategies_off.items():
         say(f"strategy {name} is off: {why}")
+    if now.notified is not None and (told := _notified_words(now.notified)):
+        say(told)
     if now.last_run is not None and not now.is_running:
         say(_run_words(now.last_run))
+
+
+def _notified_words(notified: Notified) -> str:
+    """Return what of the notices did not reach anybody; empty where all did."""
+    lost = {
+        name: count
+        for name, count in notified.counts.items()
+        if count and name not in ("delivered", "retried")
+    }
+    if not lost and notified.failure is None:
+        return ""
+    counts = ", ".join(f"{count} {name}" for name, count in lost.items()) or "none lost yet"
+    return f"NOTIFICATIONS  {counts}; {notified.failure or 'the last one arrived'}"
 
 
 def _run_words(run: LastRun) -> str:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import msgspec
 
 from daemon.config import Config
 from daemon.shell.account_view import AccountView
-from daemon.shell.control import Declined, NoAnswer, NoDaemon, Status, ask, ask_for
+from daemon.shell.control import Declined, NoAnswer, NoDaemon, Notified, Status, ask, ask_for
 from daemon.shell.latch import Latch
 from daemon.shell.store import STORE_NAME
 from daemon.shell.store.last_known import LastRun, StoreUnreadable, last_account, last_run, reading
 from daemon.shell.summary import LIVE
-from daemon.telling import time_text
+from daemon.telling import know_mode, say, time_text
 
 ANSWER_WITHIN_S = 2.0
 """A daemon that does not answer within this hangs."""
@@ -59,11 +60,32 @@ class Standing(msgspec.Struct, frozen=True):
     last_run: LastRun | None
     problem: str | None
     """Why no daemon told this; None where one did."""
+    notified: Notified | None = None
+    """What became of the notices to a person; None where nobody is notified, or no daemon told."""
 
 
 def store_path(config: Config) -> Path:
     """Return where a configuration's store is."""
     return config.path(config.state_dir) / STORE_NAME
+
+
+async def mode_of(config: Config) -> str:
+    """Return the mode that is traded in: the daemon's, for the file may have been changed since it began.
+
+    The file's where no daemon answers.
+    """
+    try:
+        return (await ask(config.path(config.state_dir), "/status", None, ANSWER_WITHIN_S)).mode
+    except (NoDaemon, NoAnswer, Declined):
+        return config.mode
+
+
+def know_mode_of(config: Config) -> None:
+    """Have told first whether the money is real: by the daemon that runs; and if the file says otherwise."""
+    mode = asyncio.run(mode_of(config))
+    know_mode(mode)
+    if mode not in (config.mode, "tape"):
+        say(f'the daemon that runs is in mode = "{mode}"; the file says "{config.mode}"')
 
 
 async def see(config: Config) -> Seen | str:
@@ -127,6 +149,7 @@ async def standing_of(config: Config) -> Standing:
         strategies_off={} if now is None else now.strategies_off,
         last_run=run,
         problem=problem,
+        notified=None if now is None else now.notified,
     )
 
 

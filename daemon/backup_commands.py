@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from daemon import exits
+from daemon.account_sources import know_mode_of
 from daemon.backup import NothingToKeep, back_up
 from daemon.command_line import CONFIG_OPTION, die, load_or_die
 from daemon.telling import has_json_words, say
@@ -26,6 +27,7 @@ def backup(config_path: Path, target: Path, keep: int | None) -> None:
     there is nothing to keep, 74 when it can't be written.
     """
     config = load_or_die(config_path)
+    know_mode_of(config)
     state_dir = config.path(config.state_dir)
     try:
         path = back_up(state_dir, target, time.time(), keep)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import sys
 import time
 from importlib.metadata import version as installed_version
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 import click
+import msgspec
 
 from daemon import exits, preflight
 from daemon.account_commands import fills, orders, pnl, positions, status
@@ -18,6 +20,7 @@ from daemon.app import App
 from daemon.assembly import Setup, build_engine
 from daemon.backup_commands import backup
 from daemon.command_line import CONFIG_OPTION, Duration, die
+from daemon.command_pages import meaning_of
 from daemon.config import Config, ConfigError
 from daemon.config_commands import checked, config, reload
 from daemon.doctor_commands import doctor
@@ -35,8 +38,21 @@ from daemon.scoring.source import RegistrySource
 from daemon.shell import log
 from daemon.shell.journal import JournalUnreadable, read_journal
 from daemon.shell.replay import replay as replay_journal
+from daemon.shell.summary import LIVE, Summary
 from daemon.strategy_commands import strategy
-from daemon.telling import complain, has_json_words, say, say_mode
+from daemon.telling import (
+    JSON_LINES_OPTION,
+    Program,
+    Told,
+    complain,
+    has_json_words,
+    know_mode,
+    say,
+    say_begun,
+    say_json,
+    say_mode,
+    say_told,
+)
 from daemon.venue import RunOptions
 from daemon.why_commands import explain, why
 
@@ -67,7 +83,7 @@ class SandboxSpeed(Speed):
         return "manual" if value == "manual" else super().convert(value, param, ctx)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(installed_version("kalshid"), prog_name="kalshid")
 def main() -> None:
     """Trade the Kalshi prediction market with a model, in real time, on paper first.
@@ -99,6 +115,7 @@ for command in (doctor, version, completion, man):
 @click.option("--session", "sessions", multiple=True, help="Only this recorded session; may be repeated.")
 @click.option("--screen/--no-screen", default=None, help="Draw the screen; by default on a terminal.")
 @click.option("--live", "is_live", is_flag=True, help="Trade real money: the second switch of mode live.")
+@JSON_LINES_OPTION
 def run(
     config_path: Path,
     for_s: float | None,
@@ -108,14 +125,19 @@ def run(
     sessions: tuple[str, ...],
     screen: bool | None,
     is_live: bool,
+    is_json: bool,
 ) -> None:
     """Run the daemon: connect, reconcile, trade, until Ctrl-C.
 
     In mode "sandbox" (the default) it starts the exchange that ships with it. Ctrl-C cancels every
-    resting order, waits for the confirmations, reconciles, and exits 0.
+    resting order, waits for the confirmations, reconciles, and exits 0. The last line of --json has what
+    --summary writes.
     """
+    if screen and is_json:
+        raise click.UsageError("--screen and --json both want standard output: give one of them")
     config = checked(config_path)
-    has_screen = sys.stdout.isatty() if screen is None else screen
+    mode = config.mode if tape is None else "tape"
+    has_screen = not is_json and (sys.stdout.isatty() if screen is None else screen)
     stream = _log_file(config).open("a", encoding="utf-8") if has_screen else None
     log.configure(config.log.level, config.log.format, stream)
     options = RunOptions(
@@ -126,8 +148,50 @@ def run(
         sessions=sessions,
         has_screen=has_screen,
         is_live=is_live,
+        is_json=is_json,
     )
-    sys.exit(asyncio.run(App(config, str(config_path), options).run()))
+    if is_json:
+        say_begun(_begun(config, config_path, mode))
+    elif not has_screen:
+        say_mode(mode)
+    app = App(config, str(config_path), options)
+    code = asyncio.run(app.run())
+    if is_json:
+        say_json(_ended(mode, code, app.outcome), is_line=True)
+    sys.exit(code)
+
+
+class Begun(msgspec.Struct, frozen=True):
+    """The first line of `kalshid run --json`. `metrics` and `page` are addresses; None where it is off."""
+
+    mode: str
+    is_live: bool
+    pid: int
+    version: str
+    config: str
+    state_dir: str
+    metrics: str | None
+    page: str | None
+
+
+class Ended(Told):
+    """The last line of `kalshid run --json`: as of every command, and what the run did, if it began."""
+
+    summary: Summary | None = None
+
+
+def _begun(config: Config, config_path: Path, mode: str) -> Begun:
+    return Begun(
+        mode, mode == LIVE, os.getpid(), installed_version("kalshid"), str(config_path),
+        str(config.path(config.state_dir)), config.metrics.listen or None, config.page.listen or None,
+    )  # fmt: skip
+
+
+def _ended(mode: str, code: int, outcome: Summary | str | None) -> Ended:
+    """Return how a run ended; the words for its code where nobody said more."""
+    if isinstance(outcome, Summary):
+        return Ended(mode, code, error=meaning_of(code) if code else None, summary=outcome)
+    return Ended(mode, code, error=outcome)
 
 
 def _log_file(config: Config) -> Path:
@@ -149,7 +213,7 @@ def _tape(source: Path, config: Config) -> Path:
     name = f"{place.name}-{hashlib.sha256(bytes(place)).hexdigest()[:8]}"
     target = config.path(config.state_dir) / "tapes" / name
     if not (target / "manifest.json").is_file():
-        import_or_die(source, target, ())
+        click.echo(import_or_die(source, target, ()), err=True)
     return target
 
 
@@ -164,7 +228,6 @@ def check(config_path: Path) -> None:
     folder: mode live asks for it.
     """
     config = checked(config_path)
-    say_mode(config.mode)
     findings = asyncio.run(preflight.check(config, config_path, time.time_ns))
     for finding in findings:
         (complain if finding.outcome == "FAIL" else say)(str(finding))
@@ -184,10 +247,9 @@ def replay(journal: Path, moved: tuple[Path, ...]) -> None:
     Models are looked for where that run had them, from this folder, and known by their sha256; those that
     were swapped in too. Exits 0 when it is, 65 when it is not or can't be read.
     """
-    import msgspec  # noqa: PLC0415 - for this command alone
-
     try:
         file = read_journal(journal)
+        know_mode(file.header.instance)
         setup = msgspec.msgpack.decode(file.header.engine, type=Setup)
         source = RegistrySource(moved)
         models = models_of_setup(setup, source)
@@ -195,7 +257,6 @@ def replay(journal: Path, moved: tuple[Path, ...]) -> None:
     except (JournalUnreadable, ModelRefused, ConfigError, msgspec.DecodeError) as error:
         die(f"{journal}: {error}", exits.BAD_INPUT)
     torn = ", its last record is torn" if file.is_torn else ""
-    say_mode(file.header.instance)
     say(f"{journal}: {result.events} events, {result.decisions} decisions, {result.commands} commands{torn}")
     if result.is_identical:
         say("identical: every decision gives the recorded commands")
@@ -228,6 +289,7 @@ def replay(journal: Path, moved: tuple[Path, ...]) -> None:
               help="How far the account's reads run behind what happened.")  # fmt: skip
 @click.option("--maintenance/--no-maintenance", "has_maintenance", default=None,
               help="Be closed Thursdays 03:00-05:00 in New York; by default with traders only.")  # fmt: skip
+@JSON_LINES_OPTION
 def sandbox(
     state: Path,
     port: int,
@@ -243,11 +305,13 @@ def sandbox(
     faults: Path | None,
     read_lag_ms: int,
     has_maintenance: bool | None,
+    is_json: bool,  # noqa: ARG001 - its first line is JSON anyhow; the last one is told where it is wanted
 ) -> None:
     """Run the exchange that ships with kalshid, alone, for any client.
 
     It speaks Kalshi's REST and WebSocket protocol on 127.0.0.1. When it listens it prints one JSON line
-    with its addresses and the keys to sign with. GET / on its admin address lists what an operator can do:
+    with its addresses and the keys to sign with; commands whose state folder has it as `sandbox` find it,
+    such as `kalshid lab ingest`. GET / on its admin address lists what an operator can do:
     make markets, move the clock, pause, settle, inject faults.
     """
     # The daemon itself never loads the exchange.
@@ -273,3 +337,4 @@ def sandbox(
         )
     except LaunchFailed as error:
         die(str(error), exits.UNAVAILABLE)
+    say_told(is_line=True)

@@ -13,7 +13,7 @@ import click
 
 from daemon import exits
 from daemon.config import Config, ConfigError, load_config
-from daemon.telling import complain
+from daemon.telling import complain, know_mode
 
 CONFIG_OPTION = click.option(
     "--config",
@@ -51,9 +51,13 @@ def die(message: str, code: int) -> NoReturn:
 def load_or_die(path: Path) -> Config:
     """Return the configuration, or exit saying all that is wrong with it."""
     try:
-        return load_config(path)
+        config = load_config(path)
     except ConfigError as error:
-        die(str(error), exits.CONFIG)
+        for problem in error.problems:
+            complain(problem)
+        sys.exit(exits.CONFIG)
+    know_mode(config.mode)
+    return config
 
 
 @contextmanager

@@ -46,6 +46,11 @@ def exit_codes() -> list[tuple[int, str, str]]:
     ]
 
 
+def meaning_of(code: int) -> str:
+    """Return what an exit code says, in words."""
+    return next(words for found, _, words in exit_codes() if found == code)
+
+
 def markdown_page(main: click.Command) -> str:
     """Return the documentation's page of all commands."""
     lines = [_HEAD, "| code | name | meaning |", "|---|---|---|"]

@@ -10,6 +10,7 @@ import click
 import msgspec
 
 from daemon import exits
+from daemon.account_sources import know_mode_of
 from daemon.assembly import check_strategies
 from daemon.command_line import CONFIG_OPTION, die, load_or_die
 from daemon.config import Config, state_folder
@@ -19,12 +20,11 @@ from daemon.reloading import Change, changes, fingerprint, flatten
 from daemon.shell import log
 from daemon.shell.control import Declined, NoAnswer, NoDaemon
 from daemon.shell.reloads import ReloadOrder, ask_config, ask_reload
-from daemon.telling import say_mode
+from daemon.telling import JSON_OPTION, has_json_words, say, say_json, say_mode
 
 ANSWERED_WITHIN_S = 5.0
 RELOADED_WITHIN_S = 30.0
 """A strategy of the owner's own is run to be built, and takes its time."""
-JSON_OPTION = click.option("--json", "is_json", is_flag=True, help="Print it as JSON.")
 
 
 class _Checked(msgspec.Struct, frozen=True):
@@ -51,24 +51,22 @@ def checked(path: Path) -> Config:
     return found
 
 
-def _print(found: msgspec.Struct | list[msgspec.Struct]) -> None:
-    click.echo(msgspec.json.format(msgspec.json.encode(found), indent=2))
-
-
 @config.command()
 @CONFIG_OPTION
 @JSON_OPTION
 def check(config_path: Path, is_json: bool) -> None:
     """Say all that is wrong with the file, each with its line, or that nothing is.
 
-    Asks nobody: `kalshid check` also tries model, key and venue. Exits 78 when something is wrong.
+    Asks a running daemon for its mode, and nobody else: `kalshid check` tries model, key and venue. Exits 78
+    when something is wrong.
     """
     found = checked(config_path)
     result = _Checked(found.mode, fingerprint(flatten(found)))
     if is_json:
-        _print(result)
+        say_json(result)
     else:
-        click.echo(f'{config_path}: usable; mode = "{result.mode}", sha256 {result.sha256[:12]}')
+        know_mode_of(found)
+        say(f'{config_path}: usable; mode = "{result.mode}", sha256 {result.sha256[:12]}')
 
 
 @config.command()
@@ -81,11 +79,12 @@ def show(config_path: Path, has_defaults: bool, has_origin: bool, is_json: bool)
     found = checked(config_path)
     values = [one for one in effective(str(config_path), found) if has_defaults or one.origin != DEFAULT]
     if is_json:
-        _print([*values])
+        say_json(values)
         return
+    know_mode_of(found)
     for one in values:
         origin = f"    # {one.origin}" if has_origin else ""
-        click.echo(f"{one.key} = {msgspec.json.encode(one.value).decode()}{origin}")
+        say(f"{one.key} = {msgspec.json.encode(one.value).decode()}{origin}")
 
 
 @config.command()
@@ -105,24 +104,25 @@ def diff(config_path: Path, is_json: bool) -> None:
     values = flatten(found)
     result = _Differences(running.sha256, fingerprint(values), changes(running.values, values))
     if is_json:
-        _print(result)
+        say_json(result)
         return
     say_mode(str(running.values["mode"]))
     for change in result.changes:
-        click.echo(str(change))
+        say(str(change))
     if not result.changes:
-        click.echo(f"no difference: the daemon runs under this file, sha256 {result.file_sha256[:12]}")
+        say(f"no difference: the daemon runs under this file, sha256 {result.file_sha256[:12]}")
 
 
 @config.command()
 @click.option("--profile", type=click.Choice(get_args(Profile)), default="sandbox", show_default=True,
               help="The mode that it is for.")  # fmt: skip
+@has_json_words
 def new(profile: Profile) -> None:
     """Print a short file to begin with: `kalshid config new --profile shadow > config.toml`.
 
     Every other key has its default; the shipped config.toml and daemon/CONFIG.md name them all.
     """
-    click.echo(PROFILES[profile], nl=False)
+    say(PROFILES[profile].removesuffix("\n"))
 
 
 @click.command()
@@ -149,12 +149,12 @@ def reload(config_path: Path, token: str, is_json: bool) -> None:
     except (NoDaemon, NoAnswer) as problem:
         die(f"{problem}\nnot reloaded, as far as is known", exits.UNAVAILABLE)
     if is_json:
-        _print(reloaded)
+        say_json(reloaded)
     else:
         for change in reloaded.changes:
-            click.echo(str(change))
+            say(str(change))
     if reloaded.token is not None:
         words = f"not reloaded: limits would loosen; to confirm: kalshid reload --loosen {reloaded.token}"
         die(words, exits.CONFIG)
     if not is_json:
-        click.echo(f"{reloaded.outcome}: sha256 {reloaded.sha256[:12]}")
+        say(f"{reloaded.outcome}: sha256 {reloaded.sha256[:12]}")

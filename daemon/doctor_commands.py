@@ -14,7 +14,7 @@ from daemon import exits
 from daemon.command_line import CONFIG_OPTION, load_or_die
 from daemon.doctor import Diagnosis, examine
 from daemon.shell.summary import LIVE
-from daemon.telling import JSON_OPTION, say, say_json, say_mode
+from daemon.telling import JSON_OPTION, say, say_json
 
 
 class Examined(msgspec.Struct, frozen=True):
@@ -42,7 +42,6 @@ def doctor(config_path: Path, is_json: bool) -> None:
     if is_json:
         say_json(Examined(config.mode, config.mode == LIVE, not failed, lines))
     else:
-        say_mode(config.mode)
         for line in lines:
             say(_words(line))
         warned = sum(line.outcome == "warn" for line in lines)

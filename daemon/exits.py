@@ -20,4 +20,4 @@ UNCONFIRMED = 75
 CONFIG = 78
 """The configuration, a key or a model is not usable; a restart won't help."""
 INTERRUPTED = 130
-"""Ctrl-C ended a long reading of the lab's; what was read is kept."""
+"""Ctrl-C ended a command; what a reading of the lab's had read is kept."""

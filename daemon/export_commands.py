@@ -19,7 +19,7 @@ from daemon.command_line import CONFIG_OPTION, die, load_or_die
 from daemon.core.units import DAY, SECOND, Ns, format_money, format_price, format_qty
 from daemon.shell.store.last_known import StoreUnreadable, reading
 from daemon.shell.store.rows import TABLES
-from daemon.telling import time_text
+from daemon.telling import JSON_OPTION, know_mode, say, say_told, time_text
 
 NAMES = {table: kind for kind, table in TABLES.items()}
 _DURATIONS = frozenset({"after", "latency"})
@@ -39,7 +39,7 @@ _FORMATS: dict[str, Callable[[int], str]] = {
 @click.option("--mode", type=click.Choice(["sandbox", "demo", "shadow", "live"]),
               help="Only the runs of this mode; by default of all.")  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Into this file, made anew.")
-@click.option("--json", "is_json", is_flag=True, help="As JSON Lines, not CSV.")
+@JSON_OPTION
 def export(
     config_path: Path,
     table: str,
@@ -49,13 +49,14 @@ def export(
     out: Path | None,
     is_json: bool,
 ) -> None:
-    """Write a TABLE of the store as CSV, or as JSON Lines.
+    """Write a TABLE of the store as CSV, or with --json as JSON Lines.
 
-    Dollars and contracts are decimal text, exact; instants are UTC; durations are seconds; what isn't known
-    is empty, or null. STORE.md says what the columns hold. Exits 69 when there is no store, 74 when the file
-    can't be written.
+    Each row has the mode of its run. Dollars and contracts are decimal text, exact; instants are UTC;
+    durations are seconds; what isn't known is empty, or null. STORE.md says what the columns hold. Exits 69
+    when there is no store, 74 when the file can't be written.
     """
     config = load_or_die(config_path)
+    know_mode(None)  # the rows may be of runs in any mode, and say so
     since = 0 if first is None else _day(first)
     until = 2**63 - 1 if last is None else _day(last) + DAY
     try:
@@ -70,7 +71,8 @@ def export(
         die(str(error), exits.UNAVAILABLE)
     except OSError as error:
         die(f"not written: {error}", exits.UNRECORDED)
-    click.echo(f"{out}: {count:,} rows of {table}")
+    say(f"{out}: {count:,} rows of {table}")
+    say_told()
 
 
 def columns_of(table: str) -> dict[str, str]:

@@ -21,8 +21,8 @@ from daemon.kalshi.auth import Signer, load_private_key
 from daemon.kalshi.errors import BadKey, KalshiError, KeyRefused, Refused
 from daemon.kraken.rest import KrakenRest, ReadFailed, ReadRefused
 from daemon.shell.clock import SystemClock
-from daemon.telling import has_json_words, say
-from daemon.venue import Address, RunOptions, find_venue, running_venue
+from daemon.telling import complain, has_json_words, say
+from daemon.venue import SANDBOX_FOLDER, Address, RunOptions, find_venue, running_venue
 
 if TYPE_CHECKING:
     from daemon.lab.ingest.kalshi import Request, Tally, What
@@ -139,7 +139,7 @@ def ingest_kraken(config_path: Path, root: Path, pair: str, interval: int) -> No
         told = _run(_read_kraken(load_or_die(config_path), store, symbol, interval))
     _say(symbol, {"ohlc": told.added})
     for since, until in told.gaps:
-        click.echo(f"never read: {_text(since)} to {_text(until)}: Kraken tells 720 candles back", err=True)
+        complain(f"never read: {_text(since)} to {_text(until)}: Kraken tells 720 candles back")
 
 
 @ingest.command("series")
@@ -194,7 +194,9 @@ async def _address(config: Config, stack: AsyncExitStack) -> Address:
         return await find_venue(config, RunOptions(), stack)
     address = await running_venue(config)
     if address is None:
-        die('no sandbox runs: start one with `kalshid run`, or set mode = "demo"', exits.UNAVAILABLE)
+        folder = config.path(config.state_dir) / SANDBOX_FOLDER
+        start = f"start one by `kalshid run` or `kalshid sandbox --state {folder}`"
+        die(f'no sandbox runs in {folder}: {start}, or set mode = "demo"', exits.UNAVAILABLE)
     return address
 
 
@@ -238,9 +240,9 @@ async def _read_kraken(config: Config, store: Store, symbol: str, interval: int)
 def _say_series(series: str, tally: Tally) -> None:
     _say(series, tally.added)
     for ticker, reason in list(tally.left_out.items())[:LEFT_OUT_SHOWN_MAX]:
-        click.echo(f"left out: {ticker}: {reason}", err=True)
+        complain(f"left out: {ticker}: {reason}")
     if (more := len(tally.left_out) - LEFT_OUT_SHOWN_MAX) > 0:
-        click.echo(f"left out: {more} more", err=True)
+        complain(f"left out: {more} more")
 
 
 def _say(name: str, added: Mapping[str, Added]) -> None:
@@ -249,7 +251,7 @@ def _say(name: str, added: Mapping[str, Added]) -> None:
     for table, one in added.items():
         if one.contradicted:
             said = f"{one.contradicted:,} rows of {table} say otherwise than the store, which stays"
-            click.echo(f"{name}: {said}", err=True)
+            complain(f"{name}: {said}")
 
 
 def _text(at_s: int) -> str:

@@ -29,8 +29,12 @@ if TYPE_CHECKING:
 FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 
 
-def import_or_die(source: Path, target: Path, sessions: tuple[str, ...]) -> None:
-    """Turn recorded parquet files, or the daemon's own journals, into a tape; or exit saying why not."""
+def import_or_die(source: Path, target: Path, sessions: tuple[str, ...]) -> str:
+    """Turn recorded parquet files, or the daemon's own journals, into a tape; or exit saying why not.
+
+    Returns:
+        What it has become, in words.
+    """
     is_journal = source.is_file() or not any(source.glob("*.parquet"))
     with Console(stderr=True).status(Text(f"importing {source} …")):
         try:
@@ -38,10 +42,9 @@ def import_or_die(source: Path, target: Path, sessions: tuple[str, ...]) -> None
         except (OSError, ValueError) as error:
             die(f"{source}: {error}", exits.BAD_INPUT)
     counts = [entry.counts for entry in manifest.sessions]
-    click.echo(
+    return (
         f"tape: {target}: {len(manifest.sessions)} sessions, {len(manifest.markets)} markets,"
-        f" {sum(one.deltas for one in counts):,} book changes, {sum(one.jumps for one in counts)} gaps",
-        err=True,
+        f" {sum(one.deltas for one in counts):,} book changes, {sum(one.jumps for one in counts)} gaps"
     )
 
 
@@ -83,7 +86,7 @@ def tape_import(source: Path, target: Path, sessions: tuple[str, ...]) -> None:
     SOURCE is a folder of recorded parquet files, one of the daemon's journals, or a folder of them. Of a
     journal only what is public goes onto the tape.
     """
-    import_or_die(source, target, sessions)
+    say(import_or_die(source, target, sessions))
 
 
 @lab.group()
@@ -193,6 +196,7 @@ def _named(features: tuple[str, ...]) -> FeatureSchema:
 @lab.command("train-demo")
 @click.argument("target", type=click.Path(path_type=Path), default=Path("strategies/models"))
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Same seed, same file.")
+@has_json_words
 def train_demo(target: Path, seed: int) -> None:
     """Train the demo model on simulated markets and write it below TARGET."""
     from daemon.lab.demo import train_demo as train  # noqa: PLC0415 - the daemon starts without the lab

@@ -7,16 +7,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
-import msgspec
 
 from daemon import exits
+from daemon.account_sources import know_mode_of
 from daemon.command_line import CONFIG_OPTION, die, load_or_die
 from daemon.core.models import DEFAULT
 from daemon.core.units import DAY, SECOND, Ns
 from daemon.shell import log
 from daemon.shell.control import Declined, NoAnswer, NoDaemon, SwapOrder, ask_models, ask_swap
 from daemon.shell.model_status import ModelStatus
-from daemon.telling import has_json_words, say, say_mode
+from daemon.telling import JSON_OPTION, has_json_words, say, say_json
 
 SWAPPED_WITHIN_S = 60.0
 """A child process looks at the model first, and a large one takes its time to load."""
@@ -41,8 +41,8 @@ def swap(config_path: Path, folder: Path, slot: str) -> None:
     model is refused (the old one goes on), 69 when no daemon answers.
     """
     config = load_or_die(config_path)
-    say_mode(config.mode)
     log.configure()
+    know_mode_of(config)
     state_dir = config.path(config.state_dir)
     order = SwapOrder(str(folder.resolve()), slot)
     try:
@@ -58,7 +58,7 @@ def swap(config_path: Path, folder: Path, slot: str) -> None:
 
 @model.command()
 @CONFIG_OPTION
-@click.option("--json", "is_json", is_flag=True, help="Print it as JSON.")
+@JSON_OPTION
 def status(config_path: Path, is_json: bool) -> None:
     """Show how each model of the running daemon does, whether it drifts, and what follows.
 
@@ -66,14 +66,14 @@ def status(config_path: Path, is_json: bool) -> None:
     """
     config = load_or_die(config_path)
     log.configure()
+    know_mode_of(config)
     try:
         found = asyncio.run(ask_models(config.path(config.state_dir), ANSWERED_WITHIN_S))
     except (NoDaemon, NoAnswer, Declined) as problem:
         die(str(problem), exits.UNAVAILABLE)
     if is_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(found), indent=2))
+        say_json(found)
         return
-    say_mode(config.mode)
     say("\n\n".join("\n".join(lines_of(one, found.at)) for one in found.models) or "no model scores")
 
 

@@ -18,6 +18,7 @@ import click
 import structlog
 
 from daemon import exits
+from daemon.account_sources import ANSWER_WITHIN_S, know_mode_of
 from daemon.command_line import CONFIG_OPTION, die, load_or_die
 from daemon.config import Config, ConfigError, load_config, state_folder
 from daemon.emergency import Sweep, cancel_ours
@@ -39,13 +40,11 @@ from daemon.shell.control import (
 )
 from daemon.shell.latch import REASON_CHARS_MAX, Halt, Latch, LatchFailed, instant_text, one_line
 from daemon.shell.lock import FolderLock, FolderTaken
-from daemon.telling import complain, has_json_words, say, say_mode
+from daemon.telling import complain, has_json_words, know_mode, say
 from daemon.venue import running_venue
 
 log = structlog.get_logger(__name__)
 
-ANSWER_WITHIN_S = 2.0
-"""A daemon that does not answer within this hangs."""
 CANCELS_WITHIN_S = 10.0
 """How long the daemon may take to cancel what rests before this process does."""
 SWEEP_WITHIN_S = 20.0
@@ -75,7 +74,7 @@ def halt(config_path: Path, reason: tuple[str, ...]) -> None:
         if not folder.is_dir():
             die(f"NOT HALTED: there is no state folder {folder}; name the file by --config", exits.CONFIG)
         sys.exit(asyncio.run(_halt_unconfigured(folder, words)))
-    say_mode(config.mode)
+    know_mode(config.mode)
     sys.exit(asyncio.run(_halt(config, words)))
 
 
@@ -92,7 +91,7 @@ def resume(config_path: Path, reason: str) -> None:
     if not _checked(reason):
         die("--reason: a halt is lifted for a reason: it is empty", exits.USAGE)
     logging.configure()
-    say_mode(asyncio.run(_mode_now(config)))
+    know_mode_of(config)
     sys.exit(asyncio.run(_resume(config, reason)))
 
 
@@ -109,7 +108,7 @@ def flatten(config_path: Path, slippage_cents: int) -> None:
     """
     config = load_or_die(config_path)
     logging.configure()
-    say_mode(asyncio.run(_mode_now(config)))
+    know_mode_of(config)
     sys.exit(asyncio.run(_flatten(config, slippage_cents)))
 
 
@@ -125,7 +124,6 @@ def cancel_all(config_path: Path) -> None:
     """
     config = load_or_die(config_path)
     logging.configure()
-    say_mode(config.mode)
     sys.exit(asyncio.run(_cancel_all(config)))
 
 
@@ -139,13 +137,13 @@ async def _halt(config: Config, reason: str) -> int:
     except (NoDaemon, NoAnswer, Declined) as problem:
         complain(f"{problem}\nhalting without it")
         return await _halt_alone(config, folder, reason)
-    return _halted(status, config.mode)
+    return _halted(status)
 
 
 async def _halt_unconfigured(folder: Path, reason: str) -> int:
     """Halt the daemon of a state folder, or at least the folder: nobody knows where the venue is."""
     try:
-        return _halted(await _tell_halt(folder, reason), None)
+        return _halted(await _tell_halt(folder, reason))
     except (NoDaemon, NoAnswer, Declined) as problem:
         complain(str(problem))
     latched = _latch(folder, reason)
@@ -162,6 +160,7 @@ async def _tell_halt(folder: Path, reason: str) -> Status:
         Declined: it said no.
     """
     status = await ask(folder, "/halt", HaltOrder(reason), ANSWER_WITHIN_S)
+    know_mode(status.mode)  # the file may have been changed since the daemon began
     if not status.is_halted:
         raise NoAnswer("the daemon heard it, and its core has not taken it in")
     # Before the account is reconciled it may not know of what a life before it left.
@@ -173,10 +172,8 @@ async def _tell_halt(folder: Path, reason: str) -> Status:
     return status
 
 
-def _halted(status: Status, told_mode: str | None) -> int:
-    """Say what a halted daemon says; its mode too where that is not what was told of the configuration."""
-    if status.mode != told_mode:
-        say_mode(status.mode)
+def _halted(status: Status) -> int:
+    """Say what a halted daemon says."""
     if not status.is_latched:
         complain("halted, nothing of ours rests; but the halt is not on disk")
         return exits.UNRECORDED
@@ -198,7 +195,7 @@ def _latch(folder: Path, reason: str) -> int:
 async def _cancel_all(config: Config) -> int:
     folder = config.path(config.state_dir)
     try:
-        return _halted(await _tell_halt(folder, "kalshid cancel-all"), config.mode)
+        return _halted(await _tell_halt(folder, "kalshid cancel-all"))
     except NoDaemon as problem:
         complain(str(problem))
         return await _cancel_alone(config, exits.OK)
@@ -254,14 +251,6 @@ async def _until(folder: Path, is_so: Callable[[Status], bool], within_s: float)
 
 
 # --- resume and flatten --------------------------------------------------------------------------
-
-
-async def _mode_now(config: Config) -> str:
-    """Return the mode that is traded in: the daemon's, for the file may have been changed since it began."""
-    try:
-        return (await ask(config.path(config.state_dir), "/status", None, ANSWER_WITHIN_S)).mode
-    except (NoDaemon, NoAnswer, Declined):
-        return config.mode
 
 
 async def _resume(config: Config, reason: str) -> int:

@@ -17,7 +17,7 @@ from rich.text import Text
 from daemon import exits
 from daemon.command_line import die, loading
 from daemon.scoring.metadata import Name
-from daemon.telling import has_json_words, say
+from daemon.telling import complain, has_json_words, say
 
 if TYPE_CHECKING:
     from daemon.lab.pipeline_shadow import Shadowed
@@ -146,7 +146,7 @@ def retrain(
     with refusals(), Stages() as stages:
         made = run(sources, registry, folder, terms, time.time_ns(), days, commit_of_code(), stages.say)
     for left_out in made.left_out:
-        click.echo(f"left out: {left_out}", err=True)
+        complain(f"left out: {left_out}")
     say_trained(made.trained, registry, made.report.parent)
 
 

@@ -28,7 +28,7 @@ from daemon.shell.account_view import AccountView, FindingLine, ReadOrder
 from daemon.shell.clock import SystemClock
 from daemon.shell.control import Declined, NoAnswer, NoDaemon, ask_for, ask_order
 from daemon.shell.summary import LIVE
-from daemon.telling import JSON_OPTION, say, say_json, say_mode, say_table, time_text
+from daemon.telling import JSON_OPTION, know_mode, say, say_json, say_mode, say_table, time_text
 from daemon.venue import running_venue
 
 READ_WITHIN_S = 30.0
@@ -83,6 +83,7 @@ async def _reconcile(config: Config) -> Compared:
     folder = config.path(config.state_dir)
     try:
         before = await ask_order(folder, "/reconcile", ReadOrder(), ANSWER_WITHIN_S, AccountView)
+        know_mode(before.mode)
         deadline = time.monotonic() + READ_WITHIN_S
         while True:
             now = await ask_for(folder, "/account", AccountView, ANSWER_WITHIN_S)

@@ -12,7 +12,7 @@ from click.shell_completion import get_completion_class
 
 from daemon.command_pages import man_page
 from daemon.shell.store.schema import STEPS
-from daemon.telling import JSON_OPTION, say, say_json
+from daemon.telling import JSON_OPTION, has_json_words, say, say_json
 
 PROGRAM = "kalshid"
 COMPLETE_VARIABLE = "_KALSHID_COMPLETE"
@@ -49,6 +49,7 @@ def version(is_json: bool) -> None:
 
 @click.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@has_json_words
 @click.pass_context
 def completion(context: click.Context, shell: str) -> None:
     """Print what makes a SHELL complete commands and options.
@@ -62,6 +63,7 @@ def completion(context: click.Context, shell: str) -> None:
 
 
 @click.command()
+@has_json_words
 @click.pass_context
 def man(context: click.Context) -> None:
     """Print the man page, kalshid(8).

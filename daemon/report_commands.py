@@ -7,7 +7,6 @@ from importlib.metadata import version as installed_version
 from pathlib import Path
 
 import click
-import msgspec
 from rich.console import Console
 from rich.table import Table
 
@@ -23,6 +22,7 @@ from daemon.scoring.registry import ModelRefused
 from daemon.shell.golive import GoLiveReport, limits_sha256, strategy_runs, write_report
 from daemon.shell.store import STORE_NAME
 from daemon.shell.store.evidence import DAY_RULE, NoEvidence, Wanted, gather
+from daemon.telling import JSON_OPTION, say, say_json, say_mode
 
 REPORTS_FOLDER = "reports"
 """In the state folder."""
@@ -33,7 +33,7 @@ REPORTS_FOLDER = "reports"
 @click.option("--day", metavar="DAY", help="One UTC day, such as 2026-11-20; today if nothing is said.")
 @click.option("--range", "days", metavar="A..B", help="Several days, both in it: 2026-11-18..2026-11-20.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Where the page is written.")
-@click.option("--json", "is_json", is_flag=True, help="Print all figures as JSON, and write no page.")
+@JSON_OPTION
 @click.pass_context
 def report(
     context: click.Context,
@@ -46,7 +46,8 @@ def report(
     """What was traded, earned, risked, and what went wrong: one HTML page that needs nothing else.
 
     Of the configuration's mode; a running daemon is not disturbed. Without --out it goes into the folder
-    reports of the state folder. Exits 65 when there is no store.
+    reports of the state folder; with --json all figures are printed, and no page is written. Exits 65 when
+    there is no store.
     """
     if context.invoked_subcommand is not None:
         return
@@ -64,7 +65,7 @@ def report(
     except NoStore as error:
         die(f"nothing to report from: {error}", exits.BAD_INPUT)
     if is_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(figures), indent=2))
+        say_json(figures)
         return
     from daemon.report.page import headline, render, write_page  # noqa: PLC0415 - it draws with the lab's pen
 
@@ -73,8 +74,8 @@ def report(
         write_page(path, render(figures))
     except OSError as error:
         die(f"the report can't be written: {error}", exits.UNRECORDED)
-    click.echo(headline(figures))
-    click.echo(f"Written: {path}")
+    say(headline(figures))
+    say(f"Written: {path}")
 
 
 def _period(day: str | None, days: str | None, now: Ns) -> Period:
@@ -87,7 +88,7 @@ def _period(day: str | None, days: str | None, now: Ns) -> Period:
 @CONFIG_OPTION
 @click.option("--days", type=click.IntRange(1, 366), default=DAYS_MIN, show_default=True,
               help="How many UTC days back; today comes on top.")  # fmt: skip
-@click.option("--json", "is_json", is_flag=True, help="Print the report as JSON.")
+@JSON_OPTION
 def golive(config_path: Path, days: int, is_json: bool) -> None:
     """Sum up days of demo or shadow, as the evidence that mode live asks for.
 
@@ -112,10 +113,11 @@ def golive(config_path: Path, days: int, is_json: bool) -> None:
     except OSError as error:
         die(f"the report can't be written: {error}", exits.UNRECORDED)
     if is_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(found), indent=2))
+        say_json(found)
         return
+    say_mode(found.mode)
     Console().print(report_table(found))
-    click.echo(f"{DAY_RULE[0].upper()}{DAY_RULE[1:]}. Written: {path}")
+    say(f"{DAY_RULE[0].upper()}{DAY_RULE[1:]}. Written: {path}")
 
 
 def report_table(found: GoLiveReport) -> Table:

@@ -12,6 +12,7 @@ import click
 
 import strategies
 from daemon import exits
+from daemon.account_sources import know_mode_of
 from daemon.command_line import CONFIG_OPTION, die, load_or_die
 from daemon.config import Config, ConfigError
 from daemon.config_tables import StrategyTable
@@ -20,7 +21,7 @@ from daemon.shell import log
 from daemon.shell.control import Declined, NoAnswer, NoDaemon, SwitchOrder, ask
 from daemon.shell.latch import REASON_CHARS_MAX
 from daemon.strategy_files import NAME, StrategyRefused, build_strategy, load_file, own_names
-from daemon.telling import has_json_words, say, say_mode
+from daemon.telling import has_json_words, say
 from strategies import SHIPPED
 
 FOLDER = Path("my_strategies")
@@ -44,7 +45,6 @@ def list_strategies(config_path: Path) -> None:
     Exits 78 when something is.
     """
     config = load_or_die(config_path)
-    say_mode(config.mode)
     tables = {table.name: table for table in config.strategies}
     folder, has_problem = config.strategy_folder, False
     names = dict.fromkeys((*SHIPPED, *own_names(folder), *tables))
@@ -142,10 +142,10 @@ def _renamed(text: str, name: str) -> str:
 
 def _switch(config_path: Path, name: str, reason: str, *, is_on: bool) -> None:
     config = load_or_die(config_path)
-    say_mode(config.mode)
     if len(reason) > REASON_CHARS_MAX:
         die(f"the reason is longer than {REASON_CHARS_MAX} characters", exits.USAGE)
     log.configure()
+    know_mode_of(config)
     order = SwitchOrder(name, is_on, reason)
     try:
         status = asyncio.run(ask(config.path(config.state_dir), "/strategy", order, ANSWER_WITHIN_S))
@@ -153,8 +153,6 @@ def _switch(config_path: Path, name: str, reason: str, *, is_on: bool) -> None:
         die(f"not switched: {problem}", exits.BAD_INPUT)
     except (NoDaemon, NoAnswer) as problem:
         die(f"{problem}\nnot switched, as far as is known", exits.UNAVAILABLE)
-    if status.mode != config.mode:
-        say_mode(status.mode)  # the daemon's own: the file was changed since it began
     if (name in status.strategies_off) == is_on:
         die(f"the daemon heard it, and {name} is {'off' if is_on else 'on'} still", exits.UNAVAILABLE)
     say(f"{name} is {'on' if is_on else 'off; its orders are taken out'}")

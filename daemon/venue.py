@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from daemon.config import Config
-from daemon.shell.child import SandboxChild, SandboxReady, answers, read_ready
+from daemon.shell.child import LISTENING_FILE, READY_FILE, SandboxChild, SandboxReady, answers, read_ready
 
 SANDBOX_FOLDER = "sandbox"
 """Below the state folder: the sandbox that a run starts, or joins."""
@@ -26,6 +26,8 @@ class RunOptions(msgspec.Struct, frozen=True):
     has_screen: bool = False
     is_live: bool = False
     """`--live`: the second of the two switches that real money needs."""
+    is_json: bool = False
+    """Standard output belongs to JSON lines."""
 
 
 class Address(msgspec.Struct, frozen=True):
@@ -70,14 +72,19 @@ async def find_venue(config: Config, options: RunOptions, stack: AsyncExitStack)
 async def running_venue(config: Config) -> Address | None:
     """Return where the venue is, starting nothing; None where nothing of ours can rest.
 
-    That is a sandbox that doesn't run, and paper trading, whose account is nowhere but in the daemon.
+    The sandbox of the state folder is found, whoever started it. None is for one that doesn't run, and for
+    paper trading, whose account is nowhere but in the daemon.
     """
     if config.mode == "shadow":
         return None
     if config.mode != "sandbox":
         return _kalshi(config)
-    ready = read_ready(config.path(config.state_dir) / SANDBOX_FOLDER)
-    return None if ready is None or not await answers(ready) else _sandbox(ready, is_tape=False)
+    folder = config.path(config.state_dir) / SANDBOX_FOLDER
+    for name in (LISTENING_FILE, READY_FILE):
+        ready = read_ready(folder, name)
+        if ready is not None and await answers(ready):
+            return _sandbox(ready, is_tape=False)
+    return None
 
 
 def _kalshi(config: Config) -> Address:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import difflib
 import sys
 import time
@@ -13,6 +14,7 @@ import click
 import msgspec
 
 from daemon import exits
+from daemon.account_sources import mode_of
 from daemon.assembly import Setup, build_engine
 from daemon.command_line import CONFIG_OPTION, Duration, die, load_or_die
 from daemon.config import Config, ConfigError
@@ -28,7 +30,7 @@ from daemon.shell.order_trail import OrderNotFound, OrderRecord, find_order
 from daemon.shell.retold import Listener, Retold, Session, retell, session_of
 from daemon.shell.retold_words import chain_lines, clock, life_lines
 from daemon.shell.why import StrategyChain, WhyTally
-from daemon.telling import JSON_OPTION, complain, say, say_json, say_mode
+from daemon.telling import JSON_OPTION, complain, know_mode, say, say_json, say_mode
 
 MODEL_OPTION = click.option(
     "--model", "moved", type=click.Path(path_type=Path), multiple=True,
@@ -115,7 +117,9 @@ def why(
     if from_at is not None and to_at is not None and from_at > to_at:
         raise click.UsageError("--from is after --to")
     config = load_or_die(config_path)
+    know_mode(asyncio.run(mode_of(config)))
     sessions, since = _in_range(_folder(config), since_s, from_at, to_at)
+    know_mode(sessions[0].instance)
     ticker, strategy = _subject(sessions, subject)
     tally = WhyTally(ticker=ticker, strategy=strategy, since=since, until=to_at)
     started_at = time.perf_counter()
@@ -156,10 +160,12 @@ def explain(order: str, config_path: Path, is_json: bool, moved: tuple[Path, ...
     It replays the session that placed it, from its start. Exits 65 when no journal has the order.
     """
     config = load_or_die(config_path)
+    know_mode(asyncio.run(mode_of(config)))
     try:
         trail = find_order(_journals(_folder(config)), order, _leave_out)
     except (OrderNotFound, OSError) as error:
         die(str(error), exits.BAD_INPUT)
+    know_mode(trail.session.instance)
     story = OrderStory(trail)
     started_at = time.perf_counter()
     told = _retell(trail.session, config, moved, story, story.until)
@@ -173,7 +179,6 @@ def explain(order: str, config_path: Path, is_json: bool, moved: tuple[Path, ...
         )  # fmt: skip
         say_json(answer)
         return
-    say_mode(trail.session.instance)
     say(f"session {trail.session.path.name}, times in UTC")
     _warn(told, trail.session.kalshid_version)
     for line in life_lines(trail, story, result):

@@ -14,13 +14,13 @@ from tests.shell.test_journal import HEADER
 
 
 def test_it_says_where_the_copy_is(tmp_path: Path) -> None:
-    """One line with the path and its size."""
+    """The mode, and one line with the path and its size."""
     config = write_config(tmp_path)
     Journal.create(tmp_path / "var" / "journal", HEADER).close()
     result = CliRunner().invoke(main, ["backup", "--config", str(config), str(tmp_path / "away")])
     assert exits.OK == result.exit_code, result.output
     (copy,) = (tmp_path / "away").iterdir()
-    assert result.output.startswith(f"{copy}: ")
+    assert result.output.startswith(f" PAPER · sandbox \n{copy}: ")
 
 
 def test_it_says_what_is_not_there(tmp_path: Path) -> None:

@@ -75,7 +75,7 @@ def test_show_says_what_is_written_and_with_effective_all(tmp_path: Path) -> Non
     path = tmp_path / "config.toml"
     path.write_text("[risk]\nopen_orders_max = 5\n")
     written = said("config", "show", "--origin", config=path)
-    assert f"risk.open_orders_max = 5    # {path}:2\n" == written.output
+    assert f" PAPER · sandbox \nrisk.open_orders_max = 5    # {path}:2\n" == written.output
     everything = said("config", "show", "--effective", "--json", config=path)
     origins = {one["key"]: one["origin"] for one in msgspec.json.decode(everything.output)}
     assert ("default", f"{path}:2") == (origins["risk.spread_max_cents"], origins["risk.open_orders_max"])

@@ -91,7 +91,7 @@ def test_ctrl_c_loses_nothing(tmp_path: Path, config: Path) -> None:
 def test_krakens_candles_are_read(tmp_path: Path, config: Path) -> None:
     """The sandbox has its own Kraken; a pair that it doesn't know is said."""
     result = invoke("kraken", "--config", config, "--pair", "XBT/USD", "--store", tmp_path / "store")
-    assert (exits.OK, True) == (result.exit_code, result.stdout.startswith("BTC/USD: "))
+    assert (exits.OK, True) == (result.exit_code, "\nBTC/USD: " in result.stdout)
     with open_store(tmp_path / "store") as store:
         assert ["BTC/USD"] == store.rows("SELECT DISTINCT pair FROM ohlc").column(0).to_pylist()
     unknown = invoke("kraken", "--config", config, "--pair", "ABC/DEF", "--store", tmp_path / "store")
@@ -154,7 +154,7 @@ def test_an_unknown_series_is_said(tmp_path: Path, config: Path) -> None:
     )
     found = invoke("kalshi", "--config", config, *words)
     assert (exits.BAD_INPUT, True) == (found.exit_code, "KXNOWHERE: HTTP 404 not_found" in found.stderr)
-    assert found.stdout.startswith("KXBTC15M: 1 series")
+    assert found.stdout.startswith(" PAPER · sandbox \nKXBTC15M: 1 series")
 
 
 @pytest.mark.parametrize(

@@ -34,9 +34,9 @@ def test_a_journal_becomes_a_tape(tmp_path: Path) -> None:
     """Told with its counts; a second import into the same folder is refused."""
     result = invoke("tape", "import", GOLDEN, tmp_path / "tape")
     assert exits.OK == result.exit_code, result.output
-    assert "1 sessions" in result.stderr
+    assert "1 sessions" in result.stdout
     changes = sum(isinstance(one, BookDeltaReceived) for batch in read_journal(GOLDEN) for one in batch)
-    assert f"{changes:,} book changes" in result.stderr
+    assert f"{changes:,} book changes" in result.stdout
     again = invoke("tape", "import", GOLDEN, tmp_path / "tape")
     assert exits.BAD_INPUT == again.exit_code
     assert "already holds a tape" in again.stderr

@@ -101,7 +101,8 @@ def test_a_day_becomes_a_page_in_the_state_folder(tmp_path: Path) -> None:
     small_day(tmp_path / "var")
     result = asked(path, "--day", DAY_NAME)
     assert exits.OK == result.exit_code, result.output
-    first, last = result.stdout.splitlines()
+    mode, first, last = result.stdout.splitlines()
+    assert " PAPER · sandbox " == mode
     assert "PAPER 2024-10-04: P&L +0.8200 $ with fees of 0.0300 $ off, 3 fills" == first
     page = tmp_path / "var/reports/sandbox-2024-10-04.html"
     assert f"Written: {page}" == last

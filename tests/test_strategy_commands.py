@@ -149,8 +149,9 @@ def test_a_switch_tells_the_daemons_own_mode(config: Path, monkeypatch: pytest.M
     async def answer(*_: object) -> Status:
         return Status(1, "live", "trading", False, None, False, True, [], {})
 
-    monkeypatch.setattr("daemon.strategy_commands.ask", answer)
-    assert "LIVE" in strategy(config, "on", "fair_value").output
+    for module in ("account_sources", "strategy_commands"):
+        monkeypatch.setattr(f"daemon.{module}.ask", answer)
+    assert "LIVE" == strategy(config, "on", "fair_value").stdout.split()[0]
 
 
 def test_a_reason_can_be_kept_whole(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:

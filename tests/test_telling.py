@@ -8,11 +8,24 @@ import sys
 import click
 import msgspec
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 from hypothesis import given
 from hypothesis import strategies as st
 
-from daemon.telling import Told, complain, has_json_words, say, say_json, say_mode, say_table, time_text
+from daemon import exits
+from daemon.telling import (
+    JSON_OPTION,
+    Program,
+    Told,
+    complain,
+    has_json_words,
+    know_mode,
+    say,
+    say_json,
+    say_mode,
+    say_table,
+    time_text,
+)
 
 ESCAPE = "\x1b["
 
@@ -25,7 +38,12 @@ class Terminal(io.StringIO):
         return True
 
 
-@click.command()
+@click.group(cls=Program)
+def program() -> None:
+    """Commands."""
+
+
+@program.command()
 @click.option("--fail", is_flag=True)
 @has_json_words
 def speaking(fail: bool) -> None:
@@ -35,6 +53,99 @@ def speaking(fail: bool) -> None:
     if fail:
         complain("two")
         sys.exit(75)
+
+
+@program.command()
+@click.argument("how")
+@click.option("--last", type=click.IntRange(1, 9))
+@click.option("--shell", type=click.Choice(["bash", "zsh"]))
+@click.option("--word")
+@JSON_OPTION
+def ending(how: str, last: int | None, shell: str | None, word: str | None, is_json: bool) -> None:
+    """End somehow."""
+    know_mode("live")
+    if how == "config":
+        complain("config.toml:4: orders.ttl_ms: 0 is not allowed: Expected `int` >= 1")
+        sys.exit(exits.CONFIG)
+    if how == "crash":
+        raise ZeroDivisionError(how)
+    if how == "ctrl-c":
+        raise KeyboardInterrupt
+    if is_json:
+        say_json({"last": last, "shell": shell, "word": word})
+    else:
+        say("well")
+    if how == "differs":
+        sys.exit(exits.BAD_INPUT)
+
+
+def typed(*words: str) -> Result:
+    return CliRunner().invoke(program, [*words])
+
+
+def failure(*words: str) -> Told:
+    """What `ending` says of its failure, as JSON; its exit code is in it."""
+    result = typed("ending", *words, "--json")
+    told = msgspec.json.decode(result.stdout, type=Told, strict=True)
+    assert (result.exit_code, True) == (told.exit_code, told.exit_code != exits.OK)
+    return told
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "place", "allowed"),
+    [
+        (("config",), exits.CONFIG, "config.toml:4: orders.ttl_ms", "Expected `int` >= 1"),
+        (("well", "--last", "0"), exits.USAGE, "--last", "1<=x<=9"),
+        (("well", "--shell", "csh"), exits.USAGE, "--shell", "bash, zsh"),
+        (("well", "--lost"), exits.USAGE, "--lost", "--last, --shell, --word, --json, --help"),
+        ((), exits.USAGE, "HOW", None),
+        (("ctrl-c",), exits.INTERRUPTED, None, None),
+    ],
+)
+def test_every_failure_is_one_json_object(
+    words: tuple[str, ...], code: int, place: str | None, allowed: str | None
+) -> None:
+    """What, where, and what is allowed there; the same code as without JSON."""
+    told = failure(*words)
+    assert (code, place, allowed) == (told.exit_code, told.place, told.allowed)
+    assert told.error
+    assert code == typed("ending", *words).exit_code
+
+
+def test_an_unknown_command_is_told_as_json_too() -> None:
+    """With those that there are."""
+    told = msgspec.json.decode(typed("fly", "--json").stdout, type=Told)
+    assert (exits.USAGE, "fly", "ending, speaking") == (told.exit_code, told.place, told.allowed)
+
+
+def test_a_crash_is_told_as_json_and_still_crashes() -> None:
+    """The traceback goes where all do."""
+    result = typed("ending", "crash", "--json")
+    assert isinstance(result.exception, ZeroDivisionError)
+    told = msgspec.json.decode(result.stdout, type=Told)
+    assert (exits.CRASHED, "ZeroDivisionError: crash") == (told.exit_code, told.error)
+
+
+def test_an_answer_stays_the_answer_where_the_code_is_not_0() -> None:
+    """One document: what differs is in it, and nothing comes behind."""
+    result = typed("ending", "differs", "--json")
+    assert (exits.BAD_INPUT, {"last": None, "shell": None, "word": None}) == (
+        result.exit_code, msgspec.json.decode(result.stdout),
+    )  # fmt: skip
+
+
+def test_a_value_that_looks_like_the_option_is_none() -> None:
+    """The words of a person stay his, and words they get."""
+    assert " LIVE · real money \nwell\n" == typed("ending", "well", "--word", "--json").stdout
+    assert typed("ending", "--", "--json").stdout.endswith("well\n")
+
+
+def test_the_mode_comes_first_wherever_it_is_read() -> None:
+    """On stdout, before words and before a complaint."""
+    assert " LIVE · real money " == typed("ending", "well").stdout.splitlines()[0]
+    refused = typed("ending", "config")
+    assert (" LIVE · real money \n", True) == (refused.stdout, refused.stderr.startswith("config.toml:4"))
+    assert "live" == failure("config").mode
 
 
 @pytest.mark.parametrize(("mode", "words"), [("live", "LIVE"), ("demo", "PAPER"), ("sandbox", "PAPER")])
@@ -76,11 +187,10 @@ def test_nobody_who_reads_stops_no_command(monkeypatch: pytest.MonkeyPatch) -> N
 @pytest.mark.parametrize(("words", "code"), [((), 0), (("--fail",), 75)])
 def test_words_and_json_end_by_the_same_code(words: tuple[str, ...], code: int) -> None:
     """The JSON has the words that a person would have read."""
-    plain = CliRunner().invoke(speaking, [*words])
-    as_json = CliRunner().invoke(speaking, [*words, "--json"])
+    plain, as_json = typed("speaking", *words), typed("speaking", *words, "--json")
     assert (code, code) == (plain.exit_code, as_json.exit_code)
-    problems = ["two"] if words else []
-    assert Told("live", code, ["one"], problems) == msgspec.json.decode(as_json.stdout, type=Told)
+    expected = Told("live", code, ["one"], ["two"], "two") if words else Told("live", code, ["one"])
+    assert expected == msgspec.json.decode(as_json.stdout, type=Told)
 
 
 def test_a_table_is_aligned_and_unknown_is_a_dash(capsys: pytest.CaptureFixture[str]) -> None:

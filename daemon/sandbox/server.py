@@ -1,7 +1,9 @@
 """The sandbox's server: builds world and endpoints, listens on loopback, says so, runs, ends in order.
 
-One line of JSON on stdout tells when it listens and where. It ends by itself when nobody was connected for
-`idle_exit_s`, and on SIGTERM or SIGINT: connections are closed with code 1001, the state is on disk.
+One line of JSON on stdout tells when it listens and where. As long as it does, the same is in
+`listening.json` in its state folder: who has the folder finds its sandbox. It ends by itself when nobody was
+connected for `idle_exit_s`, and on SIGTERM or SIGINT: connections are closed with code 1001, the state is on
+disk.
 
 The admin endpoint is always there, on a loopback port of its own: play money needs no lock, and a sandbox
 that something goes wrong with can be asked.
@@ -36,6 +38,7 @@ from daemon.sandbox.faults.registry import Rule
 from daemon.sandbox.flow import MakeFlow
 from daemon.sandbox.limits import COST_DEFAULT, COST_GET_ORDER, Buckets, Tier
 from daemon.sandbox.load import Loads
+from daemon.sandbox.private_files import replace_private
 from daemon.sandbox.pump import Pump
 from daemon.sandbox.reference import rest as reference_rest
 from daemon.sandbox.reference import server as reference
@@ -61,6 +64,7 @@ from daemon.sandbox.venue import Venue
 
 log = structlog.get_logger()
 
+LISTENING_FILE = "listening.json"
 _STREAMS = {ws.PATH: "kalshi", reference.PATH: "kraken"}
 """The WebSockets that faults befall."""
 
@@ -322,6 +326,19 @@ async def _not_found(_request: web.Request) -> web.StreamResponse:
     raise nested_error(404, "not_found")
 
 
+def _tell(ready: Ready, path: Path) -> Callable[[], None]:
+    """Say where it listens, to whoever started it or finds the folder; return what takes it back."""
+    found = msgspec.structs.replace(
+        ready,
+        private_key_path=str(Path(ready.private_key_path).absolute()),
+        rsa_private_key_path=str(Path(ready.rsa_private_key_path).absolute()),
+    )
+    replace_private(path, msgspec.json.encode(found) + b"\n")
+    sys.stdout.write(msgspec.json.encode(ready).decode() + "\n")
+    sys.stdout.flush()
+    return lambda: path.unlink(missing_ok=True)
+
+
 async def serve(options: SandboxOptions) -> None:
     """Run a sandbox until it is told to stop or nobody needs it.
 
@@ -330,13 +347,12 @@ async def serve(options: SandboxOptions) -> None:
     """
     sandbox = Sandbox(options)
     loop = asyncio.get_running_loop()
-    stopped = asyncio.Event()
+    stopped, told = asyncio.Event(), contextlib.ExitStack()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
     try:
         ready = await sandbox.start()
-        sys.stdout.write(msgspec.json.encode(ready).decode() + "\n")
-        sys.stdout.flush()
+        told.callback(_tell(ready, options.state_dir / LISTENING_FILE))
         waits = [asyncio.create_task(stopped.wait()), asyncio.create_task(sandbox.failed())]
         if options.idle_exit_s is not None:
             waits.append(asyncio.create_task(sandbox.idle(options.idle_exit_s)))
@@ -346,4 +362,5 @@ async def serve(options: SandboxOptions) -> None:
         for wait in done:
             wait.result()
     finally:
+        told.close()
         await sandbox.stop()

@@ -21,6 +21,9 @@ import structlog
 log = structlog.get_logger(__name__)
 
 READY_FILE = "ready.json"
+"""What a sandbox that a daemon started said."""
+LISTENING_FILE = "listening.json"
+"""What any sandbox of the folder says as long as it listens."""
 READY_WITHIN_S = 30.0
 STOP_WITHIN_S = 10.0
 
@@ -44,9 +47,9 @@ class SandboxReady(msgspec.Struct, frozen=True):
     reference_rest_url: str
 
 
-def read_ready(folder: Path) -> SandboxReady | None:
+def read_ready(folder: Path, name: str = READY_FILE) -> SandboxReady | None:
     """Return what the sandbox of a state folder said when it began to listen; it may have ended since."""
-    path = folder / READY_FILE
+    path = folder / name
     try:
         for line in path.read_bytes().splitlines():
             if line.startswith(b"{"):
@@ -106,7 +109,7 @@ class SandboxChild:
         """Join the sandbox that runs, or start one and wait until it listens.
 
         Raises:
-            SandboxFailed: it ended, or did not listen in time.
+            SandboxFailed: it ended, did not listen in time, or somebody else's uses the folder.
         """
         await asyncio.to_thread(self._folder.mkdir, parents=True, exist_ok=True)
         wanted = msgspec.json.encode(self._arguments)
@@ -118,6 +121,10 @@ class SandboxChild:
                 self.ready = ready
                 return ready
             await self._end(ready.pid)
+        alone = read_ready(self._folder, LISTENING_FILE)
+        if alone is not None and await answers(alone):
+            whose = f"process {alone.pid} is a sandbox of {self._folder} that was started by hand"
+            raise SandboxFailed(f"{whose}: end it, or name another state_dir")
         self._arguments_path.write_bytes(wanted)
         # -P: what lies in the folder that we were started from is no part of the program.
         program = [sys.executable, "-P", "-m", "daemon"]

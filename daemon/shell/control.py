@@ -39,6 +39,7 @@ from daemon.shell.kill_switch import KillSwitch
 from daemon.shell.latch import REASON_CHARS_MAX, one_line
 from daemon.shell.model_status import ModelsStatus
 from daemon.shell.model_swaps import Swapped, SwapRefused
+from daemon.shell.notices import Notices
 from daemon.shell.open_orders import OrderLine, open_orders
 from daemon.shell.strategy_watch import StrategyWatch, UnknownStrategy
 
@@ -73,6 +74,13 @@ class Declined(Exception):
     """The daemon answered no, and why."""
 
 
+class Notified(msgspec.Struct, frozen=True):
+    """What became of the notices to a person, by count, and why the last one did not arrive."""
+
+    counts: dict[str, int]
+    failure: str | None
+
+
 class Status(msgspec.Struct, frozen=True):
     """How the daemon stands. `positions` are signed YES contracts by market, as text."""
 
@@ -88,6 +96,8 @@ class Status(msgspec.Struct, frozen=True):
     positions: dict[str, str]
     strategies_off: dict[str, str] = {}
     """Those that are switched off, by name, and why."""
+    notified: Notified | None = None
+    """None where nobody is notified."""
 
 
 class HaltOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -134,8 +144,8 @@ Swap: TypeAlias = Callable[[str, str], Awaitable[Swapped]]
 """Exchanges the model of a slot for that of a folder; raises SwapRefused."""
 
 
-def status_of(engine: Engine, switch: KillSwitch, mode: str) -> Status:
-    """Return how the daemon stands now."""
+def status_of(engine: Engine, switch: KillSwitch, mode: str, notices: Notices | None = None) -> Status:
+    """Return how the daemon stands now; `notices` are those to a person, None where nobody is notified."""
     state = engine.state
     return Status(
         pid=os.getpid(),
@@ -152,6 +162,7 @@ def status_of(engine: Engine, switch: KillSwitch, mode: str) -> Status:
             if position.qty
         },
         strategies_off={name: f"{off.reason} ({off.by})" for name, off in state.switches.off.items()},
+        notified=None if notices is None else Notified(dict(notices.queue.counts), notices.queue.failure),
     )
 
 
