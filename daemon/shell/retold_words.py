@@ -37,6 +37,11 @@ def contracts(qty: Qty) -> str:
     return f"{qty / QTY_ONE:,.2f}"
 
 
+def span(length: Ns) -> str:
+    """Return a length of time: in milliseconds below a second."""
+    return f"{length / MILLISECOND:.1f} ms" if abs(length) < SECOND else f"{length / SECOND:,.1f} s"
+
+
 def dollars(money: Money) -> str:
     """Return an amount in dollars."""
     sign = "-" if money < 0 else ""
@@ -146,7 +151,8 @@ def _told_lines(told: Told, *, has_features: bool) -> Iterator[str]:
 
 def _judged_lines(judged: Judged, *, has_figures: bool) -> Iterator[str]:
     """Yield the checks; with their figures for the first decision only, and for all as JSON."""
-    yield f"    checks    {f'refused: {judged.refused}' if judged.refused else 'passed'}"
+    verdict = f"refused: {judged.refused}" if judged.refused else "passed"
+    yield f"    checks    {verdict}{'; each by what it refuses:' if has_figures else ''}"
     if not has_figures:
         return
     asked = [one for one in judged.checks if one.value is not None and one.limit is not None]
@@ -164,6 +170,8 @@ def _judged_lines(judged: Judged, *, has_figures: bool) -> Iterator[str]:
 def _figure(check: Check) -> str:
     assert check.value is not None, "a check without a figure is told by its name"
     assert check.limit is not None, "one that is off, too"
+    if check.unit == "seconds":
+        return f"{span(check.value)}, {check.bound} {span(check.limit)}"
     words = "" if check.unit == "count" else f" {check.unit}"
     return f"{amount(check.value, check.unit)}, {check.bound} {amount(check.limit, check.unit)}{words}"
 
@@ -180,7 +188,7 @@ def _seen_lines(seen: Seen, *, has_features: bool) -> Iterator[str]:
     for feature, value in seen.features.items() if has_features else ():
         yield f"      {feature:<28} {'unknown' if value is None else f'{value:.6g}'}"
     score = "none" if seen.score is None else f"{seen.score:.4f}"
-    yield f"    score     {score} by {seen.model or 'no model'}"
+    yield f"    P(YES)    {score} by {seen.model or 'no model'}"
     capital = "" if seen.capital is None else f", its capital {dollars(seen.capital)}"
     own = f"{contracts(seen.position)} held, {contracts(seen.own_position)} of it its own"
     yield f"    size      {own}; equity {dollars(seen.equity)}{capital}"
