@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,15 +48,15 @@ def write_config(folder: Path, *, page_listen: str = "", **changes: str) -> Path
 
 
 class Daemon:
-    """One `kalshid run` in a folder."""
+    """One `kalshid run` in a folder; `program` are the words after Python's own that begin kalshid."""
 
-    def __init__(self, config: Path, *words: str) -> None:
+    def __init__(self, config: Path, *words: str, program: Sequence[str] = ("-m", "daemon")) -> None:
         self.folder = config.parent
         self.config = config
         self.summary_path = self.folder / "summary.json"
         self.summary_path.unlink(missing_ok=True)
         self.log_path = self.folder / "daemon.log"
-        command = [sys.executable, "-m", "daemon", "run", "--config", str(config), "--no-screen"]
+        command = [sys.executable, *program, "run", "--config", str(config), "--no-screen"]
         command += ["--summary", str(self.summary_path), *words]
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(

@@ -1,0 +1,68 @@
+"""How each alert is provoked in a daemon that runs: a fault, begun and ended, and the alerts that it is for.
+
+Wards are independent of each other; the faults of one are provoked one after the other, in the order of
+`venue_faults` and `home_faults`. A fault is the exchange's (`daemon/sandbox/faults`), its operator's, a
+person's, the disk's or the machine's. The one that only a bug of ours brings about, a pump that stands still,
+is planted by `ailing`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from typing import NamedTuple, TypeAlias
+
+from tests.e2e.ward import Ward
+
+Fault: TypeAlias = Callable[[Ward], AbstractContextManager[None]]
+
+
+class Provocation(NamedTuple):
+    """One fault and what fires because of it; `is_inhibited` are those that another one speaks for."""
+
+    ward: str
+    alerts: tuple[str, ...]
+    begun: Fault
+    within_s: float
+    inhibited: tuple[str, ...] = ()
+
+    @property
+    def fault(self) -> str:
+        """What happens, in words."""
+        return (self.begun.__doc__ or "").rstrip(".")
+
+
+PROVOCATIONS: list[Provocation] = []
+WARDS: Mapping[str, Mapping[str, Mapping[str, str]]] = {
+    "stream": {
+        "feed": {"silent_max_s": "5", "channel_quiet_max_s": "4", "refused_per_minute_max": "5"},
+    },
+    "books": {"breaker": {"failures_max": "100"}},
+    "venue": {"markets": {"series": '["KXTEST"]', "refresh_s": "1"}},
+    "patience": {"feed": {"silent_max_s": "150"}, "breaker": {"failures_max": "100", "rejects_max": "100"}},
+    "account": {
+        "risk": {"exposure_max_dollars": "100", "daily_loss_max_dollars": "20", "cash_reserve_dollars": "0"},
+        "notify": {"urls_file": '"urls"'},
+        "orders": {"group_contracts_max": "0"},
+        "strategies.provoked": {"contracts": "10"},
+    },
+    "process": {},
+    "models": {"drift": {"events": "50"}},
+}
+"""What is another in the configuration of each ward."""
+
+
+def provokes(
+    ward: str, *alerts: str, within_s: float = 60.0, inhibited: tuple[str, ...] = ()
+) -> Callable[[Callable[[Ward], Iterator[None]]], None]:
+    """Enter a fault, written as a context manager that begins and ends it, in the list."""
+
+    def entered(begun: Callable[[Ward], Iterator[None]]) -> None:
+        PROVOCATIONS.append(Provocation(ward, alerts, contextmanager(begun), within_s, inhibited))
+
+    return entered
+
+
+def of_ward(ward: str) -> list[Provocation]:
+    """Return what is provoked in a ward, in order."""
+    return [one for one in PROVOCATIONS if one.ward == ward]

@@ -1,0 +1,109 @@
+"""Under load: nothing is told while all is well, and every query of every panel has points."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.confident import write_confident, write_stacked
+from tests.e2e.monitoring_rig import Monitoring, monitoring, needs_prometheus
+from tests.e2e.test_monitoring import queries
+from tests.e2e.venue_rig import EVENT
+from tests.e2e.ward import DAY_MS, Ward
+
+MARKETS = 50
+PER_S = 2000
+"""Book messages a second that the exchange is asked for."""
+FRAMES_MIN = 1000
+"""Frames a second that count as load."""
+WELL_FOR_S = 120.0
+EVENTS = 50
+"""That end: the smallest window over which a model is judged."""
+OVERRIDES = {
+    "feed": {"channel_quiet_max_s": "4", "refused_per_minute_max": "100"},
+    "drift": {"events": "50", "warn_z": "100", "warn_psi": "100"},
+    "breaker": {"failures_max": "100"},
+    "risk": {"open_orders_max": "40"},
+}
+
+
+@contextmanager
+def loaded(folder: Path, shorter: int | None) -> Iterator[tuple[Ward, Monitoring]]:
+    """A daemon with a challenger that trades under load, and what watches it."""
+    default, other = (write_confident(folder, version) for version in (1, 2))
+    overrides = {**OVERRIDES, "model": {"challenger": f'"{write_stacked(folder, default, other)}"'}}
+    ward = Ward(folder / "load", default, overrides, markets=MARKETS, trickle_per_s=PER_S)
+    try:
+        ward.open()
+        with monitoring(folder, ward.instance, shorter=shorter) as watch:
+            ward.watch = watch
+            ward.until(ward.is_trading, "it trades")
+            yield ward, watch
+    finally:
+        ward.close()
+
+
+@pytest.mark.full
+def test_nothing_is_told_while_all_is_well(tmp_path: Path) -> None:
+    """Two minutes under load, with durations a twentieth of what is shipped: the watchdog alone fires."""
+    needs_prometheus()
+    with loaded(tmp_path, shorter=20) as (ward, watch):
+        ward.until(lambda: frames_per_s(watch) >= FRAMES_MIN, f"{FRAMES_MIN} frames a second")
+        began, told = time.monotonic(), set[tuple[str, str]]()
+        while time.monotonic() - began < WELL_FOR_S:
+            told |= watch.firing()
+            time.sleep(0.5)
+        sys.stdout.write(f"{frames_per_s(watch):.0f} frames a second\n")
+        assert {("KalshidWatchdog", "")} == told, ward.log
+
+
+def frames_per_s(watch: Monitoring) -> float:
+    """Return the venue's frames a second of the last ten."""
+    return watch.value('sum(rate(kalshid_frames_total{feed="kalshi"}[10s]))') or 0.0
+
+
+def trouble(ward: Ward) -> None:
+    """Let all happen once that some panel shows and a quiet day does not have."""
+    ward.fault("unknown_type", channel="orderbook_delta", next=5)
+    ward.fault("malformed_reply", path="*/orderbook*", next=5)
+    ward.fault("drop", channel="cfbenchmarks_value")
+    ward.fault("command_error", code=18, next=1)
+    ward.fault("channel_error", channel="ticker")
+    ward.fault("hang", path="*/portfolio/events/orders*", when="before", next=3)
+    ward.call("/exchange/pause", what="trading", resumes_in_ms=20_000)
+    time.sleep(6)
+    ward.call("/exchange/resume")
+    for number in range(EVENTS):
+        event = f"{EVENT}-D{number}"
+        ward.call("/markets", series_ticker="KXTEST", event_ticker=event, closes_in_ms=DAY_MS)
+        ward.quote(f"{event}-M0")
+    synced = MARKETS + EVENTS
+    ward.until(lambda: (ward.value("kalshid_books_synced") or 0) >= synced, "it has the books")
+    time.sleep(3)  # each is scored
+    for number in range(EVENTS):
+        ward.call("/markets/close", ticker=f"{EVENT}-D{number}-M0")
+        ward.call("/markets/determine", ticker=f"{EVENT}-D{number}-M0", result="yes")
+    ward.heal()
+
+
+@pytest.mark.full
+def test_every_query_of_every_panel_has_points_under_load(tmp_path: Path) -> None:
+    """None is empty: what only trouble shows is there once there was trouble, at 1,000 frames a second."""
+    needs_prometheus()
+    with loaded(tmp_path, shorter=None) as (ward, watch):
+        ward.until(lambda: frames_per_s(watch) >= FRAMES_MIN, f"{FRAMES_MIN} frames a second")
+        began = time.time()
+        trouble(ward)
+
+        def empty() -> set[str]:
+            since_s = time.time() - began
+            return {title for title, asked in queries() if not watch.points(asked, since_s)}
+
+        ward.until(lambda: empty() <= set(), f"all have points; empty: {empty()}", 90)
+        sys.stdout.write(f"{frames_per_s(watch):.0f} frames a second\n")
+        assert frames_per_s(watch) >= FRAMES_MIN
