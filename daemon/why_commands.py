@@ -24,6 +24,7 @@ from daemon.core.units import SECOND, Ns, parse_instant
 from daemon.model_slots import models_of_setup
 from daemon.scoring.registry import ModelRefused
 from daemon.scoring.source import RegistrySource
+from daemon.shell.giving_way import give_way
 from daemon.shell.journal import JournalUnreadable, newest_first, open_journal, read_journal
 from daemon.shell.order_story import OrderStory, Result, Told, result_of
 from daemon.shell.order_trail import OrderNotFound, OrderRecord, find_order
@@ -162,7 +163,8 @@ def explain(order: str, config_path: Path, is_json: bool, moved: tuple[Path, ...
     config = load_or_die(config_path)
     know_mode(asyncio.run(mode_of(config)))
     try:
-        trail = find_order(_journals(_folder(config)), order, _leave_out)
+        paths = _journals(_folder(config))
+        trail = give_way(lambda: find_order(paths, order, _leave_out))
     except (OrderNotFound, OSError) as error:
         die(str(error), exits.BAD_INPUT)
     know_mode(trail.session.instance)
@@ -264,7 +266,8 @@ def _retell(
     try:
         file = read_journal(session.path)
         engine = _engine(msgspec.msgpack.decode(file.header.engine, type=Setup), config, moved)
-        return retell(engine, file, listener, until=until, on_progress=_progress(session, until))
+        on_progress = _progress(session, until)
+        return give_way(lambda: retell(engine, file, listener, until=until, on_progress=on_progress))
     except (JournalUnreadable, ModelRefused, ConfigError, msgspec.DecodeError) as error:
         die(f"{session.path}: {error}", exits.BAD_INPUT)
     finally:

@@ -144,7 +144,7 @@ def test_explain_tells_an_orders_whole_life(config: Path) -> None:
     first = [" PAPER · sandbox ", "session 1795279103492.journal, times in UTC"]
     assert first == result.stdout.splitlines()[:2]
     for words in (
-        "decided", "bids      42c", "score     0.4216 by btc15m-demo/1", "checks    passed", "intent",
+        "decided", "bids      42c", "P(YES)    0.4216 by btc15m-demo/1", "checks    passed", "intent",
         "accepted  place: sent 1.87 ms after", "queue: 646.60 contracts", "fill      50.00 at 38c",
         "P&L: -$4.7500 after fees (not settled",
     ):  # fmt: skip
