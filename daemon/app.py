@@ -390,8 +390,7 @@ class App:
             self._recorder.close()
 
     def _observe(self, method: str, path: str, status: int | None, seconds: float) -> None:
-        outcome = "failed" if status is None or status >= 500 else "refused" if status >= 400 else "ok"
-        self._metrics.api_outcomes[outcome] += 1
+        self._metrics.api.observe(method, path, status, seconds)
         if self._recorder is not None:
             self._recorder.on_call(method, path, status, seconds)
         if method != "GET":

@@ -253,6 +253,7 @@ class Metrics(Table, frozen=True):
     """`[metrics]`: where Prometheus scrapes."""
 
     listen: Address = "127.0.0.1:9464"
+    tickers_max: Annotated[int, msgspec.Meta(ge=0, le=100)] = 0
 
 
 class Page(Table, frozen=True):

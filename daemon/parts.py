@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
 from importlib.metadata import version as installed_version
 
@@ -133,11 +133,13 @@ class Parts:
         rest, now, emit = outside.rest, clock.now, inbox.put
         self.feeds = _feeds(config, inbox, clock)
         self.reference = _reference(config, inbox, clock, outside.kraken)
-        self.queue = _queue(config, engine, journal, outside, inbox, clock, self.switch)
+        counted = metrics.orders.counting(emit)
+        self.queue = _queue(config, engine, journal, outside, counted, clock, self.switch)
         self.queue.on_wait = metrics.queue_wait.observe
         self.strategies = StrategyWatch(engine, now=now, emit=emit)
         self.reader = Reader(outside.account, now=now, emit=emit)
         self.discovery = Discovery(rest, self.feeds, config.markets, now=now, emit=emit)
+        self.feeds.on_parsed = metrics.stages.stages["parse"].observe
         self.feeds.on_listing_doubt = self.discovery.hurry
         self.feeds.on_new_series = self.discovery.look_at
         self.backfill = Backfill(
@@ -163,23 +165,17 @@ class Parts:
             engine=engine, metrics=metrics, journal=journal, inbox=inbox, rest=rest, gate=self.gate,
             queue=self.queue, feeds=self.feeds, reference=self.reference, discovery=self.discovery,
             backfill=self.backfill, audit=self.audit, recorder=recorder, notices=outside.notices,
+            tickers_max=config.metrics.tickers_max,
         )  # fmt: skip
         """What the owner is told about."""
 
     def _pump(self, journal: Journal, metrics: Metrics, clock: SystemClock | FollowedClock) -> Pump:
         return Pump(
-            self._engine,
-            self.inbox,
-            journal,
-            self.queue,
-            self.reader,
-            now=clock.now,
-            is_followed=isinstance(clock, FollowedClock),
-            on_latency=metrics.decision.observe,
-            on_batch=self._after_batch,
-            switch=self.switch,
-            begin_sync=journal.begin_sync,
-        )
+            self._engine, self.inbox, journal, self.queue, self.reader, now=clock.now,
+            is_followed=isinstance(clock, FollowedClock), on_latency=metrics.decision.observe,
+            on_batch=self._after_batch, switch=self.switch, begin_sync=journal.begin_sync,
+            stages=metrics.stages,
+        )  # fmt: skip
 
     def tasks(self, address: Address, signer: Signer) -> dict[str, Coroutine[None, None, None]]:
         """Return what is to run until it is cancelled, by name; the pump is not among it.
@@ -243,6 +239,7 @@ class Parts:
             self._shadow.on_batch(events)
         self.backfill.on_batch(events)
         self.audit.on_batch(events)
+        self.sources.metrics.orders.on_batch(events, commands)
         self.strategies.on_batch(events, commands)
         self.outcomes.on_batch(events)
         self.settlements.on_batch(events)
@@ -357,7 +354,7 @@ def _queue(
     engine: Engine,
     journal: Journal,
     outside: Outside,
-    inbox: Inbox,
+    emit: Callable[[e.Event], None],
     clock: SystemClock | FollowedClock,
     switch: KillSwitch,
 ) -> OrderQueue:
@@ -371,7 +368,7 @@ def _queue(
         # Also a halt that somebody else has put on disk, while the core has not heard of it.
         vouch=lambda command, now: switch.refusal() or engine.vouch(command, now),
         synced=journal.synced,
-        emit=inbox.put,
+        emit=emit,
         requests_per_s_max=config.orders.requests_per_s_max * factor,
         in_flight_max=config.orders.in_flight_max,
         batch_max=config.orders.batch_max,

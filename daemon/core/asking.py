@@ -118,15 +118,21 @@ class Asking:
         """Return a market's row and what the model of a slot says of it; `seen` are this decision's."""
         if name in seen:
             return seen[name]
-        models, spec = self._models, market.spec
+        models, spec, mark = self._models, market.spec, self._models.mark
+        if mark is not None:
+            mark("decide")
         if seen:
             features = next(iter(seen.values())).features
             row = features.row
         else:
             row = market.features.row(now)
             features = FeatureRow(models.places, row)
+        if mark is not None:
+            mark("feature")
         model = models.slots[name]
         score = model.score(spec.ticker, row, now)
+        if mark is not None:
+            mark("predict")
         models.compare(model, spec, row, market.book, now)
         missing = model.missing(row) if score.doubt == "unknown_features" else ()
         scored = seen[name] = Scored(features, score.value, missing)

@@ -123,6 +123,10 @@ class Ledger:
         self.transferred: Money = 0
         """Cash that came (above 0) or went in this life without any trade: the owner's, no profit or loss."""
         self.fills_total = 0
+        self.fills_taken = 0
+        """Those of them that took liquidity."""
+        self.traded_total: Qty = 0
+        """Contracts of all fills."""
         self.paid: dict[str, Paid] = {}
         """What settled markets paid, the last ones."""
         self._cash_by_shard: dict[int, Money] | None = None
@@ -169,6 +173,8 @@ class Ledger:
         self.fees += event.fee
         self.realized += position.realized - before
         self.fills_total += 1
+        self.fills_taken += event.is_taker
+        self.traded_total += event.qty
         self._move(event.ticker, cash)
         paid = self.paid.get(event.ticker)
         if paid is not None:

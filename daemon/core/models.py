@@ -16,7 +16,7 @@ What it must not do is enter: `entry_refusal` says so to the gate, and `vet` tak
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -111,6 +111,8 @@ class Models:
                 )
         self.record = ModelRecord(has_challenger=CHALLENGER in models)
         """How the default and its challenger did, since one of them was last exchanged."""
+        self.mark: Callable[[str], None] | None = None
+        """Told where a stage of a decision ends, by who measures it from outside: we have no clock."""
         self.swaps = 0
         self.swaps_refused = 0
         self._source = source

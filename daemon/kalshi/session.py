@@ -114,6 +114,8 @@ class Session:
         self._prices = {"yes": PRICES, "no": no_prices}
         self.frames = 0
         """All frames since the start."""
+        self.frame_bytes = 0
+        """Bytes of all frames."""
 
     # --- what the shell tells -------------------------------------------------------------------
 
@@ -242,6 +244,7 @@ class Session:
         have concerned is no longer vouched for.
         """
         self.frames += 1
+        self.frame_bytes += len(frame)
         try:
             message = self._decode(frame)
         except UNREADABLE as error:

@@ -87,6 +87,8 @@ class Session:
         """Set when only a new connection helps."""
         self.frames = 0
         """All frames since the start."""
+        self.frame_bytes = 0
+        """Bytes of all frames."""
         self.system: str | None = None
         """What Kraken last said of its trading system on this connection; None before it did."""
         names = ("trades", "repeated", "candles", "refused", "errors", "trades_behind")
@@ -173,6 +175,7 @@ class Session:
     def receive(self, frame: bytes, received_at: Ns) -> list[Event]:
         """Return what one frame tells. A frame that can't be read is counted and refused."""
         self.frames += 1
+        self.frame_bytes += len(frame)
         shape = "unreadable"
         try:
             message = _decode_message(frame)

@@ -9,6 +9,11 @@ from typing import Literal
 
 import msgspec
 
+SAMPLED = 64
+"""One turn of the pump in so many, and one frame in so many, is measured by stages."""
+OTHER = "other"
+"""The label of what has no name of its own."""
+
 
 class Family(msgspec.Struct, frozen=True):
     """One metric family: its kind, its help text and its labels, if it has any."""
@@ -19,7 +24,7 @@ class Family(msgspec.Struct, frozen=True):
 
 
 FAMILIES: dict[str, Family] = {
-    "kalshid_build_info": Family("gauge", "Always 1; the label is the version.", ("version",)),
+    "kalshid_build_info": Family("gauge", "Always 1; the labels are the versions.", ("version", "python")),
     "kalshid_mode_info": Family("gauge", "Always 1; the label is the mode that it runs in.", ("mode",)),
     "kalshid_config_info": Family("gauge", "Always 1; the label is the configuration in force.", ("sha256",)),
     "kalshid_config_last_reload_successful": Family("gauge", "1 while the last reload was not refused."),
@@ -32,6 +37,7 @@ FAMILIES: dict[str, Family] = {
     "kalshid_loop_lag_seconds": Family("histogram", "How late a timer of the event loop comes."),
     # --- the venue's connections, and Kraken's
     "kalshid_frames_total": Family("counter", "WebSocket frames taken in.", ("feed",)),
+    "kalshid_frame_bytes_total": Family("counter", "Bytes of WebSocket frames taken in.", ("feed",)),
     "kalshid_feed_connected": Family("gauge", "1 while the connection is up.", ("feed",)),
     "kalshid_feed_connects_total": Family("counter", "Connections made.", ("feed",)),
     "kalshid_feed_drops_total": Family("counter", "Connections lost or given up.", ("feed",)),
@@ -95,6 +101,9 @@ FAMILIES: dict[str, Family] = {
     "kalshid_model_info": Family(
         "gauge", "Always 1; a slot's model and how its sha256 begins.", ("slot", "model", "sha256")
     ),
+    "kalshid_model_trained_timestamp_seconds": Family(
+        "gauge", "When the last outcome was known that a slot's model was fitted to.", ("slot",)
+    ),
     "kalshid_model_scored_timestamp_seconds": Family("gauge", "When a slot last had a score.", ("slot",)),
     "kalshid_model_members_absent": Family(
         "gauge", "Members of a slot's ensemble that took no part in its last score.", ("slot",)
@@ -110,6 +119,9 @@ FAMILIES: dict[str, Family] = {
     ),
     "kalshid_model_brier_excess": Family(
         "gauge", "Mean Brier score less the mid's over the last window of events.", ("slot",)
+    ),
+    "kalshid_model_calibration_error_ratio": Family(
+        "gauge", "How far the mean score is from the share that came true, over that window.", ("slot",)
     ),
     "kalshid_model_psi_max": Family(
         "gauge", "Highest population stability index of a feature, of the last full window.", ("slot",)
@@ -137,8 +149,22 @@ FAMILIES: dict[str, Family] = {
     "kalshid_queue_dropped_total": Family("counter", "Orders dropped by the queue before they were sent."),
     "kalshid_queue_wait_seconds": Family("histogram", "Time that sent commands waited in the queue."),
     "kalshid_decision_seconds": Family("histogram", "From a frame's arrival to the decision on it."),
+    "kalshid_stage_seconds": Family(
+        "histogram", f"Stages of decisions and, parse, of frames; of one in {SAMPLED}.", ("stage",)
+    ),
+    "kalshid_tick_to_order_seconds": Family(
+        "histogram", "From a tick's arrival to the leaving of a request that was decided on it."
+    ),
+    "kalshid_order_requests_total": Family(
+        "counter", "What became of placing, amending, cancelling and probing orders.", ("action", "result")
+    ),
+    "kalshid_cancels_total": Family("counter", "Cancels that were decided, by reason.", ("reason",)),
+    "kalshid_order_ack_seconds": Family("histogram", "From an order request's leaving to yes or no."),
     "kalshid_order_request_seconds": Family("histogram", "Round trip of order requests."),
-    "kalshid_api_requests_total": Family("counter", "REST requests by outcome.", ("outcome",)),
+    "kalshid_api_requests_total": Family(
+        "counter", "REST requests by endpoint and class of status.", ("endpoint", "code")
+    ),
+    "kalshid_api_request_seconds": Family("histogram", "REST requests by endpoint.", ("endpoint",)),
     "kalshid_reads_total": Family("counter", "Reads let through by the gate.", ("line",)),
     "kalshid_reads_waiting": Family("gauge", "Reads that wait at the gate.", ("line",)),
     "kalshid_reads_limited_total": Family("counter", "Reads refused for want of tokens (429)."),
@@ -158,17 +184,30 @@ FAMILIES: dict[str, Family] = {
     "kalshid_cash_dollars": Family("gauge", "Cash at the venue, as believed."),
     "kalshid_equity_dollars": Family("gauge", "Cash plus positions at the mid."),
     "kalshid_pnl_dollars": Family("gauge", "Marked profit and loss since the start."),
+    "kalshid_pnl_realized_dollars": Family("gauge", "Its closed part since the start, after all fees."),
+    "kalshid_pnl_unrealized_dollars": Family("gauge", "Its open part: what positions gained since then."),
+    "kalshid_drawdown_dollars": Family("gauge", "The highest equity since the start less that of now."),
+    "kalshid_fills_total": Family("counter", "Fills of our orders: as maker, as taker.", ("liquidity",)),
+    "kalshid_fill_contracts_total": Family("counter", "Contracts of all fills."),
     "kalshid_fees_dollars_total": Family("counter", "Fees paid since the start."),
     "kalshid_positions_open": Family("gauge", "Markets in which a position is held."),
+    "kalshid_market_staked_dollars": Family(
+        "gauge", "What a market's position cost and its orders may cost (metrics.tickers_max).", ("ticker",)
+    ),
+    "kalshid_market_position_contracts": Family("gauge", "What is held of it; NO is negative.", ("ticker",)),
+    "kalshid_market_mid_dollars": Family("gauge", "The middle between its bid and its ask.", ("ticker",)),
     "kalshid_risk_limit_dollars": Family("gauge", "The account's limits that are on.", ("limit",)),
     "kalshid_risk_taken_dollars": Family("gauge", "What is taken of each of them.", ("limit",)),
     "kalshid_journal_bytes_total": Family("counter", "Bytes written to the journal."),
+    "kalshid_journal_append_seconds": Family(
+        "histogram", f"Unsynced writes of events to the journal; of one turn in {SAMPLED}."
+    ),
     "kalshid_journal_fsync_seconds": Family("gauge", "How long the last fdatasync took."),
     "kalshid_disk_free_bytes": Family("gauge", "What the journal's file system has left for us."),
     "kalshid_store_failing": Family("gauge", "1 while nothing can be written to the store for reports."),
     "kalshid_notifications_total": Family(
         "counter",
-        "Notices to people, by what became of them; one is whole when all targets took it.",
+        "Notices to people, by what became of them (whole when all targets took it), and further tries.",
         ("outcome",),
     ),
     "kalshid_store_rows_total": Family("counter", "Rows for the store, written or lost.", ("outcome",)),

@@ -91,6 +91,8 @@ class Feeds:
         self._backoff = backoff
         self._silence_s = silence_s
         self._another = another
+        self.on_parsed: Callable[[int], None] | None = None
+        """Takes the nanoseconds that a frame took, of some frames (`run_feed`)."""
         self.on_listing_doubt: Callable[[], None] | None = None
         """Called when markets or fees may have changed unseen, or a watched series has something new."""
         self.on_new_series: Callable[[tuple[str, ...]], None] | None = None
@@ -257,6 +259,7 @@ class Feeds:
                 "feed.unreachable", feed=session.feed, url=url, reason=reason
             ),
             on_open=link.remember,
+            on_parsed=self.on_parsed,
             silence_s=self._silence_s,
         )
 

@@ -38,10 +38,12 @@ from daemon.core.commands import (
 from daemon.core.engine import Engine
 from daemon.core.events import Event
 from daemon.core.units import SECOND, Ns
+from daemon.shell.families import SAMPLED
 from daemon.shell.journal import Journal
 from daemon.shell.kill_switch import KillSwitch
 from daemon.shell.queue import OrderQueue
 from daemon.shell.reads import Reader
+from daemon.shell.stage_watch import StageWatch
 
 BATCH_MAX = 4096
 """Events handled between two decisions, at most: a decision is never starved by a storm."""
@@ -111,6 +113,7 @@ class Pump:
         on_latency: takes the nanoseconds from an event's arrival to the decision on it.
         begin_sync: lets the disk begin on what the queue will wait for, while we go on; None leaves that to
             the queue.
+        stages: measures the stages of some turns; None measures none.
     """
 
     def __init__(
@@ -127,6 +130,7 @@ class Pump:
         on_batch: Callable[[list[Event], list[Command]], None],
         switch: KillSwitch | None = None,
         begin_sync: Callable[[], None] | None = None,
+        stages: StageWatch | None = None,
     ) -> None:
         self._engine = engine
         self._inbox = inbox
@@ -139,6 +143,7 @@ class Pump:
         self._on_batch = on_batch
         self._switch = switch
         self._begin_sync = begin_sync
+        self._stages = stages
         self._undecided: list[Decided] = []
         self.turns = 0
         """Decisions taken: whoever nudged the pump can wait for its turn."""
@@ -177,29 +182,42 @@ class Pump:
         """
         engine, journal = self._engine, self._journal
         first_at = self._inbox.first_at
+        stages = None if self.turns % SAMPLED or not batch else self._stages
+        if stages is not None:
+            stages.begin(engine)
         if batch:
             journal.append([*self._undecided, *batch])
             self._undecided.clear()
+            if stages is not None:
+                stages.mark("journal")
             for event in batch:
                 engine.handle(event)
+            if stages is not None:
+                stages.mark("apply")
         decided_at = self._now()
         commands = engine.decide(decided_at)
+        if stages is not None:
+            stages.end(engine)
         self._undecided.append(Decided(decided_at))
         if commands:
-            offset = journal.append([*self._undecided, *commands])
-            self._undecided.clear()
-            # A halt is on disk before anything else of its decision leaves us.
-            for command in commands:
-                if isinstance(command, LatchHalt | LiftHalt):
-                    assert self._switch is not None, "a halt is decided, and nobody can latch it"
-                    self._switch.carry_out(command)
-            if self._begin_sync is not None and any(type(command) in ORDERS for command in commands):
-                self._begin_sync()
-            for command in commands:
-                self._dispatch(command, offset)
+            self._carry_out(commands)
         if batch:
             self._on_latency(time.perf_counter_ns() - first_at)
         self._on_batch(batch, commands)
+
+    def _carry_out(self, commands: list[Command]) -> None:
+        """Record a decision with its commands, and send them on their way."""
+        offset = self._journal.append([*self._undecided, *commands])
+        self._undecided.clear()
+        # A halt is on disk before anything else of its decision leaves us.
+        for command in commands:
+            if isinstance(command, LatchHalt | LiftHalt):
+                assert self._switch is not None, "a halt is decided, and nobody can latch it"
+                self._switch.carry_out(command)
+        if self._begin_sync is not None and any(type(command) in ORDERS for command in commands):
+            self._begin_sync()
+        for command in commands:
+            self._dispatch(command, offset)
 
     def _dispatch(self, command: Command, offset: int) -> None:
         match command:

@@ -13,72 +13,27 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TypeAlias
 
 from prometheus_client import ProcessCollector, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 from prometheus_client.registry import Collector
 
 from daemon.core.units import MONEY_ONE
-from daemon.shell.families import FAMILIES, Family
+from daemon.shell.api_counts import ApiCounts
+from daemon.shell.families import FAMILIES, OTHER, Family
+from daemon.shell.histogram import Histogram
+from daemon.shell.order_counts import OrderCounts
+from daemon.shell.stage_watch import StageWatch
 
-BUCKETS = 24
-"""Log2 buckets from 1 µs to 8 s; what is above goes to +Inf."""
 LABEL_VALUES_MAX = 20
-FAMILIES_AT_ONCE = 4
-"""How many are rendered before the loop turns again: some 0.1 ms of work."""
-OTHER = "other"
-
-
-class Histogram:
-    """Durations in log2 buckets of microseconds, exact sum and count."""
-
-    __slots__ = ("buckets", "count", "longest_ns", "sum_ns")
-
-    def __init__(self) -> None:
-        self.buckets = [0] * (BUCKETS + 1)
-        self.count = 0
-        self.sum_ns = 0
-        self.longest_ns = 0
-
-    def observe(self, duration_ns: int) -> None:
-        """Count one duration, in nanoseconds, not negative."""
-        assert duration_ns >= 0, f"a duration of {duration_ns} ns"
-        # A bound is part of its bucket, as Prometheus has it: 1 µs is counted under le="1e-06".
-        index = (max(duration_ns - 1, 0) // 1000).bit_length()
-        self.buckets[min(BUCKETS, index)] += 1
-        self.count += 1
-        self.sum_ns += duration_ns
-        if duration_ns > self.longest_ns:
-            self.longest_ns = duration_ns
-
-    def quantile_s(self, share: float) -> float | None:
-        """Return an upper bound of a quantile in seconds, by bucket; None while empty."""
-        if not self.count:
-            return None
-        wanted, seen = max(1.0, share * self.count), 0
-        for index, number in enumerate(self.buckets[:-1]):
-            seen += number
-            if seen >= wanted:
-                return _bound_s(index)
-        return self.longest_ns / 1e9  # above the last bound there is no other
-
-    def copy(self) -> Histogram:
-        """Return one that says what this one says now, and counts no further."""
-        copied = Histogram()
-        copied.buckets = self.buckets.copy()
-        copied.count, copied.sum_ns, copied.longest_ns = self.count, self.sum_ns, self.longest_ns
-        return copied
-
-    def prometheus(self) -> list[tuple[str, float]]:
-        """Return the cumulative buckets as Prometheus wants them."""
-        total, rows = 0, []
-        for index, number in enumerate(self.buckets[:-1]):
-            total += number
-            rows.append((repr(_bound_s(index)), float(total)))
-        rows.append(("+Inf", float(self.count)))
-        return rows
-
-
-def _bound_s(index: int) -> float:
-    return (1 << index) / 1_000_000
+SERIES_AT_ONCE = 25
+"""How many are rendered before the loop turns again, a family whole: some 0.1 ms of work."""
+_END = b"# EOF\n"
+"""How OpenMetrics ends."""
 
 
 class BoundedLabels:
@@ -102,7 +57,7 @@ class BoundedLabels:
 
 Labelled: TypeAlias = Mapping[str, float] | Mapping[tuple[str, ...], float]
 """Values by their label, or by their labels where there are several."""
-Sample: TypeAlias = float | Labelled | Histogram
+Sample: TypeAlias = float | Labelled | Histogram | Mapping[str, Histogram]
 Source: TypeAlias = Callable[[], dict[str, Sample | None]]
 
 
@@ -124,19 +79,50 @@ class _Read(Collector):
 
 
 def _metric(name: str, family: Family, sample: Sample) -> Metric:
-    if isinstance(sample, Histogram):
-        histogram = HistogramMetricFamily(name, family.help)
-        histogram.add_metric([], sample.prometheus(), sample.sum_ns / 1e9)
+    if family.kind == "histogram":
+        histogram = HistogramMetricFamily(name, family.help, labels=list(family.labels))
+        for label, one in _histograms(sample):
+            histogram.add_metric(label, one.prometheus(), one.sum_ns / 1e9)
         return histogram
     metric = (CounterMetricFamily if family.kind == "counter" else GaugeMetricFamily)(
         name, family.help, labels=list(family.labels)
     )
     if isinstance(sample, Mapping):
         for values, number in sample.items():
+            assert not isinstance(number, Histogram), f"{name} is no histogram"
             metric.add_metric([values] if isinstance(values, str) else list(values), number)
     else:
+        assert not isinstance(sample, Histogram), f"{name} is no histogram"
         metric.add_metric([], sample)
     return metric
+
+
+def _histograms(sample: Sample) -> Iterator[tuple[list[str], Histogram]]:
+    """Return the histograms of a sample with their labels."""
+    if isinstance(sample, Histogram):
+        yield [], sample
+    elif isinstance(sample, Mapping):
+        for label, one in sample.items():
+            assert isinstance(label, str), f"a histogram has one label, not {label}"
+            assert isinstance(one, Histogram), f"{label}: a number, and no histogram"
+            yield [label], one
+
+
+def _series(sample: Sample | None) -> int:
+    """Return about how many series a sample is."""
+    if isinstance(sample, Mapping):
+        return sum(len(one.shown) if isinstance(one, Histogram) else 1 for one in sample.values())
+    return len(sample.shown) if isinstance(sample, Histogram) else 1
+
+
+def _copied(sample: Sample | None) -> Sample | None:
+    """Return a sample that stays as it is now: histograms are counted on."""
+    if isinstance(sample, Histogram):
+        return sample.copy()
+    if isinstance(sample, Mapping):
+        histograms = {str(label): one.copy() for label, one in sample.items() if isinstance(one, Histogram)}
+        return histograms or sample
+    return sample
 
 
 class Metrics:
@@ -154,6 +140,9 @@ class Metrics:
         self.loop_lag = Histogram()
         self.orders_limited = 0
         """Order requests that the venue refused for want of tokens (429): it should stay at 0."""
+        self.api = ApiCounts()
+        self.orders = OrderCounts()
+        self.stages = StageWatch()
         self.latch_failures = 0
         """Halts that the disk did not take, or did not let go: each holds only as long as we live."""
         self.config_sha256 = ""
@@ -162,7 +151,6 @@ class Metrics:
         """When it was read, Unix ns."""
         self.is_config_loaded = True
         """Whether the last reload, or the start, brought into force what it read."""
-        self.api_outcomes: dict[str, float] = dict.fromkeys(("ok", "refused", "failed"), 0.0)
         self._source: Source = dict
         # The process's own: memory, CPU, files, and when it started.
         self._process = ProcessCollector(registry=None)
@@ -175,27 +163,32 @@ class Metrics:
         """Take the source that is asked at every scrape."""
         self._source = source
 
-    def render(self) -> bytes:
-        """Return the exposition text."""
-        return b"".join(self._parts())
+    def render(self, *, is_open: bool = False) -> bytes:
+        """Return the exposition text: Prometheus' own, or OpenMetrics, which alone has exemplars."""
+        return b"".join(self._parts(is_open=is_open))
 
-    async def render_in_turns(self) -> bytes:
-        """Return the exposition text, and let the loop turn after every few families.
+    async def render_in_turns(self, *, is_open: bool = False) -> bytes:
+        """Return the exposition text as `render`, and let the loop turn after every few families.
 
         All samples are of one moment: they are read first, at once. A thread would not do better: while it
         renders, it holds the interpreter's lock for up to 5 ms at a time.
         """
         rendered = []
-        for part in self._parts():
+        for part in self._parts(is_open=is_open):
             rendered.append(part)
             await asyncio.sleep(0)
         return b"".join(rendered)
 
-    def _parts(self) -> Iterator[bytes]:
-        samples = [
-            (name, sample.copy() if isinstance(sample, Histogram) else sample)
-            for name, sample in self._source().items()
-        ]
-        for start in range(0, len(samples), FAMILIES_AT_ONCE):
-            yield generate_latest(_Read(samples[start : start + FAMILIES_AT_ONCE]))
-        yield generate_latest(self._process)
+    def _parts(self, *, is_open: bool) -> Iterator[bytes]:
+        samples = [(name, _copied(sample)) for name, sample in self._source().items()]
+        generate = generate_openmetrics if is_open else generate_latest
+        some: list[tuple[str, Sample | None]] = []
+        series = 0
+        for name, sample in samples:
+            some.append((name, sample))
+            series += _series(sample)
+            if series >= SERIES_AT_ONCE:
+                yield generate(_Read(some)).removesuffix(_END)
+                some, series = [], 0
+        yield generate(_Read(some)).removesuffix(_END)
+        yield generate(self._process)

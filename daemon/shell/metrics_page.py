@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from daemon.shell.families import FAMILIES
-from daemon.shell.metrics import BUCKETS, LABEL_VALUES_MAX
+from daemon.shell.histogram import BUCKETS
+from daemon.shell.metrics import LABEL_VALUES_MAX
 
 _HEAD = f"""# Metrics
 

@@ -10,7 +10,8 @@ from daemon.core.exposure import event_losses, exposure_total
 from daemon.core.second_line import GUARD
 from daemon.core.state import State
 from daemon.core.units import MONEY_ONE, SECOND, Money
-from daemon.shell.metrics import OTHER, Sample
+from daemon.shell.families import OTHER
+from daemon.shell.metrics import Sample
 
 HALTERS = ("cli", "page", "signal", "file", "latch", "breaker", GUARD, OTHER)
 """Who halts, as the label says it; of a breaker not which one: `kalshid_breaker_state` has that."""

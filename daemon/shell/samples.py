@@ -5,31 +5,34 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from importlib.metadata import version as installed_version
+from platform import python_version
 from typing import TypeAlias, get_args
 
 import msgspec
 
 from daemon.core import events as e
-from daemon.core.attribution import Result
 from daemon.core.breakers import BreakerState
 from daemon.core.engine import Engine, Phase
 from daemon.core.exchange_status import MAINTENANCE_GUARD
 from daemon.core.exposure import marked_equity
 from daemon.core.findings import FindingKind
 from daemon.core.lifecycle import OPEN, STATES
-from daemon.core.models import Models
 from daemon.core.risk import Refusal
 from daemon.core.state import State
-from daemon.core.units import MONEY_ONE, SECOND, Ns
+from daemon.core.units import QTY_ONE, SECOND, Ns
+from daemon.kalshi.channels import BOOKS, TRADES
 from daemon.kalshi.rest import ReadingRest
 from daemon.shell.audit import Audit
 from daemon.shell.backfill import Backfill
 from daemon.shell.discovery import Discovery
+from daemon.shell.event_kinds import EVENT_KINDS
+from daemon.shell.families import OTHER
 from daemon.shell.feeds import Feeds
 from daemon.shell.journal import Journal
 from daemon.shell.loop import Inbox
-from daemon.shell.metrics import OTHER, BoundedLabels, Metrics, Sample, dollars
-from daemon.shell.model_status import drift_states
+from daemon.shell.market_samples import market_samples
+from daemon.shell.metrics import BoundedLabels, Metrics, Sample, dollars
+from daemon.shell.model_samples import model_samples, strategy_samples
 from daemon.shell.notices import Notices
 from daemon.shell.notifications import OUTCOMES
 from daemon.shell.queue import OrderQueue
@@ -46,6 +49,8 @@ FINDING_KINDS: tuple[FindingKind, ...] = get_args(FindingKind)
 SESSION_KINDS = ("gaps", "duplicates", "resets", "refused", "frames_of_unknown_sid")
 PAUSES = ("exchange_paused", "trading_paused", "maintenance")
 BREAKER_STATES: dict[BreakerState, float] = {"closed": 0.0, "half_open": 1.0, "open": 2.0}
+CHANNELS = (BOOKS, TRADES)
+"""The channels that every connection has; of others it is told while they are quiet."""
 KRAKEN_SYSTEMS = ("online", "maintenance", "cancel_only", "post_only", "limit_only")
 _REFUSED = "refused "
 _ERROR = "error_"
@@ -72,6 +77,8 @@ class Sources(msgspec.Struct, frozen=True):
     """None where nothing is kept for reports: on a tape."""
     notices: Notices | None = None
     """None where nobody is notified."""
+    tickers_max: int = 0
+    """Of so many markets a scrape tells by ticker."""
 
 
 class Sampler:
@@ -82,12 +89,14 @@ class Sampler:
         self._frame_shapes = BoundedLabels()
         self._answer_shapes = BoundedLabels()
         self._codes = BoundedLabels()
+        self._cancels = BoundedLabels()
 
     def read(self, now: Ns) -> Samples:
         """Return what all parts say now."""
         sources = self._sources
+        versions: tuple[str, ...] = (installed_version("kalshid"), python_version())
         return {
-            "kalshid_build_info": {installed_version("kalshid"): 1.0},
+            "kalshid_build_info": {versions: 1.0},
             "kalshid_mode_info": {sources.metrics.mode: 1.0} if sources.metrics.mode else {},
             **_of_config(sources.metrics),
             "kalshid_loop_lag_seconds": sources.metrics.loop_lag,
@@ -99,8 +108,11 @@ class Sampler:
             **_of_exchange(sources.engine.state, now),
             **_of_reference(sources, now),
             **_of_orders(sources),
-            **_of_models(sources.engine.models),
+            **model_samples(sources.engine.models),
+            **strategy_samples(sources.engine),
+            **market_samples(sources.engine, sources.tickers_max),
             **_of_requests(sources, now),
+            "kalshid_cancels_total": self._cancels.bound(sources.metrics.orders.cancels),
             **_of_account(sources),
             **_of_store(sources.recorder),
             **_of_notices(sources.notices),
@@ -152,7 +164,8 @@ def next_window(state: State, now: Ns) -> tuple[Ns, Ns] | None:
 def _of_feeds(sources: Sources) -> Samples:
     state, kraken = sources.engine.state, sources.reference.session
     frames: dict[e.Feed, int] = {feed: one.frames for feed, one in sources.feeds.sessions.items()}
-    frames[kraken.feed] = kraken.frames
+    sizes: dict[e.Feed, int] = {feed: one.frame_bytes for feed, one in sources.feeds.sessions.items()}
+    frames[kraken.feed], sizes[kraken.feed] = kraken.frames, kraken.frame_bytes
     feeds = (*state.feeds, kraken.feed)
     health = state.feeds
     heard = {feed: one.heard_at for feed, one in health.items()}
@@ -160,9 +173,13 @@ def _of_feeds(sources: Sources) -> Samples:
     heard[kraken.feed] = None if source is None else source.told_at
     connected = {feed: float(one.is_connected) for feed, one in health.items()}
     connected[kraken.feed] = float(kraken.is_connected)
-    quiet: dict[tuple[str, ...], float] = dict.fromkeys(state.quiet_channels, 1.0)
+    quiet: dict[tuple[str, ...], float] = {
+        **{(feed, channel): 0.0 for feed in health for channel in CHANNELS},
+        **dict.fromkeys(state.quiet_channels, 1.0),
+    }
     return {
         "kalshid_frames_total": _floats(frames.items()),
+        "kalshid_frame_bytes_total": _floats(sizes.items()),
         "kalshid_feed_connected": connected,
         "kalshid_feed_connects_total": {feed: float(state.counts[f"{feed}_connects"]) for feed in feeds},
         "kalshid_feed_drops_total": {feed: float(state.counts[f"{feed}_drops"]) for feed in feeds},
@@ -256,7 +273,8 @@ def _of_orders(sources: Sources) -> Samples:
     state = engine.state
     open_states = dict.fromkeys((state for state in STATES if state in OPEN), 0)
     open_states |= Counter(order.state for order in state.orders.values() if order.is_open)
-    events = {kind: count for kind, count in sorted(state.counts.items()) if not kind.endswith(_BY_FEED)}
+    counts = {**dict.fromkeys(EVENT_KINDS, 0), **state.counts}
+    events = {kind: count for kind, count in sorted(counts.items()) if not kind.endswith(_BY_FEED)}
     return {
         "kalshid_ready": float(engine.phase == "trading"),
         "kalshid_phase": {phase: float(phase == engine.phase) for phase in PHASES},
@@ -272,64 +290,9 @@ def _of_orders(sources: Sources) -> Samples:
         "kalshid_queue_dropped_total": float(queue.dropped_total),
         "kalshid_queue_wait_seconds": metrics.queue_wait,
         "kalshid_decision_seconds": metrics.decision,
+        "kalshid_stage_seconds": metrics.stages.stages,
+        "kalshid_tick_to_order_seconds": metrics.orders.tick_to_order,
         **_of_breakers(engine),
-        **_of_strategies(engine),
-    }
-
-
-def _of_models(models: Models) -> Samples:
-    scores: dict[tuple[str, ...], float] = {
-        (name, outcome): float(count)
-        for name, slot in models.slots.items()
-        for outcome, count in slot.counts.items()
-    }
-    infos: dict[tuple[str, ...], float] = {
-        (name, f"{slot.model.scorer.name}/{slot.model.scorer.version}", slot.model.sha256[:12]): 1.0
-        for name, slot in models.slots.items()
-        if slot.model is not None
-    }
-    return {
-        "kalshid_model_scores_total": scores,
-        "kalshid_model_info": infos,
-        "kalshid_model_scored_timestamp_seconds": _known(
-            {name: slot.scored_at for name, slot in models.slots.items()}
-        ),
-        "kalshid_model_members_absent": {
-            name: float(slot.members_absent)
-            for name, slot in models.slots.items()
-            if slot.members_absent is not None
-        },
-        "kalshid_model_challenger_difference": models.record.difference_mean,
-        "kalshid_model_brier": models.record.brier(),
-        "kalshid_model_drift_state": drift_states(models),
-        "kalshid_model_brier_excess": {
-            name: watch.figures.excess / watch.figures.events
-            for name, watch in models.drift.watches.items()
-            if watch.figures.events
-        },
-        "kalshid_model_psi_max": {
-            name: watch.psi[0][1] for name, watch in models.drift.watches.items() if watch.psi
-        },
-        "kalshid_model_swaps_total": {
-            "done": float(models.swaps),
-            "refused": float(models.swaps_refused),
-        },
-    }
-
-
-def _of_strategies(engine: Engine) -> Samples:
-    record, results = engine.gathering.strategies, engine.state.attribution.results
-    names = [slot.strategy.name for slot in engine.slots]
-    traded = {name: results.get(name, Result()) for name in names}
-    return {
-        "kalshid_strategy_on": {name: float(not engine.state.switches.is_off(name)) for name in names},
-        "kalshid_strategy_orders_total": {name: float(record.orders[name]) for name in names},
-        "kalshid_strategy_fills_total": {name: float(one.fills) for name, one in traded.items()},
-        "kalshid_strategy_pnl_dollars": {name: record.pnl(name) / MONEY_ONE for name in names},
-        "kalshid_strategy_realized_dollars": {
-            name: (one.realized - one.fees) / MONEY_ONE for name, one in traded.items()
-        },
-        "kalshid_strategy_staked_dollars": {name: record.staked(name) / MONEY_ONE for name in names},
     }
 
 
@@ -337,8 +300,11 @@ def _of_requests(sources: Sources, now: Ns) -> Samples:
     metrics, gate = sources.metrics, sources.gate
     pacers = {"write": sources.queue.pacer} | ({} if gate is None else {"read": gate.pacer})
     return {
+        "kalshid_order_requests_total": _floats_by(metrics.orders.requests.items()),
+        "kalshid_order_ack_seconds": metrics.orders.ack,
         "kalshid_order_request_seconds": metrics.order_request,
-        "kalshid_api_requests_total": dict(metrics.api_outcomes),
+        "kalshid_api_requests_total": _floats_by(metrics.api.requests.items()),
+        "kalshid_api_request_seconds": metrics.api.seconds,
         "kalshid_reads_total": None if gate is None else _floats(gate.passed.items()),
         "kalshid_reads_waiting": None if gate is None else _floats(gate.depth.items()),
         "kalshid_reads_limited_total": None if gate is None else float(gate.limited),
@@ -350,17 +316,27 @@ def _of_requests(sources: Sources, now: Ns) -> Samples:
 
 def _of_account(sources: Sources) -> Samples:
     engine, journal = sources.engine, sources.journal
-    state = engine.state
+    state, ledger, pnl = engine.state, engine.state.ledger, engine.gathering.pnl()
+    realized = ledger.realized - ledger.fees
     return {
         "kalshid_reconcile_findings_total": _floats(
             (kind, state.account.log.by_kind[kind]) for kind in FINDING_KINDS
         ),
         "kalshid_reconcile_last_success_timestamp_seconds": _seconds(state.account.read_at),
-        "kalshid_cash_dollars": dollars(state.ledger.cash),
+        "kalshid_cash_dollars": dollars(ledger.cash),
         "kalshid_equity_dollars": dollars(marked_equity(state)),
-        "kalshid_pnl_dollars": dollars(engine.gathering.pnl()),
-        "kalshid_fees_dollars_total": dollars(state.ledger.fees),
+        "kalshid_pnl_dollars": dollars(pnl),
+        "kalshid_pnl_realized_dollars": dollars(realized),
+        "kalshid_pnl_unrealized_dollars": dollars(None if pnl is None else pnl - realized),
+        "kalshid_drawdown_dollars": dollars(engine.gathering.drawdown()),
+        "kalshid_fees_dollars_total": dollars(ledger.fees),
+        "kalshid_fills_total": {
+            "maker": float(ledger.fills_total - ledger.fills_taken),
+            "taker": float(ledger.fills_taken),
+        },
+        "kalshid_fill_contracts_total": ledger.traded_total / QTY_ONE,
         "kalshid_journal_bytes_total": float(journal.bytes_total),
+        "kalshid_journal_append_seconds": sources.metrics.stages.journal_append,
         "kalshid_journal_fsync_seconds": journal.sync_seconds_last,
         "kalshid_inbox_depth": float(len(sources.inbox)),
     }
@@ -385,6 +361,10 @@ def _shapes(counts: dict[str, int]) -> dict[str, int]:
 
 def _floats(counts: Iterable[tuple[str, int]]) -> dict[str, float]:
     return {name: float(count) for name, count in counts}
+
+
+def _floats_by(counts: Iterable[tuple[tuple[str, ...], int]]) -> dict[tuple[str, ...], float]:
+    return {names: float(count) for names, count in counts}
 
 
 def _known(instants: dict[str, Ns | None]) -> dict[str, float]:

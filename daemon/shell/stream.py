@@ -12,6 +12,7 @@ in it: `FeedHeard` is told for frames only, and a session asks a quiet stream fo
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -25,6 +26,7 @@ from daemon.core.events import Event, Feed, FeedHeard
 from daemon.core.units import MILLISECOND, Ns
 from daemon.kalshi.auth import Signer
 from daemon.kalshi.key_refusals import key_refusal
+from daemon.shell.families import SAMPLED
 
 HEALTHY_S = 60.0
 _TICK_S = 1.0
@@ -88,6 +90,7 @@ async def run_feed(
     wake: asyncio.Event | None = None,
     on_failure: Callable[[str], None] | None = None,
     on_open: Callable[[ClientConnection], None] | None = None,
+    on_parsed: Callable[[int], None] | None = None,
     silence_s: float = 5.0,
 ) -> None:
     """Keep the session connected until cancelled.
@@ -102,6 +105,7 @@ async def run_feed(
         wake: to be set after `session.watch` or `unwatch`, so that commands leave at once.
         on_failure: told why an attempt failed before it was connected (a drop is an event instead).
         on_open: takes each new connection, for whoever wants to ping through it.
+        on_parsed: takes the nanoseconds that the session took for a frame, of one in `SAMPLED`.
         silence_s: how long nothing at all may come before the connection is given up.
 
     Cancellation: safe at any point; the connection is closed and `FeedDropped` is told. Never returns.
@@ -111,7 +115,9 @@ async def run_feed(
     while True:
         started_at = loop.time()
         try:
-            await _run_connection(url, signer, session, clock, on_events, wake, on_open, silence_s)
+            await _run_connection(
+                url, signer, session, clock, on_events, wake, on_open, on_parsed, silence_s
+            )
         except (OSError, TimeoutError, WebSocketException) as error:
             if on_failure is not None:
                 on_failure(_upgrade_refusal(error, url, signer, clock()) or _reason(error))
@@ -128,6 +134,7 @@ async def _run_connection(
     on_events: Callable[[list[Event]], None],
     wake: asyncio.Event,
     on_open: Callable[[ClientConnection], None] | None,
+    on_parsed: Callable[[int], None] | None,
     silence_s: float,
 ) -> None:
     """Connect and serve one connection until it fails. Raises only when it could not be made."""
@@ -156,7 +163,7 @@ async def _run_connection(
         reason = None
         # Not a TaskGroup: one that fails while it is cancelled forgets the cancellation (Python 3.11).
         work = [
-            asyncio.ensure_future(_read(connection, session, clock, on_events, wake)),
+            asyncio.ensure_future(_read(connection, session, clock, on_events, wake, on_parsed)),
             asyncio.ensure_future(_tend(connection, session, clock, on_events, wake, silence_s)),
         ]
         try:
@@ -180,11 +187,18 @@ async def _read(
     clock: Callable[[], Ns],
     on_events: Callable[[list[Event]], None],
     wake: asyncio.Event,
+    on_parsed: Callable[[int], None] | None,
 ) -> None:
     receive = session.receive
     while True:
-        for _ in range(_FRAMES_PER_TURN):
-            events = receive(await connection.recv(decode=False), clock())
+        for number in range(_FRAMES_PER_TURN):
+            frame = await connection.recv(decode=False)
+            if number % SAMPLED or on_parsed is None:
+                events = receive(frame, clock())
+            else:
+                began_at = time.perf_counter_ns()
+                events = receive(frame, clock())
+                on_parsed(time.perf_counter_ns() - began_at)
             if events:
                 on_events(events)
             if session.has_outgoing or session.reconnect_reason is not None:

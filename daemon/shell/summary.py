@@ -13,7 +13,7 @@ from daemon.core.engine import Engine
 from daemon.core.exposure import mark
 from daemon.core.model_record import ModelRecord
 from daemon.core.units import MONEY_ONE, PRICE_ONE, QTY_ONE
-from daemon.shell.metrics import Histogram
+from daemon.shell.histogram import Histogram
 from daemon.shell.open_orders import OrderLine, open_orders
 from daemon.shell.samples import Sources
 

@@ -3,57 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from math import ceil, inf
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_families
 from prometheus_client.parser import text_string_to_metric_families
 
 from daemon.shell.families import FAMILIES
-from daemon.shell.metrics import BUCKETS, BoundedLabels, Histogram, Metrics, Sample, dollars
-
-BOUNDS_NS = [1_000 << index for index in range(BUCKETS)]
-DURATIONS = st.lists(
-    st.one_of(
-        st.integers(0, 20 * 10**9),
-        st.integers(0, 10_000),
-        st.sampled_from([bound + step for bound in BOUNDS_NS for step in (-1, 0, 1)]),
-    ),
-    max_size=60,
-)
-
-
-def filled(durations: list[int]) -> Histogram:
-    histogram = Histogram()
-    for duration in durations:
-        histogram.observe(duration)
-    return histogram
-
-
-@given(DURATIONS)
-def test_buckets_equal_a_brute_force(durations: list[int]) -> None:
-    """A bucket counts what is at most its bound, as Prometheus defines it; sum and count are exact."""
-    histogram = filled(durations)
-    rows = [(float(bound), count) for bound, count in histogram.prometheus()]
-    expected = [(bound / 1e9, sum(duration <= bound for duration in durations)) for bound in BOUNDS_NS]
-    assert [*expected, (inf, len(durations))] == rows
-    assert (len(durations), sum(durations)) == (histogram.count, histogram.sum_ns)
-
-
-@given(DURATIONS.filter(len), st.floats(0, 1))
-def test_a_quantile_is_an_upper_bound_and_the_least_one(durations: list[int], share: float) -> None:
-    """The true quantile lies in the bucket that the answer ends; beyond the last bucket it is the longest."""
-    histogram = filled(durations)
-    true = sorted(durations)[max(0, ceil(share * len(durations)) - 1)]
-    bounds = [*BOUNDS_NS, max(durations)]
-    expected = next((bound for bound in bounds if true <= bound), max(durations))
-    assert expected / 1e9 == histogram.quantile_s(share)
-
-
-def test_an_empty_histogram_has_no_quantile() -> None:
-    """Unknown is None."""
-    assert Histogram().quantile_s(0.5) is None
+from daemon.shell.histogram import Histogram
+from daemon.shell.metrics import BoundedLabels, Metrics, Sample, dollars
 
 
 def test_money_becomes_dollars_and_unknown_stays_unknown() -> None:
@@ -62,12 +21,19 @@ def test_money_becomes_dollars_and_unknown_stays_unknown() -> None:
     assert dollars(None) is None
 
 
+def told() -> Histogram:
+    histogram = Histogram()
+    for duration in (1_500, 3_000_000):
+        histogram.observe_order(duration, "kx-1", 1_700_000_000_000_000_000)
+    return histogram
+
+
 def samples_of_all() -> dict[str, Sample | None]:
     """A made-up sample for every family, of the shape that its row in the table says."""
     found: dict[str, Sample | None] = {}
     for name, family in FAMILIES.items():
         if family.kind == "histogram":
-            found[name] = filled([1_500, 3_000_000])
+            found[name] = {"one": told()} if family.labels else told()
         elif len(family.labels) == 1:
             found[name] = {"one": 1.0, 'odd "label"\n\\': 2.0}
         elif family.labels:
@@ -87,9 +53,10 @@ def test_every_family_is_rendered_and_parses() -> None:
         assert (family.kind, family.help) == (found.type, found.documentation)
         values = {(sample.name, *sorted(sample.labels.items())): sample.value for sample in found.samples}
         if family.kind == "histogram":
-            assert 2 == values[f"{name}_count",]
-            assert pytest.approx(0.0030015) == values[f"{name}_sum",]
-            assert 1 == values[f"{name}_bucket", ("le", "2e-06")]
+            one = [(label, "one") for label in family.labels]
+            assert 2 == values[(f"{name}_count", *one)]
+            assert pytest.approx(0.0030015) == values[(f"{name}_sum", *one)]
+            assert 1 == values[(f"{name}_bucket", *sorted([*one, ("le", "2e-06")]))]
         elif len(family.labels) == 1:
             (label,) = family.labels
             assert {(name, (label, "one")): 1.0, (name, (label, 'odd "label"\n\\')): 2.0} == values
@@ -99,6 +66,30 @@ def test_every_family_is_rendered_and_parses() -> None:
             assert {(name, *labels): 1.0, (name, *twos): 2.0} == values
         else:
             assert {(name,): 3.0} == values
+
+
+def test_openmetrics_says_the_same_and_has_exemplars() -> None:
+    """What its official parser reads has the same series, and the order of each bucket; it ends once."""
+    metrics = Metrics()
+    metrics.serve(samples_of_all)
+    text, plain = metrics.render(is_open=True).decode(), metrics.render().decode()
+    assert text.endswith("\n# EOF\n")
+    parsed = list(openmetrics_families(text))  # type: ignore[no-untyped-call]
+    same = {
+        (sample.name, *sorted(sample.labels.items())): sample.value
+        for family in parsed
+        for sample in family.samples
+        if not sample.name.startswith("process_")
+    }
+    assert same == {
+        (sample.name, *sorted(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(plain)
+        for sample in family.samples
+        if not sample.name.startswith("process_")
+    }
+    found = [sample for family in parsed for sample in family.samples if sample.exemplar]
+    assert {"client_order_id": "kx-1"} in [sample.exemplar.labels for sample in found]
+    assert "kx-1" not in plain
 
 
 def test_what_is_unknown_is_left_out() -> None:

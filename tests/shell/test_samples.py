@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Mapping
+from importlib.metadata import version as installed_version
 from pathlib import Path
 
 import msgspec
@@ -12,16 +14,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from daemon.core import events as e
 from daemon.core.breakers import RULES
 from daemon.core.engine import Engine
-from daemon.core.models import CHALLENGER, DEFAULT, Model
-from daemon.core.units import HOUR, MINUTE, PRICE_ONE, SECOND
+from daemon.core.units import HOUR, MINUTE
 from daemon.shell.families import FAMILIES
-from daemon.shell.metrics import Histogram
+from daemon.shell.histogram import Histogram
 from daemon.shell.samples import PAUSES, PHASES, REFUSALS, Sampler, Samples
 from daemon.shell.waiting import PRIORITIES
-from tests.core.test_drift import OURS, warn
-from tests.core.test_drift import lived as watched
-from tests.core.test_models import Members, Said
-from tests.core.test_models import lived as scoring
 from tests.core.worlds import CONFIG, NOW, T0, TICKER, Scripted, engine, spec
 from tests.shell.beliefs import LATER, SECOND_TICKER, lived
 from tests.shell.orders import place
@@ -43,16 +40,21 @@ EMPTY = {
     "kalshid_mode_info",
     "kalshid_config_info",
     "kalshid_model_info",
-    "kalshid_channel_quiet",
     "kalshid_session_errors",
     "kalshid_refused_frames",
     "kalshid_refused_answers",
+    "kalshid_cancels",
+    "kalshid_market_staked_dollars",
+    "kalshid_market_position_contracts",
+    "kalshid_market_mid_dollars",
     "kalshid_reference_last_heard_timestamp_seconds",
     "kalshid_model_brier",
     "kalshid_model_scored_timestamp_seconds",
     "kalshid_model_members_absent",
     "kalshid_model_drift_state",
     "kalshid_model_brier_excess",
+    "kalshid_model_calibration_error_ratio",
+    "kalshid_model_trained_timestamp_seconds",
     "kalshid_model_psi_max",
 }
 
@@ -77,7 +79,9 @@ def test_every_family_has_a_sample_of_its_shape(subject: Engine, tmp_path: Path)
     for name, family in FAMILIES.items():
         sample = samples[name]
         if family.kind == "histogram":
-            assert isinstance(sample, Histogram), name
+            histograms = sample.values() if isinstance(sample, Mapping) else [sample]
+            assert isinstance(sample, Mapping) == bool(family.labels), name
+            assert all(isinstance(one, Histogram) for one in histograms), name
         elif family.labels:
             assert isinstance(sample, Mapping), name
             assert all(isinstance(value, float) for value in sample.values()), name
@@ -98,6 +102,9 @@ def test_a_scrape_shows_every_family_of_a_daemon_that_lived(tmp_path: Path) -> N
             metrics.order_request,
             metrics.read_wait,
             metrics.loop_lag,
+            metrics.orders.ack,
+            metrics.orders.tick_to_order,
+            metrics.stages.journal_append,
         ):
             histogram.observe(70_000)
         text = metrics.render().decode()
@@ -114,7 +121,6 @@ def test_samples_are_what_the_parts_say(tmp_path: Path) -> None:
     with standing(lived(), tmp_path) as sources:
         sources.queue.put(place(1), 0)
         sources.inbox.put(e.FeedHeard("kalshi", LATER))
-        sources.metrics.api_outcomes["ok"] += 2
         samples = Sampler(sources).read(LATER)
         assert float(sources.journal.bytes_total) == samples["kalshid_journal_bytes_total"]
     waiting: dict[str, float] = {name: float(name == "enter") for name in PRIORITIES}
@@ -138,7 +144,12 @@ def test_samples_are_what_the_parts_say(tmp_path: Path) -> None:
         "kalshid_inbox_depth": 1.0,
         "kalshid_rate_limit_tokens": {"write": 100.0, "read": 200.0},
         "kalshid_rate_limit_capacity_tokens": {"write": 100.0, "read": 200.0},
-        "kalshid_api_requests_total": {"ok": 2.0, "refused": 0.0, "failed": 0.0},
+        "kalshid_drawdown_dollars": 0.0,
+        "kalshid_pnl_realized_dollars": -0.0168,
+        "kalshid_pnl_unrealized_dollars": 0.04,
+        "kalshid_fills_total": {"maker": 1.0, "taker": 0.0},
+        "kalshid_fill_contracts_total": 4.0,
+        "kalshid_market_staked_dollars": {},
         "kalshid_cash_dollars": 9_998.3832,
         "kalshid_equity_dollars": 10_000.0232,
         "kalshid_pnl_dollars": 0.0232,
@@ -151,8 +162,9 @@ def test_samples_are_what_the_parts_say(tmp_path: Path) -> None:
     assert isinstance(states, Mapping)
     assert dict.fromkeys(states, 0.0) == states
     assert len(states) == len(RULES)
-    (version,) = samples["kalshid_build_info"]  # type: ignore[misc]
-    assert version[0].isdigit()
+    infos = samples["kalshid_build_info"]
+    assert isinstance(infos, Mapping)
+    assert [(installed_version("kalshid"), platform.python_version())] == list(infos)
 
 
 def test_what_is_not_known_is_none_or_left_out(tmp_path: Path) -> None:
@@ -249,7 +261,8 @@ def test_audits_drift_and_quiet_channels_are_told(tmp_path: Path) -> None:
         samples, later = sampler.read(LATER), sampler.read(LATER + 2 * MINUTE)
     assert 1.0 == samples["kalshid_audit_failures_total"]
     assert {"equal": 0.0, "unequal": 2.0, "void": 0.0, "failed": 0.0} == samples["kalshid_audits_total"]
-    assert {("kalshi", "trade"): 1.0} == samples["kalshid_channel_quiet"]
+    quiet = {("kalshi", "trade"): 1.0, ("kalshi", "orderbook_delta"): 0.0}
+    assert quiet == samples["kalshid_channel_quiet"]
     assert 1.0 == samples["kalshid_trades_lost_total"]
     assert (1.0, 0.0) == (samples["kalshid_schema_drift"], later["kalshid_schema_drift"])
 
@@ -323,51 +336,3 @@ def test_no_label_names_a_market_or_an_order(tmp_path: Path) -> None:
         text = sources.metrics.render().decode()
     assert TICKER not in text
     assert "kd-" not in text
-
-
-def test_models_are_told_by_slot(tmp_path: Path) -> None:
-    """What came of their scores, when the last one was, and how the pair did."""
-    subject = scoring({DEFAULT: Model(Said(0.5)), CHALLENGER: Model(Said(0.9))})
-    subject.decide(NOW)
-    subject.handle(e.MarketDetermined(TICKER, "yes", PRICE_ONE, LATER))
-    samples = sampled(subject, tmp_path)
-    assert {("default", "scored"): 1.0, ("challenger", "scored"): 1.0} == samples[
-        "kalshid_model_scores_total"
-    ]
-    seconds = NOW / SECOND
-    assert {"default": seconds, "challenger": seconds} == samples["kalshid_model_scored_timestamp_seconds"]
-    assert pytest.approx(0.4) == samples["kalshid_model_challenger_difference"]
-    brier = samples["kalshid_model_brier"]
-    assert isinstance(brier, Mapping)
-    assert {"model", "mid", "challenger"} == set(brier)
-    assert {"done": 0.0, "refused": 0.0} == samples["kalshid_model_swaps_total"]
-
-
-def test_drift_is_told_by_slot(tmp_path: Path) -> None:
-    """The verdict's number, the mean excess of the window, and the highest index once there is one."""
-    subject = watched({DEFAULT: OURS})
-    warn(subject)
-    samples = sampled(subject, tmp_path)
-    assert {"default": 1.0} == samples["kalshid_model_drift_state"]
-    assert {"default": 0.0} == samples["kalshid_model_brier_excess"]
-    assert {} == samples["kalshid_model_psi_max"]
-
-
-def test_what_is_absent_of_an_ensemble_is_told_by_slot(tmp_path: Path) -> None:
-    """Only of ensembles; another model has no members."""
-    subject = scoring({DEFAULT: Model(Members(0.5)), CHALLENGER: Model(Said(0.9))})
-    subject.decide(NOW)
-    assert {"default": 1.0} == sampled(subject, tmp_path)["kalshid_model_members_absent"]
-
-
-def test_strategies_are_told_by_name(tmp_path: Path) -> None:
-    """Bought 4 at 40 c for a fee of $0.0168, worth 41 by the mid; 10 more may come."""
-    found = sampled(told(), tmp_path)
-    expected = {
-        "on": 1.0, "orders_total": 1.0, "fills_total": 1.0, "realized_dollars": -0.0168,
-        "pnl_dollars": 0.0232, "staked_dollars": 5.6,
-    }  # fmt: skip
-    for name, value in expected.items():
-        assert {"scripted": value} == found[f"kalshid_strategy_{name}"]
-    off = sampled(told(e.StrategySwitched("scripted", False, "losing", LATER)), tmp_path / "off")
-    assert {"scripted": 0.0} == off["kalshid_strategy_on"]
