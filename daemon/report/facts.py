@@ -126,6 +126,14 @@ class Run(msgspec.Struct, frozen=True, gc=False):
     ended_at: Ns | None
 
 
+class OrderChange(msgspec.Struct, frozen=True, gc=False):
+    """One step of an order's life, in the run that wrote it."""
+
+    epoch: int
+    client_order_id: str
+    state: str
+
+
 class Facts(msgspec.Struct, frozen=True):
     """All that the store says.
 
@@ -134,6 +142,8 @@ class Facts(msgspec.Struct, frozen=True):
         mids: (instant, market, mid) at fills and their mark-outs, oldest first.
         scored: by ended market of the period, the mean score at which orders were placed, and what YES paid.
         refusals: how often each refusal began.
+        sent: what was asked of the venue in the period, as (instant, action), oldest first.
+        changes: the steps of the period's orders, oldest first.
     """
 
     runs: tuple[Run, ...]
@@ -145,6 +155,8 @@ class Facts(msgspec.Struct, frozen=True):
     judged: Judged | None
     refusals: tuple[tuple[str, int], ...]
     incidents: tuple[Incident, ...]
+    sent: tuple[tuple[Ns, str], ...]
+    changes: tuple[OrderChange, ...]
 
 
 def read_facts(path: Path, mode: str, period: Period) -> Facts:
@@ -198,6 +210,15 @@ def _read(store: sqlite3.Connection, words: _Words) -> Facts:
             ).fetchall()
         ),
         incidents=tuple(sorted(_incidents(store, words), key=lambda one: one.at)),
+        sent=tuple(
+            (at, action)
+            for at, action in _rows(store, "intents", "at, action", words, is_within=True)
+            if action != "withdraw"
+        ),
+        changes=tuple(
+            OrderChange(*row)
+            for row in _rows(store, "order_changes", "epoch, client_order_id, state", words, is_within=True)
+        ),
     )
 
 

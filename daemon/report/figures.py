@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 
 from daemon.core.limits import Limits
-from daemon.core.units import DAY, Money, Ns, Qty
+from daemon.core.units import Ns
 from daemon.report.facts import AccountPoint, Facts, Incident, Judged, read_facts
 from daemon.report.mids import Mids, journals_between
 from daemon.report.period import Period
@@ -24,20 +23,12 @@ from daemon.report.quality import (
     slippages,
 )
 from daemon.report.results import Results, open_tickers, results, worths_of
+from daemon.report.risk import RiskUse, risk_uses
 from daemon.shell.store import STORE_NAME
 
 INCIDENTS_MAX = 500
 """More are counted only: a page has to open."""
 POINTS_MAX = 400
-
-
-class RiskUse(msgspec.Struct, frozen=True):
-    """The most of a limit that was used: dollars in 1e-6, contracts in 0.01. None is unknown, or off."""
-
-    name: str
-    unit: Literal["dollars", "contracts"]
-    most: Money | Qty | None
-    limit: Money | Qty | None
 
 
 class Figures(msgspec.Struct, frozen=True, kw_only=True):
@@ -122,52 +113,12 @@ def gather_figures(folder: Path, mode: str, limits: Limits, period: Period, now:
         calibration=calibration(facts),
         judged=facts.judged,
         account=_thinned(facts.account),
-        risk=_risk(facts, period, limits),
+        risk=risk_uses(facts, period, limits, mids.events),
         refusals=facts.refusals,
         incidents=tuple(incidents[:INCIDENTS_MAX]),
         incidents_total=len(incidents),
         notes=_notes(facts, {int(path.stem) for path in paths}, period, now),
     )
-
-
-def _risk(facts: Facts, period: Period, limits: Limits) -> tuple[RiskUse, ...]:
-    """Return how much of the limits was used, as far as the store tells it."""
-    most = _largest_position(facts, period)
-    worst = max((point.worst_loss for point in facts.account), default=None)
-    return (
-        RiskUse("loss if all went wrong", "dollars", worst, limits.total_loss_max),
-        RiskUse("fall of equity within a UTC day", "dollars", _fall(facts.account), limits.daily_loss_max),
-        RiskUse("position in one market", "contracts", most, limits.position_qty_max),
-    )
-
-
-def _largest_position(facts: Facts, period: Period) -> Qty:
-    """Return the largest position in one market that was held at some time of the period."""
-    paid_at = {one.ticker: one.at for one in facts.payouts}
-    held: dict[str, Qty] = {}
-    most: Qty = 0
-    for ticker in open_tickers(facts, period.since):
-        held[ticker] = sum(
-            fill.sign * fill.qty for fill in facts.fills if fill.ticker == ticker and fill.at < period.since
-        )
-        most = max(most, abs(held[ticker]))
-    for fill in facts.fills:
-        if fill.at >= period.since and fill.at <= paid_at.get(fill.ticker, fill.at):
-            held[fill.ticker] = held.get(fill.ticker, 0) + fill.sign * fill.qty
-            most = max(most, abs(held[fill.ticker]))
-    return most
-
-
-def _fall(account: Sequence[AccountPoint]) -> Money | None:
-    """Return how far equity fell below where a day began; None without points."""
-    if not account:
-        return None
-    fall, day, began = 0, -1, 0
-    for point in account:
-        if point.at // DAY != day:
-            day, began = point.at // DAY, point.equity
-        fall = max(fall, began - point.equity)
-    return fall
 
 
 def _thinned(account: Sequence[AccountPoint]) -> tuple[AccountPoint, ...]:

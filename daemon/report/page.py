@@ -11,9 +11,10 @@ from daemon.core.units import MONEY_ONE, QTY_ONE, SECOND, Money, Ns, Qty
 from daemon.lab.judging.charts import line_chart, reliability_chart, signed_bar_chart
 from daemon.lab.judging.reliability import ReliabilityBin
 from daemon.lab.judging.sheet import document, table
-from daemon.report.figures import Figures, RiskUse
+from daemon.report.figures import Figures
 from daemon.report.quality import MarkOut, Mean
 from daemon.report.results import Result
+from daemon.report.risk import RiskUse
 from daemon.shell.page.reliability import wilson
 
 BARS_MAX = 20
@@ -147,6 +148,8 @@ def _calibration(figures: Figures) -> str:
 def _amount(use: RiskUse, value: int | None, absent: str) -> str:
     if value is None:
         return absent
+    if use.unit == "count":
+        return f"{value:,}"
     return f"{value / MONEY_ONE:,.2f} $" if use.unit == "dollars" else _contracts(value)
 
 

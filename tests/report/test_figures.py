@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from daemon.config import load_config
-from daemon.core.units import DAY, HOUR, MINUTE, SECOND
+from daemon.core.units import DAY, MINUTE
 from daemon.report.facts import AccountPoint
-from daemon.report.figures import POINTS_MAX, Figures, RiskUse, gather_figures
+from daemon.report.figures import POINTS_MAX, Figures, gather_figures
 from daemon.report.period import Period
 from daemon.shell.store import rows as r
 from tests.report.days import DAY_0, NOON, PERIOD, M, N, epoch_of, fill, keep_store, place, run, small_day
@@ -43,8 +43,7 @@ def test_a_small_day(tmp_path: Path) -> None:
         nobody.against_mid.value, own.against_mid.value, own.against_limit.value
     )  # fmt: skip
     assert [(0.2, 1, 0.25, 1.0)] == [(one.low, one.markets, one.said, one.paid) for one in found.calibration]
-    assert [(5_000_000, LIMITS.total_loss_max), (2_000_000, LIMITS.daily_loss_max),
-            (100, LIMITS.position_qty_max)] == [(one.most, one.limit) for one in found.risk]  # fmt: skip
+    assert (5_000_000, LIMITS.total_loss_max) == (found.risk[0].most, found.risk[0].limit)
     assert ["run", "finding", "feed", "halt", "run"] == [one.kind for one in found.incidents]
     assert (1, ()) == (found.runs, found.notes)
 
@@ -83,16 +82,3 @@ def test_the_account_is_thinned_and_falls_are_by_the_day(tmp_path: Path) -> None
     assert len(found.account) <= POINTS_MAX
     assert AccountPoint(DAY_0, 1_000, 0) == found.account[0]
     assert 999 == found.risk[1].most
-
-
-def test_the_largest_position_is_over_time_and_of_one_market(tmp_path: Path) -> None:
-    """One held from the day before counts, one that was paid out before does not."""
-    keep_store(
-        tmp_path, 1, run(DAY_0 - DAY),
-        fill("a", DAY_0 - HOUR, 4_000, qty=300), fill("b", DAY_0 - HOUR, 4_000, qty=900, ticker=N),
-        r.Settlement(DAY_0 - SECOND, N, 0, 900, 0, 0), fill("c", NOON, 4_000, qty=500, side="ask"),
-    )  # fmt: skip
-    assert (
-        RiskUse("position in one market", "contracts", 300, LIMITS.position_qty_max)
-        == figures(tmp_path).risk[2]
-    )

@@ -15,7 +15,7 @@ from daemon.report.period import Period
 from daemon.report.results import Results, open_tickers, results, worths_of
 from tests.report.days import DAY_0, NOON, PERIOD, M, N
 
-NO_FACTS = Facts((), (), (), (), (), (), None, (), ())
+NO_FACTS = Facts((), (), (), (), (), (), None, (), (), (), ())
 
 
 def bought(at: int, price: int, sign: int = 1, qty: int = 100, ticker: str = M, strategy: str = "s") -> Fill:
