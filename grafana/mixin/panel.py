@@ -57,10 +57,12 @@ def count(metric: str, legend: str, by: str = "") -> Query:
     return Query(f"sum{_by(by)}(increase({metric}{{@}}[$__rate_interval]))", legend)
 
 
-def quantile(share: float, metric: str, legend: str) -> Query:
-    """Return the query of a histogram's quantile, over all instances that are chosen."""
+def quantile(share: float, metric: str, legend: str, by: str = "") -> Query:
+    """Return the query of a histogram's quantile, over all instances, whole or by a label."""
+    labels = f"le, {by}" if by else "le"
     return Query(
-        f"histogram_quantile({share:g}, sum by (le) (rate({metric}_bucket{{@}}[$__rate_interval])))", legend
+        f"histogram_quantile({share:g}, sum by ({labels}) (rate({metric}_bucket{{@}}[$__rate_interval])))",
+        legend,
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from grafana.mixin.panel import Dashboard, Panel, Query, age, count, now, p50_p99, per_second
+from grafana.mixin.panel import Dashboard, Panel, Query, age, count, now, p50_p99, per_second, quantile
 
 FEEDS = Dashboard(
     "kalshid-feeds",
@@ -38,6 +38,12 @@ FEEDS = Dashboard(
                 now("kalshid_transport_lag_seconds", "{{feed}} lag"),
                 now("kalshid_clock_offset_seconds", "{{feed}} clock offset"),
             ),
+        ),
+        Panel(
+            "Bytes",
+            "What the connections bring, a second.",
+            "Bps",
+            (per_second("kalshid_frame_bytes_total", "{{feed}}", "feed"),),
         ),
         Panel(
             "Gaps and losses",
@@ -145,6 +151,30 @@ LATENCY = Dashboard(
             p50_p99("kalshid_decision_seconds"),
         ),
         Panel(
+            "Tick to order",
+            "From a tick's arrival to the leaving of a request that was decided on it.",
+            "s",
+            p50_p99("kalshid_tick_to_order_seconds"),
+        ),
+        Panel(
+            "Stages of a tick",
+            "The median of each stage, measured of one tick in 64 (daemon/PROFILE.md).",
+            "s",
+            (quantile(0.5, "kalshid_stage_seconds", "{{stage}}", "stage"),),
+        ),
+        Panel(
+            "Answers to orders",
+            "From an order request's leaving to yes or no; a bucket's exemplar names the last order.",
+            "s",
+            p50_p99("kalshid_order_ack_seconds"),
+        ),
+        Panel(
+            "Requests by endpoint",
+            "The 99th percentile of REST requests.",
+            "s",
+            (quantile(0.99, "kalshid_api_request_seconds", "{{endpoint}}", "endpoint"),),
+        ),
+        Panel(
             "Round trip of orders",
             "From a request's departure to its answer.",
             "s",
@@ -170,9 +200,12 @@ LATENCY = Dashboard(
         ),
         Panel(
             "Journal",
-            "How long the last fdatasync took: no order leaves before it.",
+            "The last fdatasync, before which no order leaves; and unsynced writes, of one turn in 64.",
             "s",
-            (now("kalshid_journal_fsync_seconds", "fdatasync"),),
+            (
+                now("kalshid_journal_fsync_seconds", "fdatasync"),
+                quantile(0.99, "kalshid_journal_append_seconds", "write, p99"),
+            ),
         ),
         Panel(
             "Queues",
@@ -224,10 +257,10 @@ FAULTS = Dashboard(
             (count("kalshid_events_total", "{{kind}}", "kind"),),
         ),
         Panel(
-            "Requests by outcome",
-            "REST requests a second.",
+            "Requests by answer",
+            "REST requests a second by class of status; none is a request that nobody answered.",
             "cps",
-            (per_second("kalshid_api_requests_total", "{{outcome}}", "outcome"),),
+            (per_second("kalshid_api_requests_total", "{{code}}", "code"),),
         ),
         Panel(
             "Refused for want of tokens",

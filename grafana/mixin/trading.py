@@ -25,6 +25,18 @@ ORDERS = Dashboard(
             (Query("sum by (state) (kalshid_orders_open{@})", "{{state}}"),),
         ),
         Panel(
+            "What became of requests",
+            "Order requests a second by action and result; one that never left is dropped.",
+            "cps",
+            (per_second("kalshid_order_requests_total", "{{action}} {{result}}", "action, result"),),
+        ),
+        Panel(
+            "Cancels",
+            "Why what rested was taken out.",
+            "short",
+            (count("kalshid_cancels_total", "{{reason}}", "reason"),),
+        ),
+        Panel(
             "Refusals",
             "Why risk said no (daemon/REFUSALS.md); reasons that never came up are left out.",
             "short",
@@ -69,6 +81,30 @@ ORDERS = Dashboard(
             (
                 per_second("kalshid_strategy_orders_total", "{{strategy}} orders", "strategy"),
                 per_second("kalshid_strategy_fills_total", "{{strategy}} fills", "strategy"),
+            ),
+        ),
+        Panel(
+            "Fills",
+            "Fills as maker and as taker, and their contracts, a second.",
+            "cps",
+            (
+                per_second("kalshid_fills_total", "{{liquidity}}", "liquidity"),
+                per_second("kalshid_fill_contracts_total", "contracts"),
+            ),
+        ),
+        Panel(
+            "At stake by market",
+            "What positions cost and orders may cost, of the markets with most (metrics.tickers_max).",
+            "currencyUSD",
+            (now("kalshid_market_staked_dollars", "{{ticker}}"),),
+        ),
+        Panel(
+            "Held by market",
+            "Contracts held, NO below 0, and the mid, of the same markets.",
+            "short",
+            (
+                now("kalshid_market_position_contracts", "{{ticker}}"),
+                now("kalshid_market_mid_dollars", "{{ticker}} mid"),
             ),
         ),
         Panel(
@@ -117,6 +153,18 @@ MODEL = Dashboard(
             " each; below 0 the model knows more than the market.",
             "short",
             (now("kalshid_model_brier_excess", "{{slot}}"),),
+        ),
+        Panel(
+            "Calibration error",
+            "How far the mean score is from the share that came true, over the last window of events.",
+            "percentunit",
+            (now("kalshid_model_calibration_error_ratio", "{{slot}}"),),
+        ),
+        Panel(
+            "Age of training",
+            "Time since the last outcome that a model was fitted to.",
+            "s",
+            (age("kalshid_model_trained_timestamp_seconds", "{{slot}}"),),
         ),
         Panel(
             "Difference of the challenger",
@@ -178,9 +226,13 @@ MONEY = Dashboard(
         ),
         Panel(
             "P&L over time",
-            "Marked at the mid, since the start of the process, after fees.",
+            "Marked at the mid, since the start of the process, after fees; its closed and its open part.",
             "currencyUSD",
-            (now("kalshid_pnl_dollars", "P&L"),),
+            (
+                now("kalshid_pnl_dollars", "P&L"),
+                now("kalshid_pnl_realized_dollars", "closed"),
+                now("kalshid_pnl_unrealized_dollars", "open"),
+            ),
         ),
         Panel(
             "Cash and equity",
@@ -212,9 +264,12 @@ MONEY = Dashboard(
         ),
         Panel(
             "Lost from the top",
-            "Drawdown and loss of the day, as their limits see them.",
+            "Drawdown since the start, and loss of the day as its limit sees it.",
             "currencyUSD",
-            (Query('kalshid_risk_taken_dollars{limit=~"drawdown|daily_loss", @}', "{{limit}}"),),
+            (
+                now("kalshid_drawdown_dollars", "drawdown"),
+                Query('kalshid_risk_taken_dollars{limit="daily_loss", @}', "{{limit}}"),
+            ),
         ),
     ),
 )

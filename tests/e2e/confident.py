@@ -45,12 +45,14 @@ def write_confident(root: Path, version: int, expires_at: datetime | None = None
     text = lightgbm.train(parameters, training, num_boost_round=2).model_to_string().encode()
     scorer = scorer_of(text, version)
     known = [without_nan(row) for row in random_rows(16, 3)]
+    plain = metadata()
     described = msgspec.structs.replace(
-        metadata(),
+        plain,
         name="confident",
         version=str(version),
         files={MODEL_FILE: file_sha256(text)},
         frozen_rows=tuple(FrozenRow(row=row, expected=scorer.score(row)) for row in known),
+        training=msgspec.structs.replace(plain.training, ends_at="2026-09-01T00:00:00Z"),
         expires_at=None if expires_at is None else f"{expires_at:%Y-%m-%dT%H:%M:%SZ}",
     )
     folder = root / "confident" / str(version)

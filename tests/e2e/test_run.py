@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from prometheus_client.parser import text_string_to_metric_families
 
 from daemon.cli import main
 from daemon.core.events import OrderSnapshot, PositionSnapshot
@@ -69,6 +71,12 @@ def account(folder: Path) -> tuple[Money, dict[str, int], tuple[OrderSnapshot, .
     return cash, {told.ticker: told.qty for told in positions if told.qty}, orders
 
 
+def has_filled(config: Path) -> bool:
+    """Whether a fill was booked, as the metrics say."""
+    told = re.search(rb'kalshid_fills_total\{liquidity="\w+"\} [1-9]', fetch(config, "/metrics")[1])
+    return told is not None
+
+
 def test_it_trades_on_the_sandbox_and_ends_clean(folder: Path) -> None:
     """Frames, decisions, orders, fills; then everything cancelled, confirmed, reconciled, and replayable.
 
@@ -76,8 +84,8 @@ def test_it_trades_on_the_sandbox_and_ends_clean(folder: Path) -> None:
     """
     config = write_config(folder)
     daemon = Daemon(config)
-    has_filled = b'kalshid_events_total{kind="fills"}'
-    daemon.wait_until(lambda: has_filled in fetch(config, "/metrics")[1], TRADES_WITHIN_S)
+    daemon.wait_until(lambda: has_filled(config), TRADES_WITHIN_S)
+    metrics = fetch(config, "/metrics")[1].decode()
     daemon.stop(signal.SIGINT)
     assert daemon.wait(60) == 0, daemon.log[-4000:]
     summary = daemon.summary
@@ -92,6 +100,17 @@ def test_it_trades_on_the_sandbox_and_ends_clean(folder: Path) -> None:
     assert summary["reconcile_findings"] == 0
     assert summary["orders_open"] == 0
     assert summary["latency_seconds"]["tick_to_decision"]["count"] > 0
+    told = {
+        sample.name + "".join(f" {value}" for _, value in sorted(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(metrics)
+        for sample in family.samples
+    }
+    assert told["kalshid_order_requests_total place accepted"] > 0
+    assert told["kalshid_order_ack_seconds_count"] > 0
+    assert told["kalshid_api_requests_total 2xx POST /portfolio/events/orders"] > 0
+    assert told["kalshid_stage_seconds_count apply"] > 0
+    # The table of endpoints has all that a run asks for.
+    assert not [name for name, value in told.items() if name.endswith(" other") and "_api_" in name and value]
     assert sandbox_pid(folder) is None
     result = replayed(daemon.journals[-1])
     assert result.exit_code == 0, result.output

@@ -27,7 +27,7 @@ from daemon.kalshi.rest import ReadingRest, Rest
 from daemon.shell.clock import SystemClock
 from daemon.shell.shadow.store import KeptAccount, ShadowStore
 from tests.e2e.daemon_process import ROOT, Daemon, write_config
-from tests.e2e.test_run import fetch
+from tests.e2e.test_run import has_filled
 
 TRADES_WITHIN_S = 240.0
 PAPER_CASH = 5_000
@@ -130,8 +130,7 @@ def test_it_trades_on_paper_and_the_exchange_never_hears_of_it(tmp_path: Path, v
     assert (0, 0, 0) == before[1:]
     asyncio.run(_watch_writes(venue))
     daemon = Daemon(config)
-    has_filled = b'kalshid_events_total{kind="fills"}'
-    daemon.wait_until(lambda: has_filled in fetch(config, "/metrics")[1], TRADES_WITHIN_S)
+    daemon.wait_until(lambda: has_filled(config), TRADES_WITHIN_S)
     daemon.stop(signal.SIGINT)
     assert 0 == daemon.wait(60), daemon.log[-4000:]
     first = daemon.summary
@@ -168,8 +167,7 @@ def test_a_killed_daemon_finds_its_paper_account(tmp_path: Path, venue: dict[str
     folder = tmp_path / "daemon"
     config = shadow_config(folder, venue)
     daemon = Daemon(config)
-    has_filled = b'kalshid_events_total{kind="fills"}'
-    daemon.wait_until(lambda: has_filled in fetch(config, "/metrics")[1], TRADES_WITHIN_S)
+    daemon.wait_until(lambda: has_filled(config), TRADES_WITHIN_S)
     daemon.kill()
     left = kept(folder)
     again = Daemon(config, "--for", "10s")

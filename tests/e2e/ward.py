@@ -158,7 +158,7 @@ class Ward:
                 "kraken_rest_url": json.dumps(ready["reference_rest_url"]),
             },
             "model": {"path": json.dumps(str(self._model))},
-            "metrics": {"listen": json.dumps(self.instance)},
+            "metrics": {"listen": json.dumps(self.instance), "tickers_max": "5"},
         }
         tables: dict[str, dict[str, str]] = {}
         for layer in (CONFIG, places, self._overrides, changes or {}):
