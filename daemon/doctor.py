@@ -26,7 +26,7 @@ import msgspec
 from daemon import exits, preflight
 from daemon.config import Config
 from daemon.core.units import Ns
-from daemon.install_commands import PLACE, systemd_version, units_of
+from daemon.install_commands import PLACE, systemd_version, units_of, words_of
 from daemon.kalshi.errors import VenueError
 from daemon.kalshi.rest import ReadingRest
 from daemon.preflight import Outcome
@@ -220,7 +220,7 @@ def exposure_line(unit: Path) -> Diagnosis:
 
 def _named_in(unit: str) -> tuple[Path | None, Path | None]:
     """Return the program and the configuration that a unit starts."""
-    words = next((line[10:].split() for line in unit.splitlines() if line.startswith("ExecStart=")), [])
+    words = next((words_of(line[10:]) for line in unit.splitlines() if line.startswith("ExecStart=")), [])
     program = Path(words[0]) if words else None
     at = words.index("--config") + 1 if "--config" in words else len(words)
     return program, Path(words[at]) if at < len(words) else None

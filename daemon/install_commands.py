@@ -1,4 +1,8 @@
-"""`kalshid install --systemd`: the units of this checkout, with its paths, where systemd looks for them."""
+"""`kalshid install --systemd`: the units of this checkout, with its paths, where systemd looks for them.
+
+Each works with systemd 252. What only a newer one knows is in drop-ins that bear the version it needs:
+`kalshid.service.d/254.conf` is installed from 254 on.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +21,13 @@ from daemon.telling import has_json_words, say
 UNITS = Path(__file__).parent.parent / "systemd"
 PLACE = Path("/etc/systemd/system")
 CONFIG = Path("/etc/kalshid/config.toml")
+GROUP = "kalshid-ops"
+"""The group of the service: its members may connect to the control socket."""
 _PROGRAM = "/opt/kalshid/.venv/bin/kalshid"
-_MODERN = "kalshid.service.d/254.conf"
-_MODERN_FROM = 254
+_VERSIONED = re.compile(r"\.d/(\d+)\.conf$")
+_PLAIN = re.compile(r"[\w./:@+,=~-]+", re.ASCII)
+_WORD = re.compile(r'"((?:[^"\\]|\\.)*)"|(\S+)')
+_UNSTARTABLE = re.compile(r"[\"'\\$\x00-\x1f\x7f]")
 
 
 @click.command()
@@ -38,7 +46,11 @@ def install(is_systemd: bool, is_printed: bool, place: Path, config_path: Path) 
     Nothing is enabled or started: what to type is said. Exits 74 when a unit can't be written.
     """
     assert is_systemd, "click demands it"
-    units = units_of(program_of(Path(sys.argv[0])), config_path, systemd_version())
+    program = program_of(Path(sys.argv[0]))
+    for path in (program, config_path):
+        if not _is_text(path):
+            die(f"{os.fsencode(path)!r}: units are UTF-8, and this path is not", exits.CONFIG)
+    units = units_of(program, config_path, systemd_version())
     if is_printed:
         for name, text in units.items():
             say(f"# --- {place / name}\n{text}")
@@ -54,17 +66,24 @@ def install(is_systemd: bool, is_printed: bool, place: Path, config_path: Path) 
             say(str(path))
     except OSError as error:
         die(f"not installed: {error}", exits.UNRECORDED)
-    say("now: systemctl daemon-reload && systemctl enable --now kalshid.service kalshid-backup.timer")
+    say(
+        f"now: systemd-sysusers --inline 'g {GROUP} -' && systemctl daemon-reload"
+        " && systemctl enable --now kalshid.service kalshid-backup.timer"
+    )
+    say(f"who may command it besides root: usermod --append --groups {GROUP} NAME")
     say("where models are trained (extra `lab`), also: systemctl enable --now kalshid-retrain.timer")
 
 
 def program_of(called: Path) -> Path:
     """Return the `kalshid` that units can start: what was called, or that beside `python -m daemon`."""
-    if called.name != "__main__.py":
-        return called.absolute()
-    program = Path(sys.executable).absolute().parent / "kalshid"
-    if not program.is_file():
-        die(f"{program}: not there; install kalshid for this interpreter", exits.CONFIG)
+    program = called.absolute()
+    if called.name == "__main__.py":
+        program = Path(sys.executable).absolute().parent / "kalshid"
+        if not program.is_file():
+            die(f"{program}: not there; install kalshid for this interpreter", exits.CONFIG)
+    if _UNSTARTABLE.search(str(program)):
+        wrong = "systemd starts no program whose path has a quote, a backslash, a $ or a control character"
+        die(f"{program}: {wrong}", exits.CONFIG)
     return program
 
 
@@ -81,11 +100,45 @@ def units_of(program: Path, config_path: Path, version: int | None) -> dict[str,
     found = {}
     for path in sorted(path for path in UNITS.rglob("*") if path.is_file()):
         name = str(path.relative_to(UNITS))
-        if name == _MODERN and version is not None and version < _MODERN_FROM:
+        needs = _VERSIONED.search(name)
+        if needs is not None and version is not None and version < int(needs[1]):
             continue
         text = path.read_text(encoding="utf-8")
-        found[name] = text.replace(_PROGRAM, str(program)).replace(str(CONFIG), str(config_path.absolute()))
+        found[name] = text.replace(_PROGRAM, quoted(str(program))).replace(
+            str(CONFIG), quoted(str(config_path.absolute()))
+        )
     return found
+
+
+def quoted(word: str) -> str:
+    """Return a word as a unit's command line has it: in quotes, escaped, where it is not plain.
+
+    Source: systemd.service(5), "Command lines", and systemd.syntax(7), "Quoting".
+    """
+    if _PLAIN.fullmatch(word):
+        return word
+    escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
+    return '"' + re.sub(r"[\x01-\x1f\x7f]", lambda found: f"\\x{ord(found[0]):02x}", escaped) + '"'
+
+
+def words_of(command: str) -> list[str]:
+    """Return the words of a command line that `quoted` wrote."""
+    return [_unquoted(found) for found in _WORD.finditer(command)]
+
+
+def _unquoted(found: re.Match[str]) -> str:
+    if found[1] is None:
+        return found[2]
+    text = found[1].replace("%%", "%").replace("$$", "$")
+    return re.sub(r"\\(?:x([0-9a-f]{2})|(.))", lambda one: chr(int(one[1], 16)) if one[1] else one[2], text)
+
+
+def _is_text(path: Path) -> bool:
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def systemd_version() -> int | None:

@@ -107,7 +107,7 @@ def test_units_that_drifted_are_named(tmp_path: Path) -> None:
     config = tmp_path / "config.toml"
     assert ["ok"] == [line.outcome for line in unit_lines(tmp_path, config, None)]
     assert ["ok"] == [line.outcome for line in unit_lines(tmp_path, config, 252)]
-    for name, text in units_of(Path("/opt/kalshid/.venv/bin/kalshid"), config, 252).items():
+    for name, text in units_of(Path("/opt/my kalshid/100%/kalshid"), config, 252).items():
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)

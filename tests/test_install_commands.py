@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -9,10 +10,12 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
 
 from daemon import exits
 from daemon.cli import main
-from daemon.install_commands import UNITS, program_of, systemd_version, units_of
+from daemon.install_commands import GROUP, UNITS, program_of, quoted, systemd_version, units_of, words_of
 
 ANALYZE = shutil.which("systemd-analyze")
 EXPOSURE_MAX = "12"
@@ -32,11 +35,13 @@ def test_the_units_are_written_with_the_paths_of_this_installation(tmp_path: Pat
     assert exits.OK == code, said
     written = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
     shipped = {str(path.relative_to(UNITS)) for path in UNITS.rglob("*") if path.is_file()}
-    assert shipped - {"kalshid.service.d/254.conf"} <= written <= shipped
+    assert {name for name in shipped if ".d/" not in name} <= written <= shipped
     text = (tmp_path / "kalshid.service").read_text()
     assert "--config /srv/kalshid/config.toml" in text
     assert "/opt/kalshid/.venv/bin" not in text
     assert "systemctl enable --now kalshid.service kalshid-backup.timer" in said
+    assert f"systemd-sysusers --inline 'g {GROUP} -' && " in said
+    assert f"\nGroup={GROUP}\n" in text
 
 
 def test_called_as_a_module_the_units_name_the_program_beside_its_python(
@@ -73,11 +78,57 @@ def test_a_place_that_takes_no_file_is_said(tmp_path: Path) -> None:
     assert "not installed: " in said
 
 
-@pytest.mark.parametrize(("version", "has_modern"), [(252, False), (253, False), (254, True), (None, True)])
-def test_an_old_systemd_is_spared_what_it_does_not_know(version: int | None, has_modern: bool) -> None:
-    """Debian 12 has 252."""
+@pytest.mark.parametrize(
+    ("version", "expected"),
+    [(252, set()), (253, {253}), (254, {253, 254}), (257, {253, 254}), (None, {253, 254})],
+)
+def test_an_old_systemd_is_spared_what_it_does_not_know(version: int | None, expected: set[int]) -> None:
+    """Debian 12 has 252; Type=notify-reload came with 253."""
     units = units_of(Path("/x/kalshid"), Path("/y/config.toml"), version)
-    assert has_modern == ("kalshid.service.d/254.conf" in units)
+    drop_ins = {name: text for name, text in units.items() if ".d/" in name}
+    assert {f"kalshid.service.d/{number}.conf" for number in expected} == set(drop_ins)
+    assert (253 in expected) == any("\nType=notify-reload\n" in text for text in drop_ins.values())
+    assert "\nType=notify\n" in units["kalshid.service"]
+
+
+def test_all_that_runs_on_the_state_has_one_group() -> None:
+    """Systemd gives a state folder, whole, to whoever begins to use it: two groups would take it by turns."""
+    texts = [path.read_text() for path in UNITS.glob("*.service")]
+    state = [text for text in texts if re.search(r"^StateDirectory=kalshid\b", text, re.MULTILINE)]
+    assert 3 == len(state)
+    assert all(f"\nGroup={GROUP}\n" in text for text in state)
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        ("/opt/kalshid/.venv/bin/kalshid", "/opt/kalshid/.venv/bin/kalshid"),
+        ("/srv/my bot/config.toml", '"/srv/my bot/config.toml"'),
+        ("/srv/100%/$HOME", '"/srv/100%%/$$HOME"'),
+        ('/srv/"a"\\b\n', '"/srv/\\"a\\"\\\\b\\x0a"'),
+    ],
+)
+def test_a_word_is_escaped_as_systemd_reads_it(word: str, expected: str) -> None:
+    """A blank would split it, a % be a specifier, a $ a variable."""
+    assert expected == quoted(word)
+
+
+@given(st.lists(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1)))
+def test_what_is_quoted_is_read_again(words: list[str]) -> None:
+    """Whatever may stand in a path."""
+    assert words == words_of(" ".join(quoted(word) for word in words))
+
+
+def test_a_path_that_no_unit_can_name_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program that systemd would not start, a configuration that is no text; nothing is written."""
+    monkeypatch.setattr(sys, "argv", ["/opt/it's mine/kalshid"])
+    code, said = install("--systemd", "--into", str(tmp_path))
+    assert exits.CONFIG == code
+    assert "/opt/it's mine/kalshid: systemd starts no program whose path has a quote" in said
+    monkeypatch.setattr(sys, "argv", ["/opt/kalshid"])
+    code, said = install("--systemd", "--into", str(tmp_path), "--config", "/etc/caf\udce9.toml")
+    assert (exits.CONFIG, []) == (code, list(tmp_path.iterdir()))
+    assert "b'/etc/caf\\xe9.toml': units are UTF-8, and this path is not" in said
 
 
 @needs_systemd
@@ -90,9 +141,11 @@ def test_no_unit_is_exposed_beyond_its_bound(name: str) -> None:
 
 
 @needs_systemd
-def test_systemd_finds_nothing_wrong_with_the_units(tmp_path: Path) -> None:
+@pytest.mark.parametrize("folder", ["kalshid", "100% my own é"])
+def test_systemd_finds_nothing_wrong_with_the_units(tmp_path: Path, folder: str) -> None:
     """Every key is known and every value fits, in the form that is installed for the systemd that is here."""
-    program = tmp_path / "kalshid"
+    program = tmp_path / folder / "kalshid"
+    program.parent.mkdir()
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)
     units = units_of(program, tmp_path / "config.toml", systemd_version())
