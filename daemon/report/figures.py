@@ -14,11 +14,13 @@ from daemon.report.mids import Mids, journals_between
 from daemon.report.period import Period
 from daemon.report.quality import (
     HORIZONS,
+    FillLine,
     MarkOut,
     ScoreBin,
     Slippage,
     asked_by,
     calibration,
+    fill_lines,
     mark_outs,
     slippages,
 )
@@ -29,6 +31,8 @@ from daemon.shell.store import STORE_NAME
 INCIDENTS_MAX = 500
 """More are counted only: a page has to open."""
 POINTS_MAX = 400
+FILLS_MAX = 2_000
+"""Of more the last ones are told each; all are in the sums."""
 
 
 class Figures(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,6 +44,7 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
         until: its end: when it was written, where the last day isn't over.
         mode: where it was traded.
         runs: how many lives of the daemon had a part in it.
+        fills: the last 2,000, oldest first.
         account: at most 400 points, evenly taken; deposits are in them.
         incidents: the first 500, oldest first.
         incidents_total: how many there were.
@@ -55,6 +60,7 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True):
     results: Results
     mark_outs: tuple[MarkOut, ...]
     slippages: tuple[Slippage, ...]
+    fills: tuple[FillLine, ...]
     calibration: tuple[ScoreBin, ...]
     judged: Judged | None
     account: tuple[AccountPoint, ...]
@@ -110,6 +116,7 @@ def gather_figures(folder: Path, mode: str, limits: Limits, period: Period, now:
         results=results(facts, period, worths_of(facts, mids), mids.events),
         mark_outs=mark_outs(inside, mids),
         slippages=slippages(inside, mids),
+        fills=fill_lines(inside[-FILLS_MAX:], mids),
         calibration=calibration(facts),
         judged=facts.judged,
         account=_thinned(facts.account),

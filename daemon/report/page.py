@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 from html import escape
 from pathlib import Path
 
-from daemon.core.units import MONEY_ONE, QTY_ONE, SECOND, Money, Ns, Qty
+from daemon.core.units import MONEY_ONE, QTY_ONE, SECOND, Money, Ns, Price, Qty
 from daemon.lab.judging.charts import line_chart, reliability_chart, signed_bar_chart
 from daemon.lab.judging.reliability import ReliabilityBin
 from daemon.lab.judging.sheet import document, table
 from daemon.report.figures import Figures
-from daemon.report.quality import MarkOut, Mean
+from daemon.report.quality import HORIZONS, MarkOut, Mean
 from daemon.report.results import Result
 from daemon.report.risk import RiskUse
 from daemon.shell.page.reliability import wilson
@@ -102,6 +102,38 @@ def _bar_cents(value: float) -> str:
     return f"{100 * value:+.2f}c"
 
 
+def _fills(figures: Figures) -> str:
+    if not figures.fills:
+        return _NOTHING
+    shown = figures.fills[-ROWS_MAX:]
+    rows = [
+        (
+            _time(one.at),
+            one.ticker,
+            one.strategy,
+            f"{'buy' if one.side == 'bid' else 'sell'} {_contracts(one.qty)} at {one.price / 100:g}c",
+            "taking" if one.is_taker else "resting",
+            _paid(one.fee),
+            _tick(one.against_mid),
+            *map(_tick, one.gained),
+        )
+        for one in shown
+    ]
+    after = [f"+{horizon // SECOND} s" for horizon in HORIZONS]
+    caption = (
+        "UTC, of YES, oldest first. Cost against the mid at the decision, and what a contract had gained"
+        " so long after the fill, at the mid, fees left out."
+    )
+    total = figures.results.total.fills
+    if total > len(shown):
+        caption += f" The last {len(shown)} of {total:,}; more are in --json."
+    return table(caption, ("when", "market", "strategy", "what", "how", "fee", "cost", *after), rows)
+
+
+def _tick(price: Price | None) -> str:
+    return "unknown" if price is None else f"{price / 100:+.2f}c"
+
+
 def _slippage(figures: Figures) -> str:
     if not figures.slippages:
         return _NOTHING
@@ -177,7 +209,7 @@ def _incidents(figures: Figures) -> str:
     caption = "UTC, oldest first."
     if figures.incidents_total > len(figures.incidents):
         caption += f" The first {len(figures.incidents)} of {figures.incidents_total:,}."
-    return table(caption, ("when", "kind", "what"), rows)
+    return table(caption, ("when", "kind", "what"), rows, is_words=True)
 
 
 def headline(figures: Figures) -> str:
@@ -201,6 +233,7 @@ def render(figures: Figures) -> str:
         ("By market", _results(found.by_market, "market")),
         ("Mark-outs", _mark_outs(figures.mark_outs)),
         ("Slippage", _slippage(figures)),
+        ("Fills", _fills(figures)),
         ("Calibration", _calibration(figures)),
         ("Risk", _risk(figures)),
         ("Incidents", _incidents(figures)),

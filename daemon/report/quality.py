@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from daemon.core.units import PRICE_ONE, SECOND, Ns, Price
+from daemon.core.units import PRICE_ONE, SECOND, BookSide, Money, Ns, Price, Qty
 from daemon.report.facts import Facts, Fill
 from daemon.report.mids import Asked, Mids
 
@@ -48,6 +48,26 @@ class Slippage(msgspec.Struct, frozen=True):
     against_limit: Mean
 
 
+class FillLine(msgspec.Struct, frozen=True):
+    """One fill and what became of it, prices in 1e-4 $; None where the mid was not known.
+
+    Attributes:
+        against_mid: what it cost more than the mid when its price was decided; below 0 is better.
+        gained: what a contract had gained at each horizon, at the mid, fees left out.
+    """
+
+    at: Ns
+    ticker: str
+    strategy: str
+    side: BookSide
+    price: Price
+    qty: Qty
+    fee: Money
+    is_taker: bool
+    against_mid: Price | None
+    gained: tuple[Price | None, ...]
+
+
 class ScoreBin(msgspec.Struct, frozen=True):
     """Ended markets whose mean score lies in [low, high): how many, their mean score, the share that paid."""
 
@@ -68,14 +88,25 @@ def asked_by(fills: Iterable[Fill]) -> list[Asked]:
     return found
 
 
+def fill_lines(fills: Iterable[Fill], mids: Mids) -> tuple[FillLine, ...]:
+    """Return each fill with what it cost against its decision, and gained at each horizon."""
+    return tuple(
+        FillLine(
+            fill.at, fill.ticker, fill.strategy, "bid" if fill.sign > 0 else "ask", fill.price, fill.qty,
+            fill.fee, fill.is_taker, _against_mid(fill, mids),
+            tuple(_gained(fill, after, mids) for after in HORIZONS),
+        )
+        for fill in fills
+    )  # fmt: skip
+
+
 def mark_outs(fills: Sequence[Fill], mids: Mids) -> tuple[MarkOut, ...]:
     """Return what fills had gained at each horizon, fees left out."""
     found = []
     for after in HORIZONS:
 
         def gained(fill: Fill, after: Ns = after) -> int | None:
-            mid = mids.then.get((fill.at + after, fill.ticker))
-            return None if mid is None else fill.sign * (mid - fill.price)
+            return _gained(fill, after, mids)
 
         takers = [fill for fill in fills if fill.is_taker]
         makers = [fill for fill in fills if not fill.is_taker]
@@ -87,8 +118,7 @@ def slippages(fills: Sequence[Fill], mids: Mids) -> tuple[Slippage, ...]:
     """Return what fills cost against their decisions, by strategy."""
 
     def against_mid(fill: Fill) -> int | None:
-        mid = None if fill.decision is None else mids.then.get((fill.decision.at, fill.ticker))
-        return _cost(fill, mid)
+        return _against_mid(fill, mids)
 
     def against_limit(fill: Fill) -> int | None:
         return _cost(fill, None if fill.decision is None else fill.decision.price)
@@ -113,6 +143,15 @@ def calibration(facts: Facts) -> tuple[ScoreBin, ...]:
             said, paid = (sum(values) / count for values in zip(*inside, strict=True))
             found.append(ScoreBin(number / BINS, (number + 1) / BINS, count, said, paid))
     return tuple(found)
+
+
+def _gained(fill: Fill, after: Ns, mids: Mids) -> Price | None:
+    mid = mids.then.get((fill.at + after, fill.ticker))
+    return None if mid is None else fill.sign * (mid - fill.price)
+
+
+def _against_mid(fill: Fill, mids: Mids) -> Price | None:
+    return _cost(fill, None if fill.decision is None else mids.then.get((fill.decision.at, fill.ticker)))
 
 
 def _cost(fill: Fill, price: Price | None) -> int | None:

@@ -18,7 +18,8 @@ h1{font-size:1.3rem}h2{font-size:1.1rem;margin:2rem 0 .5rem}p,li{color:var(--ink
 .wide{overflow-x:auto}table{border-collapse:collapse;font-size:.875rem;font-variant-numeric:tabular-nums}
 caption{text-align:left;color:var(--soft);padding-bottom:.25rem}
 th,td{padding:.3rem .6rem;border-bottom:1px solid var(--rule);text-align:right;white-space:nowrap}
-th:first-child,td:first-child{text-align:left}
+th:first-child,td:first-child,.words th,.words td{text-align:left}
+.words td:last-child{white-space:normal;min-width:14rem}
 svg{display:block;width:100%;max-width:30rem;height:auto}
 text{fill:var(--soft);font:11px system-ui,sans-serif}.grid{stroke:var(--rule)}
 .ideal{stroke:var(--soft);stroke-dasharray:4 3}.band{stroke-width:2;opacity:.55}
@@ -28,12 +29,18 @@ text{fill:var(--soft);font:11px system-ui,sans-serif}.grid{stroke:var(--rule)}
 """.strip()
 
 
-def table(caption: str, heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table in a frame that scrolls by itself, so that the page never does; cells are escaped."""
+def table(
+    caption: str, heads: Sequence[str], rows: Iterable[Sequence[str]], *, is_words: bool = False
+) -> str:
+    """Return a table in a frame that scrolls by itself, so that the page never does; cells are escaped.
+
+    One of words stands to the left, and the text of its last column is wrapped.
+    """
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in heads)
     body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+    kind = ' class="words"' if is_words else ""
     return (
-        f'<div class="wide" tabindex="0"><table><caption>{escape(caption)}</caption>'
+        f'<div class="wide" tabindex="0"><table{kind}><caption>{escape(caption)}</caption>'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 
