@@ -81,7 +81,8 @@ def test_every_section_has_its_figures(small: Figures) -> None:
     for words in (
         "Account", "By strategy", "By event", "By market", "Mark-outs", "Slippage", "Calibration", "Risk",
         "Incidents", "+0.8200 $", "+0.7900 $", "0.0300 $", "+1.67c (3)", "-1.00c (2)",
-        "Fills", "buy 1.00 at 40c", "sell 1.00 at 45c", "wide_spread", "latch by cli: a <test>", "kalshi away 3.0 s: gone", "5.00 $",
+        "Fills", "buy 1.00 at 40c", "sell 1.00 at 45c", "wide_spread", "latch by cli: a <test>",
+        "kalshi away 3.0 s: gone", "5.00 $",
     ):  # fmt: skip
         assert any(words in text for text in texts), words
     page = render(small)
