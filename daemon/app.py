@@ -36,7 +36,7 @@ from daemon.kraken.rest import KrakenRest
 from daemon.live_guard import check_start
 from daemon.model_slots import start_models, traded_sha256
 from daemon.parts import Outside, Parts, has_account, open_shadow, open_store
-from daemon.run_reloads import ReloadedRun, reload_on_hangup, reloads_of
+from daemon.run_reloads import ReloadedRun, reload_unasked, reloads_of
 from daemon.scoring.source import HandedModels
 from daemon.shell.account_view import account_routes
 from daemon.shell.clock import FollowedClock, SystemClock
@@ -241,13 +241,10 @@ class App:
         await open_page(self._config.page.listen, terms, stack)
 
     def _reloads(self, stack: AsyncExitStack) -> Reloads:
-        """Return what reloads the configuration, by the signal SIGHUP too."""
-        run = ReloadedRun(
-            self._config, self._config_name, self._engine, self._metrics, self._parts.feeds, self._clock.now,
-            self._inbox.put, is_tape=self._options.tape is not None,
-        )  # fmt: skip
+        """Return what reloads the configuration, by the signal SIGHUP and by the file too."""
+        run = ReloadedRun(self._config, self._config_name, self._parts, self._clock)
         reloads = reloads_of(run)
-        reload_on_hangup(reloads, run, stack)
+        reload_unasked(reloads, run, stack)
         return reloads
 
     async def _work(self, address: Address, signer: Signer) -> int:

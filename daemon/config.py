@@ -70,6 +70,7 @@ class Config(Table, frozen=True):
     state_dir: Annotated[str, msgspec.Meta(min_length=1)] = STATE_DIR
     on_exit: Literal["cancel", "leave"] = "cancel"
     strategy_path: str = ""
+    reload_on_change: bool = False
     venue: Venue = Venue()
     sandbox: Sandbox = Sandbox()
     shadow: Shadow = Shadow()

@@ -1,8 +1,9 @@
 """What may change in a running daemon, key by key, and what a change of the configuration would do.
 
-Four kinds of keys: `restart` (identity, addresses, files: never while it runs), `now`, and limits, which
-tighten at once and loosen only at a person's second word: of `lower` the smaller value is the tighter one, of
-`higher` the larger one, and of `hours` any is tighter than none. "off", "" and nothing at all are loosest.
+Four kinds of keys: `restart` (never while it runs: who and where we are, files, what is watched, and what
+makes the features' windows), `now`, and limits, which tighten at once and loosen only at a person's second
+word: of `lower` the smaller value is the tighter one, of `higher` the larger one, and of `hours` any is
+tighter than none. "off", "" and nothing at all are loosest.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 
 from daemon.config import Config
+from daemon.config_tables import ReferenceTable, Table, Venue
 
 Rule: TypeAlias = Literal["restart", "now", "lower", "higher", "hours"]
 Effect: TypeAlias = Literal["restart", "now", "tightens", "loosens"]
@@ -32,12 +34,35 @@ OF_STRATEGIES: dict[str, Rule] = {
 }
 """Of every strategy's table; its own parameters change at once, within the limits."""
 
+
+def _but_restart(table: type[Table], **rules: Rule) -> dict[str, Rule]:
+    """Return the rules of a table of which these keys may change in a running daemon, and no other."""
+    return {**dict.fromkeys(table.__struct_fields__, "restart"), **rules}
+
+
 _FEED: dict[str, Rule] = {
-    "silent_max_s": "restart",  # each connection is made with it
+    "silent_max_s": "lower",
     "transport_lag_max_ms": "lower",
     "clock_offset_max_ms": "lower",
     "refused_per_minute_max": "lower",
-    "channel_quiet_max_s": "restart",
+    "channel_quiet_max_s": "now",  # it is told, and stops nothing
+}
+_ORDERS: dict[str, Rule] = {
+    "ttl_ms": "lower",
+    "requests_per_s_max": "lower",
+    "in_flight_max": "lower",
+    "reserve_tokens": "higher",
+    "batch_max": "now",
+    "expire_s": "lower",
+    "group_contracts_max": "restart",  # the groups at the venue are made with it
+    "id_prefix": "restart",
+}
+_BREAKER: dict[str, Rule] = {
+    "failures_max": "lower",
+    "probe_every_s": "now",
+    "rejects_max": "lower",
+    "ack_p95_max_ms": "lower",
+    "cool_down_s": "higher",
 }
 _RISK: dict[str, Rule] = {
     "order_contracts_max": "lower",
@@ -72,14 +97,23 @@ _RISK: dict[str, Rule] = {
     "take_profit_cents": "now",  # it sells what is held at a gain: nothing is risked either way
 }
 RULES: dict[str, Rule | dict[str, Rule]] = {
-    **dict.fromkeys(("mode", "state_dir", "on_exit", "strategy_path"), "restart"),
-    **dict.fromkeys(("venue", "sandbox", "shadow", "live", "markets", "model", "drift"), "restart"),
+    **dict.fromkeys(("mode", "state_dir", "strategy_path"), "restart"),
+    **dict.fromkeys(("on_exit", "reload_on_change"), "now"),
+    "venue": _but_restart(Venue, request_timeout_s="now"),
+    **dict.fromkeys(("sandbox", "shadow", "live", "markets", "model", "drift"), "restart"),
     "feed": _FEED,
-    "orders": "restart",
+    "orders": _ORDERS,
     "risk": _RISK,
-    **dict.fromkeys(("breaker", "reconcile", "reference", "calendar", "audit"), "restart"),
+    "breaker": _BREAKER,
+    "reconcile": {"every_s": "lower", "fills_every_ms": "lower"},
+    "reference": _but_restart(ReferenceTable, stale_max_ms="lower"),
+    "calendar": "restart",
+    "audit": {"every_s": "lower", "differences_max": "lower"},
     "strategies": OF_STRATEGIES,
-    **dict.fromkeys(("store", "metrics", "page", "notify", "log"), "restart"),
+    "store": {"calls_kept_days": "now"},
+    **dict.fromkeys(("metrics", "page"), "restart"),
+    "notify": {"urls_file": "restart", "events": "now"},
+    "log": {"level": "now", "format": "restart"},
 }
 """By table, or by key where the keys of a table differ. A key that stands nowhere here is an error."""
 
@@ -98,6 +132,15 @@ class Change(msgspec.Struct, frozen=True):
     def __str__(self) -> str:
         words = {"restart": "needs a restart", "now": "at once", "tightens": "tightens", "loosens": "LOOSENS"}
         return f"{self.key}: {_text(self.old)} -> {_text(self.new)} ({words[self.effect]})"
+
+
+def is_beyond_evidence(change: Change) -> bool:
+    """Whether real money would be traded on other terms than those that paper has proven.
+
+    Those are limits, which may tighten, and all that a strategy goes by.
+    """
+    is_proven = change.key.startswith(("strategies.", "risk."))
+    return change.effect == "loosens" or (is_proven and change.effect == "now")
 
 
 def _text(value: object) -> str:

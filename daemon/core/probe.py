@@ -35,7 +35,7 @@ def doubted_after(silence_max: Ns) -> Ns:
 class Probe:
     """The silence of one stream over one connection after another. Told the time, no clock."""
 
-    __slots__ = ("_asked_at", "_frames", "_heard_at", "_looked_at", "_silence_max")
+    __slots__ = ("_asked_at", "_frames", "_heard_at", "_looked_at", "silence_max")
 
     def __init__(self, silence_max: Ns | None) -> None:
         """Build.
@@ -43,7 +43,7 @@ class Probe:
         Args:
             silence_max: how long no frame may come, though one was asked for; None: any time.
         """
-        self._silence_max = silence_max
+        self.silence_max = silence_max
         self.restart(0, 0)
 
     def restart(self, frames: int, now: Ns) -> None:
@@ -60,7 +60,7 @@ class Probe:
         """
         was_away = now - self._looked_at > LOOKS_APART_MAX
         self._looked_at = now
-        limit = self._silence_max
+        limit = self.silence_max
         if frames != self._frames or limit is None:
             self._frames, self._heard_at, self._asked_at = frames, now, None
             return "well"

@@ -52,7 +52,7 @@ class ChannelHistory:
     def __init__(self, feed: str, quiet_max: Ns | None) -> None:
         """Build; with `quiet_max` None nothing is ever told."""
         self._feed = feed
-        self._quiet_max = quiet_max
+        self.quiet_max = quiet_max
         self._habits: dict[str, _Habit] = {}
         self._left: dict[str, None] = {}
         """Channels that were told to be silent, and were left: that is to be taken back."""
@@ -86,7 +86,7 @@ class ChannelHistory:
 
     def check(self, now: Ns) -> list[Event]:
         """Return the channels that have fallen silent since the last check."""
-        if self._quiet_max is None:
+        if self.quiet_max is None:
             return []
         events: list[Event] = [ChannelQuieted(self._feed, channel, None, now) for channel in self._left]
         self._left.clear()
@@ -98,7 +98,7 @@ class ChannelHistory:
                 for other_name, other in self._habits.items()
                 if other is not habit and (other_name in PRIVATE) == (name in PRIVATE)
             ]
-            limit = max(self._quiet_max, PAUSES_FACTOR * habit.longest_pause())
+            limit = max(self.quiet_max, PAUSES_FACTOR * habit.longest_pause())
             if others and max(others) - habit.last_at > limit:
                 habit.is_quiet = True
                 events.append(ChannelQuieted(self._feed, name, now - habit.last_at, now))

@@ -104,8 +104,7 @@ class Http:
         self._signer = signer
         self.clock = clock
         self._observe = observe
-        self._read_timeout = aiohttp.ClientTimeout(total=read_timeout_s)
-        self._write_timeout = aiohttp.ClientTimeout(total=write_timeout_s)
+        self.bound_time(read_timeout_s, write_timeout_s)
         self._session: aiohttp.ClientSession | None = None
         self._is_read_only = is_read_only
         self.date: str | None = None
@@ -114,6 +113,11 @@ class Http:
         """What every GET passes; None lets all go at once."""
         self.refused = Tally()
         """Answers to reads that were refused for their shape, counted by endpoint and reason."""
+
+    def bound_time(self, read_timeout_s: float, write_timeout_s: float) -> None:
+        """From now on give requests up after these; those under way keep theirs."""
+        self._read_timeout = aiohttp.ClientTimeout(total=read_timeout_s)
+        self._write_timeout = aiohttp.ClientTimeout(total=write_timeout_s)
 
     async def __aenter__(self) -> Self:
         self._open()

@@ -50,6 +50,14 @@ _PRIVATE_KINDS = ("fill", "user_order", "market_position", ORDER_GROUPS)
 _BOOK_KINDS = ("orderbook_delta", "orderbook_snapshot")
 
 
+class Bounds(msgspec.Struct, frozen=True):
+    """What a connection is judged by, as `Session` takes it; here all are known."""
+
+    lag_max: Ns
+    silence_max: Ns
+    channel_quiet_max: Ns
+
+
 class Session:
     """The state of one of the venue's feeds over all its connections. See the module's head."""
 
@@ -119,9 +127,12 @@ class Session:
 
     # --- what the shell tells -------------------------------------------------------------------
 
-    def bound_lag(self, lag_max: Ns) -> None:
-        """From now on drop a connection that brings messages later than this for long."""
-        self._lateness.lag_max = lag_max
+    def bound(self, bounds: Bounds) -> None:
+        """Judge by these from now on; channels only where they were judged before."""
+        self._lateness.lag_max = bounds.lag_max
+        self._probe.silence_max = bounds.silence_max
+        if self._history.quiet_max is not None:
+            self._history.quiet_max = bounds.channel_quiet_max
 
     def connected(self, now: Ns) -> list[e.Event]:
         """Start a new connection from nothing: new sids, numbers from the start, all books unsynced."""

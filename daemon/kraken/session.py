@@ -109,6 +109,10 @@ class Session:
 
     # --- what the shell tells -------------------------------------------------------------------
 
+    def bound_silence(self, silence_max: Ns) -> None:
+        """From now on give a connection up after another silence."""
+        self._probe.silence_max = silence_max
+
     def connected(self, now: Ns) -> list[Event]:
         """Start a new connection: nothing is subscribed, and no candle of the stream is believed."""
         self._forget_connection()

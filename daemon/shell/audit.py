@@ -62,12 +62,12 @@ class Audit:
     ) -> None:
         self._venue = venue
         self._markets = markets
-        self._every = every
+        self.every = every
         self._now = now
         self._emit = emit
         self._audits: list[_Audit] = []
         self._last = ""
-        self._due_at = now() + every
+        self._begun_at = now()
         self._turn = asyncio.Lock()
         self.counts = {"equal": 0, "unequal": 0, "void": 0, "failed": 0}
         """Since the start: verdicts; audits void because the book was lost; reads that failed."""
@@ -97,8 +97,8 @@ class Audit:
         """Begin, read and judge what is due; on a tape, whoever moves the clock waits for it."""
         async with self._turn:
             now = self._now()
-            if now >= self._due_at:
-                self._due_at = now + self._every
+            if now >= self._begun_at + self.every:
+                self._begun_at = now
                 self._begin(now)
             self._judge(now)
             for audit in [audit for audit in self._audits if audit.told is None and audit.ask_at <= now]:

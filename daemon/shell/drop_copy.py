@@ -47,11 +47,12 @@ class DropCopy:
     ) -> None:
         self._venue = venue
         self._state = state
-        self._every = every
+        self.every = every
         self._now = now
         self._emit = emit
         self._since = now() - OVERLAP
-        self._next_at: Ns = 0
+        self._ended_at: Ns | None = None
+        """When the last read ended; None before the first."""
         self._turn = asyncio.Lock()
         self.counts = {"reads": 0, "found": 0, "failures": 0}
         """Since the start: lists read, fills told from here, reads that failed."""
@@ -69,7 +70,9 @@ class DropCopy:
         """
         async with self._turn:
             # Before the first reconciliation nobody knows which fills are news.
-            if self._state.ledger.cash is None or self._now() < self._next_at:
+            ended_at = self._ended_at
+            is_early = ended_at is not None and self._now() < ended_at + self.every
+            if self._state.ledger.cash is None or is_early:
                 return
             asked_at = self._now()
             try:
@@ -79,7 +82,7 @@ class DropCopy:
                 log.warning("drop_copy.failed", reason=str(error))
                 return
             finally:
-                self._next_at = self._now() + self._every
+                self._ended_at = self._now()
             self.counts["reads"] += 1
             self._since = max(self._since, asked_at - OVERLAP)
             news = tuple(fill for fill in fills if not self._state.ledger.has_booked(fill))

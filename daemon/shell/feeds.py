@@ -20,11 +20,11 @@ from websockets.exceptions import ConnectionClosed
 
 from daemon.core import events as e
 from daemon.core.backoff import Backoff
-from daemon.core.units import Ns
+from daemon.core.units import SECOND, Ns
 from daemon.kalshi.auth import Signer
 from daemon.kalshi.news import series_of
 from daemon.kalshi.routing import Routes
-from daemon.kalshi.session import Session
+from daemon.kalshi.session import Bounds, Session
 from daemon.shell.loop import INBOX_MAX, Inbox
 from daemon.shell.stream import run_feed
 
@@ -106,7 +106,7 @@ class Feeds:
         self._closed: Counter[str] = Counter()
         """What the sessions of closed connections had counted."""
         self._has_changed = asyncio.Event()
-        self._lag_max: Ns | None = None
+        self._bounds: Bounds | None = None
         """What was said since the start; None for what each session was made with."""
 
     # --- what others ask ------------------------------------------------------------------------
@@ -168,11 +168,12 @@ class Feeds:
         self._place(list(self._routes.waiting), self._routes.assign)
         self._close_empty()
 
-    def bound_lag(self, lag_max: Ns) -> None:
-        """From now on drop a connection that brings messages later than this for long; also those to come."""
-        self._lag_max = lag_max
+    def bound(self, bounds: Bounds) -> None:
+        """From now on judge all connections by these, also those to come."""
+        self._bounds = bounds
+        self._silence_s = bounds.silence_max / SECOND
         for link in self._links.values():
-            link.session.bound_lag(lag_max)
+            link.session.bound(bounds)
 
     def resnapshot(self, tickers: Iterable[str]) -> None:
         """Ask again for books that the core found impossible though no frame was missing."""
@@ -260,7 +261,7 @@ class Feeds:
             ),
             on_open=link.remember,
             on_parsed=self.on_parsed,
-            silence_s=self._silence_s,
+            silence_s=lambda: self._silence_s,
         )
 
     def _take(self, session: Session, events: list[e.Event]) -> None:
@@ -292,8 +293,8 @@ class Feeds:
             if feed not in self._links:
                 log.info("feed.added", feed=feed)
                 self._links[feed] = _Link(self._another(feed))
-                if self._lag_max is not None:
-                    self._links[feed].session.bound_lag(self._lag_max)
+                if self._bounds is not None:
+                    self._links[feed].session.bound(self._bounds)
                 self._has_changed.set()
             now = self._now()
             self._inbox.extend(e.MarketRouted(ticker, feed, now) for ticker in placed)

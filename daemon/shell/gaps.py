@@ -70,7 +70,7 @@ class Gaps:
     """
 
     def __init__(self, silence: Ns, length: Ns = LENGTH) -> None:
-        self._silence = silence
+        self.silence = silence
         self._length = length
         self._markets: dict[str, _Market] = {}
         self._due: dict[str, None] = {}
@@ -99,7 +99,7 @@ class Gaps:
                 self._due.pop(event.ticker, None)
             case e.FeedDropped():
                 for ticker, market in self._of(event.feed):
-                    self._break(ticker, market, event.received_at - self._silence - SLACK)
+                    self._break(ticker, market, event.received_at - self.silence - SLACK)
             case e.TradesLost():
                 self._apply_trades_lost(event)
 

@@ -192,6 +192,11 @@ def configure(level: Level = "info", style: Format = "auto", stream: TextIO | No
     return writer
 
 
+def set_level(level: Level) -> None:
+    """From now on drop the lines below another level, in the whole process."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[level]))
+
+
 def _sink(stream: TextIO, style: Format) -> Callable[[Fields], None]:
     """Return what writes: to systemd's journal where the stream ends there and nobody asked for a form."""
     if style == "auto" and journald.is_connected(stream, os.environ):

@@ -62,7 +62,8 @@ class Notices:
         now: Callable[[], Ns] = time.time_ns,
     ) -> None:
         self.queue = queue
-        self._kinds = frozenset(kinds)
+        self.kinds = frozenset(kinds)
+        """What is told; all else is not."""
         self._first = "LIVE" if mode == "live" else f"PAPER ({mode})"
         self._now = now
         self._has_failed = False
@@ -108,7 +109,7 @@ class Notices:
         self.queue.close()
 
     def _tell(self, kind: NoticeKind, what: str, body: str) -> None:
-        if kind in self._kinds:
+        if kind in self.kinds:
             self.queue.put(Notice(kind, f"{self._first} kalshid: {what}", body))
 
     def _find(self, account: FindingLog) -> None:

@@ -112,6 +112,15 @@ class OrderQueue:
         """
         return not self._requests and (not self._line.depth or self._line.is_starved(self._now()))
 
+    def bound(self, *, requests_per_s_max: int, in_flight_max: int, batch_max: int, reserve: int) -> None:
+        """Go on within other bounds; what has left is not called back."""
+        assert 0 <= reserve < self.pacer.capacity, f"a reserve of {reserve} leaves nothing of the bucket"
+        self._throttler.rate_limit = requests_per_s_max
+        self._in_flight_max = in_flight_max
+        self._line.batch_max = batch_max
+        self.pacer.reserve = reserve
+        self._wake.set()
+
     def put(self, command: Queued, offset: int) -> None:
         """Queue a command that is recorded in the journal before `offset`."""
         self._line.put(command, offset, self._now())

@@ -18,11 +18,11 @@ import structlog
 
 from daemon.core.backoff import Backoff
 from daemon.core.events import Event
-from daemon.core.units import Ns
+from daemon.core.units import SECOND, Ns
 from daemon.kraken.candles import Past
 from daemon.kraken.rest import ReadFailed, ReadRefused
 from daemon.kraken.session import PastWanted, Session
-from daemon.shell.stream import run_feed
+from daemon.shell.stream import SILENCE_S, run_feed
 
 log = structlog.get_logger(__name__)
 
@@ -61,7 +61,7 @@ class ReferenceSource:
         now: Callable[[], Ns],
         emit: Callable[[list[Event]], None],
         backoff: Callable[[], Backoff],
-        silence_s: float = 5.0,
+        silence_s: float = SILENCE_S,
         spacing_s: float = SPACING_S,
     ) -> None:
         self.session = session
@@ -100,6 +100,11 @@ class ReferenceSource:
         """Whether nothing is being asked, or could be asked at once."""
         return not self._is_asking and self._next() is None
 
+    def bound_silence(self, silence_max: Ns) -> None:
+        """From now on give a connection up after another silence."""
+        self.session.bound_silence(silence_max)
+        self._silence_s = silence_max / SECOND
+
     def nudge(self) -> None:
         """Look at once whether something is due: our time has moved by more than a tick."""
         self._wake.set()
@@ -113,7 +118,7 @@ class ReferenceSource:
             self._take,
             backoff=self._backoff(),
             on_failure=lambda reason: log.warning("reference.unreachable", url=url, reason=reason),
-            silence_s=self._silence_s,
+            silence_s=lambda: self._silence_s,
         )
 
     def _take(self, events: list[Event]) -> None:

@@ -2,7 +2,8 @@
 
 What is wrong, or may not change while it runs, changes nothing: a reload is whole or not at all. One that
 loosens a limit answers with what it would loosen and with a word; asked again with that word it is done. The
-word is of this very change: another file, or a daemon that has changed meanwhile, has another one.
+word is of this very change: another file, or a daemon that has changed meanwhile, has another one. Whatever
+fails in it, be it a mistake of ours, refuses it: the daemon trades on under what was in force.
 
 Over the control socket: POST /reload {"token"} and GET /config, what is in force.
 """
@@ -24,7 +25,7 @@ from daemon.config_tables import StrategyTable
 from daemon.core import events as e
 from daemon.core.engine import Engine
 from daemon.core.units import Ns
-from daemon.reloading import Change, changes, fingerprint, flatten, token_of
+from daemon.reloading import Change, changes, fingerprint, flatten, is_beyond_evidence, token_of
 from daemon.shell.control import ask_for, ask_order, read_order
 from daemon.shell.metrics import Metrics
 
@@ -50,6 +51,8 @@ class Reloaded(msgspec.Struct, frozen=True):
     changes: list[Change]
     sha256: str
     token: str | None = None
+    is_word_wrong: bool = False
+    """Whether it was asked for with a word, and that is not the one."""
 
 
 class InForce(msgspec.Struct, frozen=True):
@@ -98,12 +101,24 @@ class Reloads:
         self._lock = asyncio.Lock()
         self._told: tuple[Config, dict[str, Any], str] | None = None
         """What the core was told, with its fingerprint, until it has taken it in."""
+        self._is_behind = False
+        """Whether the parts outside of the core have still to be told what is in force."""
         self._tell()
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the core was told of a change, and has not come to it: until then there is no other."""
+        return self._told is not None
+
+    @property
+    def is_file_watched(self) -> bool:
+        """Whether a change of the file is a reload."""
+        return self._config.reload_on_change
 
     @property
     def in_force(self) -> InForce:
         """What the daemon runs under."""
-        self._catch_up()
+        self.keep_up()
         return InForce(fingerprint(self._values), self._values)
 
     async def reload(self, by: str, token: str = "") -> Reloaded:
@@ -120,18 +135,41 @@ class Reloads:
             try:
                 reloaded = await self._reload(token)
             except ReloadRefused as error:
-                self._metrics.is_config_loaded = False
-                log.error("config.reload_refused", by=by, reason=str(error))
+                self._refused(by, str(error))
                 raise
+            except Exception as error:
+                # A mistake in here, or of an owner's own strategy, must not end a daemon that trades.
+                reason = f"{type(error).__name__}: {error}"
+                self._refused(by, reason, exc_info=error)
+                raise ReloadRefused(reason) from error
             told = [str(change) for change in reloaded.changes]
             if reloaded.outcome == "unconfirmed":
                 self._metrics.is_config_loaded = False
                 confirm = f"kalshid reload --loosen {reloaded.token}"
-                log.warning("config.reload_unconfirmed", by=by, changes=told, confirm=confirm)
+                wrong = {"wrong_word": token} if reloaded.is_word_wrong else {}
+                log.warning("config.reload_unconfirmed", by=by, changes=told, confirm=confirm, **wrong)
             else:
                 self._tell()
                 log.warning("config.reloaded", by=by, outcome=reloaded.outcome, changes=told)
             return reloaded
+
+    def keep_up(self) -> None:
+        """Go on from what the core has taken in late; to be called about once a second."""
+        if self._told is None or self._engine.changes.sha256 != self._told[2]:
+            return
+        try:
+            self._catch_up()
+        except Exception as error:  # noqa: BLE001 - as in `reload`, which tries it again
+            self._refused("the core", f"{type(error).__name__}: {error}", exc_info=error)
+        else:
+            self._tell()
+            log.warning(
+                "config.reloaded", by="the core", outcome="applied late", sha256=fingerprint(self._values)
+            )
+
+    def _refused(self, by: str, reason: str, **more: Exception) -> None:
+        self._metrics.is_config_loaded = False
+        log.error("config.reload_refused", by=by, reason=reason, **more)
 
     async def _reload(self, token: str) -> Reloaded:
         self._catch_up()
@@ -149,11 +187,12 @@ class Reloads:
         if any(change.effect == "loosens" for change in found):
             confirms = token_of(self._values, values)
             if token != confirms:
-                return Reloaded("unconfirmed", found, sha256, confirms)
+                return Reloaded("unconfirmed", found, sha256, confirms, is_word_wrong=token != "")
         tables = await self._prepared(config)
         limits, running = config.limits(), tuple(table.name for table in config.strategies if table.enabled)
+        event = e.ConfigChanged(sha256, limits, running, tables, self._terms.now(), config.terms())
+        self._terms.emit(event)
         self._told = (config, values, sha256)
-        self._terms.emit(e.ConfigChanged(sha256, limits, running, tables, self._terms.now()))
         await self._taken(sha256)
         self._catch_up()
         return Reloaded("applied", found, sha256)
@@ -162,7 +201,7 @@ class Reloads:
         """Raise ReloadRefused where a change is none for a daemon that runs."""
         if fixed := [str(change) for change in found if change.effect == "restart"]:
             raise ReloadRefused("\n".join(fixed))
-        if self._terms.is_bound and (bound := [str(one) for one in found if one.effect != "tightens"]):
+        if self._terms.is_bound and (bound := [str(one) for one in found if is_beyond_evidence(one)]):
             raise ReloadRefused("\n".join([BOUND, *bound]))
 
     async def _prepared(self, config: Config) -> str:
@@ -190,8 +229,10 @@ class Reloads:
         """Go on from what the core has taken in, be it later than anybody waited for it."""
         if self._told is not None and self._engine.changes.sha256 == self._told[2]:
             self._config, self._values, _ = self._told
-            self._told = None
+            self._told, self._is_behind = None, True
+        if self._is_behind:
             self._terms.on_taken(self._config)
+            self._is_behind = False
 
     def _tell(self) -> None:
         metrics = self._metrics

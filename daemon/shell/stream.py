@@ -29,6 +29,8 @@ from daemon.kalshi.key_refusals import key_refusal
 from daemon.shell.families import SAMPLED
 
 HEALTHY_S = 60.0
+SILENCE_S = 5.0
+"""How long a connection may bring nothing unless told otherwise; and to be opened it has at least this."""
 _TICK_S = 1.0
 _FRAMES_PER_TURN = 256
 _MESSAGE_BYTES_MAX = 64 * 1024 * 1024
@@ -91,7 +93,7 @@ async def run_feed(
     on_failure: Callable[[str], None] | None = None,
     on_open: Callable[[ClientConnection], None] | None = None,
     on_parsed: Callable[[int], None] | None = None,
-    silence_s: float = 5.0,
+    silence_s: Callable[[], float] = lambda: SILENCE_S,
 ) -> None:
     """Keep the session connected until cancelled.
 
@@ -106,7 +108,7 @@ async def run_feed(
         on_failure: told why an attempt failed before it was connected (a drop is an event instead).
         on_open: takes each new connection, for whoever wants to ping through it.
         on_parsed: takes the nanoseconds that the session took for a frame, of one in `SAMPLED`.
-        silence_s: how long nothing at all may come before the connection is given up.
+        silence_s: how long nothing at all may come before the connection is given up; asked each time.
 
     Cancellation: safe at any point; the connection is closed and `FeedDropped` is told. Never returns.
     """
@@ -135,7 +137,7 @@ async def _run_connection(
     wake: asyncio.Event,
     on_open: Callable[[ClientConnection], None] | None,
     on_parsed: Callable[[int], None] | None,
-    silence_s: float,
+    silence_s: Callable[[], float],
 ) -> None:
     """Connect and serve one connection until it fails. Raises only when it could not be made."""
     headers = {}
@@ -146,7 +148,7 @@ async def _run_connection(
         additional_headers=headers,
         compression=None,
         proxy=None,
-        open_timeout=max(silence_s, 5.0),
+        open_timeout=max(silence_s(), SILENCE_S),
         close_timeout=1.0,
         # Our own ping each second proves the connection; what its absence means is decided here.
         ping_interval=_TICK_S,
@@ -213,7 +215,7 @@ async def _tend(
     clock: Callable[[], Ns],
     on_events: Callable[[list[Event]], None],
     wake: asyncio.Event,
-    silence_s: float,
+    silence_s: Callable[[], float],
 ) -> None:
     loop = asyncio.get_running_loop()
     ticked_at = loop.time()
@@ -233,13 +235,13 @@ async def _tend(
         if session.reconnect_reason is not None:
             raise FeedFailed(session.reconnect_reason)
         for command in session.outgoing():
-            async with asyncio.timeout(silence_s):
+            async with asyncio.timeout(silence_s()):
                 await connection.send(command)
         now = loop.time()
         if now - ticked_at < _TICK_S:
             continue
-        if now - connection.heard_at >= silence_s:
-            raise FeedFailed(f"silent for {silence_s:g} s")
+        if now - connection.heard_at >= silence_s():
+            raise FeedFailed(f"silent for {silence_s():g} s")
         # Whatever events came: not every one says of this feed that it lives (an index value does not).
         if session.frames != frames:
             on_events([FeedHeard(session.feed, clock())])

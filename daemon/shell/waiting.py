@@ -89,7 +89,7 @@ class WaitingLine:
         self._pacer = pacer
         self._costs = costs
         self._vouch = vouch
-        self._batch_max = batch_max
+        self.batch_max = batch_max
         self._lines: dict[Priority, deque[Waiting]] = {priority: deque() for priority in PRIORITIES}
 
     @property
@@ -192,7 +192,7 @@ class WaitingLine:
         if type(first.command) not in (PlaceOrder, CancelOrder):
             return (first,)  # the venue has batches of these two only
         for entry in list(islice(line, 1, None)):
-            if len(chosen) >= min(room, self._batch_max) or type(entry.command) is not type(first.command):
+            if len(chosen) >= min(room, self.batch_max) or type(entry.command) is not type(first.command):
                 break
             reason = self._why_not(entry, now)
             if reason is None:

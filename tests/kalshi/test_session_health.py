@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from daemon.core import events as e
 from daemon.core.book import Book
-from daemon.core.units import MILLISECOND, MINUTE, PRICE_ONE, SECOND
+from daemon.core.units import HOUR, MILLISECOND, MINUTE, PRICE_ONE, SECOND
 from daemon.kalshi.channel_history import HEARD_MIN
-from daemon.kalshi.session import Session
+from daemon.kalshi.session import Bounds, Session
 from tests.kalshi.frames import delta, frame, recorded_frames, snapshot, subscribed
 
 BASE_MS = 1_790_363_624_342
@@ -77,6 +77,20 @@ def test_a_channel_that_falls_silent_is_told_by_poll() -> None:
     told += session.receive(_trade(2 * HEARD_MIN + 1), 900 * SECOND)
     quiet = [event for event in told if isinstance(event, e.ChannelQuieted)]
     assert [("trade", False), ("trade", True)] == [(one.channel, one.silent_for is None) for one in quiet]
+
+
+def test_what_a_channel_is_judged_by_may_change_but_not_whether_it_is() -> None:
+    """A session without the judgement, as the private one, gets none by a change of the limit."""
+    for channel_quiet_max, expected in ((5 * MINUTE, ["trade"]), (None, [])):
+        session = _opened(channel_quiet_max=channel_quiet_max)
+        session.bound(Bounds(lag_max=MINUTE, silence_max=HOUR, channel_quiet_max=MINUTE))
+        told: list[e.Event] = []
+        for second in range(200):
+            session.receive(_delta(2 + second, 0), second * SECOND)
+            if second < 2 * HEARD_MIN:
+                session.receive(_trade(1 + second), second * SECOND)
+            told += session.poll(second * SECOND)
+        assert expected == [one.channel for one in told if isinstance(one, e.ChannelQuieted)]
 
 
 def _trade(seq: int) -> bytes:

@@ -39,9 +39,9 @@ WRITTEN = {"open_orders_max": "100", "order_contracts_max": "100", "enabled": "t
 class Daemon:
     """What a run has of a core and its configuration; the clock stands unless the test moves it."""
 
-    def __init__(self, root: Path, *, is_bound: bool = False) -> None:
+    def __init__(self, root: Path, *, is_bound: bool = False, first: str = "") -> None:
         self.path = root / "config.toml"
-        self.write()
+        self.write(first)
         self.at: Ns = NOW
         self.model: Model = core_model(load_model(write_version(root, 1)))
         config = load_config(self.path)
@@ -50,6 +50,11 @@ class Daemon:
         header = JournalHeader(kalshid_version="0", instance="test", epoch=1, engine=msgspec.Raw(b"\xc0"))
         self.journal = Journal.create(root / "journal", header)
         self.inbox = Inbox()
+        self.handled: list[e.Event] = []
+        """What of the feeds' health the core was told."""
+        self.free = asyncio.Event()
+        """While it is not set the pump stands still."""
+        self.free.set()
         self.metrics = Metrics()
         self.taken: list[int] = []
         slots = self.engine.changes.source
@@ -75,13 +80,17 @@ class Daemon:
     async def pump(self) -> None:
         """Journal, handle and decide, until cancelled; what is asked for happens at once."""
         while True:
-            self.turn(await self.inbox.drain(None))
+            batch = await self.inbox.drain(None)
+            await self.free.wait()
+            self.turn(batch)
 
     def turn(self, batch: list[e.Event]) -> None:
         """Take one batch, as the pump does."""
         self.journal.append(batch)
         for event in batch:
             self.engine.handle(event)
+            if isinstance(event, e.FeedDropped | e.ChannelQuieted):
+                self.handled.append(event)
         commands = self.engine.decide(self.at)
         self.journal.append([Decided(self.at), *commands])
         self.inbox.extend(self._answers(commands))

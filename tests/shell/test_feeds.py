@@ -44,7 +44,7 @@ class Stream:
         async for text in connection:
             command = json.loads(text)
             self.commands.append(command)
-            if command["cmd"] != "subscribe":
+            if command.get("cmd") != "subscribe":  # the reference asks in other words, and hears nothing
                 continue
             for channel in command["params"]["channels"]:
                 sid = 1 if channel == "orderbook_delta" else sid + 2

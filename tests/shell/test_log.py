@@ -95,6 +95,20 @@ def test_lines_below_the_level_are_not_written(level: Level, expected: int) -> N
     assert expected == len(lines_of(stream, writer))
 
 
+def test_the_level_changes_for_loggers_that_were_made_before() -> None:
+    """At once, up and down, and where it goes to stays."""
+    stream = io.StringIO()
+    writer, logger = configure("warning", stream=stream), structlog.get_logger("a.module")
+    for level in ("debug", "error", "info"):
+        log.set_level(level)
+        logger.debug("a.line", at=level)
+        logger.info("a.line", at=level)
+    said = [json.loads(line) for line in lines_of(stream, writer)]
+    assert [("debug", "debug"), ("info", "debug"), ("info", "info")] == [
+        (one["level"], one["at"]) for one in said
+    ]
+
+
 @pytest.mark.parametrize(
     "key",
     ["KALSHI-ACCESS-KEY", "KALSHI-ACCESS-SIGNATURE", "kalshi_access_timestamp", "signature", "private_key",

@@ -64,6 +64,15 @@ def test_halts_and_resumes_are_told_with_who_and_why() -> None:
     assert ["LIVE kalshid: halted | by breaker drawdown: a fall"] == losses.end()
 
 
+def test_what_is_told_may_change_while_it_runs() -> None:
+    """From then on; what was told is told."""
+    told = Told(["halt"])
+    told.batch(LatchHalt("first", "cli", NOON))
+    told.notices.kinds = frozenset({"loss_limit"})
+    told.batch(LatchHalt("second", "cli", NOON), LatchHalt("a fall", "breaker drawdown", NOON))
+    assert ["cli: first", "breaker drawdown: a fall"] == [one.partition("by ")[2] for one in told.end()]
+
+
 def test_findings_of_a_batch_are_one_notice() -> None:
     """The first ones by their words, all by their number; those of before are not told again."""
     told = Told()

@@ -265,6 +265,36 @@ async def test_no_more_orders_are_in_flight_than_allowed() -> None:
         assert 14 == len(subject.venue.requests)
 
 
+async def test_bounds_that_change_hold_for_what_waits() -> None:
+    """Fewer in flight, smaller batches for what has not left; more, at once; cancels have their reserve."""
+    async with rig(tokens=(100, 1, 20), in_flight=1, batch_max=5) as subject:
+        queue, subject.venue.held = subject.queue, asyncio.Event()
+        queue.bound(requests_per_s_max=1_000, in_flight_max=2, batch_max=1, reserve=20)
+        subject.put(*(place(number) for number in range(9)))
+        await until(lambda: subject.venue.open_orders == 2)
+        assert ["kd-0", "kd-1"] == subject.venue.names
+        queue.bound(requests_per_s_max=1_000, in_flight_max=64, batch_max=2, reserve=50)
+        await until(lambda: len(subject.venue.requests) == 4)
+        await asyncio.sleep(A_WHILE_S)
+        # Five orders of ten tokens each leave the reserve of fifty: the fifth goes alone.
+        assert ["batched", "kd-4"] == sorted(subject.venue.names[2:])
+        subject.put(cancel(1))
+        await until(lambda: "v-1" in subject.venue.names)
+        assert 4 == queue.depth
+
+
+async def test_a_turn_more_a_second_is_granted_at_once() -> None:
+    """By a bound that rises; one that falls lets nothing out before its second is over."""
+    async with rig(bound=1_000) as subject:
+        subject.queue.bound(requests_per_s_max=2, in_flight_max=64, batch_max=1, reserve=20)
+        subject.put(*(place(number) for number in range(6)))
+        await until(lambda: len(subject.venue.requests) == 2)
+        await asyncio.sleep(A_WHILE_S)
+        assert 4 == subject.queue.depth
+        subject.queue.bound(requests_per_s_max=6, in_flight_max=64, batch_max=1, reserve=20)
+        await until(lambda: len(subject.venue.requests) == 6)
+
+
 async def test_no_second_sees_more_orders_than_the_bound() -> None:
     """Over any one-second window, however the disk and cancels shift the orders about."""
     bound, orders = 8, 20

@@ -8,12 +8,14 @@ import hashlib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from typing import NoReturn
 
 import msgspec
 import numpy as np
 import pytest
 import structlog.testing
 
+from daemon.config import Config
 from daemon.core import events as e
 from daemon.core.units import MILLISECOND, QTY_ONE, SECOND
 from daemon.shell.control import Declined, Status, serve_control
@@ -36,9 +38,11 @@ START = (
 
 
 @asynccontextmanager
-async def running(root: Path, *, is_bound: bool = False, within_s: float = WITHIN_S) -> AsyncIterator[Daemon]:
-    """A daemon whose pump turns."""
-    daemon = Daemon(root, is_bound=is_bound)
+async def running(
+    root: Path, *, is_bound: bool = False, within_s: float = WITHIN_S, first: str = ""
+) -> AsyncIterator[Daemon]:
+    """A daemon whose pump turns; `first` is what its file says at the start, besides the usual."""
+    daemon = Daemon(root, is_bound=is_bound, first=first)
     daemon.inbox.extend(START)
     async with asyncio.timeout(within_s):
         task = asyncio.create_task(daemon.pump())
@@ -73,7 +77,7 @@ async def test_a_good_file_is_in_force_when_it_is_answered(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        ("[venue]\nrequest_timeout_s = 9\n", "venue.request_timeout_s: 5 -> 9 (needs a restart)"),
+        ("[sandbox]\nseed = 9\n", "sandbox.seed: 1 -> 9 (needs a restart)"),
         ("[audit]\neverys = 9\n", "audit.everys: unknown key; did you mean every_s?"),
         ("[strategies.momentum]\nenabled = true\n", "strategies.momentum: series is missing"),
     ],
@@ -134,6 +138,62 @@ async def test_what_the_core_takes_in_late_is_in_force(
     daemon.journal.close()
 
 
+async def test_a_wrong_word_is_said_to_be_wrong(tmp_path: Path) -> None:
+    """It is no question asked for the first time; nothing is changed by it, and the log has it."""
+    async with running(tmp_path) as daemon:
+        daemon.write(order_contracts_max=200)
+        assert not (await daemon.reloads.reload("test")).is_word_wrong
+        with structlog.testing.capture_logs() as logs:
+            second = await daemon.reloads.reload("test", "deadbeef")
+        assert ("unconfirmed", True) == (second.outcome, second.is_word_wrong)
+        assert ["deadbeef"] == [line["wrong_word"] for line in logs]
+        assert 100 * QTY_ONE == daemon.engine.config.limits.order_qty_max
+
+
+@pytest.mark.parametrize("part", ["read", "prepare", "now", "emit"])
+async def test_whatever_fails_refuses_it_and_the_daemon_goes_on(tmp_path: Path, part: str) -> None:
+    """A full disk, or a mistake of ours: counted, told with its place in the code; the next one is good."""
+
+    def fail(*_: object) -> NoReturn:
+        raise OSError(5, "the disk is gone")
+
+    async with running(tmp_path) as daemon:
+        terms = daemon.reloads._terms
+        daemon.reloads._terms = msgspec.structs.replace(terms, **{part: fail})
+        daemon.write(order_contracts_max=60, edge_min=0.03)
+        with pytest.raises(ReloadRefused, match="the disk is gone"), structlog.testing.capture_logs() as logs:
+            await daemon.reloads.reload("test")
+        assert [("config.reload_refused", True)] == [(one["event"], "exc_info" in one) for one in logs]
+        assert not daemon.metrics.is_config_loaded
+        assert (100 * QTY_ONE, 100) == (
+            daemon.engine.config.limits.order_qty_max,
+            daemon.reloads.in_force.values["risk.order_contracts_max"],
+        )
+        daemon.reloads._terms = terms
+        assert "applied" == (await daemon.reloads.reload("test")).outcome
+        assert 60 * QTY_ONE == daemon.engine.config.limits.order_qty_max
+
+
+async def test_a_part_that_fails_to_follow_is_told_and_tried_again(tmp_path: Path) -> None:
+    """The core decides by the new terms; that a part does not is no success, until the next reload."""
+    failing = [True]
+
+    def follow(_: Config) -> None:
+        if failing:
+            raise RuntimeError("no such part")
+
+    async with running(tmp_path) as daemon:
+        daemon.reloads._terms = msgspec.structs.replace(daemon.reloads._terms, on_taken=follow)
+        daemon.write(order_contracts_max=60)
+        with pytest.raises(ReloadRefused, match="RuntimeError: no such part"):
+            await daemon.reloads.reload("test")
+        assert 60 == daemon.reloads.in_force.values["risk.order_contracts_max"]
+        assert not daemon.metrics.is_config_loaded
+        failing.clear()
+        assert "unchanged" == (await daemon.reloads.reload("test")).outcome
+        assert daemon.metrics.is_config_loaded
+
+
 async def test_a_strategy_is_disabled_and_enabled_again(tmp_path: Path) -> None:
     """At once, and with the second word."""
     async with running(tmp_path) as daemon:
@@ -148,12 +208,15 @@ async def test_a_strategy_is_disabled_and_enabled_again(tmp_path: Path) -> None:
 
 
 async def test_evidence_binds_all_but_what_tightens(tmp_path: Path) -> None:
-    """Real money is traded on paper's evidence of these strategies: no word loosens it."""
+    """Real money is traded on paper's evidence of these strategies: no word loosens it; a log may change."""
     async with running(tmp_path, is_bound=True) as daemon:
         daemon.write(edge_min=0.03)
         with pytest.raises(ReloadRefused, match="limits only tighten"):
             await daemon.reloads.reload("test")
-        daemon.write(order_contracts_max=50)
+        daemon.write("[breaker]\ncool_down_s = 1\n")
+        with pytest.raises(ReloadRefused, match="limits only tighten"):
+            await daemon.reloads.reload("test")
+        daemon.write('[log]\nlevel = "debug"\n', order_contracts_max=50)
         assert "applied" == (await daemon.reloads.reload("test")).outcome
 
 

@@ -80,7 +80,7 @@ async def feeding(
                 backoff=Backoff(lambda: 0.01),
                 wake=wake,
                 on_failure=told.failures.append,
-                silence_s=silence_s,
+                silence_s=lambda: silence_s,
             )
         )
         try:

@@ -39,7 +39,9 @@ async def _run_until(
     async with asyncio.timeout(20), serve(serve_one, "127.0.0.1", 0, close_timeout=0.2) as server:
         backoff = Backoff(lambda: 0.01)
         feed = asyncio.create_task(
-            run_feed(_url(server), None, Session(), lambda: 7, take, backoff=backoff, silence_s=silence_s)
+            run_feed(
+                _url(server), None, Session(), lambda: 7, take, backoff=backoff, silence_s=lambda: silence_s
+            )
         )
         await came.wait()
         feed.cancel()

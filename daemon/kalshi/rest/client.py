@@ -59,6 +59,10 @@ class ReadingRest(VenueCalls, MarketCalls, QuoteCalls, AccountCalls):
     ) -> None:
         await self._http.close()
 
+    def bound_time(self, timeout_s: float) -> None:
+        """From now on give every request up after so long."""
+        self._http.bound_time(timeout_s, timeout_s)
+
     async def close(self) -> None:
         """Close the connections. Safe to call twice."""
         await self._http.close()

@@ -74,6 +74,11 @@ class Recorder:
             return {"written": 0, "lost": 0}
         return {"written": self._store.written_total, "lost": self._store.lost_total}
 
+    def keep(self, kept: Ns) -> None:
+        """From now on delete calls and refusals that are older than this."""
+        if self._store is not None:
+            self._store.kept = kept
+
     def on_batch(self, events: Sequence[e.Event], commands: Sequence[Command]) -> None:
         """Take what the core has handled and decided."""
         store, projection = self._store, self._projection

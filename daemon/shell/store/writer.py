@@ -71,7 +71,7 @@ class Store:
         self.lost_total = 0
         self.failure: str | None = None
         self._epoch = epoch
-        self._kept = kept
+        self.kept = kept
         self._waiting: list[Row] = []
         self._lock = threading.Lock()
         self._is_due = threading.Condition(self._lock)
@@ -178,7 +178,7 @@ class Store:
                 old = f"SELECT rowid FROM {table} WHERE at < ? LIMIT ?"  # noqa: S608 - our own names
                 self._database.execute(
                     f"DELETE FROM {table} WHERE rowid IN ({old})",  # noqa: S608
-                    (self._newest - self._kept, _DELETED_AT_ONCE),
+                    (self._newest - self.kept, _DELETED_AT_ONCE),
                 )
         except sqlite3.Error as error:
             self.failure = str(error)

@@ -188,6 +188,23 @@ def test_what_is_many_is_deleted_when_it_is_old_and_the_rest_is_kept(
     assert (0, 1) == (len(rows_of(store.path, "refusals")), len(rows_of(store.path, "halts")))
 
 
+def test_how_long_it_is_kept_may_change_while_it_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was young enough is deleted by the shorter time."""
+    monkeypatch.setattr("daemon.shell.store.writer.FLUSH_S", 0.01)
+    monkeypatch.setattr("daemon.shell.store.writer._CLEAN_EVERY", 1)
+    store = Store(tmp_path / "store.sqlite", 1)
+    now = 2 * KEPT
+    store.kept = 2 * DAY
+    store.put([ApiCall(now - 3 * DAY, "GET", "/old", 200, 5, 10), ApiCall(now, "GET", "/new", 200, 5, None)])
+    ends_at = time.monotonic() + WITHIN_S
+    while [now] != [row[1] for row in rows_of(store.path, "api_calls")]:
+        assert time.monotonic() < ends_at
+        time.sleep(0.01)
+    store.close()
+
+
 def test_a_file_that_is_no_store_is_refused_by_name(tmp_path: Path) -> None:
     """A wrong path in the configuration must not cost anybody a database, and says which file it is."""
     path = tmp_path / "notes.txt"
