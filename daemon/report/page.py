@@ -110,24 +110,24 @@ def _fills(figures: Figures) -> str:
         (
             _time(one.at),
             one.ticker,
-            one.strategy,
             f"{'buy' if one.side == 'bid' else 'sell'} {_contracts(one.qty)} at {one.price / 100:g}c",
-            "taking" if one.is_taker else "resting",
-            _paid(one.fee),
-            _tick(one.against_mid),
             *map(_tick, one.gained),
+            _tick(one.against_mid),
+            _paid(one.fee),
+            "taking" if one.is_taker else "resting",
+            one.strategy,
         )
         for one in shown
     ]
     after = [f"+{horizon // SECOND} s" for horizon in HORIZONS]
     caption = (
-        "UTC, of YES, oldest first. Cost against the mid at the decision, and what a contract had gained"
-        " so long after the fill, at the mid, fees left out."
+        "UTC, of YES, oldest first. What a contract had gained so long after its fill, at the mid, fees left"
+        " out; and what it cost more than the mid at the decision."
     )
     total = figures.results.total.fills
     if total > len(shown):
         caption += f" The last {len(shown)} of {total:,}; more are in --json."
-    return table(caption, ("when", "market", "strategy", "what", "how", "fee", "cost", *after), rows)
+    return table(caption, ("when", "market", "what", *after, "cost", "fee", "how", "strategy"), rows)
 
 
 def _tick(price: Price | None) -> str:
