@@ -16,6 +16,7 @@ from daemon.command_line import CONFIG_OPTION, die, load_or_die
 from daemon.config import Config, state_folder
 from daemon.config_profiles import PROFILES, Profile
 from daemon.config_report import DEFAULT, effective
+from daemon.live_guard import config_refusals
 from daemon.reloading import Change, changes, fingerprint, flatten
 from daemon.shell import log
 from daemon.shell.control import Declined, NoAnswer, NoDaemon
@@ -30,6 +31,8 @@ RELOADED_WITHIN_S = 30.0
 class _Checked(msgspec.Struct, frozen=True):
     mode: str
     sha256: str
+    before_real_money: list[str] = []
+    """What mode "live" still wants of the file; others want nothing."""
 
 
 class _Differences(msgspec.Struct, frozen=True):
@@ -57,16 +60,22 @@ def checked(path: Path) -> Config:
 def check(config_path: Path, is_json: bool) -> None:
     """Say all that is wrong with the file, each with its line, or that nothing is.
 
+    Of mode "live" also what a person has still to write before real money is traded.
     Asks a running daemon for its mode, and nobody else: `kalshid check` tries model, key and venue. Exits 78
     when something is wrong.
     """
     found = checked(config_path)
-    result = _Checked(found.mode, fingerprint(flatten(found)))
+    wanting = config_refusals(found, config_path) if found.mode == "live" else []
+    result = _Checked(found.mode, fingerprint(flatten(found)), wanting)
     if is_json:
         say_json(result)
     else:
         know_mode_of(found)
         say(f'{config_path}: usable; mode = "{result.mode}", sha256 {result.sha256[:12]}')
+        for reason in wanting:
+            say(f"before real money: {reason}")
+        if found.mode == "live" and not wanting:
+            say("before real money: `kalshid check`, and then `kalshid run --live`")
 
 
 @config.command()
@@ -154,7 +163,12 @@ def reload(config_path: Path, token: str, is_json: bool) -> None:
         for change in reloaded.changes:
             say(str(change))
     if reloaded.token is not None:
-        words = f"not reloaded: limits would loosen; to confirm: kalshid reload --loosen {reloaded.token}"
-        die(words, exits.CONFIG)
+        wrong = (
+            f"{token} is not the word of this change: another file, or another daemon, has another one\n"
+            if reloaded.is_word_wrong
+            else ""
+        )
+        confirm = f"kalshid reload --config {config_path} --loosen {reloaded.token}"
+        die(f"{wrong}not reloaded: limits would loosen; to confirm: {confirm}", exits.CONFIG)
     if not is_json:
         say(f"{reloaded.outcome}: sha256 {reloaded.sha256[:12]}")

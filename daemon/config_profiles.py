@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Final, Literal, TypeAlias
+
+import msgspec
+
+import strategies
+from daemon.config_tables import Model
 
 Profile: TypeAlias = Literal["sandbox", "demo", "shadow", "live"]
 
@@ -13,15 +19,21 @@ ws_url = "wss://{ws}/trade-api/ws/v2"
 key_id = ""                 # The id of your API key.
 private_key_file = ""       # Its PEM file, readable by you alone.
 """
+_SHIPPED_MODEL = Path(strategies.__file__).parents[1] / Model().path
+# Written out: the default is relative to the file, which may be anywhere.
+_MODEL = f"""
+[model]
+path = {msgspec.json.encode(str(_SHIPPED_MODEL)).decode()}   # The one that ships with kalshid, to begin with.
+"""
 _DEMO = _KEY.format(rest="external-api.demo.kalshi.co", ws="external-api-ws.demo.kalshi.co")
 _REAL = _KEY.format(rest="external-api.kalshi.com", ws="external-api-ws.kalshi.com")
-_STRATEGY = """
+_STRATEGY = f"""{_MODEL}
 [strategies.fair_value]
 enabled = true
 series = ["KXBTC15M"]
 """
 _LIVE = """
-[live]
+[live]                      # The first switch is the mode and this; the second `kalshid run --live`.
 confirm = ""                # "real money with key <your key_id>"
 override_reason = ""        # Only if you go without 14 days of paper behind you: why.
 
@@ -41,7 +53,7 @@ PROFILES: Final[dict[Profile, str]] = {
     f'mode = "sandbox"\n{_STRATEGY}',
     "demo": f'# Kalshi\'s demo exchange, with your demo key.\nmode = "demo"\n{_DEMO}{_STRATEGY}',
     "shadow": f'# Paper on Kalshi\'s live books: nothing is ever sent.\nmode = "shadow"\n{_REAL}{_STRATEGY}',
-    "live": "# Real money. Needs `kalshid check`, and the second switch: `kalshid run --live`.\n"
+    "live": "# Real money. `kalshid config check` says what is still missing here; then `kalshid check`.\n"
     f'mode = "live"\n{_REAL}{_LIVE}{_STRATEGY}',
 }
 """By mode."""

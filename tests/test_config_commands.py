@@ -9,9 +9,12 @@ from typing import Any
 import msgspec
 import pytest
 from click.testing import CliRunner, Result
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from daemon import exits
 from daemon.cli import main
+from daemon.config_profiles import PROFILES
 from daemon.shell.control import Status, serve_control
 from daemon.shell.kill_switch import KillSwitch
 from daemon.shell.latch import Latch
@@ -70,6 +73,25 @@ def test_check_says_what_it_is_when_nothing_is(tmp_path: Path) -> None:
     assert f'usable; mode = "sandbox", sha256 {found["sha256"][:12]}' in result.output
 
 
+def test_check_of_live_says_what_is_still_to_be_written(tmp_path: Path) -> None:
+    """The sentence, the key file, the limits of one's own; then what else there is to do."""
+    path = tmp_path / "config.toml"
+    path.write_text(
+        PROFILES["live"].replace('key_id = ""', 'key_id = "k"').replace('_file = ""', '_file = "k.pem"')
+    )
+    result, as_json = said("config", "check", config=path), said("config", "check", "--json", config=path)
+    assert exits.OK == result.exit_code
+    wanting = [line for line in result.output.splitlines() if line.startswith("before real money: ")]
+    assert ["live.confirm", "venue.private_key_file"] == [line.split(": ")[1] for line in wanting]
+    assert 2 == len(msgspec.json.decode(as_json.stdout)["before_real_money"])
+    key = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (tmp_path / "k.pem").write_bytes(key)
+    (tmp_path / "k.pem").chmod(0o600)
+    path.write_text(path.read_text().replace('confirm = ""', 'confirm = "real money with key k"'))
+    output = said("config", "check", config=path).output
+    assert "before real money: `kalshid check`, and then `kalshid run --live`" in output
+
+
 def test_show_says_what_is_written_and_with_effective_all(tmp_path: Path) -> None:
     """With `--origin` the line of each; a file that is wrong is refused."""
     path = tmp_path / "config.toml"
@@ -126,8 +148,20 @@ def test_reload_asks_before_it_loosens(tmp_path: Path) -> None:
     (first,) = asked(tmp_path, ("reload",), write={"order_contracts_max": 200})
     assert exits.CONFIG == first.exit_code
     assert "100 -> 200 (LOOSENS)" in first.output
-    assert "to confirm: kalshid reload --loosen " in first.output
+    confirm = f"to confirm: kalshid reload --config {tmp_path / 'config.toml'} --loosen "
+    assert confirm in first.output
     assert " PAPER · sandbox " == first.stdout.splitlines()[0]
+
+
+def test_a_wrong_word_is_said_to_be_wrong(tmp_path: Path) -> None:
+    """Not as if none had been given: it may be of the file from before the last edit."""
+    first, second = asked(
+        tmp_path, ("reload",), ("reload", "--loosen", "deadbeef"), write={"order_contracts_max": 200}
+    )
+    assert "is not the word" not in first.output
+    assert exits.CONFIG == second.exit_code
+    assert "deadbeef is not the word of this change" in second.output
+    assert "to confirm: kalshid reload " in second.output
 
 
 def test_a_refused_reload_says_why(tmp_path: Path) -> None:
