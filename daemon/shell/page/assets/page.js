@@ -266,7 +266,8 @@ at("search").addEventListener("submit", async (event) => {
     if (!answer.ok) throw new Error(await answer.text());
     const found = await answer.json();
     at("search-words").textContent = found.length ? `${found.length} found, newest first.` : "Nothing of the last 2,000 holds it.";
-    rows("found", found.map((one) => [word(one.at === null ? "–" : utc(one.at / 1e6), "soft"), word(one.kind), word(one.words, "long")]), "Nothing.", 3);
+    if (!found.length) at("found").replaceChildren();
+    else rows("found", found.map((one) => [word(one.at === null ? "–" : utc(one.at / 1e6), "soft"), word(one.kind), word(one.words, "long")]), "", 3);
     at("searched").hidden = false;
   } catch (error) {
     at("search-words").textContent = `No answer: ${error.message}`;
