@@ -15,7 +15,7 @@ from tests.e2e.ailing import SLOW_DISK, STUCK_PUMP
 from tests.e2e.confident import write_confident
 from tests.e2e.provocation import provokes
 from tests.e2e.venue_rig import EVENT
-from tests.e2e.ward import ASKS, DAY_MS, FIRST, Meddler, Ward
+from tests.e2e.ward import ASKS, DAY_MS, FIRST, RAISES, Meddler, Ward
 
 # --- the account and its owner -------------------------------------------------------------------
 
@@ -42,10 +42,11 @@ def _locked_store(ward: Ward) -> Iterator[None]:
 
 @provokes("account", "KalshidStrategyOff")
 def _raises(ward: Ward) -> Iterator[None]:
-    """The strategy raises."""
-    ward.quote(bids=[["0.0100", "100.00"]], asks=ASKS)
+    """The strategy raises, in a new market."""
+    ward.call("/markets", series_ticker="KXTEST", ticker=RAISES, closes_in_ms=DAY_MS)
+    ward.quote(RAISES)
     yield
-    ward.quote()
+    ward.call("/markets/close", ticker=RAISES)
     ward.command("strategy", "on", "provoked")
 
 
@@ -74,15 +75,6 @@ def _halted(ward: Ward) -> Iterator[None]:
     ward.command("halt", "provoked")
     yield
     ward.command("resume", "--reason", "it has been told")
-
-
-@provokes("account", "KalshidNoticesFailing")
-def _no_post(ward: Ward) -> Iterator[None]:
-    """A person halts it and resumes, twice, and nobody takes the notices of that."""
-    for _ in range(2):
-        ward.command("halt", "provoked")
-        ward.command("resume", "--reason", "again")
-    yield
 
 
 @provokes("account", "KalshidHaltNotOnDisk")
@@ -182,11 +174,9 @@ def _somebody_else(ward: Ward) -> Iterator[None]:
         "p.start_http_server(int(sys.argv[1]), '127.0.0.1'); time.sleep(600)"
     )
     other = subprocess.Popen([sys.executable, "-c", serve, str(ward.port)])
-    try:
-        yield
-    finally:
-        other.kill()
-        other.wait()
+    yield
+    other.kill()
+    other.wait()
     ward.begin_life()
 
 
@@ -229,3 +219,13 @@ def _expired(ward: Ward) -> Iterator[None]:
     ward.command("model", "swap", str(write_confident(ward.folder, 3, soon)))
     yield
     ward.command("model", "swap", str(write_confident(ward.folder, 4)))
+
+
+@provokes("models", "KalshidNoticesFailing")
+def _no_post(ward: Ward) -> Iterator[None]:
+    """A person halts it and resumes, twice, and nobody takes the notices of that."""
+    for _ in range(2):
+        ward.command("halt", "provoked")
+        ward.command("resume", "--reason", "again")
+    yield
+    ward.restart()

@@ -18,18 +18,17 @@ Fault: TypeAlias = Callable[[Ward], AbstractContextManager[None]]
 
 
 class Provocation(NamedTuple):
-    """One fault and what fires because of it; `is_inhibited` are those that another one speaks for."""
+    """One fault, in words and as it is begun and ended, and what fires because of it.
+
+    `inhibited` are alerts that fire with it, and that another one speaks for: they do not arrive.
+    """
 
     ward: str
     alerts: tuple[str, ...]
+    fault: str
     begun: Fault
     within_s: float
-    inhibited: tuple[str, ...] = ()
-
-    @property
-    def fault(self) -> str:
-        """What happens, in words."""
-        return (self.begun.__doc__ or "").rstrip(".")
+    inhibited: tuple[str, ...]
 
 
 PROVOCATIONS: list[Provocation] = []
@@ -42,12 +41,11 @@ WARDS: Mapping[str, Mapping[str, Mapping[str, str]]] = {
     "patience": {"feed": {"silent_max_s": "150"}, "breaker": {"failures_max": "100", "rejects_max": "100"}},
     "account": {
         "risk": {"exposure_max_dollars": "100", "daily_loss_max_dollars": "20", "cash_reserve_dollars": "0"},
-        "notify": {"urls_file": '"urls"'},
         "orders": {"group_contracts_max": "0"},
         "strategies.provoked": {"contracts": "10"},
     },
     "process": {},
-    "models": {"drift": {"events": "50"}},
+    "models": {"drift": {"events": "50"}, "notify": {"urls_file": '"urls"'}},
 }
 """What is another in the configuration of each ward."""
 
@@ -55,10 +53,21 @@ WARDS: Mapping[str, Mapping[str, Mapping[str, str]]] = {
 def provokes(
     ward: str, *alerts: str, within_s: float = 60.0, inhibited: tuple[str, ...] = ()
 ) -> Callable[[Callable[[Ward], Iterator[None]]], None]:
-    """Enter a fault, written as a context manager that begins and ends it, in the list."""
+    """Enter a fault in the list: a generator that begins it, yields once, and ends it."""
 
-    def entered(begun: Callable[[Ward], Iterator[None]]) -> None:
-        PROVOCATIONS.append(Provocation(ward, alerts, contextmanager(begun), within_s, inhibited))
+    def entered(course: Callable[[Ward], Iterator[None]]) -> None:
+        fault = (course.__doc__ or "").rstrip(".")
+
+        @contextmanager
+        def begun(place: Ward) -> Iterator[None]:
+            steps = course(place)
+            next(steps)
+            try:
+                yield
+            finally:
+                next(steps, None)  # whatever came of it, the next fault meets a ward that is well
+
+        PROVOCATIONS.append(Provocation(ward, alerts, fault, begun, within_s, inhibited))
 
     return entered
 

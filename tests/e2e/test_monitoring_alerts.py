@@ -31,6 +31,8 @@ TRICKLES = {"account": 0, "models": 0}
 """Book messages a second, where they are others than usual."""
 NOT_MUTED = {r"(?m)^ +mute_time_intervals: .*\n": ""}
 """On a Thursday night in New York some would be mute."""
+NEED_ROOT = {"KalshidDiskFilling"}
+"""A file system that fills needs a mount."""
 ELSEWHERE = {
     "KalshidWatchdog": "always fires",
     "KalshidAbsent": "Prometheus' own configuration, below",
@@ -108,15 +110,15 @@ def visit(ward: Ward, provocations: list[Provocation], courses: list[Course]) ->
 
 
 @contextmanager
-def wards(folder: Path, names: list[str]) -> Iterator[dict[str, Ward]]:
+def wards(folder: Path) -> Iterator[dict[str, Ward]]:
     """Wards with a daemon that trades in each; all of it ends with the block."""
     model = write_confident(folder, 1)
     with ExitStack() as stack:
         found: dict[str, Ward] = {}
-        for name in names:
-            ward = Ward(folder / name, model, WARDS[name], trickle_per_s=TRICKLES.get(name, 20))
+        for name, overrides in WARDS.items():
+            ward = Ward(folder / name, model, overrides, trickle_per_s=TRICKLES.get(name, 20))
             stack.callback(ward.close)
-            if name == "process":
+            if name == "process" and os.geteuid() == 0:
                 stack.enter_context(own_file_system(ward))
             ward.open()
             found[name] = ward
@@ -140,27 +142,30 @@ def own_file_system(ward: Ward) -> Iterator[None]:
 def test_every_alert_is_provoked_arrives_and_is_over(tmp_path: Path) -> None:
     """Each fires for its fault, reaches the webhook (what is inhibited doesn't), and ends after it."""
     needs_prometheus()
-    if os.geteuid() != 0:
-        pytest.skip("a file system that fills needs a mount, and that root: no alert is provoked")
-    only = [name for name in os.environ.get("WARDS", "").split(",") if name] or list(WARDS)
+    left_out = set() if os.geteuid() == 0 else NEED_ROOT
     courses: list[Course] = []
-    with wards(tmp_path, only) as found:
+    with wards(tmp_path) as found:
         targets = ",".join(ward.instance for ward in found.values())
         with monitoring(tmp_path, targets, NOT_MUTED, shorter=SHORTER) as watch, ThreadPoolExecutor() as pool:
             for ward in found.values():
                 ward.watch = watch
-            visits = [pool.submit(visit, ward, of_ward(name), courses) for name, ward in found.items()]
+            visits = [
+                pool.submit(
+                    visit, ward, [one for one in of_ward(name) if not left_out & set(one.alerts)], courses
+                )
+                for name, ward in found.items()
+            ]
             wrong = [line for one in visits for line in one.result()]
-            if len(only) == len(WARDS):
-                wrong += unwatched(watch)
+            wrong += unwatched(watch)
     for one in courses:
         sys.stdout.write(
             f"{one.alert:28} fired {one.fired_s:5.1f} s, arrived {one.arrived_s or -1:5.1f} s,"
             f" over {one.over_s or -1:5.1f} s: {one.fault}\n"
         )
     assert [] == wrong
-    if len(only) == len(WARDS):
-        assert set(alerts()) == {one.alert for one in courses} | set(ELSEWHERE)
+    assert set(alerts()) == {one.alert for one in courses} | set(ELSEWHERE) | left_out
+    if left_out:
+        pytest.skip(f"not root, so nothing is mounted: all were provoked but {left_out}")
 
 
 def unwatched(watch: Monitoring) -> list[str]:

@@ -24,6 +24,8 @@ FRAMES_MIN = 1000
 WELL_FOR_S = 120.0
 EVENTS = 50
 """That end: the smallest window over which a model is judged."""
+HELD = 5
+"""Of these markets something is held before they end."""
 OVERRIDES = {
     "feed": {"channel_quiet_max_s": "4", "refused_per_minute_max": "100"},
     "drift": {"events": "50", "warn_z": "100", "warn_psi": "100"},
@@ -84,7 +86,10 @@ def trouble(ward: Ward) -> None:
         ward.quote(f"{event}-M0")
     synced = MARKETS + EVENTS
     ward.until(lambda: (ward.value("kalshid_books_synced") or 0) >= synced, "it has the books")
-    time.sleep(3)  # each is scored
+    time.sleep(3)  # each is scored, and quoted
+    for number in range(HELD):
+        ward.call("/orders", ticker=f"{EVENT}-D{number}-M0", side="ask", price="0.4500", count="1.00")
+    time.sleep(3)  # what is held is scraped
     for number in range(EVENTS):
         ward.call("/markets/close", ticker=f"{EVENT}-D{number}-M0")
         ward.call("/markets/determine", ticker=f"{EVENT}-D{number}-M0", result="yes")

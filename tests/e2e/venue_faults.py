@@ -111,7 +111,7 @@ def _no_snapshots(ward: Ward) -> Iterator[None]:
 
 @provokes("books", "KalshidBackfillStuck")
 def _no_past(ward: Ward) -> Iterator[None]:
-    """The connection is cut, and what was missed can't be read: the lists answer after minutes."""
+    """The connection is cut every six seconds, and what was missed can't be read: no list answers."""
     for path in ("*/markets/trades*", "*candlesticks*"):
         ward.fault("hang", path=path)
     with Meddler(lambda: ward.fault("cut", stream="kalshi", next=1), 6):
@@ -149,8 +149,8 @@ def _orders_429(ward: Ward) -> Iterator[None]:
 
 @provokes("venue", "KalshidBreakerOpen")
 def _unanswered(ward: Ward) -> Iterator[None]:
-    """Orders are answered 503."""
-    ward.fault("http_503", path=ORDERS)
+    """Orders, and the lists of the account, are answered 503."""
+    ward.fault("http_503", path=LISTS)
     yield
     ward.heal()
 

@@ -24,6 +24,8 @@ from tests.e2e.monitoring_rig import Monitoring
 from tests.e2e.venue_rig import EVENT, SandboxProcess
 
 FIRST = f"{EVENT}-M0"
+RAISES = "KXTEST-OPERATOR-RAISES"
+"""The market in which the strategy raises."""
 DAY_MS = 86_400_000
 TRICKLE_PER_S = 20
 BIDS = [["0.4400", "100.00"], ["0.4300", "200.00"]]
@@ -51,14 +53,11 @@ CONFIG: Mapping[str, Mapping[str, str]] = {
     "page": {"listen": '""'},
     "strategies.provoked": {"enabled": "true", "series": '["KXTEST"]', "close_guard_s": "0"},
 }
-STRATEGY = '''"""Quotes on both sides and is never content; raises where a bid stands at one cent."""
+STRATEGY = f'''"""Quotes on both sides and is never content; raises in one market."""
 
 import msgspec
 
 from daemon.core.strategy import MarketView, Target, Wanted
-
-NOT_MINE = 100
-
 
 class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The one knob."""
@@ -80,8 +79,8 @@ class Provoked:
         """Return this moment's quotes."""
         if view.book.bid is None or view.book.ask is None:
             return Wanted((), "one-sided")
-        if view.book.bid == NOT_MINE:
-            raise ValueError("a bid of one cent")
+        if view.spec.ticker == "{RAISES}":
+            raise ValueError("not this market")
         bid = 4_500 + 100 * (view.now // 500_000_000 % 2)
         return Wanted(
             (
