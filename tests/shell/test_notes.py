@@ -173,4 +173,4 @@ def test_a_notification_that_did_not_arrive_is_told(tmp_path: Path) -> None:
     queue.close()
     with standing(told(), tmp_path) as sources:
         found = notes_of(msgspec.structs.replace(sources, notices=notices), LATER)
-    assert ("notification: halt did not reach line 2",) == found
+    assert ("notification: halt did not reach line 2, tried 2 times",) == found
