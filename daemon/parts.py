@@ -129,8 +129,7 @@ class Parts:
         self._engine = engine
         self._shadow, self._recorder, self._notices = outside.shadow, recorder, outside.notices
         self._books_lost, self._judgements = 0, Judgements(engine.models)
-        is_followed = isinstance(clock, FollowedClock)
-        rest, now, emit = outside.rest, clock.now, inbox.put
+        rest, now, emit, is_followed = outside.rest, clock.now, inbox.put, isinstance(clock, FollowedClock)
         self.feeds = _feeds(config, inbox, clock)
         self.reference = _reference(config, inbox, clock, outside.kraken)
         counted = metrics.orders.counting(emit)
