@@ -41,7 +41,9 @@ from daemon.shell.journal import JournalFile, JournalUnreadable, Record, newest_
 NO_TRADE_ID: Final = ""
 """A journal keeps the price of the underlying and not which trade of its venue it was."""
 _TOLD: Final = frozenset(get_args(Told))
-_WITHOUT_A_MARKET: Final = (e.VenueAnswered, e.VenueFailed, e.FrameRefused, e.ChannelQuieted)
+_WITHOUT_A_MARKET: Final = (
+    e.VenueAnswered, e.VenueFailed, e.FrameRefused, e.ChannelQuieted, e.QueuePlacesRead,
+)  # fmt: skip
 """What makes the core look at no market."""
 _Listing: TypeAlias = (
     e.MarketListed | e.MarketStrikeSet | e.MarketCloseMoved | e.MarketGridChanged | e.MarketDetermined

@@ -92,6 +92,7 @@ def test_what_is_ours_stays_in_the_journal(tmp_path: Path) -> None:
         [fill, CancelOrder("c-2", "o-2", "N", 0, "why", T), Decided(T + 1)],
         [e.OrderAccepted("cancel", "c-2", "o-2", None, 0, T + 2, None), Decided(T + 3)],
         [e.HaltRequested("a person's words", T + 4), Decided(T + 5), Reconcile("due", T + 5), Decided(T + 6)],
+        [e.QueuePlacesRead(T + 6, T + 7, (e.QueuePlace("o", "M", 4000, 100),)), Decided(T + 7)],
     ]
     _, records = records_of(
         tmp_path / "out", import_journals([write_journal(tmp_path, batches)], tmp_path / "out")
@@ -99,7 +100,7 @@ def test_what_is_ours_stays_in_the_journal(tmp_path: Path) -> None:
 
     assert [
         TapeDecided(T + 1, ("M", "N")), TapeDecided(T + 3, ("N",)),
-        TapeDecided(T + 5, (), is_all_touched=True), TapeDecided(T + 6),
+        TapeDecided(T + 5, (), is_all_touched=True), TapeDecided(T + 6), TapeDecided(T + 7),
     ] == records  # fmt: skip
 
 
