@@ -104,11 +104,17 @@ class LivingRun:
 
 
 @asynccontextmanager
-async def living(root: Path, first: str = "", *, is_tape: bool = False) -> AsyncIterator[LivingRun]:
+async def living(
+    root: Path,
+    first: str = "",
+    *,
+    is_tape: bool = False,
+    is_wide: bool = False,
+    within_s: float = TEST_WITHIN_S,
+) -> AsyncIterator[LivingRun]:
     """A run whose pump turns; `first` is what its file says at the start, besides the usual."""
     async with (
-        asyncio.timeout(TEST_WITHIN_S),
-        running(root, first=first) as daemon,
+        running(root, first=first, is_wide=is_wide, within_s=within_s) as daemon,
         serving() as venue,
         AsyncExitStack() as stack,
     ):

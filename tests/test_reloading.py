@@ -10,12 +10,24 @@ import pytest
 
 from daemon.config import Config, parse_config
 from daemon.config_tables import StrategyTable
-from daemon.reloading import OF_STRATEGIES, RULES, changes, fingerprint, flatten, rule_of, token_of
+from daemon.reloading import (
+    OF_STRATEGIES,
+    RULES,
+    changes,
+    fingerprint,
+    flatten,
+    is_beyond_evidence,
+    rule_of,
+    token_of,
+)
 
-NEVER = (
-    "mode", "state_dir", "venue.rest_url", "venue.key_id", "venue.private_key_file", "live.confirm",
-    "orders.id_prefix", "model.path", "metrics.listen", "sandbox.seed", "strategies.x.model",
-)  # fmt: skip
+WHOLE = ("sandbox", "shadow", "live", "markets", "model", "drift", "calendar", "metrics", "page")
+NEVER = {
+    "mode", "state_dir", "strategy_path", "venue.rest_url", "venue.ws_url", "venue.key_id",
+    "venue.private_key_file", "venue.markets_per_connection", "venue.private_connection",
+    "orders.id_prefix", "orders.group_contracts_max", "reference.prefer", "reference.underlyings",
+    "reference.kraken_ws_url", "reference.kraken_rest_url", "notify.urls_file", "log.format",
+}  # fmt: skip
 
 
 def values(text: str = "") -> dict[str, Any]:
@@ -39,10 +51,16 @@ def test_every_key_has_a_rule() -> None:
     assert {*StrategyTable.__struct_fields__} - of_all == set(OF_STRATEGIES)
 
 
-@pytest.mark.parametrize("key", NEVER)
-def test_who_and_where_we_are_never_reloads(key: str) -> None:
-    """Mode, addresses, keys, files, prefixes: the running daemon is what it was started as."""
-    assert "restart" == rule_of(key)
+def test_what_never_reloads() -> None:
+    """Who and where we are, files, what is watched, what makes windows; and of the rest nothing.
+
+    Source: operations sheet 4, which has the first two.
+    """
+    restart = {key for key in values() if rule_of(key) == "restart"}
+    assert NEVER == {key for key in restart if key.partition(".")[0] not in WHOLE}
+    assert restart - NEVER == {key for key in values() if key.partition(".")[0] in WHOLE}
+    of_strategies = {key for key, rule in OF_STRATEGIES.items() if rule == "restart"}
+    assert {"series", "categories", "model", "code_sha256"} == of_strategies
 
 
 def test_limits_tighten_at_once_and_loosen_with_a_word() -> None:
@@ -63,6 +81,46 @@ def test_off_is_the_loosest_of_all() -> None:
     assert {"risk.trading_hours": "tightens"} == effects("", hours)
     assert {"risk.trading_hours": "loosens"} == effects(hours, "")
     assert {"risk.trading_hours": "loosens"} == effects(hours, others)
+
+
+def test_what_is_told_and_kept_changes_at_once() -> None:
+    """It bounds nothing that is traded."""
+    new = (
+        'on_exit = "leave"\nreload_on_change = true\n[log]\nlevel = "debug"\n'
+        "[feed]\nchannel_quiet_max_s = 60\n[store]\ncalls_kept_days = 7\n"
+        "[venue]\nrequest_timeout_s = 4\n[notify]\nevents = []\n"
+    )
+    assert {"now"} == set(effects("", new).values())
+    assert 7 == len(effects("", new))
+
+
+def test_feeds_queue_and_breakers_are_limits() -> None:
+    """Less silence, fewer requests, fewer failures, a longer rest: tighter."""
+    tight = (
+        "[feed]\nsilent_max_s = 5\n[orders]\nttl_ms = 500\nexpire_s = 30\nreserve_tokens = 40\n"
+        "in_flight_max = 1\nrequests_per_s_max = 1\n[breaker]\nfailures_max = 1\nrejects_max = 1\n"
+        "ack_p95_max_ms = 100\ncool_down_s = 60\n[reconcile]\nevery_s = 5\n[audit]\nevery_s = 5\n"
+        "[reference]\nstale_max_ms = 5000\n"
+    )
+    assert {"tightens"} == set(effects("", tight).values())
+    assert {"loosens"} == set(effects(tight, "").values())
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("", "[risk]\nopen_orders_max = 50\n", False),
+        ("", "[risk]\nopen_orders_max = 500\n", True),
+        ("", "[risk]\ntake_profit_cents = 5\n", True),
+        ("", "[breaker]\ncool_down_s = 1\n", True),
+        ("", '[log]\nlevel = "debug"\n', False),
+        ("", 'on_exit = "leave"\n', False),
+    ],
+)
+def test_what_paper_has_proven(old: str, new: str, expected: bool) -> None:
+    """Limits may tighten and a log may change; what a strategy goes by, and what loosens, is not proven."""
+    (change,) = changes(values(old), values(new))
+    assert expected == is_beyond_evidence(change)
 
 
 def strategy(words: str = "", *, enabled: str = "true", series: str = "KXBTC15M") -> str:

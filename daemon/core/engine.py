@@ -104,14 +104,9 @@ class Engine:
         id_prefix = f"{config.order_id_prefix}-{base36(config.epoch)}-"
         self._issuer = Issuer(self.state, id_prefix, config.order_ttl, config.order_expiry)
         self.gathering = Gathering(
-            self.state,
-            config.limits,
-            self.breakers,
-            self._issuer,
-            self.models,
-            is_grouped=config.order_group_limit > 0,
-            strategy_limits=strategy_limits(slots),
-        )
+            self.state, config.limits, self.breakers, self._issuer, self.models,
+            is_grouped=config.order_group_limit > 0, strategy_limits=strategy_limits(slots),
+        )  # fmt: skip
         house = Housekeeping(config, self.state, self.breakers, self.risk, self._issuer)
         self._second_line = SecondLine(config, self.state, self.breakers, self.risk, self._issuer)
         self._sending = Sending(self.state, config.limits, self.breakers, self.risk, self.gathering)

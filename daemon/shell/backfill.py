@@ -80,11 +80,8 @@ class Backfill:
         """Since the start: markets told as backfilled, what was read for them, and reads that failed."""
 
     def bound_silence(self, silence: Ns) -> None:
-        """Reckon with this silence too; never with less than before.
-
-        A connection that was dead under a longer one may yet be told, and reading too much does no harm.
-        """
-        self._gaps.silence = max(self._gaps.silence, silence)
+        """From now on a connection may have been dead for so long before its drop is told."""
+        self._gaps.bound_silence(silence)
 
     def on_batch(self, batch: Sequence[e.Event]) -> None:
         """Take in what the core has handled."""

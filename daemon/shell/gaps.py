@@ -70,11 +70,18 @@ class Gaps:
     """
 
     def __init__(self, silence: Ns, length: Ns = LENGTH) -> None:
-        self.silence = silence
+        self._silence = silence
         self._length = length
         self._markets: dict[str, _Market] = {}
         self._due: dict[str, None] = {}
         self._traded_at: dict[e.Feed, Ns] = {}
+
+    def bound_silence(self, silence: Ns) -> None:
+        """Reckon with this silence too, and never with less than before.
+
+        A connection that died under a longer one may yet be told to be down; reading too much harms nobody.
+        """
+        self._silence = max(self._silence, silence)
 
     def __len__(self) -> int:
         """Return how many markets are not whole."""
@@ -99,7 +106,7 @@ class Gaps:
                 self._due.pop(event.ticker, None)
             case e.FeedDropped():
                 for ticker, market in self._of(event.feed):
-                    self._break(ticker, market, event.received_at - self.silence - SLACK)
+                    self._break(ticker, market, event.received_at - self._silence - SLACK)
             case e.TradesLost():
                 self._apply_trades_lost(event)
 

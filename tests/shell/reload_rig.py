@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -12,18 +13,20 @@ from daemon.config import load_config
 from daemon.core import events as e
 from daemon.core.commands import CancelOrder, Command, Decided, PlaceOrder
 from daemon.core.engine import Engine
-from daemon.core.models import DEFAULT, Model
-from daemon.core.units import Ns
+from daemon.core.features.catalogue import CATALOGUE
+from daemon.core.models import CHALLENGER, DEFAULT, Model
+from daemon.core.scorer import FeatureSchema, Output
+from daemon.core.units import SECOND, Ns
 from daemon.scoring.registry import load_model
 from daemon.scoring.source import core_model
 from daemon.shell.journal import Journal, JournalHeader
 from daemon.shell.loop import Inbox
 from daemon.shell.metrics import Metrics
 from daemon.shell.reloads import Reloads, ReloadTerms
-from tests.core.worlds import NOW
+from tests.core.worlds import NOW, T0, reconciled, snapshot, spec
 from tests.scoring.model_versions import write_version
 
-TEXT = """
+TEXT = """{top}
 [risk]
 open_orders_max = {open_orders_max}
 order_contracts_max = {order_contracts_max}
@@ -33,19 +36,57 @@ enabled = {enabled}
 series = ["KXBTC15M"]
 edge_min = {edge_min}
 """
-WRITTEN = {"open_orders_max": "100", "order_contracts_max": "100", "enabled": "true", "edge_min": "0.02"}
+WATCHED = "reload_on_change = true"
+WRITTEN = {
+    "top": "",
+    "open_orders_max": "100",
+    "order_contracts_max": "100",
+    "enabled": "true",
+    "edge_min": "0.02",
+}
+
+
+START = (
+    e.MarketListed(spec(), T0),
+    e.FeedConnected("kalshi", T0),
+    snapshot(),
+    reconciled(T0 + 3 * SECOND),
+    reconciled(NOW),
+)
+
+
+class Wide:
+    """A model that reads every feature there is, so that all are computed, and says nothing of note."""
+
+    name, version = "wide", "1"
+    output: Output = "probability"
+    schema = FeatureSchema(tuple(CATALOGUE))
+    required: frozenset[str] = frozenset()
+
+    def score(self, _row: Sequence[float | None]) -> float:
+        """Return a half."""
+        return 0.5
 
 
 class Daemon:
     """What a run has of a core and its configuration; the clock stands unless the test moves it."""
 
-    def __init__(self, root: Path, *, is_bound: bool = False, first: str = "") -> None:
+    def __init__(self, root: Path, *, is_bound: bool = False, first: str = "", is_wide: bool = False) -> None:
+        """Build.
+
+        Args:
+            root: its folder.
+            is_bound: whether evidence binds it, as real money is.
+            first: what its file says at the start, besides the usual.
+            is_wide: whether all features are computed, and not only those that its model reads.
+        """
         self.path = root / "config.toml"
         self.write(first)
         self.at: Ns = NOW
         self.model: Model = core_model(load_model(write_version(root, 1)))
         config = load_config(self.path)
         self.setup: Setup = setup_of(config, ModelRef("toy/1", "toy", "1", self.model.sha256), 1)
+        self._models = {DEFAULT: self.model} | ({CHALLENGER: Model(Wide())} if is_wide else {})
         self.engine = self.fresh()
         header = JournalHeader(kalshid_version="0", instance="test", epoch=1, engine=msgspec.Raw(b"\xc0"))
         self.journal = Journal.create(root / "journal", header)
@@ -71,7 +112,7 @@ class Daemon:
 
     def fresh(self) -> Engine:
         """Return an engine of the same start."""
-        return build_engine(self.setup, {DEFAULT: self.model}, str(self.path))
+        return build_engine(self.setup, self._models, str(self.path))
 
     def write(self, more: str = "", **changes: object) -> None:
         """Write the file anew, with these values instead of the usual ones."""

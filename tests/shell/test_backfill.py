@@ -219,19 +219,6 @@ async def test_after_a_drop_the_gap_is_read_and_no_more() -> None:
         assert (dropped - SILENCE - SLACK) // SECOND == int(subject.asked("trades")[0].query["min_ts"])
 
 
-async def test_a_silence_that_shrinks_leaves_no_hole() -> None:
-    """A drop that is told under the shorter one may be of a connection that died under the longer one."""
-    async with rig() as subject:
-        await whole(subject, TICKER)
-        subject.backfill.bound_silence(3 * SILENCE)
-        subject.backfill.bound_silence(SILENCE)
-        dropped = T0 + 10 * MINUTE
-        subject.backfill.on_batch([e.FeedDropped("kalshi", "cut", dropped)])
-        subject.backfill.on_batch([e.FeedConnected("kalshi", dropped + MINUTE), snapshot(dropped + MINUTE)])
-        await subject.read(dropped + 2 * MINUTE)
-        assert (dropped - 3 * SILENCE - SLACK) // SECOND == int(subject.asked("trades")[0].query["min_ts"])
-
-
 async def test_lost_trades_are_read_again() -> None:
     """The connection lives, and its trade stream has a hole: back to the last trade that came."""
     async with rig() as subject:

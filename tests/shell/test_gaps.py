@@ -79,6 +79,18 @@ def test_after_a_drop_it_is_read_from_before_the_silence() -> None:
     assert (dropped - SILENCE - SLACK, until) == (gap.since, gap.until)
 
 
+def test_a_silence_that_shrinks_leaves_no_hole() -> None:
+    """A drop that is told under the shorter one may be of a connection that died under the longer one."""
+    subject = whole()
+    subject.bound_silence(3 * SILENCE)
+    subject.bound_silence(SILENCE)
+    dropped = T0 + 5 * MINUTE
+    subject.apply(e.FeedDropped("kalshi", "silence", dropped))
+    subject.apply(snapshot(dropped + 2 * SECOND))
+    (gap,) = subject.take_due(dropped + HOUR)
+    assert dropped - 3 * SILENCE - SLACK == gap.since
+
+
 def test_a_drop_concerns_the_markets_of_its_connection() -> None:
     """Others go on; a market that was routed is where it was routed to."""
     subject = told(

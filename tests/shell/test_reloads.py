@@ -3,46 +3,39 @@
 from __future__ import annotations
 
 import asyncio
-import gc
-import hashlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import NoReturn
 
 import msgspec
-import numpy as np
 import pytest
 import structlog.testing
 
 from daemon.config import Config
-from daemon.core import events as e
-from daemon.core.units import MILLISECOND, QTY_ONE, SECOND
+from daemon.core.units import QTY_ONE, SECOND
 from daemon.shell.control import Declined, Status, serve_control
-from daemon.shell.journal import read_journal
 from daemon.shell.kill_switch import KillSwitch
 from daemon.shell.latch import Latch
 from daemon.shell.reloads import ReloadOrder, ReloadRefused, ask_config, ask_reload, routes_of
-from daemon.shell.replay import replay
-from tests.core.worlds import NOW, T0, TICKER, reconciled, snapshot, spec
-from tests.shell.reload_rig import Daemon
+from tests.core.worlds import NOW
+from tests.shell.reload_load import reload_under_load
+from tests.shell.reload_rig import START, Daemon
 
 WITHIN_S = 60.0
-START = (
-    e.MarketListed(spec(), T0),
-    e.FeedConnected("kalshi", T0),
-    snapshot(),
-    reconciled(T0 + 3 * SECOND),
-    reconciled(NOW),
-)
 
 
 @asynccontextmanager
 async def running(
-    root: Path, *, is_bound: bool = False, within_s: float = WITHIN_S, first: str = ""
+    root: Path,
+    *,
+    is_bound: bool = False,
+    within_s: float = WITHIN_S,
+    first: str = "",
+    is_wide: bool = False,
 ) -> AsyncIterator[Daemon]:
-    """A daemon whose pump turns; `first` is what its file says at the start, besides the usual."""
-    daemon = Daemon(root, is_bound=is_bound, first=first)
+    """A daemon whose pump turns; the others are `Daemon`'s."""
+    daemon = Daemon(root, is_bound=is_bound, first=first, is_wide=is_wide)
     daemon.inbox.extend(START)
     async with asyncio.timeout(within_s):
         task = asyncio.create_task(daemon.pump())
@@ -253,94 +246,52 @@ async def test_over_the_control_socket(tmp_path: Path) -> None:
 # --- under load ----------------------------------------------------------------------------------
 
 
-def ticks() -> Iterator[e.Event]:
-    """Levels that come and go, and a trade now and then, a fifth of a millisecond apart."""
-    number = 0
-    while True:
-        number += 1
-        at = NOW + number * MILLISECOND // 5
-        if number % 7 == 0:
-            yield e.TradePrinted(TICKER, f"t{number}", 4_100, 100 + number % 50, "yes", at, at)
-        else:
-            price, delta = 3_000 + 100 * (number // 2 % 8), 300 if number % 2 else -300
-            yield e.BookDeltaReceived(TICKER, "yes" if number // 20 % 2 else "no", price, delta, at, at)
+def write(daemon: Daemon, number: int) -> str:
+    """Write the file anew, each time another one; return what a reload of it is to come to."""
+    is_odd = number % 2
+    changes = {"open_orders_max": 100 - 10 * is_odd, "edge_min": 0.02 + is_odd / 100}
+    tables = f"[orders]\nttl_ms = {900 + 50 * is_odd}\n[breaker]\nrejects_max = {4 + number % 3}\n"
+    match number % 10:
+        case 3:
+            daemon.write("[breaker]\nrejects_max = 0\n", **changes)
+            return "refused"
+        case 5:
+            daemon.write("[sandbox]\nseed = 7\n", **changes)
+            return "refused"
+        case 7:
+            daemon.path.write_text(daemon.path.read_text().partition('"]')[0])  # half a file
+            return "refused"
+        case _:
+            daemon.write(tables, **changes)
+            return "applied"
 
 
-class Feed:
-    """Tells the daemon and a twin, which is never reloaded, the same; keeps a digest of all that was told."""
-
-    def __init__(self, daemon: Daemon) -> None:
-        self.daemon, self.twin = daemon, daemon.fresh()
-        for event in START:
-            self.twin.handle(event)
-        self.told, self.digest = 0, hashlib.sha256()
-
-    async def run(self) -> None:
-        """Tell, until cancelled, twenty at a time."""
-        for event in ticks():
-            self.digest.update(msgspec.msgpack.encode(event))
-            self.told += 1
-            self.daemon.at = event.received_at
-            self.twin.handle(event)
-            self.daemon.inbox.put(event)
-            if self.told % 20 == 0:
-                await asyncio.sleep(0)
-
-
-def told(path: Path) -> tuple[int, str]:
-    """How many ticks a journal holds, and their digest."""
-    number, digest = 0, hashlib.sha256()
-    for batch in read_journal(path):
-        for record in batch:
-            if isinstance(record, e.BookDeltaReceived | e.TradePrinted):
-                number += 1
-                digest.update(msgspec.msgpack.encode(record))
-    return number, digest.hexdigest()
-
-
-def objects() -> int:
-    gc.collect()
-    return len(gc.get_objects())
-
-
-async def reload_under_load(root: Path, times: int) -> str:
-    """Reload so many times while ticks come; hold all against a twin, the journal and a replay."""
-    async with running(root, within_s=times + WITHIN_S) as daemon:
-        feed, before = Feed(daemon), 0
-        market = daemon.engine.state.markets.get(TICKER)
-        task = asyncio.create_task(feed.run())
-        for number in range(times):
-            if number == times // 5:
-                before, market = objects(), daemon.engine.state.markets[TICKER]
-            is_odd = number % 2
-            daemon.write(open_orders_max=100 if is_odd else 90, edge_min=0.02 if is_odd else 0.03)
-            reloaded = await daemon.reloads.reload("test")
-            if reloaded.token is not None:
-                reloaded = await daemon.reloads.reload("test", reloaded.token)
-            assert "applied" == reloaded.outcome
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-        await daemon.settled()
-        grown, state = objects() - before, daemon.engine.state
-        assert state.markets[TICKER] is market, "the market is the same object"
-        expected = feed.twin.state.markets[TICKER].features.row(daemon.at)
-        np.testing.assert_array_equal(expected, state.markets[TICKER].features.row(daemon.at))
-        assert feed.twin.state.markets[TICKER].book.bid == state.markets[TICKER].book.bid
-    assert (feed.told, feed.digest.hexdigest()) == told(daemon.journal.path), "no message is lost"
-    again = replay(daemon.fresh(), read_journal(daemon.journal.path))
-    assert again.is_identical, again.differences
-    return f"{times} reloads, {feed.told} messages, {again.decisions} decisions, {grown:+} objects"
+async def reload_by_hand(daemon: Daemon, number: int) -> None:
+    """Reload; what loosens is confirmed, now and then after a wrong word. A refusal changes nothing."""
+    expected, before = write(daemon, number), daemon.engine.config
+    try:
+        reloaded = await daemon.reloads.reload("test", "" if number % 4 else "deadbeef")
+        if reloaded.token is not None:
+            assert daemon.engine.config is before
+            reloaded = await daemon.reloads.reload("test", reloaded.token)
+    except ReloadRefused:
+        assert ("refused", before) == (expected, daemon.engine.config)
+    else:
+        assert expected == reloaded.outcome
+        assert daemon.engine.config != before, "it changed something"
 
 
 async def test_reloads_under_load_lose_nothing(tmp_path: Path) -> None:
     """No message, no window; and a replay of it decides the same."""
-    await reload_under_load(tmp_path, 20)
+    async with running(tmp_path, is_wide=True) as daemon:
+        await reload_under_load(daemon, reload_by_hand, 20)
 
 
 @pytest.mark.full
 async def test_a_thousand_reloads_under_load(tmp_path: Path) -> None:
     """The same, and what is in memory does not grow with their number."""
-    words = await reload_under_load(tmp_path, 1_000)
-    print(words)  # noqa: T201 - the figures of the full run
-    assert int(words.rsplit(" ", 2)[1]) < 1_000
+    async with running(tmp_path, is_wide=True, within_s=1_200) as daemon:
+        load = await reload_under_load(daemon, reload_by_hand, 1_000)
+    print(load)  # noqa: T201 - the figures of the full run
+    assert load.objects_grown < 1_000
+    assert load.bytes_grown < 16 * 1024 * 1024
