@@ -69,7 +69,6 @@ BANNED_STARTS = {"process": "the verb: apply, decode, score, send", "do": "the v
 FOREIGN_NAMES = {
     "daemon/shell/stream.py::process_event": "overrides a method of websockets",
     "tests/e2e/monitoring_rig.py::do_POST": "a method that http.server calls",
-    "tests/e2e/played_series.py::do_GET": "a method that http.server calls",
     "daemon/kraken/wire.py::data": "a key of Kraken's frames",
     "tests/sandbox/test_server.py::process_of": "the operating system's noun",
     "daemon/shell/log.py::info": "a level's method, as structlog calls it",

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 
 from daemon.scoring.lightgbm import LightGBMScorer
-from daemon.scoring.metadata import METADATA_FILE, MODEL_FILE, FrozenRow, file_sha256
+from daemon.scoring.metadata import METADATA_FILE, MODEL_FILE, FrozenRow, TrainingQuantiles, file_sha256
 from tests.scoring.kinds import Row, stacked
 from tests.scoring.model_folder import REQUIRED, SCHEMA, metadata, random_rows, without_nan
 
@@ -52,6 +52,7 @@ def write_confident(root: Path, version: int, expires_at: datetime | None = None
         version=str(version),
         files={MODEL_FILE: file_sha256(text)},
         frozen_rows=tuple(FrozenRow(row=row, expected=scorer.score(row)) for row in known),
+        quantiles={"mid": TrainingQuantiles((0.4, 0.6), (0.3, 0.4, 0.3))},
         training=msgspec.structs.replace(plain.training, ends_at="2026-09-01T00:00:00Z"),
         expires_at=None if expires_at is None else f"{expires_at:%Y-%m-%dT%H:%M:%SZ}",
     )

@@ -1,10 +1,10 @@
-"""A real Prometheus and Alertmanager watch a real daemon: panels have points, and alerts arrive."""
+"""A real Prometheus and Alertmanager watch a real daemon: panels have points, and a dead one is told.
+
+What takes minutes is in `test_monitoring_alerts` (every alert is provoked) and `test_monitoring_load`.
+"""
 
 from __future__ import annotations
 
-import os
-import re
-import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,13 +12,12 @@ from pathlib import Path
 import pytest
 
 from grafana.mixin.panel import MATCHERS
-from tests.e2e.daemon_process import Daemon, end_sandbox, sandbox_pid, write_config
+from tests.e2e.daemon_process import Daemon, end_sandbox, write_config
 from tests.e2e.monitoring_rig import Monitoring, monitoring, needs_prometheus
-from tests.e2e.played_series import Exporter
 from tests.test_dashboards import DASHBOARDS
-from tests.test_grafana import RULES, alerts, recorded
+from tests.test_grafana import recorded
 
-# What there is nothing of while all is well and no market has ended.
+# What there is nothing of while all is well and no market has ended: `test_monitoring_load` sees to those.
 QUIET = {
     "Next maintenance: starts",
     "Next maintenance: ends",
@@ -106,65 +105,5 @@ def test_panels_have_points_rules_are_well_and_a_dead_daemon_is_told(folder: Pat
             assert until(lambda: "KalshidDown" in watch.webhook.heard.get("/now", ()), 20)
             assert until(lambda: "KalshidWatchdog" in watch.webhook.heard.get("/alive", ()), 20)
         assert missing <= QUIET
-    finally:
-        daemon.kill()
-
-
-@pytest.mark.full
-def test_every_alert_arrives_once_its_fault_shows(tmp_path: Path) -> None:
-    """The unit tests' series, scraped: all alerts fire, and Alertmanager tells each to the right receiver.
-
-    Nothing is inhibited here, for all faults are shown at once; that is the test above's, and `amtool`'s.
-    """
-    needs_prometheus()
-    exporter = Exporter()
-    target = f"127.0.0.1:{exporter.server_port}"
-    changes = {
-        r"job_name: kalshid.*": "job_name: kalshid\n    honor_labels: true",
-        r'targets: \["(127\.0\.0\.1:\d+)"\]\n\Z': r'targets: ["\1", "127.0.0.1:1"]\n',
-        r"(?s)inhibit_rules:.*?\n\n": "",
-        # On a Thursday night in New York this would be mute.
-        r"(?m)^ +mute_time_intervals: .*\n": "",
-    }
-    expected = set(alerts()) - {"KalshidAbsent"}
-    with monitoring(tmp_path, target, changes) as watch:
-        arrived = until(lambda: expected <= watch.webhook.names, 200)
-        assert arrived, expected - watch.webhook.names
-        critical = re.findall(
-            r"- alert: (\w+)\n.*\n(?: +for: .*\n)? +labels: {severity: critical}", RULES.read_text()
-        )
-        assert set(critical) - {"KalshidAbsent"} == watch.webhook.heard["/now"]
-    exporter.shutdown()
-    exporter.server_close()
-
-
-@pytest.mark.full
-def test_a_job_that_nobody_scrapes_is_told(tmp_path: Path) -> None:
-    """Prometheus runs, and has no target of that name."""
-    needs_prometheus()
-    with monitoring(tmp_path, "127.0.0.1:1", {r"job_name: kalshid": "job_name: another"}) as watch:
-        assert until(lambda: "KalshidAbsent" in watch.webhook.heard.get("/now", ()), 60)
-
-
-@pytest.mark.full
-def test_faults_of_a_real_daemon_arrive(folder: Path) -> None:
-    """The exchange hangs, and comes back; a person halts by a signal; the daemon is killed: each is told."""
-    needs_prometheus()
-    config = write_config(folder)
-    daemon = Daemon(config, "--for", "300s")
-    try:
-        with monitoring(folder, listen_of(config)) as watch:
-            assert until(lambda: is_trading(watch), 60), daemon.log[-3000:]
-            pid = sandbox_pid(folder)
-            assert pid is not None
-            os.kill(pid, signal.SIGSTOP)
-            is_told = until(lambda: "KalshidFeedDown" in watch.webhook.heard.get("/now", ()), 90)
-            os.kill(pid, signal.SIGCONT)
-            assert is_told, watch.webhook.heard
-            assert until(lambda: is_trading(watch), 90), daemon.log[-3000:]
-            daemon.stop(signal.SIGUSR1)
-            assert until(lambda: "KalshidHalted" in watch.webhook.heard.get("/today", ()), 30)
-            daemon.kill()
-            assert until(lambda: "KalshidDown" in watch.webhook.heard.get("/now", ()), 30)
     finally:
         daemon.kill()

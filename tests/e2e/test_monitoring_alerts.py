@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -19,7 +20,7 @@ from tests.e2e.confident import write_confident
 from tests.e2e.monitoring_rig import Monitoring, monitoring, needs_prometheus
 from tests.e2e.provocation import PROVOCATIONS, WARDS, Provocation, of_ward
 from tests.e2e.ward import Ward
-from tests.test_grafana import alerts
+from tests.test_grafana import RULES, alerts
 
 FAULTS = (venue_faults, home_faults)
 """Whose import enters what they provoke in the list."""
@@ -163,9 +164,16 @@ def test_every_alert_is_provoked_arrives_and_is_over(tmp_path: Path) -> None:
             f" over {one.over_s or -1:5.1f} s: {one.fault}\n"
         )
     assert [] == wrong
+    assert critical() - left_out == watch.webhook.heard["/now"]
     assert set(alerts()) == {one.alert for one in courses} | set(ELSEWHERE) | left_out
     if left_out:
         pytest.skip(f"not root, so nothing is mounted: all were provoked but {left_out}")
+
+
+def critical() -> set[str]:
+    """Return the alerts that somebody must look at now."""
+    rule = r"- alert: (\w+)\n.*\n(?: +for: .*\n)? +labels: {severity: critical}"
+    return set(re.findall(rule, RULES.read_text(encoding="utf-8")))
 
 
 def unwatched(watch: Monitoring) -> list[str]:
