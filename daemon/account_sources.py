@@ -10,6 +10,7 @@ import msgspec
 from daemon.config import Config
 from daemon.shell.account_view import AccountView
 from daemon.shell.control import Declined, NoAnswer, NoDaemon, Notified, Status, ask, ask_for
+from daemon.shell.control_socket import is_closed
 from daemon.shell.latch import Latch
 from daemon.shell.store import STORE_NAME
 from daemon.shell.store.last_known import LastRun, StoreUnreadable, last_account, last_run, reading
@@ -43,9 +44,10 @@ class Standing(msgspec.Struct, frozen=True):
     as_of: str | None
     pid: int | None
     phase: str
-    is_halted: bool
+    is_halted: bool | None
+    """None where no daemon told it and the state folder is not ours to look into; so is `is_latched`."""
     halt_reason: str | None
-    is_latched: bool
+    is_latched: bool | None
     """Whether a halt is on disk: the next start is halted too."""
     is_reconciled: bool
     cash: str | None
@@ -123,7 +125,10 @@ async def standing_of(config: Config) -> Standing:
         except (NoDaemon, NoAnswer, Declined) as error:
             seen = _seen_last(config, str(error))
     account = None if isinstance(seen, str) else seen.account
-    latched = Latch(folder).read()
+    # A latch that can't be read halts a daemon; but whoever may not even look for one knows of none.
+    is_unknown = now is None and is_closed(folder)
+    latched = None if is_unknown else Latch(folder).read()
+    is_latched = None if is_unknown else latched is not None
     problem = seen if isinstance(seen, str) else seen.why_not
     mode = config.mode if account is None else account.mode
     return Standing(
@@ -134,9 +139,9 @@ async def standing_of(config: Config) -> Standing:
         as_of=None if isinstance(seen, str) else seen.as_of,
         pid=None if now is None else now.pid,
         phase="not running" if now is None else now.phase,
-        is_halted=latched is not None if now is None else now.is_halted,
+        is_halted=is_latched if now is None else now.is_halted,
         halt_reason=(None if latched is None else latched.reason) if now is None else now.halt_reason,
-        is_latched=latched is not None if now is None else now.is_latched,
+        is_latched=is_latched if now is None else now.is_latched,
         is_reconciled=now is not None and now.is_reconciled,
         cash=None if account is None else account.cash,
         equity=None if account is None else account.equity,

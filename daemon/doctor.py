@@ -31,7 +31,8 @@ from daemon.kalshi.errors import VenueError
 from daemon.kalshi.rest import ReadingRest
 from daemon.preflight import Outcome
 from daemon.shell.clock import SystemClock
-from daemon.shell.control import Declined, NoAnswer, NoDaemon, ask
+from daemon.shell.control import Declined, NoAnswer, NoDaemon, NotAllowed, ask
+from daemon.shell.control_socket import is_closed
 from daemon.shell.store import STORE_NAME
 from daemon.venue import running_venue
 
@@ -60,8 +61,16 @@ class Diagnosis(msgspec.Struct, frozen=True):
 
 async def examine(config: Config, config_path: Path, now: Callable[[], Ns]) -> list[Diagnosis]:
     """Return all lines, the machine's first. Never raises for what is wrong."""
-    found, model_sha256 = await preflight.look(config, config_path, now)
     folder = config.path(config.state_dir)
+    if is_closed(folder):
+        told = f"{folder}: only its owner may look into it"
+        return [
+            *python_lines(),
+            Diagnosis("state", "FAIL", told, "ask as root", exits.UNAVAILABLE),
+            await daemon_line(folder),
+            await metrics_line(config.metrics.listen),
+        ]
+    found, model_sha256 = await preflight.look(config, config_path, now)
     return [
         *python_lines(),
         sqlite_line(sqlite3.sqlite_version_info),
@@ -313,6 +322,9 @@ async def daemon_line(folder: Path) -> Diagnosis:
         status = await ask(folder, "/status", None, ANSWER_WITHIN_S)
     except NoDaemon:
         return Diagnosis("daemon", "ok", "not running")
+    except NotAllowed as problem:
+        remedy = "become a member of that group, or ask as root"
+        return Diagnosis("daemon", "FAIL", str(problem), remedy, exits.UNAVAILABLE)
     except (NoAnswer, Declined) as problem:
         remedy = "`kalshid halt` works without it; then end that process"
         return Diagnosis("daemon", "FAIL", str(problem), remedy, exits.UNAVAILABLE)

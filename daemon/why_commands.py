@@ -24,6 +24,7 @@ from daemon.core.units import SECOND, Ns, parse_instant
 from daemon.model_slots import models_of_setup
 from daemon.scoring.registry import ModelRefused
 from daemon.scoring.source import RegistrySource
+from daemon.shell.control_socket import is_closed
 from daemon.shell.giving_way import give_way
 from daemon.shell.journal import JournalUnreadable, newest_first, open_journal, read_journal
 from daemon.shell.order_story import OrderStory, Result, Told, result_of
@@ -194,6 +195,8 @@ def _folder(config: Config) -> Path:
 
 def _journals(folder: Path) -> list[Path]:
     """Return the journals, the newest first; exits where there is none."""
+    if is_closed(folder):
+        die(f"{folder}: only its owner may read it", exits.BAD_INPUT)
     return newest_first(folder) or die(f"no journal in {folder}: nothing has run here yet", exits.BAD_INPUT)
 
 

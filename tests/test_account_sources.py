@@ -12,6 +12,7 @@ from daemon.config import Config, load_config
 from daemon.shell.control_socket import SOCKET_FILE
 from tests.commands_rig import leave_store, serving
 from tests.e2e.daemon_process import write_config
+from tests.locked_out import locked_out
 
 
 @pytest.fixture
@@ -51,6 +52,16 @@ async def test_where_nothing_is_known_that_is_said(config: Config) -> None:
         standing.orders,
         standing.as_of,
     )
+
+
+async def test_a_stranger_is_told_that_nothing_is_known(config: Config, tmp_path: Path) -> None:
+    """Not that it is halted because he can't see whether it is; and why."""
+    leave_store(tmp_path / "var")
+    await standing_of(config)
+    with locked_out(tmp_path / "var"):
+        standing = await standing_of(config)
+    assert ("nobody", None, None) == (standing.source, standing.is_halted, standing.is_latched)
+    assert "you may not connect to" in (standing.problem or "")
 
 
 async def test_a_daemon_that_hangs_is_not_waited_for(config: Config, tmp_path: Path) -> None:

@@ -34,6 +34,7 @@ from daemon.install_commands import systemd_version, units_of
 from daemon.shell.control_socket import SOCKET_FILE
 from tests.commands_rig import leave_store, serving
 from tests.e2e.daemon_process import write_config
+from tests.locked_out import locked_out
 from tests.test_preflight import KEY_ID, config_in
 
 
@@ -176,6 +177,20 @@ async def test_the_daemon_says_how_it_stands(tmp_path: Path) -> None:
     server = await asyncio.start_unix_server(hang_up, folder / SOCKET_FILE)
     assert "FAIL" == (await daemon_line(folder)).outcome
     server.close()
+
+
+async def test_a_stranger_is_told_whom_to_ask(tmp_path: Path) -> None:
+    """What is in the state folder is not called absent; machine and metrics are looked at all the same."""
+    config = load_config(write_config(tmp_path))
+    folder = config.path(config.state_dir)
+    folder.mkdir()
+    await daemon_line(folder)
+    with locked_out(folder):
+        lines = await examine(config, tmp_path / "config.toml", time.time_ns)
+    found = {line.subject: (line.outcome, line.text) for line in lines}
+    assert ("FAIL", f"{folder}: only its owner may look into it") == found["state"]
+    assert ("FAIL", f"you may not connect to {folder / SOCKET_FILE}: it is for its owner") == found["daemon"]
+    assert {"python", "metrics"} <= set(found)
 
 
 async def test_metrics_are_asked_for_as_prometheus_does() -> None:

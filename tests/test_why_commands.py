@@ -11,6 +11,7 @@ from click.testing import CliRunner, Result
 from daemon import exits
 from daemon.cli import main
 from tests.e2e.daemon_process import write_config
+from tests.locked_out import locked_out
 from tests.shell.golden_session import session_in
 
 TICKER = "KXBTC15M-26NOV211145-45"
@@ -117,6 +118,16 @@ def test_where_nothing_has_run_that_is_said(tmp_path: Path) -> None:
         result = run(write_config(tmp_path), *words)
         assert exits.BAD_INPUT == result.exit_code
         assert f"no journal in {tmp_path / 'var/journal'}: nothing has run here yet" in result.stderr
+
+
+def test_journals_of_another_user_are_not_none(config: Path) -> None:
+    """Whoever may not read them is told so: something may well have run."""
+    run(config, "why")
+    with locked_out(config.parent / "var"):
+        for words in (("why",), ("explain", "x")):
+            result = run(config, *words)
+            assert exits.BAD_INPUT == result.exit_code, result.output
+            assert f"{config.parent / 'var/journal'}: only its owner may read it" in result.output
 
 
 def test_a_journal_that_cannot_be_read_is_left_out_and_named(config: Path) -> None:

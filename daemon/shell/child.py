@@ -48,12 +48,18 @@ class SandboxReady(msgspec.Struct, frozen=True):
 
 
 def read_ready(folder: Path, name: str = READY_FILE) -> SandboxReady | None:
-    """Return what the sandbox of a state folder said when it began to listen; it may have ended since."""
+    """Return what the sandbox of a state folder said when it began to listen; it may have ended since.
+
+    Raises:
+        PermissionError: the folder is not ours: whether one runs can't be known.
+    """
     path = folder / name
     try:
         for line in path.read_bytes().splitlines():
             if line.startswith(b"{"):
                 return msgspec.json.decode(line, type=SandboxReady)
+    except PermissionError:
+        raise
     except (OSError, msgspec.MsgspecError):
         return None
     return None

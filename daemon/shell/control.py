@@ -227,14 +227,11 @@ async def serve_control(
         path.unlink(missing_ok=True)
 
     app = web.Application(client_max_size=_BODY_BYTES_MAX)
-    app.router.add_get("/status", show)
-    app.router.add_post("/halt", halt)
-    app.router.add_post("/resume", resume)
-    app.router.add_post("/flatten", flatten)
+    calls = (web.get("/status", show), web.post("/halt", halt), web.post("/resume", resume))
+    app.add_routes([*calls, web.post("/flatten", flatten), *more])
     if strategies is not None:
         app.router.add_post("/strategy", partial(_switch, strategies, status, answer))
     _route_models(app, swap, models)
-    app.add_routes(more)
     app.on_cleanup.append(forget)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)
     await runner.setup()

@@ -44,9 +44,20 @@ def socket_path(state_folder: Path) -> Path:
     """
     if state_folder.parent in STATE_ROOTS:
         runtime = RUNTIME_ROOT / state_folder.name
-        if runtime.is_dir() or not os.access(state_folder, os.X_OK):
+        if runtime.is_dir() or is_closed(state_folder):
             return runtime / SOCKET_FILE
     return state_folder / SOCKET_FILE
+
+
+def is_closed(folder: Path) -> bool:
+    """Whether a folder is not ours to enter: what is in it, we can't know."""
+    try:
+        (folder / SOCKET_FILE).lstat()
+    except PermissionError:
+        return True
+    except OSError:
+        pass
+    return False
 
 
 def listening(path: Path) -> socket.socket:

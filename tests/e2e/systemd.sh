@@ -5,7 +5,7 @@
 #   tests/e2e/systemd.sh                this machine's own systemd and Python, over an overlay: nothing of it is changed
 #   SUITE=trixie tests/e2e/systemd.sh   those of a Debian release: debootstrap makes the tree, pip what requirements.lock
 #                                       pins for its Python; a minute more, and the network
-#   TREE=/var/tmp/trixie SUITE=...      keeps that tree there, and takes it from there the next time
+#   TREE=FOLDER SUITE=trixie ...        keeps that tree there, and takes it from there the next time
 #
 # Each line that it prints is a promise, kept or not, with the seconds it took. Exits 0 when all are kept.
 set -u
@@ -91,7 +91,7 @@ PYTHON
 # What the unit may not do, tried from inside it, and what it may.
 cat > "$ROOT/etc/systemd/system/kalshid.service.d/probe.conf" <<'UNIT'
 [Service]
-ExecStartPre=/bin/sh -c 'for f in /x /etc/kalshid/x /etc/kalshid/config.toml ~/x /root/x /home/x /usr/x /var/x /var/lib/x /run/x $CREDENTIALS_DIRECTORY/x $CREDENTIALS_DIRECTORY/kalshi-key.pem; do ( : >> $f ) 2>/dev/null && echo "wrote $f" >> /var/lib/kalshid/wrote; done; touch /var/lib/kalshid/may /run/kalshid/may /tmp/may; cat $CREDENTIALS_DIRECTORY/kalshi-key.pem > /var/lib/kalshid/credential; stat -c %%a $CREDENTIALS_DIRECTORY/kalshi-key.pem > /var/lib/kalshid/mode'
+ExecStartPre=/bin/sh -c 'for d in "" /etc /etc/kalshid ~ /root /home /usr /var /var/lib /run $CREDENTIALS_DIRECTORY; do for f in x config.toml kalshi-key.pem; do ( : >> $d/$f ) 2>/dev/null && echo "wrote $d/$f" >> /var/lib/kalshid/wrote; done; done; for d in /var/lib/kalshid /run/kalshid /tmp; do echo yes > $d/may || exit 1; done; cat $CREDENTIALS_DIRECTORY/kalshi-key.pem > /var/lib/kalshid/credential; stat -c %%a $CREDENTIALS_DIRECTORY/kalshi-key.pem > /var/lib/kalshid/mode'
 UNIT
 mkdir -p "$ROOT/opt/kalshid" "$ROOT/opt/site" "$ROOT/opt/my 100% own"
 BINDS=(--bind-ro="$HERE:/opt/kalshid")
@@ -131,7 +131,7 @@ at=$(seconds); inside systemctl start kalshid.service; kept $? "start to READY: 
 is ActiveState active || exit 1
 until_true 60 trades 0; kept $? "and trading: $(since "$at"): $(property StatusText)"
 [ "$(inside cat /var/lib/kalshid/credential)" = "a key" ]; kept $? "the credential is readable inside, mode $(inside cat /var/lib/kalshid/mode)"
-inside test -e /var/lib/kalshid/may -a ! -e /var/lib/kalshid/wrote; kept $? "nothing is writable but its own state: /etc, /usr, its home and its configuration refused"
+inside test -e /var/lib/kalshid/may -a ! -e /var/lib/kalshid/wrote; kept $? "nothing is writable but its own folders: /etc, /usr, /run, homes, its configuration and its credential refused"
 until_true 10 inside sh -c 'journalctl KALSHID_EVENT=run.started -o json --no-pager | grep -q KALSHID_MODE'; kept $? "its log has fields: journalctl KALSHID_EVENT=run.started"
 
 at=$(seconds); inside systemctl reload kalshid.service; kept $? "reload, good, as $(property Type): $(since "$at")"

@@ -16,7 +16,8 @@ import msgspec
 import pytest
 
 from daemon.shell import child as module
-from daemon.shell.child import SandboxChild, SandboxFailed, SandboxReady
+from daemon.shell.child import SandboxChild, SandboxFailed, SandboxReady, read_ready
+from tests.locked_out import locked_out
 
 TEST_WITHIN_S = 90.0
 WORDS = ["--idle-exit", "60s"]
@@ -135,6 +136,13 @@ async def test_what_a_dead_one_left_is_no_obstacle(tmp_path: Path, left: bytes |
         assert subject.ready is not None
         assert not subject.was_running
         assert await answers(subject.ready)
+
+
+def test_whether_one_of_another_user_runs_is_not_guessed(tmp_path: Path) -> None:
+    """None is for a folder in which nothing has said that it listens."""
+    assert read_ready(tmp_path) is None
+    with locked_out(tmp_path), pytest.raises(PermissionError):
+        read_ready(tmp_path)
 
 
 async def test_one_that_ends_at_once_is_told_with_its_last_words(tmp_path: Path) -> None:

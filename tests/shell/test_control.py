@@ -6,8 +6,8 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
@@ -36,10 +36,10 @@ from daemon.shell.latch import Latch
 from daemon.shell.strategy_watch import StrategyWatch
 from tests.core.worlds import NOW, Scripted
 from tests.core.worlds import trading as trading_engine
+from tests.locked_out import locked_out
 
 TEST_WITHIN_S = 30.0
 WITHIN_S = 5.0
-NOBODY = 65534
 
 
 class Served:
@@ -72,21 +72,6 @@ async def serving(folder: Path) -> AsyncIterator[Served]:
             yield served
         finally:
             await runner.cleanup()
-
-
-@contextmanager
-def locked_out(folder: Path) -> Iterator[None]:
-    """Take our own right to enter a folder; root, whom nothing locks out, is nobody for that while."""
-    is_root, mode = os.geteuid() == 0, folder.stat().st_mode
-    folder.chmod(0o700 if is_root else 0)
-    if is_root:
-        os.seteuid(NOBODY)
-    try:
-        yield
-    finally:
-        if is_root:
-            os.seteuid(0)
-        folder.chmod(mode)
 
 
 async def test_the_status_says_how_it_stands(tmp_path: Path) -> None:

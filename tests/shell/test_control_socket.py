@@ -11,7 +11,17 @@ from pathlib import Path
 import pytest
 
 from daemon.shell import control_socket
-from daemon.shell.control_socket import SOCKET_FILE, Peer, address, listening, peer_of, socket_path, whose
+from daemon.shell.control_socket import (
+    SOCKET_FILE,
+    Peer,
+    address,
+    is_closed,
+    listening,
+    peer_of,
+    socket_path,
+    whose,
+)
+from tests.locked_out import locked_out
 
 
 @pytest.fixture
@@ -42,7 +52,16 @@ def test_a_service_has_it_where_its_group_may_enter(system: Path, root: str) -> 
 
 def test_whoever_may_not_look_into_the_state_is_sent_to_run(system: Path) -> None:
     """A service that is stopped has no folder there: what he finds is that nobody listens."""
-    assert system / "run/gone" / SOCKET_FILE == socket_path(system / "lib/gone")
+    folder = system / "lib/private/kalshid"
+    with locked_out(folder):
+        assert system / "run/kalshid" / SOCKET_FILE == socket_path(folder)
+
+
+def test_a_folder_is_closed_to_whoever_may_not_enter_it(tmp_path: Path) -> None:
+    """Not one that isn't there, or has nothing in it."""
+    assert (False, False) == (is_closed(tmp_path), is_closed(tmp_path / "gone"))
+    with locked_out(tmp_path):
+        assert (True, True) == (is_closed(tmp_path), is_closed(tmp_path / "below"))
 
 
 def test_a_socket_lets_in_owner_and_group_and_takes_a_dead_ones_name(tmp_path: Path) -> None:
