@@ -157,12 +157,15 @@ def _judged_lines(judged: Judged, *, has_figures: bool) -> Iterator[str]:
         return
     asked = [one for one in judged.checks if one.value is not None and one.limit is not None]
     for check in asked:
-        passed = " (it spoke against it: what only reduces passes)" if check.is_broken else ""
-        yield f"      {check.name:<28} {_figure(check)}{passed}"
+        yield f"      {check.name:<28} {_figure(check)}{' (broken)' if check.is_broken else ''}"
     off = [one.name for one in judged.checks if one.unit != "words" and one.limit is None]
     idle = [one.name for one in judged.checks if one.value is None and one.limit is not None]
-    plain = [one.name for one in judged.checks if one.unit == "words"]
-    for what, names in (("passed, without a figure", plain), ("not of this order", idle), ("off", off)):
+    plain = [one.name for one in judged.checks if one.unit == "words" and not one.is_broken]
+    broken = [one.name for one in judged.checks if one.is_broken]
+    for what, names in (
+        ("passed, without a figure", plain), ("not of this order", idle), ("off", off),
+        ("broken, but what only reduces passes" if not judged.refused else "broken", broken),
+    ):  # fmt: skip
         if names:
             yield f"      {what}: {', '.join(names)}"
 

@@ -44,7 +44,8 @@ def test_a_life_is_told_from_what_was_seen_to_its_result() -> None:
     story.ahead_at_most = 2_500
     wish = Target("bid", 4_000, 1_000, "rest", "because")
     checks = (
-        Check("halted"), Check("feed_silent", SECOND, 15 * SECOND, "seconds"),
+        Check("halted"), Check("outside_hours", is_broken=True),
+        Check("feed_silent", SECOND, 15 * SECOND, "seconds"),
         Check("position_limit", 1_000, 30_000, "contracts"), Check("exposure_limit", 5, None, "dollars"),
         Check("daily_loss_limit", 2, 1, "dollars", "below", is_broken=True),
         Check("market_orders_limit", None, 3, "count", "below"),
@@ -63,7 +64,8 @@ def test_a_life_is_told_from_what_was_seen_to_its_result() -> None:
         "    checks    passed; each by what it refuses:",
         "      feed_silent                  1.0 s, at most 15.0 s",
         "      position_limit               10, at most 300 contracts",
-        " (it spoke against it: what only reduces passes)",
+        ", below 0.000001 dollars (broken)",
+        "      broken, but what only reduces passes: outside_hours, daily_loss_limit",
         "      passed, without a figure: halted",
         "      not of this order: market_orders_limit",
         "      off: exposure_limit",
