@@ -62,8 +62,8 @@ class Watched:
 
 
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_reloads, "LOOK_EVERY_S", 0.02)
-    monkeypatch.setattr(file_watch, "QUIET_S", 0.15)
+    monkeypatch.setattr(run_reloads, "LOOK_EVERY_S", 0.01)
+    monkeypatch.setattr(file_watch, "QUIET_S", 0.1)
 
 
 async def watched(subject: LivingRun, stack: AsyncExitStack) -> Watched:
@@ -138,7 +138,7 @@ async def test_a_change_that_the_core_has_not_come_to_is_tried_again(
         rig.write(rig.text(order_contracts_max=60))
         await until(lambda: rig.said[2:3] == ["file reload_refused"])
         rig.write(rig.text(order_contracts_max=50))
-        await asyncio.sleep(0.4)
+        await asyncio.sleep(0.3)
         subject.daemon.free.set()
         await until(lambda: len(rig.said) == 5)
         assert ["the core reloaded applied late", "file reloaded applied"] == rig.said[3:]
@@ -155,7 +155,7 @@ async def test_without_the_key_the_file_is_left_alone(
         subject.daemon.write(order_contracts_max=60)  # and the key is gone
         await until(lambda: rig.said[2:] == ["file reloaded applied"])
         subject.daemon.write(order_contracts_max=50)
-        await asyncio.sleep(0.4)
+        await asyncio.sleep(0.3)
         assert 3 == len(rig.said)
         assert 60 * QTY_ONE == subject.daemon.engine.config.limits.order_qty_max
 
