@@ -32,11 +32,11 @@ class Load(msgspec.Struct, frozen=True):
 
 
 def ticks() -> Iterator[e.Event]:
-    """Levels that come and go, and a trade now and then, a millisecond apart."""
+    """Levels that come and go, and a trade now and then, so far apart that the windows are soon full."""
     number = 0
     while True:
         number += 1
-        at = NOW + number * MILLISECOND
+        at = NOW + number * 20 * MILLISECOND
         if number % 7 == 0:
             yield e.TradePrinted(TICKER, f"t{number}", 4_100, 100 + number % 50, "yes", at, at)
         else:

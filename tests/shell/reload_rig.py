@@ -16,7 +16,7 @@ from daemon.core.engine import Engine
 from daemon.core.features.catalogue import CATALOGUE
 from daemon.core.models import CHALLENGER, DEFAULT, Model
 from daemon.core.scorer import FeatureSchema, Output
-from daemon.core.units import SECOND, Ns
+from daemon.core.units import DAY, SECOND, Ns
 from daemon.scoring.registry import load_model
 from daemon.scoring.source import core_model
 from daemon.shell.journal import Journal, JournalHeader
@@ -47,7 +47,7 @@ WRITTEN = {
 
 
 START = (
-    e.MarketListed(spec(), T0),
+    e.MarketListed(spec(close_at=T0 + DAY), T0),
     e.FeedConnected("kalshi", T0),
     snapshot(),
     reconciled(T0 + 3 * SECOND),
