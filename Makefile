@@ -3,6 +3,7 @@
 #
 #   PYTHON=python3.12 make run     another interpreter (3.11 or newer)
 #   ARGS="--for 30s" make run      more words for `kalshid run`
+#   make e2e SUITE=trixie          under the systemd and the Python of a Debian release
 #   make sim SEEDS=17              live through one seed of the simulation again
 
 SHELL := /bin/bash

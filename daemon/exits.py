@@ -10,7 +10,7 @@ USAGE = 2
 BAD_INPUT = 65
 """A journal, tape or model can't be read, or a replay differs."""
 UNAVAILABLE = 69
-"""The venue, the sandbox or the daemon can't be reached."""
+"""The venue, the sandbox or the daemon can't be reached, or you may not connect to it."""
 TAKEN = 73
 """Another daemon uses the state folder, or an address is taken."""
 UNRECORDED = 74

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -13,12 +14,14 @@ SKIPPED = 77
 
 
 @pytest.mark.full
-def test_systemd_starts_watches_restarts_and_alerts() -> None:
-    """Start, kill -9, a loop that hangs, SIGSTOP, a bad configuration: each promise is kept and timed."""
+@pytest.mark.parametrize("suite", ["", "trixie"])
+def test_systemd_starts_reloads_watches_restarts_and_alerts(suite: str) -> None:
+    """Under this machine's own and under a newer one, which reloads by itself; each promise is timed."""
     try:
         done = subprocess.run(
-            ["/bin/bash", SCRIPT], capture_output=True, text=True, timeout=WITHIN_S, check=False
-        )
+            ["/bin/bash", SCRIPT], capture_output=True, text=True, timeout=WITHIN_S, check=False,
+            env=os.environ | {"SUITE": suite},
+        )  # fmt: skip
     except subprocess.TimeoutExpired as error:
         raise AssertionError(f"not over within {WITHIN_S} s:\n{error.stdout!r}") from None
     if done.returncode == SKIPPED:
