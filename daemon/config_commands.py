@@ -154,7 +154,7 @@ def reload(config_path: Path, token: str, is_json: bool) -> None:
             say_mode(str(asyncio.run(ask_config(folder, ANSWERED_WITHIN_S)).values["mode"]))
         reloaded = asyncio.run(ask_reload(folder, ReloadOrder(token), RELOADED_WITHIN_S))
     except Declined as problem:
-        die(f"{problem}\nnot reloaded: what was in force still is", exits.CONFIG)
+        die(str(problem), exits.CONFIG)
     except (NoDaemon, NoAnswer) as problem:
         die(f"{problem}\nnot reloaded, as far as is known", exits.UNAVAILABLE)
     if is_json:

@@ -29,9 +29,10 @@ _WORDS = {
 }
 _HEAD = """# Configuration
 
-Every key of `config.toml`: what it may be, its default, and what a reload (`kalshid reload`, SIGHUP) does
-with a change of it. *At once* holds from the next decision; what loosens a limit is *confirmed* by
-`kalshid reload --loosen WORD`; *restart* is never changed in a running daemon. A strategy's own parameters
+Every key of `config.toml`: what it may be, its default, and what a reload (`kalshid reload`, SIGHUP, or a
+change of the file, with `reload_on_change`) does with a change of it. *At once* holds from the next decision;
+what loosens a limit is *confirmed* by `kalshid reload --loosen WORD`; *restart* is never changed in a running
+daemon: who and where it is, files, what is watched, what makes windows. A strategy's own parameters
 change at once, within the limits; whether it runs at once when it no longer does, confirmed when it is to;
 its series, categories and model with a restart. Made from the schema: `UPDATE_DOCS=1 pytest
 tests/test_config_report.py`.

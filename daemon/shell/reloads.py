@@ -38,10 +38,18 @@ BOUND = (
     " and strategies are only disabled; trade the rest on paper first"
 )
 NOT_TAKEN = "the core has not taken it in yet, and may still: reload again"
+UNCHANGED = "not reloaded: what was in force still is"
 
 
 class ReloadRefused(Exception):
-    """Nothing was changed; the message says why, a line for each reason."""
+    """It did not come to a reload; the message says why, a line for each reason.
+
+    `is_certain`: nothing was changed. If not, the core has the change, or may yet take it.
+    """
+
+    def __init__(self, reason: str, *, is_certain: bool = True) -> None:
+        super().__init__(reason)
+        self.is_certain = is_certain
 
 
 class Reloaded(msgspec.Struct, frozen=True):
@@ -129,7 +137,7 @@ class Reloads:
             token: the word that confirms what loosens.
 
         Raises:
-            ReloadRefused: nothing was changed.
+            ReloadRefused: what fails, be it a mistake of ours.
         """
         async with self._lock:
             try:
@@ -141,7 +149,7 @@ class Reloads:
                 # A mistake in here, or of an owner's own strategy, must not end a daemon that trades.
                 reason = f"{type(error).__name__}: {error}"
                 self._refused(by, reason, exc_info=error)
-                raise ReloadRefused(reason) from error
+                raise ReloadRefused(reason, is_certain=not self._is_behind) from error
             told = [str(change) for change in reloaded.changes]
             if reloaded.outcome == "unconfirmed":
                 self._metrics.is_config_loaded = False
@@ -155,8 +163,8 @@ class Reloads:
 
     def keep_up(self) -> None:
         """Go on from what the core has taken in late; to be called about once a second."""
-        if self._told is None or self._engine.changes.sha256 != self._told[2]:
-            return
+        if self._lock.locked() or self._told is None or self._engine.changes.sha256 != self._told[2]:
+            return  # a reload under way does so by itself
         try:
             self._catch_up()
         except Exception as error:  # noqa: BLE001 - as in `reload`, which tries it again
@@ -174,7 +182,7 @@ class Reloads:
     async def _reload(self, token: str) -> Reloaded:
         self._catch_up()
         if self._told is not None:
-            raise ReloadRefused(NOT_TAKEN)  # what this one would change is not known
+            raise ReloadRefused(NOT_TAKEN, is_certain=False)  # what this one would change is not known
         try:
             config = await asyncio.to_thread(self._terms.read)
         except ConfigError as error:
@@ -223,7 +231,7 @@ class Reloads:
                 while self._engine.changes.sha256 != sha256:  # noqa: ASYNC110 - a turn of the pump
                     await asyncio.sleep(0.01)
         except TimeoutError:
-            raise ReloadRefused(NOT_TAKEN) from None
+            raise ReloadRefused(NOT_TAKEN, is_certain=False) from None
 
     def _catch_up(self) -> None:
         """Go on from what the core has taken in, be it later than anybody waited for it."""
@@ -256,7 +264,7 @@ async def _reload(reloads: Reloads, request: web.Request) -> web.Response:
     try:
         reloaded = await reloads.reload("cli", order.token)
     except ReloadRefused as error:
-        raise web.HTTPConflict(text=str(error)) from None
+        raise web.HTTPConflict(text=f"{error}\n{UNCHANGED}" if error.is_certain else str(error)) from None
     return web.Response(body=msgspec.json.encode(reloaded), content_type="application/json")
 
 
