@@ -193,6 +193,7 @@ async def test_books_are_audited_as_often_as_the_file_says(tmp_path: Path) -> No
         assert 1 == await asked_after(45)
 
 
+@pytest.mark.full
 async def test_a_request_is_given_up_by_the_new_timeout(tmp_path: Path) -> None:
     """The venue takes it and says nothing."""
     async with living(tmp_path, "[venue]\nrequest_timeout_s = 60\n") as subject:
