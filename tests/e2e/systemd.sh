@@ -141,7 +141,7 @@ inside systemctl reload kalshid.service && [ "$(reloads KALSHID_OUTCOME=applied)
 inside sed -i 's/^edge_min = 0.03/edge_min = "much"/' /etc/kalshid/config.toml
 at=$(seconds); inside systemctl reload kalshid.service 2>/dev/null; code=$?
 [ $code != 0 ] && is ActiveState active; kept $? "reload, bad: exit $code in $(since "$at"), still $(property ActiveState)/$(property SubState)"
-inside cp /etc/kalshid/good.toml /etc/kalshid/config.toml; inside sed -i 's/^on_exit = "cancel"/on_exit = "leave"/' /etc/kalshid/config.toml
+inside cp /etc/kalshid/good.toml /etc/kalshid/config.toml; inside sed -i 's/^id_prefix = "kd"/id_prefix = "ke"/' /etc/kalshid/config.toml
 inside systemctl reload kalshid.service 2>/dev/null; code=$?
 [ $code != 0 ] && is ActiveState active; kept $? "reload, what needs a restart: exit $code"
 inside cp /etc/kalshid/good.toml /etc/kalshid/config.toml
