@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -68,6 +69,15 @@ def test_printed_means_nothing_written(tmp_path: Path) -> None:
     assert exits.OK == code
     assert f"# --- {tmp_path}/kalshid.service\n" in said
     assert [] == list(tmp_path.iterdir())
+
+
+def test_what_is_written_can_be_had_as_json(tmp_path: Path) -> None:
+    """Every path, and what to type next."""
+    code, said = install("--systemd", "--into", str(tmp_path), "--json")
+    assert exits.OK == code, said
+    told = json.loads(said)
+    assert str(tmp_path / "kalshid.service") in told["said"]
+    assert any(line.startswith("now: systemd-sysusers ") for line in told["said"])
 
 
 def test_a_place_that_takes_no_file_is_said(tmp_path: Path) -> None:
