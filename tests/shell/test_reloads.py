@@ -67,6 +67,21 @@ async def test_a_good_file_is_in_force_when_it_is_answered(tmp_path: Path) -> No
         assert before != reloaded.sha256 == daemon.reloads.in_force.sha256
 
 
+async def test_two_who_ask_at_once_change_it_once(tmp_path: Path) -> None:
+    """A newer systemd sends SIGHUP beside the unit's ExecReload=: both hear the same end, good or bad."""
+    async with running(tmp_path) as daemon:
+        daemon.write(order_contracts_max=60)
+        both = await asyncio.gather(daemon.reloads.reload("SIGHUP"), daemon.reloads.reload("cli"))
+        assert ["applied", "unchanged"] == [one.outcome for one in both]
+        assert both[0].sha256 == both[1].sha256
+        daemon.write(order_contracts_max=60, edge_min='"much"')
+        refused = await asyncio.gather(
+            daemon.reloads.reload("SIGHUP"), daemon.reloads.reload("cli"), return_exceptions=True
+        )
+        assert [ReloadRefused, ReloadRefused] == [type(one) for one in refused]
+        assert 60 * QTY_ONE == daemon.engine.config.limits.order_qty_max
+
+
 @pytest.mark.parametrize(
     ("more", "words"),
     [
