@@ -18,8 +18,19 @@ Drawn from the commands themselves (`kalshid COMMAND --help` says the same); a t
 `UPDATE_DOCS=1`. The same as a man page: `kalshid man | man -l -`. Completion for your shell:
 `eval "$(kalshid completion bash)"` (or `zsh`, `fish`).
 
-- The first line says **PAPER** or **LIVE**, in colour on a terminal. `NO_COLOR=1` takes colours away.
-- `--json` prints one JSON object, or one a line with `--watch`. Amounts in it are decimal text, exact.
+- The first line says **PAPER** or **LIVE**, in colour on a terminal: of the daemon that runs, also where the
+  file says otherwise by now. `NO_COLOR=1` takes colours away.
+- Every command has `--json`; then stdout is JSON alone. What reads answers with an object of its own, amounts
+  in it as decimal text, exact. What tells in words answers `{"mode", "exit_code", "said", "problems", "error",
+  "place", "allowed"}`, the words in `said`: also those of `completion`, `man` and `config new`, whose text is
+  all that they say.
+- Every failure is that same object on one line: `error` says what is wrong, `place` where (a file's line, an
+  option) and `allowed` what may stand there, as far as that is known; words go to stderr as well. But an
+  answer that is no good news stays the answer, and the exit code tells: no daemon in `status`, a FAIL in
+  `doctor`, differences in `reconcile`, a limit that would loosen in `reload`.
+- What lives until it is stopped (`run`, `sandbox`, `lab serve`) prints one JSON line when it begins and one
+  when it ends, which is that object; `run` adds what it did. `export` prints a line for each row, `status
+  --watch` one a second.
 - What reads asks the daemon over its control socket; where none runs, the store tells, as of when it says.
 - Every command ends by a code of the table below, whether it spoke JSON or not.
 """

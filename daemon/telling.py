@@ -68,9 +68,10 @@ class _Voice:
 _VOICE: ContextVar[_Voice | None] = ContextVar("voice", default=None)
 
 
-def _hear_json(_context: click.Context, _parameter: click.Parameter, value: bool) -> bool:
+def _hear_json(context: click.Context, _parameter: click.Parameter, value: bool) -> bool:
     if (voice := _VOICE.get()) is not None:
-        voice.is_json = value
+        # Behind a group's own words there may come a command that has the option.
+        voice.is_json = value or (voice.is_json and isinstance(context.command, click.Group))
     return value
 
 

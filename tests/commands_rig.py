@@ -19,6 +19,7 @@ from daemon.shell.account_view import account_routes
 from daemon.shell.control import serve_control, status_of
 from daemon.shell.kill_switch import KillSwitch
 from daemon.shell.latch import Latch
+from daemon.shell.notices import Notices
 from daemon.shell.store import STORE_NAME, Store
 from daemon.shell.store import rows as r
 from tests.core.worlds import NOW, TICKER, Scripted
@@ -47,6 +48,7 @@ class Served:
         self.drifts = False
         """Whether a reading finds that the venue's cash is another one."""
         self.at = NOW
+        self.notices: Notices | None = None
 
     def emit(self, event: e.Event) -> None:
         """Take an event in; a reading that is wanted comes at once, a second later by our clock."""
@@ -65,7 +67,7 @@ async def serving(folder: Path, mode: str = "sandbox") -> AsyncIterator[Served]:
     served = Served(folder)
     async with asyncio.timeout(WITHIN_S):
         runner = await serve_control(
-            folder, served.switch, lambda: status_of(served.engine, served.switch, mode),
+            folder, served.switch, lambda: status_of(served.engine, served.switch, mode, served.notices),
             more=account_routes(served.engine, mode, served.emit, lambda: served.at),
         )  # fmt: skip
         try:
@@ -74,14 +76,20 @@ async def serving(folder: Path, mode: str = "sandbox") -> AsyncIterator[Served]:
             await runner.cleanup()
 
 
-def asked(config: Path, *words: str, mode: str = "sandbox", drifts: bool = False) -> Result:
+def asked(
+    config: Path,
+    *words: str,
+    mode: str = "sandbox",
+    drifts: bool = False,
+    notices: Notices | None = None,
+) -> Result:
     """Type a command while a daemon answers; its position is two contracts at 40 cents."""
 
     async def ask() -> Result:
         # What the daemon's end logs is not what the command says.
         with capture_logs():
             async with serving(config.parent / "var", mode) as served:
-                served.drifts = drifts
+                served.drifts, served.notices = drifts, notices
                 return await asyncio.to_thread(kalshid, config, *words)
 
     return asyncio.run(ask())

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
+import time
 from pathlib import Path
 
 import pytest
 
 from daemon import exits
 from daemon.shell.latch import Halt, Latch
+from daemon.shell.notices import Notices
+from daemon.shell.notifications import Notice, Notifications
 from tests.commands_rig import asked, kalshid, leave_store, serving
 from tests.core.worlds import TICKER
 from tests.e2e.daemon_process import write_config
@@ -77,6 +81,31 @@ def test_the_status_where_none_runs(config: Path, tmp_path: Path) -> None:
     assert "by SIGINT, exit code 0" in result.stdout
     told = json.loads(kalshid(config, "status", "--json").stdout)
     assert (False, True, True) == (told["is_running"], told["is_halted"], told["is_latched"])
+
+
+def test_a_notice_that_reached_nobody_is_shown(config: Path) -> None:
+    """How many, and what became of the last one; nothing is said where all arrived."""
+
+    class Deaf:
+        def notify(self, *, title: str, body: str) -> bool:
+            del title, body
+            return False
+
+    queue = Notifications({"line 1": Deaf()})
+    notices = Notices(["halt"], "sandbox", queue)
+    assert "NOTIFICATIONS" not in asked(config, "status", notices=notices).stdout
+    queue.put(Notice("halt", "PAPER kalshid: halted", "by cli"))
+    deadline = time.monotonic() + 30
+    while queue.failure is None:
+        assert time.monotonic() < deadline, "nobody tried"
+        time.sleep(0.01)
+    try:
+        (line,) = re.findall("NOTIFICATIONS  .*", asked(config, "status", notices=notices).stdout)
+        assert "halt did not reach line 1" in line
+        told = json.loads(asked(config, "status", "--json", notices=notices).stdout)["notified"]
+        assert (0, queue.failure) == (told["counts"]["delivered"], told["failure"])
+    finally:
+        queue.close()
 
 
 def test_a_watch_ends_with_its_daemon(config: Path, tmp_path: Path) -> None:

@@ -8,12 +8,15 @@ import platform
 import subprocess
 import sys
 from importlib.metadata import version as installed_version
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from daemon import exits
 from daemon.cli import main
+
+ROOT = Path(__file__).parents[1]
 
 
 def test_the_version_and_what_it_is_made_of() -> None:
@@ -34,19 +37,25 @@ def test_a_completion_is_for_the_shell_that_asks(shell: str) -> None:
     assert exits.USAGE == CliRunner().invoke(main, ["completion", "csh"]).exit_code
 
 
-def test_a_shell_is_told_what_may_follow() -> None:
-    """As bash asks: words so far, and the one that is being typed."""
-    asked = {
-        **os.environ,
-        "_KALSHID_COMPLETE": "bash_complete",
-        "COMP_WORDS": "kalshid can",
-        "COMP_CWORD": "1",
-    }
-    program = "import sys; from daemon.cli import main; main(prog_name='kalshid')"
+def test_bash_completes_words_options_and_choices(tmp_path: Path) -> None:
+    """A real one, that read what `completion bash` printed."""
+    kalshid = tmp_path / "kalshid"
+    kalshid.write_text(
+        f"#!{sys.executable} -P\nimport sys\nsys.path.insert(0, {str(ROOT)!r})\n"
+        "from daemon.cli import main\nmain(prog_name='kalshid')\n"
+    )
+    kalshid.chmod(0o755)
+    typed = ("kalshid lab ing", "kalshid status --js", "kalshid export fi")
+    script = 'eval "$(kalshid completion bash)"\n' + "".join(
+        f"COMPREPLY=(); COMP_WORDS=({words}); COMP_CWORD={words.count(' ')}; _kalshid_completion kalshid\n"
+        'echo "${COMPREPLY[@]}"\n'
+        for words in typed
+    )
     told = subprocess.run(
-        [sys.executable, "-c", program], env=asked, capture_output=True, text=True, timeout=60, check=False
-    ).stdout
-    assert "plain,cancel-all" in told
+        ["bash", "--norc", "-c", script], env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert ["ingest", "--json", "fills findings"] == told.stdout.splitlines()[-3:], told.stderr
 
 
 def test_the_man_page_is_printed() -> None:
