@@ -86,6 +86,8 @@ class Sampler:
 
     def __init__(self, sources: Sources) -> None:
         self._sources = sources
+        # Read once: it is the disk that is asked for the version.
+        self._versions: tuple[str, ...] = (installed_version("kalshid"), python_version())
         self._frame_shapes = BoundedLabels()
         self._answer_shapes = BoundedLabels()
         self._codes = BoundedLabels()
@@ -94,9 +96,8 @@ class Sampler:
     def read(self, now: Ns) -> Samples:
         """Return what all parts say now."""
         sources = self._sources
-        versions: tuple[str, ...] = (installed_version("kalshid"), python_version())
         return {
-            "kalshid_build_info": {versions: 1.0},
+            "kalshid_build_info": {self._versions: 1.0},
             "kalshid_mode_info": {sources.metrics.mode: 1.0} if sources.metrics.mode else {},
             **_of_config(sources.metrics),
             "kalshid_loop_lag_seconds": sources.metrics.loop_lag,

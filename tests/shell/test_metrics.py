@@ -92,6 +92,34 @@ def test_openmetrics_says_the_same_and_has_exemplars() -> None:
     assert "kx-1" not in plain
 
 
+def test_a_large_family_is_rendered_in_pieces_under_one_head() -> None:
+    """Every series is there, and the loop turns in between: no family is worth a late tick."""
+    endpoints = [f"e{number}" for number in range(40)]
+    counts: dict[tuple[str, ...], float] = {(one, code): 1.0 for one in endpoints for code in ("2xx", "5xx")}
+    histograms = {endpoint: told() for endpoint in endpoints}
+    metrics = Metrics()
+    metrics.serve(lambda: {"kalshid_api_requests_total": counts, "kalshid_api_request_seconds": histograms})
+    text = metrics.render().decode()
+    for name in ("kalshid_api_requests_total", "kalshid_api_request_seconds"):
+        assert 1 == text.count(f"# TYPE {name} ")
+    families = {family.name: family for family in text_string_to_metric_families(text)}
+    found = [(one.labels["endpoint"], one.labels["code"]) for one in families["kalshid_api_requests"].samples]
+    assert list(counts) == found
+    summed = [one for one in families["kalshid_api_request_seconds"].samples if one.name.endswith("_sum")]
+    assert list(histograms) == [one.labels["endpoint"] for one in summed]
+
+    async def turns() -> int:
+        rendering = asyncio.create_task(metrics.render_in_turns())
+        passed = 0
+        async with asyncio.timeout(10):
+            while not rendering.done():
+                passed += 1
+                await asyncio.sleep(0)
+        return passed
+
+    assert asyncio.run(turns()) > 20
+
+
 def test_what_is_unknown_is_left_out() -> None:
     """No sample at all, rather than a zero that was never true."""
     metrics = Metrics()
