@@ -150,7 +150,7 @@ def test_what_is_recorded_is_asked_for_and_tested() -> None:
     assert asked <= set(names)
 
 
-def amtool(*words: str) -> str:
+def amtool(*words: str, fails: bool = False) -> str:
     """Run amtool on our configuration; skip, loudly, where it is absent."""
     program = shutil.which("amtool")
     if program is None:
@@ -158,13 +158,16 @@ def amtool(*words: str) -> str:
     ran = subprocess.run(
         [program, *words], cwd=GRAFANA, capture_output=True, text=True, check=False, timeout=WITHIN_S
     )
-    assert 0 == ran.returncode, ran.stdout + ran.stderr
-    return ran.stdout
+    assert fails == (ran.returncode != 0), ran.stdout + ran.stderr
+    return ran.stdout + ran.stderr
 
 
-def test_alertmanager_takes_its_configuration() -> None:
-    """It parses, with all receivers that are routed to."""
+def test_alertmanager_takes_its_configuration(tmp_path: Path) -> None:
+    """It parses, with all receivers that are routed to; a time zone that is none would be noticed."""
     assert "SUCCESS" in amtool("check-config", "alertmanager.yml")
+    wrong = tmp_path / "alertmanager.yml"
+    wrong.write_text((GRAFANA / "alertmanager.yml").read_text().replace("New_York", "NewYork"))
+    assert "unknown time zone America/NewYork" in amtool("check-config", str(wrong), fails=True)
 
 
 @pytest.mark.parametrize(

@@ -59,10 +59,12 @@ import msgspec
 
 from daemon.core.strategy import MarketView, Target, Wanted
 
+
 class Params(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The one knob."""
+    """Size of a quote, and how long one stays: markets take turns."""
 
     contracts: int = 1
+    every_ms: int = 500
 
 
 class Provoked:
@@ -81,7 +83,8 @@ class Provoked:
             return Wanted((), "one-sided")
         if view.spec.ticker == "{RAISES}":
             raise ValueError("not this market")
-        bid = 4_500 + 100 * (view.now // 500_000_000 % 2)
+        turn = view.now // 1_000_000 + 97 * sum(view.spec.ticker.encode())
+        bid = 4_500 + 100 * (turn // self.params.every_ms % 2)
         return Wanted(
             (
                 Target("bid", bid, 100 * self.params.contracts, "rest", "quote"),
