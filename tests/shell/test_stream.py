@@ -20,6 +20,7 @@ from daemon.core.backoff import Backoff
 from daemon.core.units import MILLISECOND, SECOND
 from daemon.kalshi.auth import Signer
 from daemon.kalshi.session import Session
+from daemon.shell.families import SAMPLED
 from daemon.shell.stream import run_feed
 from tests.kalshi.frames import snapshot, subscribed
 
@@ -61,6 +62,7 @@ async def feeding(
     silence_s: float = 5.0,
     clock: Callable[[], int] = lambda: NOW,
     answers_upgrade: Callable[[ServerConnection, Request], Response | None] | None = None,
+    on_parsed: Callable[[int], None] | None = None,
 ) -> AsyncIterator[Told]:
     """Run the feed against a server whose connections are served by `serve_one`; bounded in time."""
     told = Told()
@@ -80,6 +82,7 @@ async def feeding(
                 backoff=Backoff(lambda: 0.01),
                 wake=wake,
                 on_failure=told.failures.append,
+                on_parsed=on_parsed,
                 silence_s=lambda: silence_s,
             )
         )
@@ -129,6 +132,22 @@ async def test_the_upgrade_is_signed_and_books_arrive() -> None:
     assert told.events[0] == e.FeedConnected("kalshi", NOW)
     assert (paths, tickers) == (["/trade-api/ws/v2"], ["A"])
     assert told.events[-1] == e.FeedDropped("kalshi", "cancelled", NOW)
+
+
+async def test_one_frame_in_so_many_is_measured() -> None:
+    """Of each connection the first one, and then every 64th; what it took is no negative time."""
+
+    async def send(connection: ServerConnection) -> None:
+        for _ in range(2 * SAMPLED + 1):
+            await connection.send("{}")
+        await _answer_subscribes(connection, [])
+
+    session, took = Session(is_private=False), list[int]()
+    session.watch(["A"])
+    async with feeding(send, session, on_parsed=took.append) as told:
+        await told.until(e.BookSnapshotReceived)
+    assert 3 == len(took)
+    assert min(took) > 0
 
 
 async def test_a_market_watched_while_connected_is_asked_for_at_once() -> None:
