@@ -22,8 +22,8 @@ PER_S = 2000
 FRAMES_MIN = 1000
 """Frames a second that count as load."""
 WELL_FOR_S = 120.0
-EVENTS = 50
-"""That end: the smallest window over which a model is judged."""
+EVENTS = 80
+"""That end: the smallest window over which a model is judged, and some that were scored too late."""
 HELD = 5
 """Of these markets something is held before they end."""
 TROUBLED = {
@@ -88,7 +88,7 @@ def trouble(ward: Ward) -> None:
     ward.until(lambda: ward.value(back_at) is not None, "the status is read: every 15 s")
     time.sleep(2)  # a scrape
     ward.call("/exchange/resume")
-    ward.until(ward.is_trading, "it trades again")
+    ward.until(lambda: (ward.value("kalshid_orders_open", state="resting") or 0) > 9, "it quotes again")
     ward.fault("delay", channel="orderbook_delta", ms=1_200, for_ms=4_000)  # what rests is cancelled
     time.sleep(6)
     for number in range(EVENTS):
@@ -97,7 +97,7 @@ def trouble(ward: Ward) -> None:
         ward.quote(f"{event}-M0")
     synced = MARKETS + EVENTS
     ward.until(lambda: (ward.value("kalshid_books_synced") or 0) >= synced, "it has the books")
-    time.sleep(3)  # each is scored, and quoted
+    time.sleep(5)  # each is scored, and quoted
     for number in range(HELD):
         ward.call("/orders", ticker=f"{EVENT}-D{number}-M0", side="ask", price="0.4500", count="1.00")
     time.sleep(3)  # what is held is scraped
