@@ -40,6 +40,7 @@ kept() { if [ "$1" = 0 ]; then echo "ok    $2"; else echo "BROKEN $2"; FAILED=1;
 
 as() { local user=$1; shift; inside setpriv --reuid "$user" --regid "$user" --init-groups "$@"; }
 reloads() { inside journalctl KALSHID_EVENT=config.reloaded "$@" -o cat --no-pager | wc -l; }
+heard() { [ "$(reloads)" -gt "$1" ]; }
 said() { inside sh -c "journalctl --no-pager -o json $1 | grep -q '$2'"; }
 
 # --- a Debian release ------------------------------------------------------------------------------------------------
@@ -146,7 +147,8 @@ inside systemctl reload kalshid.service 2>/dev/null; code=$?
 [ $code != 0 ] && is ActiveState active; kept $? "reload, what needs a restart: exit $code"
 inside cp /etc/kalshid/good.toml /etc/kalshid/config.toml
 inside systemctl reload kalshid.service; kept $? "reload, good again"
-pid=$(property MainPID); inside kill -HUP "$pid"; sleep 1; trades 0 && is MainPID "$pid"; kept $? "a bare SIGHUP: still $(property SubState)"
+pid=$(property MainPID); before=$(reloads); inside systemctl kill -s HUP --kill-whom=main kalshid.service
+until_true 10 heard "$before" && trades 0 && is MainPID "$pid"; kept $? "a bare SIGHUP: heard, and still $(property SubState)"
 
 told=$(as member "$RUN" status --config /etc/kalshid/config.toml 2>&1); kept $? "a member of kalshid-ops asks: $(head -1 <<< "$told")"
 grep -q 'process [0-9]' <<< "$told"; kept $? "and the daemon tells him"
