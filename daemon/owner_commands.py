@@ -54,9 +54,10 @@ LOOK_S = 0.2
 
 @click.command()
 @CONFIG_OPTION
-@click.argument("reason", nargs=-1)
+@click.argument("words", metavar="[REASON]...", nargs=-1)
+@click.option("--reason", default="", help="Why; the words behind `halt` do as well.")
 @has_json_words
-def halt(config_path: Path, reason: tuple[str, ...]) -> None:
+def halt(config_path: Path, words: tuple[str, ...], reason: str) -> None:
     """Stop trading at once, and cancel everything of ours, until `kalshid resume`.
 
     Works without the daemon too, and when it hangs. The halt is on disk: a restart does not end it. Exits 0
@@ -64,7 +65,7 @@ def halt(config_path: Path, reason: tuple[str, ...]) -> None:
     With a wrong configuration it still tells the daemon, or the disk, and cancels nothing by itself: 75.
     """
     # Nothing that is wrong with the words or the file is a reason to go on trading.
-    words = one_line(" ".join(reason)) or "kalshid halt"
+    why = one_line(" ".join([reason, *words])) or "kalshid halt"
     logging.configure()
     try:
         config = load_config(config_path)
@@ -73,9 +74,9 @@ def halt(config_path: Path, reason: tuple[str, ...]) -> None:
         folder = state_folder(config_path)
         if not folder.is_dir():
             die(f"NOT HALTED: there is no state folder {folder}; name the file by --config", exits.CONFIG)
-        sys.exit(asyncio.run(_halt_unconfigured(folder, words)))
+        sys.exit(asyncio.run(_halt_unconfigured(folder, why)))
     know_mode(config.mode)
-    sys.exit(asyncio.run(_halt(config, words)))
+    sys.exit(asyncio.run(_halt(config, why)))
 
 
 @click.command()

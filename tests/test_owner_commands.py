@@ -182,6 +182,15 @@ def test_whatever_a_person_says_halts(config: Path, tmp_path: Path) -> None:
     assert latch.is_set
 
 
+@pytest.mark.parametrize("words", [("--reason", "a bad feed"), ("a", "--reason", "bad", "feed")])
+def test_a_halt_takes_its_reason_as_resume_does(config: Path, tmp_path: Path, words: tuple[str, ...]) -> None:
+    """Whoever types by heart what `resume` wants must not find the daemon trading on."""
+    assert exits.OK == kalshid(config, "halt", *words).exit_code
+    halt = Latch(tmp_path / "var").read()
+    assert halt is not None
+    assert sorted("a bad feed".split()) == sorted(halt.reason.split())
+
+
 @pytest.mark.parametrize("damage", ['failures_max = "many"', "[[[ not TOML"])
 def test_a_broken_configuration_still_halts_the_state_folder(
     config: Path, tmp_path: Path, damage: str
