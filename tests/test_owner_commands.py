@@ -188,7 +188,7 @@ def test_a_halt_takes_its_reason_as_resume_does(config: Path, tmp_path: Path, wo
     assert exits.OK == kalshid(config, "halt", *words).exit_code
     halt = Latch(tmp_path / "var").read()
     assert halt is not None
-    assert sorted("a bad feed".split()) == sorted(halt.reason.split())
+    assert ["a", "bad", "feed"] == sorted(halt.reason.split())
 
 
 @pytest.mark.parametrize("damage", ['failures_max = "many"', "[[[ not TOML"])
