@@ -97,7 +97,8 @@ def _tell_standing(config: Config, *, is_watch: bool, is_json: bool) -> bool:
     """Tell how the daemon stands, and return whether one answers; exits where none does."""
     standing = asyncio.run(standing_of(config))
     if is_json:
-        say_json(standing, is_line=is_watch)
+        code = exits.OK if standing.is_running else exits.UNAVAILABLE
+        say_json(standing, is_line=is_watch, code=code, error=standing.problem)
     else:
         if is_watch and sys.stdout.isatty():
             click.clear()

@@ -25,9 +25,9 @@ Drawn from the commands themselves (`kalshid COMMAND --help` says the same); a t
   "place", "allowed"}`, the words in `said`: also those of `completion`, `man` and `config new`, whose text is
   all that they say.
 - Every failure is that same object on one line: `error` says what is wrong, `place` where (a file's line, an
-  option) and `allowed` what may stand there, as far as that is known; words go to stderr as well. But an
-  answer that is no good news stays the answer, and the exit code tells: no daemon in `status`, a FAIL in
-  `doctor`, differences in `reconcile`, a limit that would loosen in `reload`.
+  option) and `allowed` what may stand there, as far as that is known; words go to stderr as well. An answer
+  that is no good news stays the answer, with `exit_code` and `error` beside what it says: no daemon in
+  `status`, a FAIL in `doctor`, differences in `reconcile`, a limit that would loosen in `reload`.
 - What lives until it is stopped (`run`, `sandbox`, `lab serve`) prints one JSON line when it begins and one
   when it ends, which is that object; `run` adds what it did. `export` prints a line for each row, `status
   --watch` one a second.

@@ -20,7 +20,7 @@ from daemon.live_guard import config_refusals
 from daemon.reloading import Change, changes, fingerprint, flatten
 from daemon.shell import log
 from daemon.shell.control import Declined, NoAnswer, NoDaemon
-from daemon.shell.reloads import ReloadOrder, ask_config, ask_reload
+from daemon.shell.reloads import Reloaded, ReloadOrder, ask_config, ask_reload
 from daemon.telling import JSON_OPTION, has_json_words, say, say_json, say_mode
 
 ANSWERED_WITHIN_S = 5.0
@@ -149,26 +149,33 @@ def reload(config_path: Path, token: str, is_json: bool) -> None:
     log.configure()
     try:
         folder = state_folder(config_path)
-        if not is_json:
-            # The daemon's own: the file may name another one by now.
-            say_mode(str(asyncio.run(ask_config(folder, ANSWERED_WITHIN_S)).values["mode"]))
+        # The daemon's own: the file may name another one by now.
+        say_mode(str(asyncio.run(ask_config(folder, ANSWERED_WITHIN_S)).values["mode"]))
         reloaded = asyncio.run(ask_reload(folder, ReloadOrder(token), RELOADED_WITHIN_S))
     except Declined as problem:
         die(str(problem), exits.CONFIG)
     except (NoDaemon, NoAnswer) as problem:
         die(f"{problem}\nnot reloaded, as far as is known", exits.UNAVAILABLE)
+    objection = _unconfirmed(reloaded, config_path, token)
     if is_json:
-        say_json(reloaded)
+        say_json(reloaded, code=exits.OK if objection is None else exits.CONFIG, error=objection)
     else:
         for change in reloaded.changes:
             say(str(change))
-    if reloaded.token is not None:
-        wrong = (
-            f"{token} is not the word of this change: another file, or another daemon, has another one\n"
-            if reloaded.is_word_wrong
-            else ""
-        )
-        confirm = f"kalshid reload --config {config_path} --loosen {reloaded.token}"
-        die(f"{wrong}not reloaded: limits would loosen; to confirm: {confirm}", exits.CONFIG)
+    if objection is not None:
+        die(objection, exits.CONFIG)
     if not is_json:
         say(f"{reloaded.outcome}: sha256 {reloaded.sha256[:12]}")
+
+
+def _unconfirmed(reloaded: Reloaded, config_path: Path, token: str) -> str | None:
+    """Return why nothing was changed: limits would loosen, and how to confirm it; None where it was."""
+    if reloaded.token is None:
+        return None
+    wrong = (
+        f"{token} is not the word of this change: another file, or another daemon, has another one\n"
+        if reloaded.is_word_wrong
+        else ""
+    )
+    confirm = f"kalshid reload --config {config_path} --loosen {reloaded.token}"
+    return f"{wrong}not reloaded: limits would loosen; to confirm: {confirm}"

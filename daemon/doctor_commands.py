@@ -39,15 +39,16 @@ def doctor(config_path: Path, is_json: bool) -> None:
     config = load_or_die(config_path)
     lines = asyncio.run(examine(config, config_path, time.time_ns))
     failed = [line for line in lines if line.outcome == "FAIL"]
+    code = exit_code(failed) if failed else exits.OK
     if is_json:
-        say_json(Examined(config.mode, config.mode == LIVE, not failed, lines))
+        error = "\n".join(f"{line.subject}: {line.text}" for line in failed)
+        say_json(Examined(config.mode, config.mode == LIVE, not failed, lines), code=code, error=error)
     else:
         for line in lines:
             say(_words(line))
         warned = sum(line.outcome == "warn" for line in lines)
         say(f"{len(lines)} looked at, {warned} warnings, {len(failed)} failures")
-    if failed:
-        sys.exit(exit_code(failed))
+    sys.exit(code)
 
 
 def exit_code(failed: list[Diagnosis]) -> int:

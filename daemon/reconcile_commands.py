@@ -70,12 +70,12 @@ def reconcile(config_path: Path, dry_run: bool, is_json: bool) -> None:
     """
     config = load_or_die(config_path)
     found = asyncio.run(_compare(config) if dry_run else _reconcile(config))
+    code = exits.OK if found.is_agreed else exits.BAD_INPUT
     if is_json:
-        say_json(found)
+        say_json(found, code=code, error=_count(found))
     else:
         _say(found)
-    if not found.is_agreed:
-        sys.exit(exits.BAD_INPUT)
+    sys.exit(code)
 
 
 async def _reconcile(config: Config) -> Compared:
@@ -188,4 +188,8 @@ def _say(found: Compared) -> None:
     if found.is_agreed:
         say("they agree" + (": nothing was changed" if found.is_dry_run else ""))
     else:
-        say(f"{len(found.differences) + len(found.findings)} differences")
+        say(_count(found))
+
+
+def _count(found: Compared) -> str:
+    return f"{len(found.differences) + len(found.findings)} differences"

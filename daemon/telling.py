@@ -132,10 +132,15 @@ def say_mode(mode: str) -> None:
         click.secho(f" {mode_words(mode)} ", fg=fore, bg=back, bold=True, color=_color())
 
 
-def say_json(value: object, *, is_line: bool = False) -> None:
-    """Answer by a value as JSON: indented, or on one line of its own."""
+def say_json(value: object, *, is_line: bool = False, code: int = exits.OK, error: str | None = None) -> None:
+    """Answer by a value as JSON: indented, or on one line of its own.
+
+    An answer that is no good news says so like every failure, by the exit code and the error beside it.
+    """
     if (voice := _VOICE.get()) is not None:
         voice.is_answered = True
+    if code:
+        value = msgspec.to_builtins(value) | {"exit_code": code, "error": error}
     encoded = msgspec.json.encode(value)
     click.echo(encoded if is_line else msgspec.json.format(encoded, indent=2))
 

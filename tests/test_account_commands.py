@@ -54,11 +54,11 @@ def test_a_wrong_configuration_is_named(config: Path, command: str) -> None:
 
 @pytest.mark.parametrize("command", READERS)
 def test_json_says_the_mode_and_whether_the_money_is_real(config: Path, tmp_path: Path, command: str) -> None:
-    """The same keys, daemon or store."""
+    """The same keys, daemon or store; but that nobody answers is an error beside them."""
     leave_store(tmp_path / "var")
     from_store = json.loads(kalshid(config, command, "--json").stdout)
     from_daemon = json.loads(asked(config, command, "--json").stdout)
-    assert from_store.keys() == from_daemon.keys()
+    assert from_store.keys() - {"exit_code", "error"} == from_daemon.keys()
     assert ("sandbox", False) == (from_daemon["mode"], from_daemon["is_live"])
 
 
@@ -81,6 +81,7 @@ def test_the_status_where_none_runs(config: Path, tmp_path: Path) -> None:
     assert "by SIGINT, exit code 0" in result.stdout
     told = json.loads(kalshid(config, "status", "--json").stdout)
     assert (False, True, True) == (told["is_running"], told["is_halted"], told["is_latched"])
+    assert (exits.UNAVAILABLE, told["problem"]) == (told["exit_code"], told["error"])
 
 
 def test_a_notice_that_reached_nobody_is_shown(config: Path) -> None:

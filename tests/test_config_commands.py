@@ -145,9 +145,14 @@ def test_reload_says_what_it_changed(tmp_path: Path) -> None:
 
 def test_reload_asks_before_it_loosens(tmp_path: Path) -> None:
     """Not done, exit code 78, with the very command that does it."""
-    (first,) = asked(tmp_path, ("reload",), write={"order_contracts_max": 200})
+    first, as_json = asked(
+        tmp_path, ("reload",), ("reload", "--json"), write={"order_contracts_max": 200}
+    )  # fmt: skip
     assert exits.CONFIG == first.exit_code
     assert "100 -> 200 (LOOSENS)" in first.output
+    told = msgspec.json.decode(as_json.stdout)
+    assert (exits.CONFIG, exits.CONFIG) == (as_json.exit_code, told["exit_code"])
+    assert f"--loosen {told['token']}" in told["error"]
     confirm = f"to confirm: kalshid reload --config {tmp_path / 'config.toml'} --loosen "
     assert confirm in first.output
     assert " PAPER · sandbox " == first.stdout.splitlines()[0]

@@ -45,7 +45,9 @@ def test_what_is_broken_is_a_failure(config: Path) -> None:
     result = kalshid(config, "doctor")
     assert exits.CONFIG == result.exit_code
     assert "FAIL" in result.stdout
-    assert not json.loads(kalshid(config, "doctor", "--json").stdout)["is_well"]
+    told = json.loads(kalshid(config, "doctor", "--json").stdout)
+    assert (False, result.exit_code) == (told["is_well"], told["exit_code"])
+    assert told["error"]
     config.write_text("[[[")
     assert exits.CONFIG == kalshid(config, "doctor").exit_code
 

@@ -35,6 +35,8 @@ def test_what_the_daemon_found_is_told(config: Path) -> None:
     assert "cash_drift cash" in result.stdout
     told = json.loads(asked(config, "reconcile", "--json", drifts=True).stdout)
     assert {"cash_drift"} == {one["kind"] for one in told["findings"]}
+    count = len(told["findings"])
+    assert (exits.BAD_INPUT, f"{count} differences") == (told["exit_code"], told["error"])
 
 
 @pytest.mark.parametrize("words", [(), ("--dry-run",)])

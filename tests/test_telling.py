@@ -71,12 +71,12 @@ def ending(how: str, last: int | None, shell: str | None, word: str | None, is_j
         raise ZeroDivisionError(how)
     if how == "ctrl-c":
         raise KeyboardInterrupt
+    code = exits.BAD_INPUT if how == "differs" else exits.OK
     if is_json:
-        say_json({"last": last, "shell": shell, "word": word})
+        say_json({"last": last, "shell": shell, "word": word}, code=code, error="they differ")
     else:
         say("well")
-    if how == "differs":
-        sys.exit(exits.BAD_INPUT)
+    sys.exit(code)
 
 
 def typed(*words: str) -> Result:
@@ -127,11 +127,12 @@ def test_a_crash_is_told_as_json_and_still_crashes() -> None:
 
 
 def test_an_answer_stays_the_answer_where_the_code_is_not_0() -> None:
-    """One document: what differs is in it, and nothing comes behind."""
+    """One document, with the error beside what it says; and without one where all is well."""
     result = typed("ending", "differs", "--json")
-    assert (exits.BAD_INPUT, {"last": None, "shell": None, "word": None}) == (
-        result.exit_code, msgspec.json.decode(result.stdout),
-    )  # fmt: skip
+    answer = {"last": None, "shell": None, "word": None}
+    ended = {"exit_code": exits.BAD_INPUT, "error": "they differ"}
+    assert (exits.BAD_INPUT, answer | ended) == (result.exit_code, msgspec.json.decode(result.stdout))
+    assert answer == msgspec.json.decode(typed("ending", "well", "--json").stdout)
 
 
 def test_a_value_that_looks_like_the_option_is_none() -> None:
