@@ -104,6 +104,7 @@ def trouble(ward: Ward) -> None:
     for number in range(EVENTS):
         ward.call("/markets/close", ticker=f"{EVENT}-D{number}-M0")
         ward.call("/markets/determine", ticker=f"{EVENT}-D{number}-M0", result="yes")
+    ward.until(lambda: ward.value("kalshid_model_psi_max") is not None, "a window of events is judged", 90)
     ward.heal()
 
 
