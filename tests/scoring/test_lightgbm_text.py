@@ -39,6 +39,13 @@ def with_all(key: bytes, value: bytes) -> bytes:
     return with_line(key, b" ".join([value] * len(match[1].split(b" "))))
 
 
+def with_first(key: bytes, value: bytes) -> bytes:
+    """The same with the first value of the first tree's array replaced: nothing stands there twice."""
+    match = re.search(rb"\n" + key + rb"=(.*)", model_text())
+    assert match is not None
+    return with_line(key, b" ".join([value, *match[1].split(b" ")[1:]]))
+
+
 @cache
 def trained(output: Output, **parameters: Any) -> bytes:
     """What LightGBM writes of five trees."""
@@ -87,6 +94,9 @@ KILLERS: dict[str, tuple[Callable[[], bytes], str]] = {
     "abort: leaves below zero": (lambda: with_line(b"num_leaves", b"-5"), "tree 0: num_leaves is -5"),
     "hang: children in a circle": (lambda: with_all(b"left_child", b"0"), "the nodes are no tree"),
     "hang: a circle on the other side": (lambda: with_all(b"right_child", b"0"), "the nodes are no tree"),
+    "hang: a node that is its own child": (lambda: with_first(b"left_child", b"0"), "the nodes are no tree"),
+    "segfault: one node that is not": (lambda: with_first(b"left_child", b"999"), "the nodes are no tree"),
+    "segfault: one leaf that is not": (lambda: with_first(b"right_child", b"-999"), "the nodes are no tree"),
     "segfault: a child that is not": (lambda: with_all(b"left_child", b"99999999"), "the nodes are no tree"),
     "segfault: a leaf that is not": (lambda: with_all(b"left_child", b"-99999999"), "the nodes are no tree"),
     "segfault: a feature that is not": (lambda: with_all(b"split_feature", b"99999999"), "is none of the 5"),

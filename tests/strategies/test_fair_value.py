@@ -168,6 +168,21 @@ def test_without_an_edge_it_rests_around_the_models_value() -> None:
     assert all("3.0c from fair value" in target.reason for target in wanted.targets)
 
 
+@pytest.mark.parametrize(
+    ("score", "expected"),
+    [(0.45, [("bid", 4_100), ("ask", 4_800)]), (0.37, [("bid", 3_400), ("ask", 4_100)])],
+    ids=["value less margin at the ask", "value and margin at the bid"],
+)
+def test_an_edge_too_thin_to_take_waits_just_inside_the_spread(
+    score: float, expected: list[tuple[str, int]]
+) -> None:
+    """A margin from the value would cross, and the venue refuse it as post-only: it rests one step before."""
+    wanted = wants(view(score))
+    assert [("rest", *terms) for terms in expected] == [
+        (target.style, target.side, target.price) for target in wanted.targets
+    ]
+
+
 def test_what_would_rest_too_far_away_is_not_wanted() -> None:
     """Nothing would come of it soon, and risk would refuse the distance."""
     assert {"bid"} == {
