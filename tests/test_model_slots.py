@@ -53,6 +53,14 @@ def test_each_model_has_its_slot(tmp_path: Path) -> None:
     )
 
 
+def test_a_child_looks_at_each_folder_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no other process can begin, nothing is loaded here unseen."""
+    there = config(tmp_path)
+    monkeypatch.setattr("sys.executable", str(tmp_path / "gone"))
+    with pytest.raises(FileNotFoundError, match="gone"):
+        load_models(there)
+
+
 @pytest.mark.parametrize("key", ["path", "challenger"])
 def test_a_folder_that_is_refused_refuses_all(tmp_path: Path, key: str) -> None:
     """Named: nothing starts with half of what it was told to."""

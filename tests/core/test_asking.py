@@ -156,6 +156,15 @@ def test_two_strategies_that_would_trade_with_each_other_do_not() -> None:
     assert 0 == subject.refusals.total()
 
 
+def test_a_slot_trades_its_series_and_its_categories() -> None:
+    """Either is enough; a market of neither, or of no known category, is not the strategy's."""
+    slot = Slot(Named("alpha"), frozenset({"KXBTC15M"}), categories=frozenset({"Economics"}))
+    economics = spec("KXCPI-26OCT-T0.3", series_ticker="KXCPI", category="Economics")
+    crypto = spec("KXETH-26OCT-T1", series_ticker="KXETH", category="Crypto")
+    unknown = spec("KXETH-26OCT-T1", series_ticker="KXETH")
+    assert [True, True, False, False] == [slot.trades(one) for one in (spec(), economics, crypto, unknown)]
+
+
 def test_the_limits_of_strategies_are_read_from_their_slots() -> None:
     """By name."""
     slot = Slot(Named("alpha"), frozenset({"X"}), capital=5, daily_loss_max=7)
