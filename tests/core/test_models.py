@@ -289,17 +289,6 @@ def test_what_rests_on_a_score_goes_when_it_is_doubted() -> None:
     assert subject.vouch(placed, NOW + 2) is None
 
 
-def test_what_rests_goes_when_its_model_expires() -> None:
-    """The score is still given; but what it opened is taken out, not only nothing new sent."""
-    subject = lived({DEFAULT: Model(Said(), expires_at=NOW + 1)})
-    scripted(subject).targets = (BUY,)
-    (placed,) = [c for c in subject.decide(NOW) if isinstance(c, PlaceOrder)]
-    subject.handle(e.OrderAccepted("place", placed.client_order_id, "id", 0, 1_000, NOW, NOW))
-    subject.handle(snapshot(NOW + 1))
-    assert [CancelOrder] == sent(subject.decide(NOW + 1))
-    assert 0.5 == scripted(subject).views[-1].score
-
-
 def test_reducing_is_never_stopped() -> None:
     """Of what is held so much may be sold, and nothing beyond."""
     subject = lived({DEFAULT: RANGED})

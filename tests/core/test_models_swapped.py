@@ -6,10 +6,10 @@ import msgspec
 import pytest
 
 from daemon.core import events as e
-from daemon.core.commands import Command
+from daemon.core.commands import CancelOrder, Command, PlaceOrder
 from daemon.core.models import CHALLENGER, DEFAULT, Model, Models
 from daemon.core.units import MILLISECOND, SECOND, Ns
-from tests.core.test_models import BUY, Said, lived, scripted
+from tests.core.test_models import BUY, Said, lived, scripted, sent
 from tests.core.worlds import NOW, snapshot
 
 
@@ -41,6 +41,19 @@ def test_a_swap_takes_effect_at_the_next_decision() -> None:
     assert (1, 0) == (subject.models.swaps, subject.models.swaps_refused)
     assert NOW + SECOND == subject.models.default.expires_at
     assert record is not subject.models.record
+
+
+def test_what_rests_goes_when_its_model_expires() -> None:
+    """The score is still given; but what it opened is taken out, not only nothing new sent."""
+    new = Model(Said(version="2"), "two")
+    subject = lived({DEFAULT: Model(Said(), "one")}, source=Shelf(new))
+    scripted(subject).targets = (BUY,)
+    subject.handle(swap(expires_at=NOW + 2))
+    (placed,) = [command for command in subject.decide(NOW + 1) if isinstance(command, PlaceOrder)]
+    subject.handle(e.OrderAccepted("place", placed.client_order_id, "id", 0, placed.qty, NOW + 1, None))
+    subject.handle(snapshot(NOW + 2))
+    assert [CancelOrder] == sent(subject.decide(NOW + 2))
+    assert 0.5 == scripted(subject).views[-1].score
 
 
 def test_a_challenger_may_come_where_there_was_none() -> None:
