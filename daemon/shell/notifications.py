@@ -203,8 +203,10 @@ def load_targets(path: Path) -> dict[str, Target]:
         NotifyRefused: it can't be read, others can read it, a line is no such URL, or the extra is missing.
     """
     urls = _urls(path)
-    # Its words name hosts, and now and then more of a URL than that.
+    # Their words name hosts, and now and then a whole URL. Nobody else here uses the second one, which has
+    # a logger for each of its modules.
     logging.getLogger("apprise").disabled = True
+    logging.getLogger("urllib3").setLevel(logging.CRITICAL + 1)
     try:
         import apprise  # noqa: PLC0415 - an extra
     except ImportError as error:

@@ -198,14 +198,16 @@ def test_without_the_extra_it_says_what_to_install(tmp_path: Path, monkeypatch: 
 
 
 @contextmanager
-def receiver() -> Iterator[tuple[int, list[dict[str, str]]]]:
-    """A web hook on the loopback: its port, and what it was sent."""
+def receiver(stray: bytes = b"") -> Iterator[tuple[int, list[dict[str, str]]]]:
+    """A web hook on the loopback: its port, and what it was sent. `stray` stands among its headers."""
     taken: list[dict[str, str]] = []
 
     class Hook(BaseHTTPRequestHandler):
         def answer(self) -> None:
             taken.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
             self.send_response(200)
+            self.flush_headers()
+            self.wfile.write(stray)
             self.end_headers()
 
         def log_message(self, *_: object) -> None:
@@ -257,6 +259,23 @@ def test_apprise_that_reaches_nobody_fails_visibly(tmp_path: Path) -> None:
     told = (notifications.counts["failed"], notifications.failure)
     assert (1, "halt did not reach line 1, tried 2 times") == told
     assert SECRET not in str(logs)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # its own
+def test_what_the_libraries_below_say_of_an_address_is_in_no_log(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A server that answers askew has urllib3 warn with the whole URL: of a chat's, that is its password."""
+    pytest.importorskip(
+        "apprise", reason="the extra `notify` is not installed: nothing real is delivered here"
+    )
+    with receiver(b"no header\r\n") as (port, taken):
+        url = f"json://127.0.0.1:{port}/bot{SECRET}/send"
+        notifications = Notifications(load_targets(urls_file(tmp_path, url)))
+        notifications.put(HALT)
+        notifications.close()
+    assert 1 == len(taken)
+    assert SECRET not in caplog.text
 
 
 class MailSink(socketserver.StreamRequestHandler):
