@@ -177,8 +177,8 @@ def critical() -> set[str]:
 
 
 def unwatched(watch: Monitoring) -> list[str]:
-    """Take the job out of Prometheus' configuration, and wait until that is told."""
-    watch.reload({"job_name: kalshid": "job_name: another"})
+    """Take the targets out of Prometheus' configuration, and wait until that is told."""
+    watch.reload({r'targets: \["127[^]]*\]\n\Z': "targets: []\n"})
     deadline = time.monotonic() + 30
     while "KalshidAbsent" not in watch.webhook.names:
         if time.monotonic() > deadline:

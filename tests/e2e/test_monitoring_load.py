@@ -17,7 +17,7 @@ from tests.e2e.venue_rig import EVENT
 from tests.e2e.ward import DAY_MS, Ward
 
 MARKETS = 50
-PER_S = 2000
+PER_S = 1500
 """Book messages a second that the exchange is asked for."""
 FRAMES_MIN = 1000
 """Frames a second that count as load."""
@@ -34,6 +34,10 @@ TROUBLED = {
 }
 
 
+PATIENT = {"_interval: 1s": "_interval: 3s"}
+"""A scrape may take as long as it is to the next: rendered between ticks, it waits where the machine is busy."""
+
+
 @contextmanager
 def loaded(
     folder: Path, overrides: Mapping[str, Mapping[str, str]], shorter: int | None
@@ -48,7 +52,7 @@ def loaded(
     ward = Ward(folder / "load", default, overrides, markets=MARKETS, trickle_per_s=PER_S)
     try:
         ward.open()
-        with monitoring(folder, ward.instance, shorter=shorter) as watch:
+        with monitoring(folder, ward.instance, PATIENT, shorter=shorter) as watch:
             ward.watch = watch
             ward.until(ward.is_trading, "it trades")
             yield ward, watch
@@ -71,8 +75,8 @@ def test_nothing_is_told_while_all_is_well(tmp_path: Path) -> None:
 
 
 def frames_per_s(watch: Monitoring) -> float:
-    """Return the venue's frames a second of the last ten."""
-    return watch.value('sum(rate(kalshid_frames_total{feed="kalshi"}[10s]))') or 0.0
+    """Return the venue's frames a second of the last thirty."""
+    return watch.value('sum(rate(kalshid_frames_total{feed="kalshi"}[30s]))') or 0.0
 
 
 def trouble(ward: Ward) -> None:
@@ -82,11 +86,11 @@ def trouble(ward: Ward) -> None:
     ward.fault("drop", channel="cfbenchmarks_value")
     ward.fault("command_error", code=18, next=1)
     ward.fault("channel_error", channel="ticker")
-    ward.fault("hang", path="*/portfolio/events/orders*", for_ms=6_000)
+    ward.fault("hang", path="*/portfolio/events/orders*", for_ms=8_000)
     ward.call("/exchange/pause", what="exchange", resumes_in_ms=60_000)
     back_at = "kalshid_exchange_resume_timestamp_seconds"
     ward.until(lambda: ward.value(back_at) is not None, "the status is read: every 15 s")
-    time.sleep(2)  # a scrape
+    time.sleep(5)  # a scrape
     ward.call("/exchange/resume")
     ward.until(lambda: (ward.value("kalshid_orders_open", state="resting") or 0) > 9, "it quotes again")
     ward.fault("delay", channel="orderbook_delta", ms=1_200, for_ms=4_000)  # what rests is cancelled
@@ -100,7 +104,7 @@ def trouble(ward: Ward) -> None:
     time.sleep(5)  # each is scored, and quoted
     for number in range(HELD):
         ward.call("/orders", ticker=f"{EVENT}-D{number}-M0", side="ask", price="0.4500", count="1.00")
-    time.sleep(3)  # what is held is scraped
+    time.sleep(5)  # what is held is scraped
     for number in range(EVENTS):
         ward.call("/markets/close", ticker=f"{EVENT}-D{number}-M0")
         ward.call("/markets/determine", ticker=f"{EVENT}-D{number}-M0", result="yes")
