@@ -35,7 +35,7 @@ TROUBLED = {
 
 
 PATIENT = {"_interval: 1s": "_interval: 3s"}
-"""A scrape may take as long as it is to the next: rendered between ticks, it waits where the machine is busy."""
+"""A scrape is rendered between ticks: where the machine is busy, that takes longer than a second."""
 
 
 @contextmanager
