@@ -22,8 +22,8 @@ Drawn from the commands themselves (`kalshid COMMAND --help` says the same); a t
   file says otherwise by now. `NO_COLOR=1` takes colours away.
 - Every command has `--json`; then stdout is JSON alone. What reads answers with an object of its own, amounts
   in it as decimal text, exact. What tells in words answers `{"mode", "exit_code", "said", "problems",
-  "error", "place", "allowed"}`, the words in `said`: also those of `completion`, `man` and `config new`, whose
-  text is all that they say.
+  "error", "place", "allowed"}`, the words in `said`: also those of `completion`, `man` and `config new`,
+  whose text is all that they say.
 - Every failure is that same object on one line: `error` says what is wrong, `place` where (a file's line, an
   option) and `allowed` what may stand there, as far as that is known; words go to stderr as well. An answer
   that is no good news stays the answer, with `exit_code` and `error` beside what it says: no daemon in
