@@ -168,6 +168,19 @@ def test_without_an_edge_it_rests_around_the_models_value() -> None:
     assert all("3.0c from fair value" in target.reason for target in wanted.targets)
 
 
+def test_what_rests_is_a_fraction_of_kelly_too() -> None:
+    """On both sides, at the maker's fee, where the account is small."""
+    small, fees = 100 * MONEY_ONE, spec().fees
+    targets = wants(view(0.41, equity=small)).targets
+    sizes = [
+        kelly_qty(0.41, one.price, one.side, fees, False, small, PARAMS.kelly_fraction, 1_000_000)
+        for one in targets
+    ]
+    assert ["bid", "ask"] == [one.side for one in targets]
+    assert sizes == [one.qty for one in targets]
+    assert max(sizes) < PARAMS.order_contracts_max * QTY_ONE
+
+
 @pytest.mark.parametrize(
     ("score", "expected"),
     [(0.45, [("bid", 4_100), ("ask", 4_800)]), (0.37, [("bid", 3_400), ("ask", 4_100)])],

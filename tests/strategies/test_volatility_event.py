@@ -28,13 +28,13 @@ def test_without_a_score_it_wants_nothing() -> None:
 
 
 def test_alone_it_is_kelly_shrunk_by_the_models_error() -> None:
-    """The size of one market, capped by the largest order."""
-    (target,) = wants(view(score=0.50), WIDE).targets
-    alone = kelly_through_book(
-        0.50, ((4_200, 30_000),), "bid", spec().fees, EQUITY, 0.25, 1_000_000, error=0.03
-    )
+    """The size of one market, less than all that is offered; capped by the largest order."""
+    offers, fees = ((4_200, 30_000),), spec().fees
+    (target,) = wants(view(score=0.50), msgspec.structs.replace(WIDE, kelly_fraction=0.1)).targets
+    alone = kelly_through_book(0.50, offers, "bid", fees, EQUITY, 0.1, 1_000_000, error=0.03)
     assert (4_200, "take") == (target.price, target.style)
     assert abs(alone.qty - target.qty) <= 1
+    assert alone.qty < kelly_through_book(0.50, offers, "bid", fees, EQUITY, 0.1, 1_000_000).qty < 30_000
     assert ["take bid 50.00 at 42.0c"] == told(wants(view(score=0.50)))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -40,6 +41,15 @@ def test_a_coarse_window_begins_at_a_whole_step(events: list[tuple[int, int]]) -
         seen.append((now, amount))
         start = (now - HOUR) // MINUTE * MINUTE
         assert (sum(a for at, a in seen if at >= start) if start >= 0 else None) == window.get(now)
+
+
+@pytest.mark.parametrize(("began_at", "whole_at"), [(0, HOUR), (1, HOUR + MINUTE), (MINUTE, HOUR + MINUTE)])
+def test_a_coarse_window_is_whole_once_its_first_step_is(began_at: int, whole_at: int) -> None:
+    """A step in whose middle the stream began is missing a part."""
+    stream = AmountStream()
+    window = stream.window(HOUR)
+    stream.begin(began_at)
+    assert (None, 0) == (window.get(whole_at - 1), window.get(whole_at))
 
 
 @given(events=EVENTS, late=EVENTS)
