@@ -238,3 +238,29 @@ def _volume_z(tape: Tape, qty: Ints, period: int) -> Floats:
     place = tape.at // period - first - 20
     is_whole = (tape.at // period - 20) * period >= tape.at[0]
     return np.where(is_whole, z[np.clip(place, 0, len(z) - 1)], np.nan)
+
+
+def spot_columns(at: Ints, price: Ints, strike: int, close_at: int) -> Columns:
+    """Return the columns of a reference price by name, a value for the row that is read after each price."""
+    columns = {}
+    for seconds in (1, 5, 30):
+        place = np.searchsorted(at, at - seconds * SECOND, side="right") - 1
+        then = price[np.maximum(place, 0)]
+        columns[f"reference_return_{seconds}s"] = np.where(place >= 0, np.log(price / then), np.nan)
+    columns["reference_vol_300s"] = vol = _spot_volatility(at, price)
+    columns["strike_distance"] = distance = np.log(price / strike)
+    left = (close_at - at) / SECOND
+    sigma = np.where((left > 0) & (vol > 0), vol * np.sqrt(np.maximum(left, 0)), np.nan)
+    columns["strike_distance_sigma"] = distance / sigma
+    return columns
+
+
+def _spot_volatility(at: Ints, price: Ints) -> Floats:
+    first = -(-int(at[0]) // SECOND)
+    seconds = np.arange(first, int(at[-1]) // SECOND + 1)
+    sampled = price[np.searchsorted(at, seconds * SECOND, side="right") - 1]
+    totals = np.concatenate([[0], np.cumsum(np.diff(sampled) ** 2)])
+    last = np.maximum((at - 1) // SECOND - first, 0)  # a second's own instant is sampled just after it
+    count = np.minimum(last, 300)
+    total = totals[last] - totals[last - count]
+    return np.where(count >= 10, np.sqrt(total / np.maximum(count, 1)) / price, np.nan)

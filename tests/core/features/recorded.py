@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from daemon.core.units import parse_price, parse_qty
+from daemon.core.units import MONEY_ONE, parse_price, parse_qty
 from tests.core.feature_twins.batch import Tape
+from tests.core.feature_twins.ladders import Ints
 
 RECORDED = Path(__file__).parents[3] / "../shared/data/kalshi_btc15m_2026-05"
 
@@ -83,3 +84,11 @@ def _tape(snapshot: pd.Series, deltas: pd.DataFrame, told: pd.DataFrame) -> Tape
     return Tape(
         at[order], _levels(snapshot["yes"]), _levels(snapshot["no"]), price, delta_yes, delta_no, traded
     )
+
+
+def recorded_prices(day: str) -> tuple[Ints, Ints]:
+    """Return the instants at which a day's prices of the underlying came, and the prices in Money."""
+    ticks = _table("spot_ticks")
+    ticks = ticks[pd.to_datetime(ticks["recv_ns"]).dt.strftime("%Y-%m-%d") == day]
+    at = np.maximum.accumulate(ticks["recv_ns"].to_numpy()).astype(np.int64)
+    return at, np.rint(ticks["price"].to_numpy() * MONEY_ONE).astype(np.int64)

@@ -14,16 +14,28 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from daemon.core.book import Book
-from daemon.core.events import BookDeltaReceived, BookSnapshotReceived, TradePrinted
+from daemon.core.events import (
+    BookDeltaReceived,
+    BookSnapshotReceived,
+    ReferencePriceReceived,
+    TradePrinted,
+)
 from daemon.core.features import CATALOGUE, FeatureSet, ReferenceFeatures, is_exact
 from daemon.core.scorer import FeatureSchema
-from daemon.core.units import MILLISECOND, Side
-from tests.core.feature_twins.batch import Columns, Tape, columns_of
-from tests.core.features.recorded import recorded_tapes
+from daemon.core.units import MILLISECOND, MONEY_ONE, SECOND, Side
+from tests.core.feature_twins.batch import Columns, Tape, columns_of, spot_columns
+from tests.core.feature_twins.ladders import Ints
+from tests.core.features.recorded import recorded_prices, recorded_tapes
 from tests.core.features.told import BEYOND, START, market
 
 SCHEMA = FeatureSchema(
     (*(name for name, one in CATALOGUE.items() if one.source in {"book", "trades"}), *BEYOND)
+)
+SPOT = FeatureSchema(
+    (
+        *("reference_return_1s", "reference_return_5s", "reference_return_30s", "reference_vol_300s"),
+        *("strike_distance", "strike_distance_sigma"),
+    )
 )
 DAY = "2026-05-13"
 SLICE_ROWS = 100_000
@@ -54,10 +66,12 @@ def rows_of(tape: Tape) -> tuple[list[list[float | None]], list[dict[str, dict[i
     return rows, books
 
 
-def compare(name: str, rows: list[list[float | None]], columns: Columns) -> None:
+def compare(
+    name: str, rows: list[list[float | None]], columns: Columns, schema: FeatureSchema = SCHEMA
+) -> None:
     """Exact ones bit for bit, the others to 1e-9, and NaN exactly where the twin has it."""
     online = np.array(rows, dtype=np.float64)
-    for place, feature in enumerate(SCHEMA.names):
+    for place, feature in enumerate(schema.names):
         actual, expected = online[:, place], columns[feature]
         differs = np.isnan(actual) != np.isnan(expected)
         if is_exact(feature):
@@ -170,3 +184,31 @@ def test_a_slice_of_the_recorded_books_equals_its_twin() -> None:
 def test_all_recorded_books_of_a_day_equal_their_twin() -> None:
     """All of 2026-05-13: 1.3 million messages."""
     assert sum(check_tape(name, tape) for name, tape in recorded_tapes(DAY)) > 1_000_000
+
+
+def spot_rows(at: Ints, prices: Ints, strike: int, close_at: int) -> list[list[float | None]]:
+    """Feed prices of the underlying to a cold set; returns the row after each."""
+    reference = ReferenceFeatures()
+    features = FeatureSet(SPOT, market(strike, close_at), reference)
+    rows = []
+    for now, price in zip(at.tolist(), prices.tolist(), strict=True):
+        reference.on_price(ReferencePriceReceived("x", "BTC/USD", price, now, None))
+        rows.append(features.row(now))
+    return rows
+
+
+def test_a_days_recorded_prices_of_the_underlying_equal_their_twin() -> None:
+    """All of 2026-05-13, with its hole of hours and the market's close; and a start in its middle."""
+    at, prices = recorded_prices(DAY)
+    strike, close_at = 79_500 * MONEY_ONE, int(at[len(at) * 9 // 10])
+    rows = spot_rows(at, prices, strike, close_at)
+    compare("spot", rows, spot_columns(at, prices, strike, close_at), SPOT)
+    middle = len(at) // 2
+    at, prices = at[middle:], prices[middle:]
+    restarted = spot_rows(at, prices, strike, close_at)
+    compare("spot, restarted", restarted, spot_columns(at, prices, strike, close_at), SPOT)
+    before, after = (np.array(one, dtype=np.float64) for one in (rows[middle:], restarted))
+    whole = at > at[0] + 301 * SECOND
+    assert len(rows) > 100_000
+    assert whole.any()
+    assert np.array_equal(before[whole], after[whole], equal_nan=True)
