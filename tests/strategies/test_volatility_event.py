@@ -63,7 +63,7 @@ def test_an_event_whose_structure_is_not_told_is_sized_market_by_market() -> Non
 
 
 def test_the_events_stake_has_a_cap_and_what_is_held_counts() -> None:
-    """100 dollars in all strikes, at what they cost now."""
+    """100 dollars in all strikes, at what they cost now; no more than its own capital, 80 of it held."""
     held = peer("KXBTC15M-26SEP251530-T2", 3_000, 3_200, position=25_000)
     (target,) = wants(view(score=0.60, peers=Around([held])), Params(order_contracts_max=1_000)).targets
     assert target.qty / 100 * 0.4372 == pytest.approx(100 - 250 * 0.32, abs=0.01)
@@ -73,6 +73,9 @@ def test_the_events_stake_has_a_cap_and_what_is_held_counts() -> None:
         == wants(view(score=0.60, peers=Around([full]))).reason
     )
     assert () == wants(view(score=0.60, capital=0)).targets
+    assert () != wants(view(score=0.60, peers=Around([held]), capital=90 * MONEY_ONE)).targets
+    spent = wants(view(score=0.60, peers=Around([held]), capital=80 * MONEY_ONE))
+    assert "edge 16.3c after fee, but the event's stake is full" == spent.reason
 
 
 def test_a_full_position_wants_no_more_of_that_side() -> None:
