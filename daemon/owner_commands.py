@@ -38,6 +38,7 @@ from daemon.shell.control import (
     Status,
     ask,
 )
+from daemon.shell.journal import JournalUnreadable, newest_first, open_journal
 from daemon.shell.latch import REASON_CHARS_MAX, Halt, Latch, LatchFailed, instant_text, one_line
 from daemon.shell.lock import FolderLock, FolderTaken
 from daemon.telling import complain, has_json_words, know_mode, say
@@ -135,9 +136,11 @@ async def _halt(config: Config, reason: str) -> int:
     folder = config.path(config.state_dir)
     try:
         status = await _tell_halt(folder, reason)
-    except (NoDaemon, NoAnswer, Declined) as problem:
+    except NoDaemon as problem:
         complain(f"{problem}\nhalting without it")
-        return await _halt_alone(config, folder, reason)
+        return await _cancel_alone(config, _latch(folder, reason))
+    except (NoAnswer, Declined) as problem:
+        return await _halt_hanging(config, folder, reason, f"{problem}\nhalting without it")
     return _halted(status)
 
 
@@ -201,12 +204,34 @@ async def _cancel_all(config: Config) -> int:
         complain(str(problem))
         return await _cancel_alone(config, exits.OK)
     except (NoAnswer, Declined) as problem:
-        complain(f"{problem}\nhalting without it: it may wake up")
-        return await _halt_alone(config, folder, "kalshid cancel-all")
+        words = f"{problem}\nhalting without it: it may wake up"
+        return await _halt_hanging(config, folder, "kalshid cancel-all", words)
 
 
-async def _halt_alone(config: Config, folder: Path, reason: str) -> int:
-    return await _cancel_alone(config, _latch(folder, reason))
+async def _halt_hanging(config: Config, folder: Path, reason: str, problem: str) -> int:
+    """Halt beside a daemon that is there, and cancel what is ours where it trades."""
+    mode = _begun_mode(folder)
+    if mode in (None, "tape", config.mode):
+        complain(problem)
+        return await _cancel_alone(config, _latch(folder, reason))
+    know_mode(mode)
+    complain(problem)
+    latched = _latch(folder, reason)
+    # The file leads to another exchange: that nothing rests there would say nothing.
+    complain(
+        f'NOT CANCELLED: the daemon was begun with mode = "{mode}", and the file says "{config.mode}":'
+        " say it again with the file that it was begun with"
+    )
+    return latched or exits.UNCONFIRMED
+
+
+def _begun_mode(folder: Path) -> str | None:
+    """Return the mode of the last run of a state folder, by its journal; None where that is not known."""
+    try:
+        paths = newest_first(folder / "journal")
+        return open_journal(paths[0])[1].instance if paths else None
+    except (JournalUnreadable, OSError):
+        return None
 
 
 async def _cancel_alone(config: Config, code: int) -> int:

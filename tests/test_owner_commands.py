@@ -15,6 +15,7 @@ from daemon import exits, owner_commands
 from daemon.cli import main
 from daemon.shell.control import Status
 from daemon.shell.control_socket import SOCKET_FILE
+from daemon.shell.journal import Journal, JournalHeader
 from daemon.shell.latch import Halt, Latch
 from daemon.shell.lock import FolderLock
 from daemon.telling import Told
@@ -234,6 +235,26 @@ async def said(config: Path, stands: Stands, *words: str) -> Result:
             return await asyncio.to_thread(kalshid, config, *words)
     finally:
         await runner.cleanup()
+
+
+@pytest.mark.parametrize("command", ["halt", "cancel-all"])
+@pytest.mark.parametrize("begun", ["live", "sandbox"])
+async def test_where_the_daemon_does_not_trade_nothing_is_confirmed(
+    config: Path, monkeypatch: pytest.MonkeyPatch, command: str, begun: str
+) -> None:
+    """It can't tell that all is out, and the file has another mode by now: that exchange knows of nothing."""
+    monkeypatch.setattr(owner_commands, "CANCELS_WITHIN_S", 0.3)
+    folder = config.parent / "var" / "journal"
+    lock = FolderLock.take(folder)
+    header = JournalHeader(kalshid_version="0", instance=begun, epoch=1, engine=msgspec.Raw(b"\xc0"))
+    Journal.create(folder, header, lock).close()
+    result = await said(config, Stands(is_reconciled=False, mode=begun), command)
+    lock.release()
+    is_known = begun == "sandbox"
+    assert (exits.OK if is_known else exits.UNCONFIRMED) == result.exit_code, result.output
+    assert is_known == ("nothing trades" in result.output)
+    assert ("PAPER" if is_known else "LIVE") == result.stdout.split()[0]
+    assert Latch(config.parent / "var").is_set
 
 
 @pytest.mark.parametrize("command", ["halt", "flatten"])
