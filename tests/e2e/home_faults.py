@@ -214,7 +214,7 @@ def _bad(ward: Ward) -> Iterator[None]:
 
 @provokes("models", "KalshidModelUnusable")
 def _expired(ward: Ward) -> Iterator[None]:
-    """A model is put in that expires five seconds later."""
+    """A model is put in that expires eight seconds later."""
     soon = datetime.now(UTC) + timedelta(seconds=8)
     ward.command("model", "swap", str(write_confident(ward.folder, 3, soon)))
     yield

@@ -214,7 +214,7 @@ def _unknown_order(ward: Ward) -> Iterator[None]:
 
 @provokes("patience", "KalshidReconcileStale", within_s=240)
 def _unread(ward: Ward) -> Iterator[None]:
-    """The account's lists are answered 503 for more than three minutes."""
+    """The account's lists are answered 503, until three minutes are over."""
     ward.fault("http_503", path=LISTS, method="GET")
     yield
     ward.heal()
