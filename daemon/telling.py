@@ -208,7 +208,8 @@ class Program(click.Group):
         try:
             code = self._run(voice, run)
             if code and voice.is_json and not voice.is_answered:
-                say_json(_failed(voice.told, code), is_line=True)
+                with suppress(BrokenPipeError):  # nobody reads any more, and that may be why it failed
+                    say_json(_failed(voice.told, code), is_line=True)
         finally:
             _VOICE.reset(token)
         sys.exit(code)

@@ -185,6 +185,19 @@ def test_nobody_who_reads_stops_no_command(monkeypatch: pytest.MonkeyPatch) -> N
     complain("it hangs")
 
 
+def test_a_failure_that_nobody_reads_keeps_its_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`kalshid export fills --json | head`: no traceback behind what was asked for."""
+
+    class Closed(io.StringIO):
+        def write(self, _text: str) -> int:
+            raise BrokenPipeError
+
+    monkeypatch.setattr(sys, "stdout", Closed())
+    with pytest.raises(SystemExit) as ended:
+        program.main(["speaking", "--fail", "--json"])
+    assert 75 == ended.value.code
+
+
 @pytest.mark.parametrize(("words", "code"), [((), 0), (("--fail",), 75)])
 def test_words_and_json_end_by_the_same_code(words: tuple[str, ...], code: int) -> None:
     """The JSON has the words that a person would have read."""
