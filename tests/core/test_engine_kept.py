@@ -169,9 +169,13 @@ class Pair:
         subject = self.anew
         subject._standing.forget()
         subject._asking._peers._listed_total = -1
+        for source in subject.state.references.sources.values():
+            for prices in source.symbols.values():
+                prices._past_revision = -1
         for market in subject.state.markets.values():
             kept = market.features
-            kept._mid_due_at = kept._spot_due_at = kept._trades_due_at = 0
+            kept._mid_due_at = kept._trades_due_at = kept._due_at = 0
+            kept._past, kept._spot_revision = None, -1
             kept._is_book_stale = kept._is_top_stale = True
 
     def reading(self) -> e.Event:
@@ -276,7 +280,7 @@ def happening(kind: int, now: Ns, rng: random.Random, limits: Limits) -> list[e.
 @contextmanager
 def kept_for_long() -> Iterator[None]:
     """Markets count as asked often however seldom they are, so that all is kept that may be."""
-    with patch("daemon.core.standing.OFTEN", HOUR), patch("daemon.core.features.feature_set.OFTEN", HOUR):
+    with patch("daemon.core.standing.OFTEN", HOUR):
         yield
 
 

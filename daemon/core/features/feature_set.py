@@ -14,11 +14,12 @@ from daemon.core.events import CandleBackfilled, DailyBarRead, TradePrinted, Tra
 from daemon.core.features.catalogue import statistic_of
 from daemon.core.features.event_inputs import EventInputs
 from daemon.core.features.inputs import MarketInputs, Reference
+from daemon.core.features.reference import ReferenceFeatures
 from daemon.core.features.statistic import Changes
 from daemon.core.features.windows import NEVER
 from daemon.core.markets import MarketSpec
 from daemon.core.scorer import FeatureSchema
-from daemon.core.units import MILLISECOND, Ns, Qty
+from daemon.core.units import Ns, Qty
 
 
 @cache
@@ -30,16 +31,12 @@ def _places_of(schema: FeatureSchema) -> tuple[tuple[int, ...], ...]:
     )
 
 
-OFTEN: Ns = 100 * MILLISECOND
-"""A market is asked often when its last row is so old at most."""
-
-
 class FeatureSet:
     """The features of one market, in a schema's order."""
 
     __slots__ = (
-        "_add_mid", "_asked_at", "_flow", "_inputs", "_is_book_stale", "_is_top_stale", "_messages",
-        "_mid_due_at", "_now", "_places", "_removed", "_row", "_spot_due_at", "_spot_revision", "_statistics",
+        "_add_mid", "_due_at", "_flow", "_inputs", "_is_book_stale", "_is_top_stale", "_messages",
+        "_mid_due_at", "_now", "_past", "_places", "_removed", "_row", "_spot_revision", "_statistics",
         "_trades_due_at", "schema",
     )  # fmt: skip
 
@@ -73,11 +70,12 @@ class FeatureSet:
         # A change behind the best levels leaves what is made of them alone as it was, and so on.
         self._is_top_stale = self._is_book_stale = True
         self._mid_due_at: Ns = 0
-        self._spot_due_at: Ns = 0
-        self._spot_revision = -1
         self._trades_due_at: Ns = 0
-        self._asked_at: Ns = 0
-        """When the row was last made."""
+        self._due_at: Ns = 0
+        """The first of these: of an idle market a row looks at this one alone."""
+        self._spot_revision = -1
+        self._past: tuple[float | None, ...] | None = None
+        """What the reference price's past was in the last row."""
         inputs = self._inputs
         # What nobody reads is not kept: looked up once, for a book changes hundreds of times a second.
         self._flow = inputs.flow if inputs.flow.is_read else None
@@ -90,7 +88,7 @@ class FeatureSet:
     def on_spec(self, spec: MarketSpec) -> None:
         """Take the market's listing as it is now (strike, close time)."""
         self._inputs.spec = spec
-        self._spot_due_at = 0
+        self._spot_revision = -1
         if self._inputs.member is not None:
             self._inputs.member.relist(spec)
 
@@ -109,7 +107,7 @@ class FeatureSet:
         self._is_book_stale = True
         if not book.is_synced:
             self._is_top_stale = True
-            self._mid_due_at = 0
+            self._mid_due_at = self._due_at = 0
             if inputs.book is not None:
                 inputs.end()
             return
@@ -132,7 +130,7 @@ class FeatureSet:
             if inputs.member is not None:
                 inputs.member.quote(top.bid, top.ask, is_empty=not (top.bid_size or top.ask_size))
             if top.double_mid != double_mid:
-                self._mid_due_at = 0
+                self._mid_due_at = self._due_at = 0
                 for add in self._add_mid:
                     add(now, top.double_mid)
 
@@ -141,7 +139,7 @@ class FeatureSet:
         inputs = self._inputs
         inputs.book = book
         self._is_top_stale = True
-        self._mid_due_at = self._trades_due_at = 0
+        self._mid_due_at = self._trades_due_at = self._due_at = 0
         inputs.begin(now)
         top = inputs.top
         for add in self._add_mid:
@@ -151,33 +149,33 @@ class FeatureSet:
 
     def on_trade(self, trade: TradePrinted) -> None:
         """Take a public trade; one that is known already counts once."""
-        self._trades_due_at = 0
+        self._trades_due_at = self._due_at = 0
         self._inputs.trades.on_trade(self._at(trade.received_at), trade)
 
     def on_trades_backfilled(self, event: TradesBackfilled) -> None:
         """Take an interval of trades from REST: it fills the holes of the stream that it covers."""
-        self._trades_due_at = 0
+        self._trades_due_at = self._due_at = 0
         now = self._at(event.received_at)
         self._inputs.trades.fill(event.since, event.until, event.trades, now)
 
     def on_stream_begun(self, at: Ns) -> None:
         """The connection is up: trades are observed from here on."""
-        self._trades_due_at = 0
+        self._trades_due_at = self._due_at = 0
         self._inputs.trades.begin(self._at(at))
 
     def on_stream_ended(self, whole_until: Ns) -> None:
         """The connection is gone: trades after `whole_until` may be missing. Tell of the book apart."""
-        self._trades_due_at = 0
+        self._trades_due_at = self._due_at = 0
         self._inputs.trades.end(whole_until)
 
     def on_trades_lost(self, at: Ns, whole_until: Ns) -> None:
         """Trades between the two instants are missing; the connection's next trade proves that it goes on."""
-        self._trades_due_at = 0
+        self._trades_due_at = self._due_at = 0
         self._inputs.trades.interrupt(self._at(at), whole_until)
 
     def on_trades_resumed(self) -> None:
         """The connection brought a trade of some market: its stream flows again."""
-        self._trades_due_at = 0
+        self._trades_due_at = self._due_at = 0
         self._inputs.trades.resume()
 
     def on_candle(self, candle: CandleBackfilled) -> None:
@@ -187,7 +185,7 @@ class FeatureSet:
         back; others are ignored.
         """
         inputs = self._inputs
-        self._mid_due_at = 0
+        self._mid_due_at = self._due_at = 0
         for mids in (inputs.minutes, inputs.hours):
             if mids.is_read:
                 mids.on_candle(candle)
@@ -203,10 +201,11 @@ class FeatureSet:
         else:
             self._now = now
         inputs, row, statistics = self._inputs, self._row, self._statistics
+        of_top, of_book, _, _, _, _, others = self._places
         spot = inputs.reference.in_force(now)
-        if spot is not inputs.spot or spot.revision != self._spot_revision:
-            inputs.spot, self._spot_revision, self._spot_due_at = spot, spot.revision, 0
-        of_top, of_book, of_mid, of_spot, of_trades, others = self._places
+        is_spot_kept = spot is inputs.spot and spot.revision == self._spot_revision
+        if not is_spot_kept or spot.past(now) is not self._past:
+            self._renew_spot(spot, now)
         if self._is_book_stale:
             self._is_book_stale = False
             for place in of_book:
@@ -215,27 +214,38 @@ class FeatureSet:
                 self._is_top_stale = False
                 for place in of_top:
                     row[place] = statistics[place].get(now)
-        if now >= self._mid_due_at:
-            self._mid_due_at = self._renew(of_mid, now)
-        if now >= self._spot_due_at:
-            self._spot_due_at = self._renew(of_spot, now)
-        if now >= self._trades_due_at:
-            self._trades_due_at = self._renew(of_trades, now)
+        if now >= self._due_at:
+            self._renew_due(now)
         for place in others:
             row[place] = statistics[place].get(now)
-        self._asked_at = now
         return row[:]
 
-    def _renew(self, places: tuple[int, ...], now: Ns) -> Ns:
-        """Ask the statistics at these places anew; return when the first of the answers may end.
+    def _renew_spot(self, spot: ReferenceFeatures, now: Ns) -> None:
+        """Ask anew what hangs on the reference price, and on its past where that says something else."""
+        inputs, row, statistics = self._inputs, self._row, self._statistics
+        _, _, _, of_spot, of_past, _, _ = self._places
+        if spot is not inputs.spot or spot.revision != self._spot_revision:
+            inputs.spot, self._spot_revision = spot, spot.revision
+            for place in of_spot:
+                row[place] = statistics[place].get(now)
+        past = spot.past(now)
+        if past is not self._past:
+            self._past = past
+            for place in of_past:
+                row[place] = statistics[place].get(now)
 
-        Of a market that is asked seldom nothing is kept: it would have ended by the next time.
-        """
+    def _renew_due(self, now: Ns) -> None:
+        """Ask anew what may have ended by the time alone, or by news of the mid or the trades."""
+        _, _, of_mid, _, _, of_trades, _ = self._places
+        if now >= self._mid_due_at:
+            self._mid_due_at = self._renew(of_mid, now)
+        if now >= self._trades_due_at:
+            self._trades_due_at = self._renew(of_trades, now)
+        self._due_at = min(self._mid_due_at, self._trades_due_at)
+
+    def _renew(self, places: tuple[int, ...], now: Ns) -> Ns:
+        """Ask the statistics at these places anew; return when the first of the answers may end."""
         row, due_at = self._row, NEVER
-        if now - self._asked_at > OFTEN:
-            for place in places:
-                row[place] = self._statistics[place].get(now)
-            return 0
         for place in places:
             statistic = self._statistics[place]
             row[place] = statistic.get(now)

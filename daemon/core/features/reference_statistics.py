@@ -21,8 +21,8 @@ _STRIKES_BELOW_YES = frozenset({"greater", "greater_or_equal"})
 class ReferenceReturn(Statistic):
     """Log return of the reference price over a window."""
 
-    __slots__ = ("_window",)
-    changes: ClassVar[Changes] = "spot"
+    __slots__ = ("_place",)
+    changes: ClassVar[Changes] = "past"
     families = tuple(
         Family(
             name=f"reference_return_{window // SECOND}s",
@@ -38,13 +38,10 @@ class ReferenceReturn(Statistic):
     def __init__(self, inputs: MarketInputs, definition: FeatureDefinition) -> None:
         super().__init__(inputs, definition)
         assert definition.window is not None
-        self._window = definition.window
+        self._place = RETURN_WINDOWS.index(definition.window)
 
     def get(self, now: Ns) -> float | None:
-        return self._inputs.spot.log_return(self._window, now)
-
-    def due_at(self, now: Ns) -> Ns:
-        return self._inputs.spot.return_due_at(self._window, now)
+        return self._inputs.spot.past(now)[self._place]
 
 
 class ReferenceVolatility(Statistic):
@@ -59,14 +56,10 @@ class ReferenceVolatility(Statistic):
             warm_up="ten one-second changes; the window grows from there to 300",
         ),
     )
-    changes: ClassVar[Changes] = "spot"
+    changes: ClassVar[Changes] = "past"
 
     def get(self, now: Ns) -> float | None:
-        return self._inputs.spot.volatility(now)
-
-    def due_at(self, now: Ns) -> Ns:
-        # It samples just after whole seconds.
-        return -(-now // SECOND) * SECOND + 1
+        return self._inputs.spot.past(now)[-1]
 
 
 def _strike_distance(inputs: MarketInputs) -> float | None:

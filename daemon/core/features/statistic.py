@@ -14,7 +14,7 @@ from daemon.core.features.totals import SumWindow
 from daemon.core.features.windows import NEVER
 from daemon.core.units import Ns
 
-Changes: TypeAlias = Literal["top", "book", "mid", "spot", "trades", "always"]
+Changes: TypeAlias = Literal["top", "book", "mid", "spot", "past", "trades", "always"]
 
 AT_ONCE = "none: known with the first synced book"
 WHOLE_WINDOW = "the book has been synced for the whole window"
@@ -24,9 +24,10 @@ class Statistic:
     """One feature of one market. It keeps no stream: it asks `MarketInputs` for the windows that it reads.
 
     `changes` says when `get` may answer anew: "top" when the best levels changed, "book" with every change
-    of the book; "mid" when the mid changed or more of its past is told, "spot" when the reference price or
-    the listing did, "trades" when anything is told of the trades, and these three at `due_at`; "always" with
-    time alone. Between that, the last answer is used again.
+    of the book; "mid" when the mid changed or more of its past is told, "trades" when anything is told of the
+    trades, and these two at `due_at`; "spot" when the reference price or the listing changed, "past" when
+    what `ReferenceFeatures.past` says did; "always" with time alone. Between that, the last answer is used
+    again.
     """
 
     __slots__ = ("_inputs",)
@@ -42,7 +43,7 @@ class Statistic:
         raise NotImplementedError  # every statistic defines it
 
     def due_at(self, now: Ns) -> Ns:  # noqa: ARG002
-        """Return when the time alone may end what `get(now)` has just said; neither of "top" nor "book"."""
+        """Return when the time alone may end what `get(now)` has just said; asked of "mid" and "trades"."""
         return NEVER
 
 
