@@ -83,7 +83,10 @@ class Standing:
 
     def plan(self, ticker: str, strategy: str, wanted: Wanted) -> Sequence[Proposal | ProposeWithdraw]:
         """Return what must be asked for so that exactly what a strategy wants of a market rests there."""
-        key, targets = (ticker, strategy), wanted.targets
+        targets = wanted.targets
+        if not targets and not self._state.orders:
+            return _NOTHING
+        key = (ticker, strategy)
         if self._kept.get(key) == targets:
             return _NOTHING
         proposals = plan(ticker, strategy, targets, self._state.live_orders(ticker, strategy), wanted.reason)
