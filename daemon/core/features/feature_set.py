@@ -36,8 +36,8 @@ class FeatureSet:
 
     __slots__ = (
         "_add_mid", "_due_at", "_flow", "_inputs", "_is_book_stale", "_is_top_stale", "_messages",
-        "_mid_due_at", "_now", "_past", "_places", "_removed", "_row", "_spot_revision", "_statistics",
-        "_trades_due_at", "schema",
+        "_mid_due_at", "_now", "_past", "_past_due_at", "_places", "_removed", "_row", "_spot_revision",
+        "_statistics", "_trades_due_at", "schema",
     )  # fmt: skip
 
     def __init__(
@@ -71,6 +71,7 @@ class FeatureSet:
         self._is_top_stale = self._is_book_stale = True
         self._mid_due_at: Ns = 0
         self._trades_due_at: Ns = 0
+        self._past_due_at: Ns = 0
         self._due_at: Ns = 0
         """The first of these: of an idle market a row looks at this one alone."""
         self._spot_revision = -1
@@ -203,8 +204,7 @@ class FeatureSet:
         inputs, row, statistics = self._inputs, self._row, self._statistics
         of_top, of_book, _, _, _, _, others = self._places
         spot = inputs.reference.in_force(now)
-        is_spot_kept = spot is inputs.spot and spot.revision == self._spot_revision
-        if not is_spot_kept or spot.past(now) is not self._past:
+        if spot is not inputs.spot or spot.revision != self._spot_revision:
             self._renew_spot(spot, now)
         if self._is_book_stale:
             self._is_book_stale = False
@@ -221,27 +221,29 @@ class FeatureSet:
         return row[:]
 
     def _renew_spot(self, spot: ReferenceFeatures, now: Ns) -> None:
-        """Ask anew what hangs on the reference price, and on its past where that says something else."""
-        inputs, row, statistics = self._inputs, self._row, self._statistics
-        _, _, _, of_spot, of_past, _, _ = self._places
-        if spot is not inputs.spot or spot.revision != self._spot_revision:
-            inputs.spot, self._spot_revision = spot, spot.revision
-            for place in of_spot:
-                row[place] = statistics[place].get(now)
-        past = spot.past(now)
-        if past is not self._past:
-            self._past = past
-            for place in of_past:
-                row[place] = statistics[place].get(now)
+        """Ask anew what hangs on the reference price now; what hangs on its past is due."""
+        inputs, row = self._inputs, self._row
+        inputs.spot, self._spot_revision = spot, spot.revision
+        self._past_due_at = self._due_at = 0
+        for place in self._places[3]:
+            row[place] = self._statistics[place].get(now)
 
     def _renew_due(self, now: Ns) -> None:
-        """Ask anew what may have ended by the time alone, or by news of the mid or the trades."""
-        _, _, of_mid, _, _, of_trades, _ = self._places
+        """Ask anew what may have ended by the time alone, or by news; find out when the next is due."""
+        _, _, of_mid, _, of_past, of_trades, _ = self._places
         if now >= self._mid_due_at:
             self._mid_due_at = self._renew(of_mid, now)
         if now >= self._trades_due_at:
             self._trades_due_at = self._renew(of_trades, now)
-        self._due_at = min(self._mid_due_at, self._trades_due_at)
+        if now >= self._past_due_at:
+            spot = self._inputs.spot
+            past = spot.past(now)
+            self._past_due_at = spot.past_due_at
+            if past is not self._past:
+                self._past = past
+                for place in of_past:
+                    self._row[place] = self._statistics[place].get(now)
+        self._due_at = min(self._mid_due_at, self._trades_due_at, self._past_due_at)
 
     def _renew(self, places: tuple[int, ...], now: Ns) -> Ns:
         """Ask the statistics at these places anew; return when the first of the answers may end."""

@@ -23,8 +23,8 @@ class ReferenceFeatures:
     """What is known of one symbol's price now, and of its recent past."""
 
     __slots__ = (
-        "_changes", "_lags", "_past", "_past_at", "_past_due_at", "_past_revision", "_volatility",
-        "_volatility_second", "candles", "price", "priced_at", "revision",
+        "_changes", "_lags", "_past", "_past_at", "_past_revision", "_volatility",
+        "_volatility_second", "candles", "past_due_at", "price", "priced_at", "revision",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -43,8 +43,8 @@ class ReferenceFeatures:
         self._past: tuple[float | None, ...] = ()
         self._past_revision = -1
         self._past_at: Ns = 0
-        self._past_due_at: Ns = 0
-        """What was found at one instant holds up to another, while the revision is the same."""
+        self.past_due_at: Ns = 0
+        """Up to when holds what `past` said last, as long as the revision is the same."""
 
     def on_price(self, event: ReferencePriceReceived) -> None:
         """Take a new price. One that is not above zero is impossible, and ends what we knew."""
@@ -97,18 +97,18 @@ class ReferenceFeatures:
         It is the same object for as long as they are the same: thousands of markets on one underlying find
         out by a look at it that theirs stand.
         """
-        if self._past_revision == self.revision and self._past_at <= now < self._past_due_at:
+        if self._past_revision == self.revision and self._past_at <= now < self.past_due_at:
             return self._past
         past = (*[self.log_return(window, now) for window in RETURN_WINDOWS], self.volatility(now))
         if past != self._past:
             self._past = past
         self._past_revision, self._past_at = self.revision, now
         if self.price is None:
-            self._past_due_at = NEVER
+            self.past_due_at = NEVER
         else:
             # The volatility samples just after whole seconds.
             sampled_at = -(-now // SECOND) * SECOND + 1
-            self._past_due_at = min([sampled_at, *[lag.due_at(now) for lag in self._lags.values()]])
+            self.past_due_at = min([sampled_at, *[lag.due_at(now) for lag in self._lags.values()]])
         return self._past
 
     def volatility(self, now: Ns) -> float | None:
