@@ -7,9 +7,7 @@ must not change a later answer either.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from unittest.mock import patch
+from collections.abc import Sequence
 
 import msgspec
 import pytest
@@ -277,13 +275,6 @@ def happening(kind: int, now: Ns, rng: random.Random, limits: Limits) -> list[e.
     return rare(kind - 76, ticker, now, rng, limits)
 
 
-@contextmanager
-def kept_for_long() -> Iterator[None]:
-    """Markets count as asked often however seldom they are, so that all is kept that may be."""
-    with patch("daemon.core.standing.OFTEN", HOUR):
-        yield
-
-
 def mended(now: Ns) -> list[e.Event]:
     """All is well again, and the markets are new ones."""
     tables = "far:300:KXBTC15M near:100:KXBTC15M"
@@ -314,8 +305,7 @@ def live(pair: Pair, steps: Sequence[tuple[int, Ns]], rng: random.Random) -> Non
 @settings(max_examples=60, deadline=None)
 def test_what_is_kept_changes_nothing(steps: list[tuple[int, Ns]], seed: int) -> None:
     """Commands, scores, refusals and reasons are those of an engine that finds everything anew."""
-    with kept_for_long():
-        live(Pair(), steps, random.Random(seed))
+    live(Pair(), steps, random.Random(seed))
 
 
 def lived(seed: int, count: int) -> Pair:
@@ -338,9 +328,5 @@ def test_nor_does_it_in_a_long_life(seed: int) -> None:
 @pytest.mark.full
 @pytest.mark.parametrize("seed", range(3, 60))
 def test_nor_does_it_in_many_lives(seed: int) -> None:
-    """As above, with all kept that may be in every other life."""
-    if seed % 2:
-        lived(seed, 1_500)
-        return
-    with kept_for_long():
-        lived(seed, 1_500)
+    """As above."""
+    lived(seed, 1_500)
