@@ -82,6 +82,8 @@ class ModelSlot:
         self.scored_at: Ns | None = None
         self.compared_at: dict[str, Ns] = {}
         """When a market's score was last held against its mid."""
+        self.compares_at: Ns = 0
+        """From when on another one may be; a time without any is made up for."""
         self.stake_divisor = 1
         """What strategies' bankrolls are divided by: 2 while the model is warned of."""
         self.is_drifted = False
