@@ -19,7 +19,7 @@ from daemon.core.features.statistic import Changes
 from daemon.core.features.windows import NEVER
 from daemon.core.markets import MarketSpec
 from daemon.core.scorer import FeatureSchema
-from daemon.core.units import Ns, Qty
+from daemon.core.units import Ns, Qty, Side
 
 
 @cache
@@ -93,12 +93,14 @@ class FeatureSet:
         if self._inputs.member is not None:
             self._inputs.member.relist(spec)
 
-    def on_book(self, book: Book, now: Ns, delta: Qty = 0, is_behind: bool = False) -> None:
+    def on_book(
+        self, book: Book, now: Ns, delta: Qty = 0, side: Side | None = None, is_behind: bool = False
+    ) -> None:
         """Take the book after every applied snapshot, delta or loss; `delta` is what a level changed by.
 
-        `is_behind`: it stands behind its side's best, so that the best levels are as they were.
-        The book is read again by `row`, so the same object must be kept up to date and every change
-        of it be told here.
+        `side`: of which outcome, None where it may be both. `is_behind`: it stands behind that side's best,
+        so that the best levels are as they were. The book is read again by `row`, so the same object must be
+        kept up to date and every change of it be told here.
         """
         if now < self._now:
             now = self._now
@@ -114,7 +116,7 @@ class FeatureSet:
             return
         top = inputs.top
         double_mid = top.double_mid
-        has_changed = not is_behind and top.update(book)
+        has_changed = not is_behind and top.update(book, side)
         if inputs.book is None:
             self._begin(book, now)
             return
@@ -130,7 +132,7 @@ class FeatureSet:
                 self._flow.add(now, top.flow)
             if inputs.member is not None:
                 inputs.member.quote(top.bid, top.ask, is_empty=not (top.bid_size or top.ask_size))
-            if top.double_mid != double_mid:
+            if top.double_mid is not double_mid and top.double_mid != double_mid:
                 self._mid_due_at = self._due_at = 0
                 for add in self._add_mid:
                     add(now, top.double_mid)
