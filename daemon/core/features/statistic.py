@@ -61,10 +61,8 @@ class WindowSum(Statistic):
 
     def get(self, now: Ns) -> float | None:
         """Return the feature's value at `now`; None when unknown."""
-        window = self._window  # `SumWindow.get`, without a call: most windows are asked with every tick
-        if now >= window.due_at:
-            window.look(now)
-        return (window.log.total - window.before) / self._unit if window.is_whole else None
+        total = self._window.get(now)
+        return None if total is None else total / self._unit
 
     def due_at(self, now: Ns) -> Ns:  # noqa: ARG002
         """Return when the time alone may end what `get(now)` has just said."""
