@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from daemon.core import events as e
 from daemon.core.commands import AmendOrder, CancelOrder, Command, MakeOrderGroup, PlaceOrder
 from daemon.core.engine import Engine, Slot
-from daemon.core.features.catalogue import statistic_of
+from daemon.core.features.catalogue import feature_of
 from daemon.core.limits import Limits, TradingHours
 from daemon.core.models import DEFAULT, Model
 from daemon.core.scorer import FeatureSchema, Output
@@ -27,7 +27,7 @@ from tests.core.features.told import SCHEMA
 from tests.core.worlds import CASH, CONFIG, LIMITS, T0, reconciled, snapshot, spec
 
 TICKERS = ("KXBTC15M-26SEP251530-30", "KXBTC15M-26SEP251530-45")
-KEPT = tuple(name for name in SCHEMA.names if statistic_of(name)[1].changes != "always")
+KEPT = tuple(name for name in SCHEMA.names if feature_of(name)[1].changes != "always")
 ROW = FeatureSchema((*KEPT, "ofi_10s", "message_rate_10s", "vwap_distance_60s", "high_distance_20m"))
 """With some that read the same streams and past at every instant."""
 WAITS: tuple[Ns, ...] = (

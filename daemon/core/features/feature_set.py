@@ -7,37 +7,81 @@ book, and they warm up again from nothing; those of trades live by the trade str
 from __future__ import annotations
 
 from functools import cache
-from typing import get_args
+from typing import TypeAlias, get_args
+
+import msgspec
 
 from daemon.core.book import Book
 from daemon.core.events import CandleBackfilled, DailyBarRead, TradePrinted, TradesBackfilled
-from daemon.core.features.catalogue import statistic_of
+from daemon.core.features.catalogue import feature_of
 from daemon.core.features.event_inputs import EventInputs
 from daemon.core.features.inputs import MarketInputs, Reference
 from daemon.core.features.reference import ReferenceFeatures
-from daemon.core.features.statistic import Changes
+from daemon.core.features.statistic import Changes, Feature, Reading, Statistic, WindowSum
+from daemon.core.features.totals import DUE, FIRST, TotalLog
 from daemon.core.features.windows import NEVER
 from daemon.core.markets import MarketSpec
 from daemon.core.scorer import FeatureSchema
 from daemon.core.units import Ns, Qty, Side
 
 
+class _Plan(msgspec.Struct, frozen=True):
+    """Where in a schema's row stands what changes with what: the same for all markets.
+
+    Readings with their places, and statistics by (place, number among the market's own).
+    """
+
+    of_top: tuple[tuple[int, Reading], ...]
+    of_book: tuple[tuple[int, Reading], ...]
+    of_spot: tuple[tuple[int, Reading], ...]
+    of_past: tuple[tuple[int, Reading], ...]
+    always: tuple[tuple[int, Reading], ...]
+    of_mid: tuple[tuple[int, int], ...]
+    of_trades: tuple[tuple[int, int], ...]
+    always_own: tuple[tuple[int, int], ...]
+
+
 @cache
-def _places_of(schema: FeatureSchema) -> tuple[tuple[int, ...], ...]:
-    """Return the places of what changes with each of `Changes`: for all markets."""
-    changes = [statistic_of(name)[1].changes for name in schema.names]
-    return tuple(
-        tuple(place for place, kind in enumerate(changes) if kind == wanted) for wanted in get_args(Changes)
+def _plan_of(schema: FeatureSchema) -> _Plan:
+    readings: dict[Changes, list[tuple[int, Reading]]] = {changes: [] for changes in get_args(Changes)}
+    own: dict[Changes, list[tuple[int, int]]] = {changes: [] for changes in get_args(Changes)}
+    count = 0
+    for place, name in enumerate(schema.names):
+        definition, feature = feature_of(name)
+        if issubclass(feature, Reading):
+            readings[feature.changes].append((place, feature(definition)))
+        elif not _is_sum(feature):
+            own[feature.changes].append((place, count))
+            count += 1
+    top, book, spot, past, always = (
+        tuple(readings[one]) for one in ("top", "book", "spot", "past", "always")
     )
+    mid, trades, always_own = (tuple(own[one]) for one in ("mid", "trades", "always"))
+    return _Plan(top, book, spot, past, always, mid, trades, always_own)
+
+
+def _is_sum(feature: type[Feature]) -> bool:
+    """Whether it is a sum that every row asks: its log is read for it, without an object of its own."""
+    return issubclass(feature, WindowSum) and feature.changes == "always"
+
+
+_Sums: TypeAlias = tuple[tuple[int, int, int, int], ...]
+"""Place in the row, number of the log, place of the window there, unit."""
+
+
+@cache
+def _shared(sums: _Sums) -> _Sums:
+    """Return the first one that is equal: all markets of a schema have it in common."""
+    return sums
 
 
 class FeatureSet:
     """The features of one market, in a schema's order."""
 
     __slots__ = (
-        "_add_mid", "_due_at", "_flow", "_inputs", "_is_book_stale", "_is_top_stale", "_messages",
-        "_mid_due_at", "_now", "_past", "_past_due_at", "_places", "_removed", "_row", "_spot_revision",
-        "_statistics", "_trades_due_at", "schema",
+        "_add_mid", "_due_at", "_flow", "_inputs", "_is_book_stale", "_is_top_stale", "_logs", "_messages",
+        "_mid_due_at", "_now", "_past", "_past_due_at", "_plan", "_removed", "_row", "_spot_revision",
+        "_statistics", "_sums", "_trades_due_at", "schema",
     )  # fmt: skip
 
     def __init__(
@@ -62,11 +106,10 @@ class FeatureSet:
         """
         self.schema = schema
         self._inputs = MarketInputs(spec, reference, EventInputs() if event is None else event, releases)
-        found = [statistic_of(name) for name in schema.names]
-        # One list, and places that all markets share: with thousands of markets each object more is a wait.
-        self._statistics = [statistic(self._inputs, definition) for definition, statistic in found]
-        self._places = _places_of(schema)
-        self._row: list[float | None] = [None] * len(found)
+        # Of a market's own are few objects: with thousands of markets each one more is a wait.
+        self._plan = _plan_of(schema)
+        self._statistics, self._sums, self._logs = self._build()
+        self._row: list[float | None] = [None] * len(schema.names)
         # A change behind the best levels leaves what is made of them alone as it was, and so on.
         self._is_top_stale = self._is_book_stale = True
         self._mid_due_at: Ns = 0
@@ -79,12 +122,29 @@ class FeatureSet:
         """What the reference price's past was in the last row."""
         inputs = self._inputs
         # What nobody reads is not kept: looked up once, for a book changes hundreds of times a second.
-        self._flow = inputs.flow if inputs.flow.is_read else None
-        self._messages = inputs.messages if inputs.messages.is_read else None
-        self._removed = inputs.removed if inputs.removed.is_read else None
+        self._flow, self._messages = inputs.flow.counting(), inputs.messages.counting()
+        self._removed = inputs.removed.counting()
         mids = (inputs.mids, inputs.minutes, inputs.hours, inputs.ranges)
         self._add_mid = tuple(stream.add for stream in mids if stream.is_read)
         self._now: Ns = 0
+
+    def _build(self) -> tuple[tuple[Statistic, ...], _Sums, tuple[TotalLog, ...]]:
+        """Build this market's own statistics; return them, and where the sums are that every row asks."""
+        own: list[Statistic] = []
+        sums, logs = [], list[TotalLog]()
+        for place, name in enumerate(self.schema.names):
+            definition, feature = feature_of(name)
+            if not issubclass(feature, Statistic):
+                continue
+            statistic = feature(self._inputs, definition)
+            if isinstance(statistic, WindowSum) and _is_sum(feature):
+                window = statistic.window
+                if window.log not in logs:
+                    logs.append(window.log)
+                sums.append((place, logs.index(window.log), window.place, statistic.unit))
+            else:
+                own.append(statistic)
+        return tuple(own), _shared(tuple(sums)), tuple(logs)
 
     def on_spec(self, spec: MarketSpec) -> None:
         """Take the market's listing as it is now (strike, close time)."""
@@ -203,23 +263,32 @@ class FeatureSet:
             now = self._now
         else:
             self._now = now
-        inputs, row, statistics = self._inputs, self._row, self._statistics
-        of_top, of_book, _, _, _, _, others = self._places
+        inputs, row, plan = self._inputs, self._row, self._plan
         spot = inputs.reference.in_force(now)
         if spot is not inputs.spot or spot.revision != self._spot_revision:
             self._renew_spot(spot, now)
         if self._is_book_stale:
             self._is_book_stale = False
-            for place in of_book:
-                row[place] = statistics[place].get(now)
+            for place, reading in plan.of_book:
+                row[place] = reading.get(inputs, now)
             if self._is_top_stale:
                 self._is_top_stale = False
-                for place in of_top:
-                    row[place] = statistics[place].get(now)
+                for place, reading in plan.of_top:
+                    row[place] = reading.get(inputs, now)
         if now >= self._due_at:
             self._renew_due(now)
-        for place in others:
-            row[place] = statistics[place].get(now)
+        logs = self._logs
+        for place, number, window, unit in self._sums:  # `WindowSum.get`, without objects and calls
+            log = logs[number]
+            buffer = log.buffer
+            if now >= buffer[window + DUE]:
+                log.look(window, now)
+            first = buffer[window + FIRST]
+            row[place] = (buffer[-1] - buffer[first - 1]) / unit if first else None
+        for place, reading in plan.always:
+            row[place] = reading.get(inputs, now)
+        for place, number in plan.always_own:
+            row[place] = self._statistics[number].get(now)
         return row[:]
 
     def _renew_spot(self, spot: ReferenceFeatures, now: Ns) -> None:
@@ -227,31 +296,31 @@ class FeatureSet:
         inputs, row = self._inputs, self._row
         inputs.spot, self._spot_revision = spot, spot.revision
         self._past_due_at = self._due_at = 0
-        for place in self._places[3]:
-            row[place] = self._statistics[place].get(now)
+        for place, reading in self._plan.of_spot:
+            row[place] = reading.get(inputs, now)
 
     def _renew_due(self, now: Ns) -> None:
         """Ask anew what may have ended by the time alone, or by news; find out when the next is due."""
-        _, _, of_mid, _, of_past, of_trades, _ = self._places
+        plan = self._plan
         if now >= self._mid_due_at:
-            self._mid_due_at = self._renew(of_mid, now)
+            self._mid_due_at = self._renew(plan.of_mid, now)
         if now >= self._trades_due_at:
-            self._trades_due_at = self._renew(of_trades, now)
+            self._trades_due_at = self._renew(plan.of_trades, now)
         if now >= self._past_due_at:
             spot = self._inputs.spot
             past = spot.past(now)
             self._past_due_at = spot.past_due_at
             if past is not self._past:
                 self._past = past
-                for place in of_past:
-                    self._row[place] = self._statistics[place].get(now)
+                for place, reading in plan.of_past:
+                    self._row[place] = reading.get(self._inputs, now)
         self._due_at = min(self._mid_due_at, self._trades_due_at, self._past_due_at)
 
-    def _renew(self, places: tuple[int, ...], now: Ns) -> Ns:
+    def _renew(self, places: tuple[tuple[int, int], ...], now: Ns) -> Ns:
         """Ask the statistics at these places anew; return when the first of the answers may end."""
         row, due_at = self._row, NEVER
-        for place in places:
-            statistic = self._statistics[place]
+        for place, number in places:
+            statistic = self._statistics[number]
             row[place] = statistic.get(now)
             due_at = min(due_at, statistic.due_at(now))
         return due_at

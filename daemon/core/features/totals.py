@@ -53,8 +53,9 @@ class SumWindow:
 
     @property
     def due_at(self) -> Ns:
-        """When the time changes what the window says: an entry leaves it, or it is whole. 0: look now."""
-        return self.log.buffer[self.place + DUE]
+        """When the time alone changes what the window says: an entry leaves it, or it is whole."""
+        buffer, place = self.log.buffer, self.place
+        return NEVER if buffer[place + FIRST] == len(buffer) else buffer[place + DUE]
 
 
 class TotalLog:
@@ -185,6 +186,10 @@ class AmountStream:
     def is_read(self) -> bool:
         """Whether anybody asked for a window."""
         return bool(self._logs)
+
+    def counting(self) -> TotalLog | AmountStream | None:
+        """Return whose `add` counts: the log itself where there is one, nobody's where nothing is read."""
+        return self if len(self._logs) > 1 else next(iter(self._logs), None)
 
     def window(self, window: Ns) -> SumWindow:
         """Return a window over this stream; asked for before the first amount."""

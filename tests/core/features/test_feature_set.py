@@ -7,14 +7,14 @@ import random
 import pytest
 
 from daemon.core.features import FeatureSet, ReferenceFeatures, definition_of
-from daemon.core.features.catalogue import statistic_of
+from daemon.core.features.catalogue import feature_of
 from daemon.core.scorer import FeatureSchema
 from daemon.core.units import MINUTE, SECOND
 from tests.core.features.told import SCHEMA, STRIKE, Told, market, two_sided
 
 PASSED = (0, 1, SECOND - 1, SECOND, SECOND, SECOND, 4 * SECOND, 5 * SECOND, 20 * SECOND, MINUTE)
 """Parts of windows, and a nanosecond less: they add up to where a window begins."""
-KEPT = [name for name in SCHEMA.names if statistic_of(name)[1].changes != "always"]
+KEPT = [name for name in SCHEMA.names if feature_of(name)[1].changes != "always"]
 
 
 def test_a_cold_set_knows_only_the_clock_and_the_listing() -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from daemon.core.features import FeatureSet, definition_of
 from daemon.core.features.catalogue import GROUPS, statistics_of
-from daemon.core.features.statistic import Statistic, window_of
+from daemon.core.features.statistic import Reading, Statistic, window_of
 from daemon.core.scorer import FeatureSchema
-from daemon.core.units import SECOND, Ns
+from daemon.core.units import SECOND
 from tests.core.features.told import Told, market, two_sided
 
 
@@ -25,21 +27,28 @@ def test_every_statistic_says_when_it_may_change() -> None:
     assert words == {"top", "book", "mid", "spot", "past", "trades", "always"}
 
 
+def test_who_keeps_something_and_who_reads_is_told_by_when_it_changes() -> None:
+    """The set asks each kind's words alone: another one would be asked once, and never again."""
+    for one in (one for _, module in GROUPS for one in statistics_of(module)):
+        kind = Statistic if one.changes in ("mid", "trades") else Reading
+        assert issubclass(one, (Reading, Statistic) if one.changes == "always" else kind), one
+
+
 def test_what_is_made_of_the_best_levels_is_computed_when_they_change(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A delta behind the best price asks the book's statistics only; none at all asks neither."""
     asked: list[str] = []
     for name in ("mid", "depth_imbalance_5", "book_age"):
-        found: type[Statistic] = next(
+        found: type[Any] = next(
             one for _, module in GROUPS for one in statistics_of(module)
             if any(family.numbers_in(name) is not None for family in one.families)
         )  # fmt: skip
         get = found.get
 
-        def counted(self: Statistic, now: Ns, name: str = name, get=get) -> float | None:  # type: ignore[no-untyped-def]
+        def counted(*args: object, name: str = name, get=get) -> float | None:  # type: ignore[no-untyped-def]
             asked.append(name)
-            return get(self, now)  # type: ignore[no-any-return]
+            return get(*args)  # type: ignore[no-any-return]
 
         monkeypatch.setattr(found, "get", counted)
     told = Told()
