@@ -174,7 +174,7 @@ class Pair:
             kept = market.features
             kept._mid_due_at = kept._trades_due_at = kept._due_at = 0
             kept._past, kept._spot_revision = None, -1
-            kept._is_book_stale = kept._is_top_stale = True
+            kept._is_book_stale = kept._is_top_stale = kept._is_quote_stale = True
 
     def reading(self) -> e.Event:
         """The venue's lists, which say what we believe."""

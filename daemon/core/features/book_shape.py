@@ -40,7 +40,14 @@ class TopReading(Reading):
     changes: ClassVar[Changes] = "top"
 
 
-class Spread(TopReading):
+class QuoteReading(Reading):
+    """A feature of the best prices alone."""
+
+    __slots__ = ()
+    changes: ClassVar[Changes] = "quote"
+
+
+class Spread(QuoteReading):
     """Best ask minus best bid; negative for the instants in which the venue shows a crossed book."""
 
     families = (_family("spread", "$"),)
@@ -50,7 +57,7 @@ class Spread(TopReading):
         return None if top.double_mid is None else (top.ask - top.bid) / PRICE_ONE
 
 
-class Mid(TopReading):
+class Mid(QuoteReading):
     """The middle of best bid and best ask."""
 
     families = (_family("mid", "$"),)

@@ -31,6 +31,7 @@ class _Plan(msgspec.Struct, frozen=True):
     Readings with their places, and statistics by (place, number among the market's own).
     """
 
+    of_quote: tuple[tuple[int, Reading], ...]
     of_top: tuple[tuple[int, Reading], ...]
     of_book: tuple[tuple[int, Reading], ...]
     of_spot: tuple[tuple[int, Reading], ...]
@@ -53,11 +54,10 @@ def _plan_of(schema: FeatureSchema) -> _Plan:
         elif not _is_sum(feature):
             own[feature.changes].append((place, count))
             count += 1
-    top, book, spot, past, always = (
-        tuple(readings[one]) for one in ("top", "book", "spot", "past", "always")
-    )
+    kinds: tuple[Changes, ...] = ("quote", "top", "book", "spot", "past", "always")
+    quote, top, book, spot, past, always = (tuple(readings[one]) for one in kinds)
     mid, trades, always_own = (tuple(own[one]) for one in ("mid", "trades", "always"))
-    return _Plan(top, book, spot, past, always, mid, trades, always_own)
+    return _Plan(quote, top, book, spot, past, always, mid, trades, always_own)
 
 
 def _is_sum(feature: type[Feature]) -> bool:
@@ -79,9 +79,9 @@ class FeatureSet:
     """The features of one market, in a schema's order."""
 
     __slots__ = (
-        "_add_mid", "_due_at", "_flow", "_inputs", "_is_book_stale", "_is_top_stale", "_logs", "_messages",
-        "_mid_due_at", "_now", "_past", "_past_due_at", "_plan", "_removed", "_row", "_spot_revision",
-        "_statistics", "_sums", "_trades_due_at", "schema",
+        "_add_mid", "_due_at", "_flow", "_inputs", "_is_book_stale", "_is_quote_stale", "_is_top_stale",
+        "_logs", "_messages", "_mid_due_at", "_now", "_past", "_past_due_at", "_plan", "_removed", "_row",
+        "_spot_revision", "_statistics", "_sums", "_trades_due_at", "schema",
     )  # fmt: skip
 
     def __init__(
@@ -111,7 +111,7 @@ class FeatureSet:
         self._statistics, self._sums, self._logs = self._build()
         self._row: list[float | None] = [None] * len(schema.names)
         # A change behind the best levels leaves what is made of them alone as it was, and so on.
-        self._is_top_stale = self._is_book_stale = True
+        self._is_quote_stale = self._is_top_stale = self._is_book_stale = True
         self._mid_due_at: Ns = 0
         self._trades_due_at: Ns = 0
         self._past_due_at: Ns = 0
@@ -153,7 +153,7 @@ class FeatureSet:
         if self._inputs.member is not None:
             self._inputs.member.relist(spec)
 
-    def on_book(
+    def on_book(  # noqa: C901 - with every delta: calls would cost as much as what they do
         self, book: Book, now: Ns, delta: Qty = 0, side: Side | None = None, is_behind: bool = False
     ) -> None:
         """Take the book after every applied snapshot, delta or loss; `delta` is what a level changed by.
@@ -169,13 +169,13 @@ class FeatureSet:
         inputs = self._inputs
         self._is_book_stale = True
         if not book.is_synced:
-            self._is_top_stale = True
+            self._is_quote_stale = self._is_top_stale = True
             self._mid_due_at = self._due_at = 0
             if inputs.book is not None:
                 inputs.end()
             return
         top = inputs.top
-        double_mid = top.double_mid
+        bid, ask, double_mid = top.bid, top.ask, top.double_mid
         has_changed = not is_behind and top.update(book, side)
         if inputs.book is None:
             self._begin(book, now)
@@ -187,6 +187,8 @@ class FeatureSet:
             self._removed.add(now, -delta)
         if has_changed:
             self._is_top_stale = True
+            if top.bid is not bid or top.ask is not ask:
+                self._is_quote_stale = True
             inputs.top_changed_at = now
             if self._flow is not None and top.flow:
                 self._flow.add(now, top.flow)
@@ -201,7 +203,7 @@ class FeatureSet:
         """The book is there: its windows begin, and nothing of this message lies within them."""
         inputs = self._inputs
         inputs.book = book
-        self._is_top_stale = True
+        self._is_quote_stale = self._is_top_stale = True
         self._mid_due_at = self._trades_due_at = self._due_at = 0
         inputs.begin(now)
         top = inputs.top
@@ -257,7 +259,7 @@ class FeatureSet:
         """Take a past day's bar, in any order; one that is told again replaces the first."""
         self._inputs.daily.on_bar(bar)
 
-    def row(self, now: Ns) -> list[float | None]:
+    def row(self, now: Ns) -> list[float | None]:  # noqa: C901 - with every decision, as above
         """Return the features in schema order; None is unknown or warming up."""
         if now < self._now:
             now = self._now
@@ -275,6 +277,10 @@ class FeatureSet:
                 self._is_top_stale = False
                 for place, reading in plan.of_top:
                     row[place] = reading.get(inputs, now)
+                if self._is_quote_stale:
+                    self._is_quote_stale = False
+                    for place, reading in plan.of_quote:
+                        row[place] = reading.get(inputs, now)
         if now >= self._due_at:
             self._renew_due(now)
         logs = self._logs

@@ -296,7 +296,7 @@ class DistanceTo50(Reading):
     """(mid - 0.50) / 0.50: -1 .. 1, 0 where the market doesn't know."""
 
     families = (Family(name="distance_50", unit="1", source="book", warm_up=AT_ONCE),)
-    changes: ClassVar[Changes] = "top"
+    changes: ClassVar[Changes] = "quote"
 
     def get(self, inputs: MarketInputs, now: Ns) -> float | None:
         double_mid = inputs.top.double_mid

@@ -15,7 +15,7 @@ from daemon.core.features.totals import SumWindow
 from daemon.core.features.windows import NEVER
 from daemon.core.units import Ns
 
-Changes: TypeAlias = Literal["top", "book", "mid", "spot", "past", "trades", "always"]
+Changes: TypeAlias = Literal["quote", "top", "book", "mid", "spot", "past", "trades", "always"]
 
 AT_ONCE = "none: known with the first synced book"
 WHOLE_WINDOW = "the book has been synced for the whole window"
@@ -24,11 +24,12 @@ WHOLE_WINDOW = "the book has been synced for the whole window"
 class Feature:
     """What computes one feature, of one market or of any.
 
-    `changes` says when `get` may answer anew: "top" when the best levels changed, "book" with every change
-    of the book; "mid" when the mid changed or more of its past is told, "trades" when anything is told of the
-    trades, and these two at `due_at`; "spot" when the reference price or the listing changed, "past" when
-    what `ReferenceFeatures.past` says did; "always" with time alone. Between that, the last answer is used
-    again. Only a statistic is "mid" or "trades", only a reading "top", "book", "spot" or "past".
+    `changes` says when `get` may answer anew: "quote" when a best price changed, "top" when the size there
+    did, too, "book" with every change of the book; "mid" when the mid changed or more of its past is told,
+    "trades" when anything is told of the trades, and these two at `due_at`; "spot" when the reference price
+    or the listing changed, "past" when what `ReferenceFeatures.past` says did; "always" with time alone.
+    Between that, the last answer is used again. Only a statistic is "mid" or "trades", only a reading
+    "quote", "top", "book", "spot" or "past".
     """
 
     __slots__ = ()

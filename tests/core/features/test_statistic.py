@@ -22,9 +22,9 @@ def test_a_window_is_that_of_the_definition() -> None:
 
 
 def test_every_statistic_says_when_it_may_change() -> None:
-    """One of the seven words, or its last answer would be used for ever."""
+    """One of the eight words, or its last answer would be used for ever."""
     words = {one.changes for _, module in GROUPS for one in statistics_of(module)}
-    assert words == {"top", "book", "mid", "spot", "past", "trades", "always"}
+    assert words == {"quote", "top", "book", "mid", "spot", "past", "trades", "always"}
 
 
 def test_who_keeps_something_and_who_reads_is_told_by_when_it_changes() -> None:
@@ -37,9 +37,9 @@ def test_who_keeps_something_and_who_reads_is_told_by_when_it_changes() -> None:
 def test_what_is_made_of_the_best_levels_is_computed_when_they_change(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A delta behind the best price asks the book's statistics only; none at all asks neither."""
+    """A better price asks all; a size there not what is of prices; one behind only what is of the book."""
     asked: list[str] = []
-    for name in ("mid", "depth_imbalance_5", "book_age"):
+    for name in ("mid", "bid_size", "depth_imbalance_5", "book_age"):
         found: type[Any] = next(
             one for _, module in GROUPS for one in statistics_of(module)
             if any(family.numbers_in(name) is not None for family in one.families)
@@ -53,19 +53,20 @@ def test_what_is_made_of_the_best_levels_is_computed_when_they_change(
         monkeypatch.setattr(found, "get", counted)
     told = Told()
     told.features = FeatureSet(
-        FeatureSchema(("mid", "depth_imbalance_5", "book_age")), market(), told.reference
+        FeatureSchema(("mid", "bid_size", "depth_imbalance_5", "book_age")), market(), told.reference
     )
     two_sided(told)
     expected = {
-        "best": ["depth_imbalance_5", "mid", "book_age"],
+        "price": ["depth_imbalance_5", "bid_size", "mid", "book_age"],
+        "size": ["depth_imbalance_5", "bid_size", "book_age"],
         "behind": ["depth_imbalance_5", "book_age"],
         "nothing": ["book_age"],
     }
     found_asked = {}
     for what in expected:
         asked.clear()
-        if what == "best":
-            told.delta("yes", 4_000, 500)
+        if what in ("price", "size"):
+            told.delta("yes", 4_100, 500)
         elif what == "behind":
             told.delta("yes", 3_000, 500)
         told.features.row(told.now)
