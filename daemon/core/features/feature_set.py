@@ -6,7 +6,9 @@ book, and they warm up again from nothing; those of trades live by the trade str
 
 from __future__ import annotations
 
+from array import array
 from functools import cache
+from math import nan
 from typing import TypeAlias, get_args
 
 import msgspec
@@ -109,7 +111,8 @@ class FeatureSet:
         # Of a market's own are few objects: with thousands of markets each one more is a wait.
         self._plan = _plan_of(schema)
         self._statistics, self._sums, self._logs = self._build()
-        self._row: list[float | None] = [None] * len(schema.names)
+        self._row = array("d", [nan] * len(schema.names))
+        """The last answers, NaN for what is unknown: floats of their own lie all over the memory."""
         # A change behind the best levels leaves what is made of them alone as it was, and so on.
         self._is_quote_stale = self._is_top_stale = self._is_book_stale = True
         self._mid_due_at: Ns = 0
@@ -259,8 +262,12 @@ class FeatureSet:
         """Take a past day's bar, in any order; one that is told again replaces the first."""
         self._inputs.daily.on_bar(bar)
 
-    def row(self, now: Ns) -> list[float | None]:  # noqa: C901 - with every decision, as above
+    def row(self, now: Ns) -> list[float | None]:
         """Return the features in schema order; None is unknown or warming up."""
+        return [None if value != value else value for value in self.values(now)]  # NaN
+
+    def values(self, now: Ns) -> array[float]:  # noqa: C901 - with every decision, as above
+        """Return the features in schema order; NaN is unknown or warming up. Shape: (features,)."""
         if now < self._now:
             now = self._now
         else:
@@ -272,15 +279,15 @@ class FeatureSet:
         if self._is_book_stale:
             self._is_book_stale = False
             for place, reading in plan.of_book:
-                row[place] = reading.get(inputs, now)
+                row[place] = nan if (value := reading.get(inputs, now)) is None else value
             if self._is_top_stale:
                 self._is_top_stale = False
                 for place, reading in plan.of_top:
-                    row[place] = reading.get(inputs, now)
+                    row[place] = nan if (value := reading.get(inputs, now)) is None else value
                 if self._is_quote_stale:
                     self._is_quote_stale = False
                     for place, reading in plan.of_quote:
-                        row[place] = reading.get(inputs, now)
+                        row[place] = nan if (value := reading.get(inputs, now)) is None else value
         if now >= self._due_at:
             self._renew_due(now)
         logs = self._logs
@@ -290,11 +297,11 @@ class FeatureSet:
             if now >= buffer[window + DUE]:
                 log.look(window, now)
             first = buffer[window + FIRST]
-            row[place] = (buffer[-1] - buffer[first - 1]) / unit if first else None
+            row[place] = (buffer[-1] - buffer[first - 1]) / unit if first else nan
         for place, reading in plan.always:
-            row[place] = reading.get(inputs, now)
+            row[place] = nan if (value := reading.get(inputs, now)) is None else value
         for place, number in plan.always_own:
-            row[place] = self._statistics[number].get(now)
+            row[place] = nan if (value := self._statistics[number].get(now)) is None else value
         return row[:]
 
     def _renew_spot(self, spot: ReferenceFeatures, now: Ns) -> None:
@@ -303,7 +310,7 @@ class FeatureSet:
         inputs.spot, self._spot_revision = spot, spot.revision
         self._past_due_at = self._due_at = 0
         for place, reading in self._plan.of_spot:
-            row[place] = reading.get(inputs, now)
+            row[place] = nan if (value := reading.get(inputs, now)) is None else value
 
     def _renew_due(self, now: Ns) -> None:
         """Ask anew what may have ended by the time alone, or by news; find out when the next is due."""
@@ -319,7 +326,7 @@ class FeatureSet:
             if past is not self._past:
                 self._past = past
                 for place, reading in plan.of_past:
-                    self._row[place] = reading.get(self._inputs, now)
+                    self._row[place] = nan if (value := reading.get(self._inputs, now)) is None else value
         self._due_at = min(self._mid_due_at, self._trades_due_at, self._past_due_at)
 
     def _renew(self, places: tuple[tuple[int, int], ...], now: Ns) -> Ns:
@@ -327,7 +334,7 @@ class FeatureSet:
         row, due_at = self._row, NEVER
         for place, number in places:
             statistic = self._statistics[number]
-            row[place] = statistic.get(now)
+            row[place] = nan if (value := statistic.get(now)) is None else value
             due_at = min(due_at, statistic.due_at(now))
         return due_at
 

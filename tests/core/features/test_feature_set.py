@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from math import isnan
 
 import pytest
 
@@ -102,3 +103,14 @@ def test_what_is_kept_is_what_would_be_computed(name: str) -> None:
         features._past, features._spot_revision, told.reference._past_revision = None, -1, -1
         features._is_book_stale = features._is_top_stale = True
         assert features.row(told.now) == kept, f"step {step}"
+
+
+def test_values_are_the_row_with_nan_for_what_is_unknown() -> None:
+    """An array has no None; it is the caller's own."""
+    told = Told()
+    two_sided(told)
+    values, row = told.features.values(told.now), told.features.row(told.now)
+    assert row == [None if isnan(value) else value for value in values]
+    assert None in row
+    values[0] = 9.0
+    assert row == told.features.row(told.now)
