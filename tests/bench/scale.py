@@ -1,10 +1,10 @@
 """Many markets: what a delta costs with 20 of them and with 10,000, and what a market keeps in memory.
 
 The daemon's path from bytes to a decision (session, journal, book, features, LightGBM, strategy), every
-market watched, traded and scored. Traffic is uniform: each delta is of any market, and both sizes get as many
-a second. They are measured in turns, in the state that they stay in: each market has had its first delta after
-the snapshot, whose row finds what all later ones keep; all windows are whole, and out of those of up to ten
-seconds as much leaves as comes in. A start is measured apart (`test_bench_start`).
+market watched, traded and scored. Traffic is uniform: each delta is of any market, and both sizes get as
+many a second. They are measured in turns, in the state that they stay in: each market had its first delta
+after the snapshot, whose row finds what all later ones keep; all windows are whole, and out of those of up to
+ten seconds as much leaves as comes in. A start is measured apart (`test_bench_start`).
 """
 
 from __future__ import annotations
