@@ -10,14 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.core import events as e
-from daemon.core.book import Book
 from daemon.core.commands import AmendOrder, CancelOrder, Command, PlaceOrder
 from daemon.core.engine import Engine, Slot
-from daemon.core.markets import MarketSpec
 from daemon.core.models import (
     CHALLENGER,
     COMPARED_EVERY,
-    COMPARED_MAX,
     DEFAULT,
     Model,
     Models,
@@ -27,7 +24,7 @@ from daemon.core.models import (
 )
 from daemon.core.scorer import FeatureSchema, Output
 from daemon.core.strategy import MarketView, Target, Wanted
-from daemon.core.units import PRICE_ONE, SECOND, Ns
+from daemon.core.units import PRICE_ONE, SECOND
 from tests.core.worlds import CONFIG, NOW, T0, TICKER, Scripted, reconciled, snapshot, spec
 
 MID = 0.41
@@ -333,22 +330,6 @@ def test_a_challenger_is_scored_so_often_and_no_more() -> None:
     assert other.rows[0] == model.rows[0]
     assert (2, 0.5) == (subject.models.record.comparisons, subject.models.record.difference_mean)
     assert 0.3 == scripted(subject).views[-1].score, "and no strategy reads it"
-
-
-def test_of_many_markets_a_bounded_number_is_compared() -> None:
-    """A thousand at once, as often as they are due; of three thousand that tick, one in each millisecond."""
-    models = Models({DEFAULT: Model(Said())})
-    specs, row = [spec(f"M-{number}") for number in range(3 * COMPARED_MAX)], (MID, 0.02)
-
-    def compared(some: Sequence[MarketSpec], now: Ns) -> int:
-        for one in some:
-            models.default.score(one.ticker, row, now)
-            models.compare(models.default, one, row, Book(one.ticker), now)
-        return list(models.default.compared_at.values()).count(now)
-
-    few, now, apart = specs[:COMPARED_MAX], NOW + COMPARED_EVERY, COMPARED_EVERY // COMPARED_MAX
-    assert [COMPARED_MAX] * 2 == [compared(few, NOW), compared(few, now)]
-    assert [1] * 50 == [compared(specs[number::50], now + number * apart) for number in range(1, 51)]
 
 
 def test_a_challenger_changes_no_decision() -> None:
