@@ -13,7 +13,7 @@ import msgspec
 
 from daemon.core.market import Market
 from daemon.core.markets import MarketSpec
-from daemon.core.models import DEFAULT, Models
+from daemon.core.models import DEFAULT, Models, Row
 from daemon.core.peers import PeerIndex, WatchedPeers
 from daemon.core.risk import Refusal
 from daemon.core.state import State
@@ -121,11 +121,12 @@ class Asking:
         models, spec, mark = self._models, market.spec, self._models.mark
         if mark is not None:
             mark("decide")
+        row: Row
         if seen:
             features = next(iter(seen.values())).features
             row = features.row
         else:
-            row = market.features.row(now)
+            row = market.features.values(now)
             features = FeatureRow(models.places, row)
         if mark is not None:
             mark("feature")

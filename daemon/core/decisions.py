@@ -34,25 +34,29 @@ class Decisions:
         self.last: deque[Decision] = deque(maxlen=KEPT)
         self.noted_total = 0
         """How many were ever kept in `last`."""
-        self._reasons: dict[tuple[str, str], str] = {}
+        self._reasons: dict[str, dict[str, str]] = {}
+        """By strategy and market: what was said last and still stands; empty where nothing does."""
 
     def is_said(self, ticker: str, strategy: str, reason: str) -> bool:
         """Whether an idle decision for this reason would repeat the last of its market and strategy."""
-        return self._reasons.get((ticker, strategy)) == reason
+        reasons = self._reasons.get(strategy)
+        return reasons is not None and reasons.get(ticker) == reason
 
     def note(self, decision: Decision) -> None:
         """Keep a decision; one that repeats the last of its market and strategy is not kept."""
-        key = (decision.ticker, decision.strategy)
+        reasons, ticker = self._reasons.setdefault(decision.strategy, {}), decision.ticker
         is_standing = decision.outcome in _STANDING
         # The figures of a refusal change with every tick; it is the same one.
         reason = decision.reason.partition(":")[0] if decision.outcome == "refused" else decision.reason
-        if is_standing and self._reasons.get(key) == reason:
+        if is_standing and reasons.get(ticker) == reason:
             return
-        self._reasons[key] = reason if is_standing else ""
+        reasons[ticker] = reason if is_standing else ""
         self.noted_total += 1
         self.last.append(decision)
 
     def forget_gone(self, markets: Container[str], most: int) -> None:
         """Forget what was said of markets that are no more, once more than `most` are remembered."""
-        if len(self._reasons) > most:
-            self._reasons = {key: reason for key, reason in self._reasons.items() if key[0] in markets}
+        if sum(map(len, self._reasons.values())) > most:
+            for reasons in self._reasons.values():
+                for ticker in [ticker for ticker in reasons if ticker not in markets]:
+                    del reasons[ticker]

@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from math import isfinite
 from operator import itemgetter
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, TypeGuard
 
 import msgspec
 
 from daemon.core.features import definition_of
-from daemon.core.scorer import MemberScorer, Scorer
+from daemon.core.scorer import ArrayScorer, MemberScorer, Scorer
 from daemon.core.stability import Bins
 from daemon.core.units import Ns
 
@@ -25,6 +25,7 @@ Doubt: TypeAlias = Literal[
 ]
 """Why there is no score, or (the last two) why nothing is entered on it."""
 Row: TypeAlias = Sequence["float | None"]
+"""What is unknown is None, or NaN: an array has no None."""
 
 
 class Range(msgspec.Struct, frozen=True):
@@ -62,6 +63,11 @@ class Score(msgspec.Struct, frozen=True, gc=False):
 NO_MODEL = Score(None, "no_model")
 
 
+def is_known(value: float | None) -> TypeGuard[float]:
+    """Whether a row's value is known."""
+    return value is not None and value == value  # NaN
+
+
 class ModelSlot:
     """One slot: its model, laid over the union row, and its last scores. Built by `Models`."""
 
@@ -82,6 +88,8 @@ class ModelSlot:
         self.scored_at: Ns | None = None
         self.compared_at: dict[str, Ns] = {}
         """When a market's score was last held against its mid."""
+        self.compares_at: Ns = 0
+        """From when on another one may be; a time without any is made up for."""
         self.stake_divisor = 1
         """What strategies' bankrolls are divided by: 2 while the model is warned of."""
         self.is_drifted = False
@@ -92,6 +100,8 @@ class ModelSlot:
         """What takes the model's columns out of a row; None where they are all of it."""
         self._needed: tuple[int, ...] = ()
         """The places of `required`."""
+        self._reads_nan = False
+        """Whether the model takes a row as it is."""
         self._members: MemberScorer | None = None
         self._ranges: tuple[tuple[Range, int], ...] = ()
 
@@ -100,6 +110,7 @@ class ModelSlot:
         scorer = model.scorer
         names = scorer.schema.names
         self.model, self.expires_at = model, model.expires_at
+        self._reads_nan = isinstance(scorer, ArrayScorer) and scorer.reads_nan
         self._members = scorer if isinstance(scorer, MemberScorer) else None
         self.required = tuple((name, place) for name, place in places.items() if name in scorer.required)
         self.needs_reference = any(definition_of(name).source == "reference" for name, _ in self.required)
@@ -112,7 +123,7 @@ class ModelSlot:
 
     def missing(self, row: Row) -> tuple[str, ...]:
         """Return the required features that a row doesn't know, in the row's order."""
-        return tuple([name for name, place in self.required if row[place] is None])
+        return tuple([name for name, place in self.required if not is_known(row[place])])
 
     def score(self, ticker: str, row: Row, now: Ns) -> Score:
         """Score a market's row, and remember what came of it."""
@@ -150,12 +161,16 @@ class ModelSlot:
         if model is None:
             return NO_MODEL
         for place in self._needed:
-            if row[place] is None:
+            value = row[place]
+            if value is None or value != value:  # NaN
                 return Score(None, "unknown_features", ", ".join(self.missing(row)))
         if self._members is not None:
             self._members.expire(now)
         try:
-            value = model.scorer.score(row if self._columns is None else self._columns(row))
+            own = row if self._columns is None else self._columns(row)
+            if not self._reads_nan:
+                own = [one if is_known(one) else None for one in own]
+            value = model.scorer.score(own)
         except Exception as error:  # noqa: BLE001 - a model is a file that somebody made: it must not end the run
             return Score(None, "model_failed", repr(error))
         is_sound = 0.0 <= value <= 1.0 if model.scorer.output == "probability" else isfinite(value)
@@ -165,7 +180,7 @@ class ModelSlot:
             return Score(value, "model_expired")
         for known, place in self._ranges:
             found = row[place]
-            if found is not None and not known.low <= found <= known.high:
+            if found is not None and (found < known.low or found > known.high):
                 return Score(value, "score_out_of_range", _beyond(known, found))
         return Score(value)
 

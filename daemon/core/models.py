@@ -49,6 +49,10 @@ __all__ = [
 COMPARED_EVERY: Ns = SECOND
 """At most so often a market's score is held against its mid, and the challenger scores its row: that cost has
 a bound, whatever the tick rate."""
+COMPARED_MAX = 1_000
+"""So many markets are compared in each such time, of a slot: of more, whichever ticks next when one may be
+again. So that cost has a bound whatever the number of markets, too."""
+_APART: Ns = COMPARED_EVERY // COMPARED_MAX
 
 
 class ScorerSource(Protocol):
@@ -175,11 +179,14 @@ class Models:
 
         Call it after the slot has scored the row.
         """
+        if now < slot.compares_at:
+            return  # before anything of the market is looked at
         ticker = spec.ticker
         last, value, model = slot.compared_at.get(ticker), slot.scores.get(ticker), slot.model
         if value is None or model is None or (last is not None and now - last < COMPARED_EVERY):
             return
         slot.compared_at[ticker] = now
+        slot.compares_at = max(slot.compares_at, now - COMPARED_EVERY + _APART) + _APART
         other = None
         if slot is self.default and self.challenger.model is not None:
             other = self.challenger.score(ticker, row, now).value

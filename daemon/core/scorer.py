@@ -45,6 +45,14 @@ class Scorer(Protocol):
 
 
 @runtime_checkable
+class ArrayScorer(Scorer, Protocol):
+    """A scorer that may take NaN for a missing value as well as None: a row needs no copy for it."""
+
+    reads_nan: bool
+    """Whether it does."""
+
+
+@runtime_checkable
 class MemberScorer(Scorer, Protocol):
     """A scorer of several members, which does without those that it has not got."""
 

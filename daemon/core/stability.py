@@ -43,7 +43,7 @@ class Stability:
         """Count one row."""
         for (one, place), counts in zip(self._bins, self._counts, strict=True):
             value = row[place]
-            if value is not None:
+            if value is not None and value == value:  # NaN
                 counts[bisect_left(one.cuts, value)] += 1
 
     def indices(self) -> tuple[tuple[str, float], ...]:

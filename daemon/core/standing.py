@@ -18,13 +18,9 @@ from daemon.core.risk import Limits, Refusal
 from daemon.core.sending import Sending
 from daemon.core.state import State
 from daemon.core.strategy import Target, Wanted
-from daemon.core.units import MILLISECOND, Ns
+from daemon.core.units import Ns
 
 _NOTHING: list[Proposal | ProposeWithdraw] = []
-
-
-OFTEN: Ns = 20 * MILLISECOND
-"""A market is decided often when its last decision was so long ago at most: for others keeping costs more."""
 
 
 class Standing:
@@ -39,8 +35,10 @@ class Standing:
         self.slots = tuple(slots)
         """All strategies. Whoever exchanges one makes sure that the next decision forgets."""
         self.limits = limits
-        self._slots: dict[str, tuple[Slot, ...]] = {}
-        """Who trades a market, of those that nothing but its connections can stop until the next look."""
+        self._traders: dict[tuple[str, str], tuple[Slot, ...]] = {}
+        """Who trades a market, by its series and category: thousands have few of these."""
+        self._clear: set[int] = set()
+        """The shards on which nothing can stop a market until the next look but itself and its connection."""
         self._kept: dict[tuple[str, str], tuple[Target, ...]] = {}
         """By market and strategy, the targets for which nothing was to be asked for: they rest as wanted."""
 
@@ -56,7 +54,8 @@ class Standing:
 
     def forget(self) -> None:
         """Something is looked after, or was asked for: all is found anew."""
-        self._slots.clear()
+        self._traders.clear()
+        self._clear.clear()
         self._kept.clear()
 
     def stop(self, market: Market, now: Ns) -> tuple[Refusal | None, tuple[Slot, ...]]:
@@ -65,28 +64,32 @@ class Standing:
         "exchange_paused" is that the venue takes nothing at all, not even cancels.
         """
         state, spec = self._state, market.spec
-        slots = self._slots.get(spec.ticker)
-        if slots is not None:
-            return state.vouch_feeds(market, self.limits, now), slots
-        slots = tuple([slot for slot in self.slots if slot.trades(spec)])
+        slots = self._traders.get((spec.series_ticker, spec.category))
+        if slots is None:
+            slots = tuple([slot for slot in self.slots if slot.trades(spec)])
+            self._traders[spec.series_ticker, spec.category] = slots
+        if spec.exchange_index in self._clear:
+            stop = state.vouch_feeds(market, self.limits, now)
+            return stop or (market.refusal if market.is_unwatched or market.is_backfill_due else None), slots
         if state.exchange.is_paused_somewhere and state.is_exchange_paused(spec.ticker, now):
             return "exchange_paused", slots
         stop = self._sending.stop_reason()
         if stop is None and not self._breakers.is_answered:
             stop = "breaker_open"
         stop = stop or state.vouch(market, self.limits, now)
-        # Not where the next decision comes when all is forgotten, nor before a maintenance, which begins by
-        # the clock.
-        if stop is None and now - market.decided_at < OFTEN and not state.exchange.windows:
-            self._slots[spec.ticker] = slots
+        if stop is None and not state.exchange.windows:  # a maintenance begins by the clock
+            self._clear.add(spec.exchange_index)
         return stop, slots
 
     def plan(self, ticker: str, strategy: str, wanted: Wanted) -> Sequence[Proposal | ProposeWithdraw]:
         """Return what must be asked for so that exactly what a strategy wants of a market rests there."""
-        key, targets = (ticker, strategy), wanted.targets
+        targets = wanted.targets
+        if not targets and not self._state.orders:
+            return _NOTHING
+        key = (ticker, strategy)
         if self._kept.get(key) == targets:
             return _NOTHING
         proposals = plan(ticker, strategy, targets, self._state.live_orders(ticker, strategy), wanted.reason)
-        if not proposals and ticker in self._slots:
+        if not proposals:
             self._kept[key] = targets
         return proposals

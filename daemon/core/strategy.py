@@ -27,11 +27,12 @@ class FeatureRow(Mapping[str, "float | None"]):
 
     @property
     def row(self) -> Sequence[float | None]:
-        """The values in the row's own order."""
+        """The values in the row's own order; what is unknown is None, in an array NaN."""
         return self._row
 
     def __getitem__(self, name: str) -> float | None:
-        return self._row[self._places[name]]
+        value = self._row[self._places[name]]
+        return None if value != value else value  # an array has NaN for what is unknown
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._places)

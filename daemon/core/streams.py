@@ -133,7 +133,7 @@ class StreamBeliefs(OrderBeliefs):
         if was_synced:
             prices = (book.yes if event.side == "yes" else book.no).prices
             is_behind = event.price < prices[-1] if prices else False
-            market.features.on_book(book, event.received_at, event.delta, is_behind)
+            market.features.on_book(book, event.received_at, event.delta, event.side, is_behind)
             self.touched[event.ticker] = None
             if not book.is_synced:
                 self.counts["books_lost"] += 1

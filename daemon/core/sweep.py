@@ -29,13 +29,13 @@ class Sweep:
         self._length: Ns = 0
         self._round: list[str] = []
         self._place = 0
+        self._turn_at: Ns = 0
+        """When the next market's turn comes, or the next round begins."""
 
     def is_due(self, now: Ns) -> bool:
         """Whether a heartbeat, or the turn of any market, may have come; asked with every decision."""
         beat_at = self._beat_at
-        if beat_at is None or now - beat_at >= self._heartbeat:
-            return True
-        return self._place < len(self._round) or now - self._began_at >= self._length
+        return now >= self._turn_at or beat_at is None or now - beat_at >= self._heartbeat
 
     def beats(self, now: Ns) -> bool:
         """Whether it is time for what is looked at with every heartbeat; True, once for each."""
@@ -54,7 +54,14 @@ class Sweep:
         place, count = self._place, len(self._round)
         passed = AT_ONCE + count * (now - self._began_at) // self._length
         self._place = max(place, min(count, passed, place + AT_ONCE))
+        self._turn_at = self._next_turn_at()
         return self._round[place : self._place]
+
+    def _next_turn_at(self) -> Ns:
+        count, waiting = len(self._round), self._place + 1 - AT_ONCE
+        if self._place >= count:
+            return self._began_at + self._length
+        return self._began_at - (-waiting * self._length // count)
 
     def spared_since(self, now: Ns) -> Ns:
         """Return after which instant a market must have been decided for its turn to be spared it."""

@@ -23,7 +23,7 @@ from typing import Annotated, TypeAlias
 
 import msgspec
 
-from daemon.core.scorer import FeatureSchema, Output, Scorer
+from daemon.core.scorer import ArrayScorer, FeatureSchema, Output, Scorer
 from daemon.scoring.metadata import ModelRefused
 
 P_MIN = 1e-9
@@ -161,6 +161,7 @@ class CalibratedScorer:
         self.required: frozenset[str] = scorer.required
         self.output: Output = "probability"
         self._score = scorer.score
+        self.reads_nan = isinstance(scorer, ArrayScorer) and scorer.reads_nan
         self._apply = calibrator.apply
 
     def score(self, row: Sequence[float | None]) -> float:

@@ -96,6 +96,8 @@ class LightGBMScorer:
     The library's memory is freed by `close`, or with the object.
     """
 
+    reads_nan = True
+
     def __init__(
         self,
         model_text: bytes,
@@ -159,7 +161,7 @@ class LightGBMScorer:
         self._finalizer = weakref.finalize(self, _release, booster.value, fast.value)
 
     def score(self, row: Sequence[float | None]) -> float:
-        """Return what `output` says of one row in schema order; None is missing.
+        """Return what `output` says of one row in schema order; None or NaN is missing.
 
         Raises:
             ValueError: the row has another length than the schema.

@@ -1,8 +1,10 @@
 """Many markets: what a delta costs with 20 of them and with 10,000, and what a market keeps in memory.
 
 The daemon's path from bytes to a decision (session, journal, book, features, LightGBM, strategy), every
-market watched, traded and scored. Traffic is uniform: each delta is of any market. Both sizes are measured
-in turns.
+market watched, traded and scored. Traffic is uniform: each delta is of any market, and both sizes get as
+many a second. They are measured in turns, in the state that they stay in: each market had its first delta
+after the snapshot, whose row finds what all later ones keep; all windows are whole, and out of those of up to
+ten seconds as much leaves as comes in. A start is measured apart (`test_bench_start`).
 """
 
 from __future__ import annotations
@@ -172,20 +174,37 @@ class ManyMarkets:
             turn(events)
         return time.perf_counter_ns() - began
 
+    def settle(self, deltas: int) -> None:
+        """Come to the state that many markets stay in: a delta of each over six minutes, then so many."""
+        count = len(self.tickers)
+        for ticker in self.tickers:
+            self.take([[self.delta(ticker)]], 360 * SECOND // count)
+        for _ in range(deltas // count):
+            self.take(self.batches(count, 1))
+
     def close(self) -> None:
         """Close the journal."""
         self.journal.close()
 
 
 def delta_costs(
-    few: int = 20, many: int = 10_000, *, rounds: int = 15, deltas: int = 600, size: int = 1
+    few: int = 20,
+    many: int = 10_000,
+    *,
+    rounds: int = 15,
+    deltas: int = 600,
+    size: int = 1,
+    settling: int = 110_000,
 ) -> dict[str, float]:
     """Return microseconds per delta with few markets and with many, in turns, and their ratio.
 
-    `deltas` each round, `size` in a batch. `scored_share` of the last round's markets had a score.
+    `deltas` each round, `size` in a batch, after `settling` ones: eleven seconds' worth. `scored_share` of
+    the last round's markets had a score.
     """
     with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as other:
         small, large = ManyMarkets(few, Path(one)), ManyMarkets(many, Path(other))
+        for subject in (small, large):
+            subject.settle(settling)
         gc.collect()
         gc.freeze()  # as the daemon does once it has started
         took: dict[int, list[float]] = {few: [], many: []}

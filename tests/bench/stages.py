@@ -54,7 +54,7 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         "features",
         "streams fed with each change, the row made when it is scored",
-        ((FeatureSet, "on_book"), (FeatureSet, "row")),
+        ((FeatureSet, "on_book"), (FeatureSet, "values")),
     ),
     Stage("score", "one row through the model", ((ModelSlot, "score"),)),
     Stage("strategy", "its view, and what it wants", ((Asking, "wants"),)),

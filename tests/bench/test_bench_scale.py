@@ -10,7 +10,7 @@ ACTIVE_MAX = 100_000
 
 def test_all_of_many_markets_are_synced_and_scored() -> None:
     """Uniform traffic leaves no book lost, and every market has had a score."""
-    costs = delta_costs(2, 150, rounds=2, deltas=100, size=2)
+    costs = delta_costs(2, 150, rounds=2, deltas=100, size=2, settling=1_000)
     assert (1.0, 1.0) == (costs["synced_share"], costs["scored_share"])
     assert costs["ratio"] > 0
 

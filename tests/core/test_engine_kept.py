@@ -7,9 +7,7 @@ must not change a later answer either.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from unittest.mock import patch
+from collections.abc import Sequence
 
 import msgspec
 import pytest
@@ -19,7 +17,7 @@ from hypothesis import strategies as st
 from daemon.core import events as e
 from daemon.core.commands import AmendOrder, CancelOrder, Command, MakeOrderGroup, PlaceOrder
 from daemon.core.engine import Engine, Slot
-from daemon.core.features.catalogue import statistic_of
+from daemon.core.features.catalogue import feature_of
 from daemon.core.limits import Limits, TradingHours
 from daemon.core.models import DEFAULT, Model
 from daemon.core.scorer import FeatureSchema, Output
@@ -29,7 +27,7 @@ from tests.core.features.told import SCHEMA
 from tests.core.worlds import CASH, CONFIG, LIMITS, T0, reconciled, snapshot, spec
 
 TICKERS = ("KXBTC15M-26SEP251530-30", "KXBTC15M-26SEP251530-45")
-KEPT = tuple(name for name in SCHEMA.names if statistic_of(name)[1].changes != "always")
+KEPT = tuple(name for name in SCHEMA.names if feature_of(name)[1].changes != "always")
 ROW = FeatureSchema((*KEPT, "ofi_10s", "message_rate_10s", "vwap_distance_60s", "high_distance_20m"))
 """With some that read the same streams and past at every instant."""
 WAITS: tuple[Ns, ...] = (
@@ -169,10 +167,14 @@ class Pair:
         subject = self.anew
         subject._standing.forget()
         subject._asking._peers._listed_total = -1
+        for source in subject.state.references.sources.values():
+            for prices in source.symbols.values():
+                prices._past_revision = -1
         for market in subject.state.markets.values():
             kept = market.features
-            kept._mid_due_at = kept._spot_due_at = kept._trades_due_at = 0
-            kept._is_book_stale = kept._is_top_stale = True
+            kept._mid_due_at = kept._trades_due_at = kept._due_at = 0
+            kept._past, kept._spot_revision = None, -1
+            kept._is_book_stale = kept._is_top_stale = kept._is_quote_stale = True
 
     def reading(self) -> e.Event:
         """The venue's lists, which say what we believe."""
@@ -273,13 +275,6 @@ def happening(kind: int, now: Ns, rng: random.Random, limits: Limits) -> list[e.
     return rare(kind - 76, ticker, now, rng, limits)
 
 
-@contextmanager
-def kept_for_long() -> Iterator[None]:
-    """Markets count as asked often however seldom they are, so that all is kept that may be."""
-    with patch("daemon.core.standing.OFTEN", HOUR), patch("daemon.core.features.feature_set.OFTEN", HOUR):
-        yield
-
-
 def mended(now: Ns) -> list[e.Event]:
     """All is well again, and the markets are new ones."""
     tables = "far:300:KXBTC15M near:100:KXBTC15M"
@@ -310,8 +305,7 @@ def live(pair: Pair, steps: Sequence[tuple[int, Ns]], rng: random.Random) -> Non
 @settings(max_examples=60, deadline=None)
 def test_what_is_kept_changes_nothing(steps: list[tuple[int, Ns]], seed: int) -> None:
     """Commands, scores, refusals and reasons are those of an engine that finds everything anew."""
-    with kept_for_long():
-        live(Pair(), steps, random.Random(seed))
+    live(Pair(), steps, random.Random(seed))
 
 
 def lived(seed: int, count: int) -> Pair:
@@ -334,9 +328,5 @@ def test_nor_does_it_in_a_long_life(seed: int) -> None:
 @pytest.mark.full
 @pytest.mark.parametrize("seed", range(3, 60))
 def test_nor_does_it_in_many_lives(seed: int) -> None:
-    """As above, with all kept that may be in every other life."""
-    if seed % 2:
-        lived(seed, 1_500)
-        return
-    with kept_for_long():
-        lived(seed, 1_500)
+    """As above."""
+    lived(seed, 1_500)

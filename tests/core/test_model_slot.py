@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
+from math import nan
 
 from daemon.core.model_slot import DEFAULT, NO_MODEL, Model, ModelSlot, Range, Score
 from daemon.core.scorer import FeatureSchema, Output
@@ -38,6 +40,29 @@ def test_a_model_reads_its_own_columns() -> None:
     assert Score(None, "unknown_features", "mid") == slot.score("B", (0.1, None, None), 0)
     assert {"A": 0.5, "B": None} == slot.scores
     assert {"scored": 1, "unknown_features": 1} == slot.counts
+
+
+def test_a_row_may_be_an_array() -> None:
+    """NaN is unknown: to the slot, and to a model that knows None alone; who reads NaN gets it as it is."""
+    slot, rows = ModelSlot(DEFAULT), list[list[float | None]]()
+
+    class Keeps(Mid):
+        reads_nan = False
+
+        def score(self, row: Sequence[float | None]) -> float:
+            rows.append(list(row))
+            return 0.5
+
+    class Reads(Keeps):
+        reads_nan = True
+
+    for model in (Keeps(), Reads()):
+        slot.take(Model(model, ranges=(Range("mid", 0.4, 0.6),)), PLACES)
+        assert Score(0.5) == slot.score("A", array("d", (0.1, 0.5, nan)), 0)
+        assert ("mid",) == slot.missing(array("d", (0.1, nan, nan)))
+        assert "unknown_features" == slot.score("A", array("d", (0.1, nan, nan)), 0).doubt
+    assert [0.5, None] == rows[0]
+    assert (0.5, True) == (rows[1][0], rows[1][1] is not None)
 
 
 def test_a_new_model_begins_anew() -> None:

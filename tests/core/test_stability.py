@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from math import log
+from math import log, nan
 
 import pytest
 
@@ -42,7 +42,7 @@ def test_values_are_counted_by_bin() -> None:
     """A cut is within the bin below it; what is not known counts nowhere, and has no index."""
     other = Bins("spread", (0.1,), (0.5, 0.5))
     subject = Stability((BINS, other), {"spread": 0, "mid": 2})
-    for mid in (0.2, 0.25, 0.26, 0.9, None):
+    for mid in (0.2, 0.25, 0.26, 0.9, None, nan):
         subject.add((None, 7.0, mid))
     assert ((2, 1, 1), (0, 0)) == subject.told()
     assert ["mid"] == [name for name, _ in subject.indices()]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from array import array
+from math import nan
+
 import msgspec
 import pytest
 
@@ -79,6 +82,7 @@ def test_a_feature_row_is_a_mapping_without_a_copy() -> None:
     """By name, in schema order; an unknown name is an error, an unknown value is None."""
     row = FeatureRow({"mid": 0, "spread": 1}, [0.5, None])
     assert dict(row) == {"mid": 0.5, "spread": None}
+    assert dict(FeatureRow({"mid": 0, "spread": 1}, array("d", [0.5, nan]))) == dict(row)
     assert len(row) == 2
     with pytest.raises(KeyError):
         row["nonsense"]

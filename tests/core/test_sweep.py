@@ -99,3 +99,15 @@ def test_nothing_is_missed_by_asking_first_whether_anything_is_due(count: int, s
         is_due = sweep.is_due(now)
         found = sweep.beats(now) or bool(sweep.take(tickers, now))
         assert is_due or not found
+
+
+@given(count=st.integers(0, 3_000), steps=st.lists(st.integers(0, SECOND // 2), min_size=1, max_size=60))
+def test_a_turn_that_has_come_is_due(count: int, steps: list[int]) -> None:
+    """Whoever asks first, and takes only what is due, takes what one who doesn't ask takes then."""
+    asking, taking, tickers, now = Sweep(SECOND), Sweep(SECOND), names(count), START
+    for passed in steps:
+        now += passed
+        expected = (taking.beats(now), taking.take(tickers, now))
+        assert expected == (
+            (asking.beats(now), asking.take(tickers, now)) if asking.is_due(now) else (False, [])
+        )

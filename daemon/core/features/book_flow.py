@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from daemon.core.features.definition import Bounds, Family, FeatureDefinition
 from daemon.core.features.inputs import MarketInputs
-from daemon.core.features.statistic import AT_ONCE, WHOLE_WINDOW, Statistic, WindowSum, window_of
+from daemon.core.features.statistic import AT_ONCE, WHOLE_WINDOW, Reading, Statistic, WindowSum, window_of
 from daemon.core.units import QTY_ONE, SECOND, Ns
 
 _SECONDS = Bounds("seconds", 1, 3_600)
@@ -88,7 +88,7 @@ class CancelShare(Statistic):
         return max(0, removed - traded) / removed
 
 
-class TopAge(Statistic):
+class TopAge(Reading):
     """Seconds since the price or size of a best level last changed."""
 
     families = (
@@ -100,16 +100,15 @@ class TopAge(Statistic):
         ),
     )
 
-    def get(self, now: Ns) -> float | None:
-        changed_at = self._inputs.top_changed_at
+    def get(self, inputs: MarketInputs, now: Ns) -> float | None:
+        changed_at = inputs.top_changed_at
         return None if changed_at is None else (now - changed_at) / SECOND
 
 
-class BookAge(Statistic):
+class BookAge(Reading):
     """Seconds since the last snapshot or delta of this book came."""
 
     families = (Family(name="book_age", unit="s", source="book", warm_up=AT_ONCE),)
 
-    def get(self, now: Ns) -> float | None:
-        inputs = self._inputs
+    def get(self, inputs: MarketInputs, now: Ns) -> float | None:
         return None if inputs.book is None else (now - inputs.heard_at) / SECOND

@@ -11,7 +11,7 @@ from typing import ClassVar
 from daemon.core.book import Book, Ladder
 from daemon.core.features.definition import Bounds, Family, FeatureDefinition
 from daemon.core.features.inputs import MarketInputs
-from daemon.core.features.statistic import AT_ONCE, Changes, Statistic
+from daemon.core.features.statistic import AT_ONCE, Changes, Reading
 from daemon.core.units import PRICE_ONE, QTY_ONE, Ns
 
 _LEVELS = Bounds("levels", 1, 50)
@@ -33,47 +33,54 @@ def _levels_family(name: str, unit: str, documented: tuple[int, ...], citation: 
     )
 
 
-class TopStatistic(Statistic):
+class TopReading(Reading):
     """A feature of the best levels alone."""
 
     __slots__ = ()
     changes: ClassVar[Changes] = "top"
 
 
-class Spread(TopStatistic):
+class QuoteReading(Reading):
+    """A feature of the best prices alone."""
+
+    __slots__ = ()
+    changes: ClassVar[Changes] = "quote"
+
+
+class Spread(QuoteReading):
     """Best ask minus best bid; negative for the instants in which the venue shows a crossed book."""
 
     families = (_family("spread", "$"),)
 
-    def get(self, now: Ns) -> float | None:
-        top = self._inputs.top
+    def get(self, inputs: MarketInputs, now: Ns) -> float | None:
+        top = inputs.top
         return None if top.double_mid is None else (top.ask - top.bid) / PRICE_ONE
 
 
-class Mid(TopStatistic):
+class Mid(QuoteReading):
     """The middle of best bid and best ask."""
 
     families = (_family("mid", "$"),)
 
-    def get(self, now: Ns) -> float | None:
-        double_mid = self._inputs.top.double_mid
+    def get(self, inputs: MarketInputs, now: Ns) -> float | None:
+        double_mid = inputs.top.double_mid
         return None if double_mid is None else double_mid / (2 * PRICE_ONE)
 
 
-class WeightedMid(TopStatistic):
+class WeightedMid(TopReading):
     """The mid weighted by the opposite sizes: nearer to the ask when more is bid."""
 
     families = (_family("weighted_mid", "$"),)
 
-    def get(self, now: Ns) -> float | None:
-        top = self._inputs.top
+    def get(self, inputs: MarketInputs, now: Ns) -> float | None:
+        top = inputs.top
         if top.double_mid is None:
             return None
         size = top.bid_size + top.ask_size
         return (top.bid * top.ask_size + top.ask * top.bid_size) / (PRICE_ONE * size)
 
 
-class Microprice(TopStatistic):
+class Microprice(TopReading):
     """The expected price after the next best level is gone, if both queues wander alike and apart.
 
     bid + spread x P(the ask is gone first), where P = 2/pi arctan(bid size / ask size). It needs no
@@ -91,66 +98,66 @@ class Microprice(TopStatistic):
         ),
     )
 
-    def get(self, now: Ns) -> float | None:
-        top = self._inputs.top
+    def get(self, inputs: MarketInputs, now: Ns) -> float | None:
+        top = inputs.top
         if top.double_mid is None:
             return None
         up = atan2(top.bid_size, top.ask_size) * 2 / pi
         return (top.bid + (top.ask - top.bid) * up) / PRICE_ONE
 
 
-class TopImbalance(TopStatistic):
+class TopImbalance(TopReading):
     """(bid size - ask size) / (bid size + ask size) at the best prices."""
 
     families = (_family("top_imbalance", "1"),)
 
-    def get(self, now: Ns) -> float | None:
-        top = self._inputs.top
+    def get(self, inputs: MarketInputs, now: Ns) -> float | None:
+        top = inputs.top
         if top.double_mid is None:
             return None
         return (top.bid_size - top.ask_size) / (top.bid_size + top.ask_size)
 
 
-class BidSize(TopStatistic):
+class BidSize(TopReading):
     """Contracts at the best bid; 0 when the side is empty, for that is known."""
 
     families = (_family("bid_size", "contracts"),)
 
-    def get(self, now: Ns) -> float | None:
-        top = self._inputs.top
+    def get(self, inputs: MarketInputs, now: Ns) -> float | None:
+        top = inputs.top
         return top.bid_size / QTY_ONE if top.is_known else None
 
 
-class AskSize(TopStatistic):
+class AskSize(TopReading):
     """Contracts at the best ask; 0 when the side is empty, for that is known."""
 
     families = (_family("ask_size", "contracts"),)
 
-    def get(self, now: Ns) -> float | None:
-        top = self._inputs.top
+    def get(self, inputs: MarketInputs, now: Ns) -> float | None:
+        top = inputs.top
         return top.ask_size / QTY_ONE if top.is_known else None
 
 
-class DepthImbalance(Statistic):
+class DepthImbalance(Reading):
     """The imbalance of the summed sizes of the best prices of each side; None if both are empty."""
 
     __slots__ = ("_levels",)
     families = (_levels_family("depth_imbalance_#", "1", (5,)),)
     changes: ClassVar[Changes] = "book"
 
-    def __init__(self, inputs: MarketInputs, definition: FeatureDefinition) -> None:
-        super().__init__(inputs, definition)
+    def __init__(self, definition: FeatureDefinition) -> None:
+        super().__init__(definition)
         (self._levels,) = definition.numbers
 
-    def get(self, now: Ns) -> float | None:
-        book = self._inputs.book
+    def get(self, inputs: MarketInputs, now: Ns) -> float | None:
+        book = inputs.book
         if book is None:
             return None
         bids, asks = book.yes.depth(self._levels), book.no.depth(self._levels)
         return (bids - asks) / (bids + asks) if bids + asks else None
 
 
-class _OneSide(Statistic):
+class _OneSide(Reading):
     """A feature of one side's ladder."""
 
     __slots__ = ()
@@ -166,12 +173,11 @@ class _Slope(_OneSide):
 
     __slots__ = ("_levels",)
 
-    def __init__(self, inputs: MarketInputs, definition: FeatureDefinition) -> None:
-        super().__init__(inputs, definition)
+    def __init__(self, definition: FeatureDefinition) -> None:
+        super().__init__(definition)
         (self._levels,) = definition.numbers
 
-    def get(self, now: Ns) -> float | None:
-        inputs = self._inputs
+    def get(self, inputs: MarketInputs, now: Ns) -> float | None:
         book, double_mid = inputs.book, inputs.top.double_mid
         if book is None or double_mid is None:
             return None
@@ -214,8 +220,8 @@ class AskSlope(_Slope):
 class _Gap(_OneSide):
     __slots__ = ()
 
-    def get(self, now: Ns) -> float | None:
-        book = self._inputs.book
+    def get(self, inputs: MarketInputs, now: Ns) -> float | None:
+        book = inputs.book
         if book is None:
             return None
         prices = self._ladder(book).prices

@@ -1,6 +1,6 @@
 """All features: a group per module, the families in it, and how a name finds its definition.
 
-A new group is a module with `Statistic` classes and a line in `GROUPS`; nothing else needs to know it.
+A new group is a module with `Feature` classes and a line in `GROUPS`; nothing else needs to know it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from daemon.core.features import (
     trade_statistics,
 )
 from daemon.core.features.definition import Family, FeatureDefinition
-from daemon.core.features.statistic import Statistic
+from daemon.core.features.statistic import Feature
 
 GROUPS: tuple[tuple[str, ModuleType], ...] = (
     ("Book: its shape", book_shape),
@@ -41,15 +41,15 @@ GROUPS: tuple[tuple[str, ModuleType], ...] = (
 """The groups by title, in the order of the catalogue."""
 
 
-def statistics_of(module: ModuleType) -> Iterator[type[Statistic]]:
+def statistics_of(module: ModuleType) -> Iterator[type[Feature]]:
     """Yield the statistics that a module defines, in the order in which they are written."""
     for found in vars(module).values():
-        is_statistic = isinstance(found, type) and issubclass(found, Statistic)
+        is_statistic = isinstance(found, type) and issubclass(found, Feature)
         if is_statistic and found.__module__ == module.__name__ and found.families:
             yield found
 
 
-_FAMILIES: dict[str, tuple[Family, type[Statistic]]] = {
+_FAMILIES: dict[str, tuple[Family, type[Feature]]] = {
     family.name: (family, statistic)
     for _, module in GROUPS
     for statistic in statistics_of(module)
@@ -73,7 +73,7 @@ def definition_of(name: str) -> FeatureDefinition:
     return _found(name)[0]
 
 
-def statistic_of(name: str) -> tuple[FeatureDefinition, type[Statistic]]:
+def feature_of(name: str) -> tuple[FeatureDefinition, type[Feature]]:
     """Return a feature's definition and the class that computes it. Raises as `definition_of` does."""
     return _found(name)
 
@@ -89,7 +89,7 @@ def families() -> tuple[Family, ...]:
 
 
 @cache
-def _found(name: str) -> tuple[FeatureDefinition, type[Statistic]]:
+def _found(name: str) -> tuple[FeatureDefinition, type[Feature]]:
     for family, statistic in _FAMILIES.values():
         numbers = family.numbers_in(name)
         if numbers is not None:

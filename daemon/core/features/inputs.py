@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from daemon.core.book import Book
+from daemon.core.book import Book, Ladder
 from daemon.core.features.daily_history import DailyHistory
 from daemon.core.features.event_inputs import EventInputs, EventMember
 from daemon.core.features.period_mids import MinuteRanges, PeriodMids
@@ -17,7 +17,7 @@ from daemon.core.features.steps import StepStream
 from daemon.core.features.totals import AmountStream
 from daemon.core.features.trade_tape import TradeTape
 from daemon.core.markets import MarketSpec
-from daemon.core.units import HOUR, MINUTE, PRICE_ONE, Ns, Price, Qty
+from daemon.core.units import HOUR, MINUTE, PRICE_ONE, Ns, Price, Qty, Side
 
 
 class TopOfBook:
@@ -45,8 +45,13 @@ class TopOfBook:
         self.bid, self.ask, self.bid_size, self.ask_size = 0, PRICE_ONE, 0, 0
         self.double_mid, self.flow, self.is_known = None, 0, False
 
-    def update(self, book: Book) -> bool:
-        """Read a synced book's best levels; False if they are as they were."""
+    def update(self, book: Book, side: Side | None = None) -> bool:
+        """Read a synced book's best levels; False if they are as they were.
+
+        `side`: whose ladder alone may have changed since; the other one isn't looked at. None: both may.
+        """
+        if side is not None and self.is_known:
+            return self._update_bid(book.yes) if side == "yes" else self._update_ask(book.no)
         prices = book.yes.prices
         if prices:
             bid = prices[-1]
@@ -74,6 +79,40 @@ class TopOfBook:
             )
         self.bid, self.ask, self.bid_size, self.ask_size = bid, ask, bid_size, ask_size
         self.double_mid = bid + ask if bid_size and ask_size else None
+        return True
+
+    def _update_bid(self, ladder: Ladder) -> bool:
+        prices = ladder.prices
+        bid = prices[-1] if prices else 0
+        size = ladder.sizes[bid] if prices else 0
+        before, size_before = self.bid, self.bid_size
+        if bid == before:
+            if size == size_before:
+                return False
+            self.flow = size - size_before
+        else:
+            self.bid = bid
+            self.flow = size if bid > before else -size_before
+        self.bid_size = size
+        if bid != before:
+            self.double_mid = bid + self.ask if size and self.ask_size else None
+        return True
+
+    def _update_ask(self, ladder: Ladder) -> bool:
+        prices = ladder.prices
+        ask = PRICE_ONE - prices[-1] if prices else PRICE_ONE
+        size = ladder.sizes[prices[-1]] if prices else 0
+        before, size_before = self.ask, self.ask_size
+        if ask == before:
+            if size == size_before:
+                return False
+            self.flow = size_before - size
+        else:
+            self.ask = ask
+            self.flow = -size if ask < before else size_before
+        self.ask_size = size
+        if ask != before:
+            self.double_mid = self.bid + ask if size and self.bid_size else None
         return True
 
 

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from daemon.core.features.definition import Bounds, Family, FeatureDefinition
 from daemon.core.features.inputs import MarketInputs
-from daemon.core.features.statistic import AT_ONCE, WHOLE_WINDOW, Changes, Statistic, window_of
+from daemon.core.features.statistic import AT_ONCE, WHOLE_WINDOW, Changes, Reading, Statistic, window_of
 from daemon.core.features.totals import FINE_MAX
 from daemon.core.units import DAY, HOUR, MINUTE, PRICE_ONE, SECOND, Ns
 
@@ -292,14 +292,14 @@ class HighDistance(_RangeDistance):
         return max(mids)
 
 
-class DistanceTo50(Statistic):
+class DistanceTo50(Reading):
     """(mid - 0.50) / 0.50: -1 .. 1, 0 where the market doesn't know."""
 
     families = (Family(name="distance_50", unit="1", source="book", warm_up=AT_ONCE),)
-    changes: ClassVar[Changes] = "top"
+    changes: ClassVar[Changes] = "quote"
 
-    def get(self, now: Ns) -> float | None:
-        double_mid = self._inputs.top.double_mid
+    def get(self, inputs: MarketInputs, now: Ns) -> float | None:
+        double_mid = inputs.top.double_mid
         return None if double_mid is None else (double_mid - PRICE_ONE) / PRICE_ONE
 
 

@@ -11,7 +11,7 @@ from math import log1p, sqrt
 
 from daemon.core.events import ReferencePriceReceived
 from daemon.core.features.candles import ClosedCandles
-from daemon.core.features.windows import Lag, SampledChanges
+from daemon.core.features.windows import NEVER, Lag, SampledChanges
 from daemon.core.units import SECOND, Money, Ns
 
 RETURN_WINDOWS: tuple[Ns, ...] = (1 * SECOND, 5 * SECOND, 30 * SECOND)
@@ -23,7 +23,8 @@ class ReferenceFeatures:
     """What is known of one symbol's price now, and of its recent past."""
 
     __slots__ = (
-        "_changes", "_lags", "_volatility", "_volatility_second", "candles", "price", "priced_at", "revision",
+        "_changes", "_lags", "_past", "_past_at", "_past_revision", "_volatility",
+        "_volatility_second", "candles", "past_due_at", "price", "priced_at", "revision",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -39,6 +40,11 @@ class ReferenceFeatures:
         self._volatility: float | None = None
         self._volatility_second: int | None = None
         """Of which second the one that is known is; None after every new price."""
+        self._past: tuple[float | None, ...] = ()
+        self._past_revision = -1
+        self._past_at: Ns = 0
+        self.past_due_at: Ns = 0
+        """Up to when holds what `past` said last, as long as the revision is the same."""
 
     def on_price(self, event: ReferencePriceReceived) -> None:
         """Take a new price. One that is not above zero is impossible, and ends what we knew."""
@@ -85,9 +91,25 @@ class ReferenceFeatures:
         # log1p of the exact difference keeps the digits that ln of a ratio near one would lose.
         return log1p((price - then) / then)
 
-    def return_due_at(self, window: Ns, now: Ns) -> Ns:
-        """Return when what `log_return` has just said may end, unless the revision changes."""
-        return self._lags[window].due_at(now)
+    def past(self, now: Ns) -> tuple[float | None, ...]:
+        """Return the log returns over each of `RETURN_WINDOWS`, and the volatility last.
+
+        It is the same object for as long as they are the same: thousands of markets on one underlying find
+        out by a look at it that theirs stand.
+        """
+        if self._past_revision == self.revision and self._past_at <= now < self.past_due_at:
+            return self._past
+        past = (*[self.log_return(window, now) for window in RETURN_WINDOWS], self.volatility(now))
+        if past != self._past:
+            self._past = past
+        self._past_revision, self._past_at = self.revision, now
+        if self.price is None:
+            self.past_due_at = NEVER
+        else:
+            # The volatility samples just after whole seconds.
+            sampled_at = -(-now // SECOND) * SECOND + 1
+            self.past_due_at = min([sampled_at, *[lag.due_at(now) for lag in self._lags.values()]])
+        return self._past
 
     def volatility(self, now: Ns) -> float | None:
         """Return the standard deviation of one-second relative changes, per square root of a second.

@@ -11,18 +11,18 @@ from typing import ClassVar
 from daemon.core.features.definition import Family, FeatureDefinition
 from daemon.core.features.inputs import MarketInputs
 from daemon.core.features.reference import RETURN_WINDOWS
-from daemon.core.features.statistic import Changes, Statistic
+from daemon.core.features.statistic import Changes, Reading
 from daemon.core.units import SECOND, Ns
 
 _STRIKES_BELOW_YES = frozenset({"greater", "greater_or_equal"})
 """Strike types whose YES is a price above the strike. For any other one the distance is unknown."""
 
 
-class ReferenceReturn(Statistic):
+class ReferenceReturn(Reading):
     """Log return of the reference price over a window."""
 
-    __slots__ = ("_window",)
-    changes: ClassVar[Changes] = "spot"
+    __slots__ = ("_place",)
+    changes: ClassVar[Changes] = "past"
     families = tuple(
         Family(
             name=f"reference_return_{window // SECOND}s",
@@ -35,19 +35,16 @@ class ReferenceReturn(Statistic):
         for window in RETURN_WINDOWS
     )
 
-    def __init__(self, inputs: MarketInputs, definition: FeatureDefinition) -> None:
-        super().__init__(inputs, definition)
+    def __init__(self, definition: FeatureDefinition) -> None:
+        super().__init__(definition)
         assert definition.window is not None
-        self._window = definition.window
+        self._place = RETURN_WINDOWS.index(definition.window)
 
-    def get(self, now: Ns) -> float | None:
-        return self._inputs.spot.log_return(self._window, now)
-
-    def due_at(self, now: Ns) -> Ns:
-        return self._inputs.spot.return_due_at(self._window, now)
+    def get(self, inputs: MarketInputs, now: Ns) -> float | None:
+        return inputs.spot.past(now)[self._place]
 
 
-class ReferenceVolatility(Statistic):
+class ReferenceVolatility(Reading):
     """Root mean square of one-second relative changes of the reference price over up to five minutes."""
 
     families = (
@@ -59,14 +56,10 @@ class ReferenceVolatility(Statistic):
             warm_up="ten one-second changes; the window grows from there to 300",
         ),
     )
-    changes: ClassVar[Changes] = "spot"
+    changes: ClassVar[Changes] = "past"
 
-    def get(self, now: Ns) -> float | None:
-        return self._inputs.spot.volatility(now)
-
-    def due_at(self, now: Ns) -> Ns:
-        # It samples just after whole seconds.
-        return -(-now // SECOND) * SECOND + 1
+    def get(self, inputs: MarketInputs, now: Ns) -> float | None:
+        return inputs.spot.past(now)[-1]
 
 
 def _strike_distance(inputs: MarketInputs) -> float | None:
@@ -77,7 +70,7 @@ def _strike_distance(inputs: MarketInputs) -> float | None:
     return log1p((price - strike) / strike)
 
 
-class StrikeDistance(Statistic):
+class StrikeDistance(Reading):
     """ln(reference price / strike): positive when the market would settle YES now.
 
     None unless the strike is known and YES means a price above it.
@@ -94,11 +87,11 @@ class StrikeDistance(Statistic):
     )
     changes: ClassVar[Changes] = "spot"
 
-    def get(self, now: Ns) -> float | None:
-        return _strike_distance(self._inputs)
+    def get(self, inputs: MarketInputs, now: Ns) -> float | None:
+        return _strike_distance(inputs)
 
 
-class StrikeDistanceSigma(Statistic):
+class StrikeDistanceSigma(Reading):
     """The strike distance in standard deviations of the time that is left, by `reference_vol_300s`."""
 
     families = (
@@ -113,8 +106,7 @@ class StrikeDistanceSigma(Statistic):
         ),
     )
 
-    def get(self, now: Ns) -> float | None:
-        inputs = self._inputs
+    def get(self, inputs: MarketInputs, now: Ns) -> float | None:
         left = inputs.spec.close_at - now
         if left <= 0:
             return None
@@ -125,7 +117,7 @@ class StrikeDistanceSigma(Statistic):
         return distance / (volatility * sqrt(left / SECOND))
 
 
-class ReferenceBasis(Statistic):
+class ReferenceBasis(Reading):
     """The price in force less the settlement index, as a part of the index; 0 where the index is in force."""
 
     families = (
@@ -137,8 +129,7 @@ class ReferenceBasis(Statistic):
         ),
     )
 
-    def get(self, now: Ns) -> float | None:
-        inputs = self._inputs
+    def get(self, inputs: MarketInputs, now: Ns) -> float | None:
         index, price = inputs.reference.index(now), inputs.spot.price
         if index is None or index.price is None or price is None:
             return None

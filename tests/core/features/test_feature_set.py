@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import random
+from math import isnan
 
 import pytest
 
 from daemon.core.features import FeatureSet, ReferenceFeatures, definition_of
-from daemon.core.features.catalogue import statistic_of
+from daemon.core.features.catalogue import feature_of
 from daemon.core.scorer import FeatureSchema
-from daemon.core.units import HOUR, MINUTE, SECOND
+from daemon.core.units import MINUTE, SECOND
 from tests.core.features.told import SCHEMA, STRIKE, Told, market, two_sided
 
 PASSED = (0, 1, SECOND - 1, SECOND, SECOND, SECOND, 4 * SECOND, 5 * SECOND, 20 * SECOND, MINUTE)
 """Parts of windows, and a nanosecond less: they add up to where a window begins."""
-KEPT = [name for name in SCHEMA.names if statistic_of(name)[1].changes != "always"]
+KEPT = [name for name in SCHEMA.names if feature_of(name)[1].changes != "always"]
 
 
 def test_a_cold_set_knows_only_the_clock_and_the_listing() -> None:
@@ -88,9 +89,8 @@ def _tell(told: Told, what: str, amount: int) -> None:
 
 
 @pytest.mark.parametrize("name", KEPT)
-def test_what_is_kept_is_what_would_be_computed(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_kept_is_what_would_be_computed(name: str) -> None:
     """An answer is used again only as long as it is the answer, at every instant and however long that is."""
-    monkeypatch.setattr("daemon.core.features.feature_set.OFTEN", HOUR)
     rng, told = random.Random(5), Told()
     features = told.features = FeatureSet(FeatureSchema((name,)), market(), told.reference)
     two_sided(told)
@@ -99,6 +99,18 @@ def test_what_is_kept_is_what_would_be_computed(name: str, monkeypatch: pytest.M
         told.now += rng.choice(PASSED)
         _tell(told, "lose" if step % 300 == 299 else rng.choice(words), rng.randrange(1, 10))
         kept = features.row(told.now)
-        features._mid_due_at = features._spot_due_at = features._trades_due_at = 0
+        features._mid_due_at = features._trades_due_at = features._due_at = 0
+        features._past, features._spot_revision, told.reference._past_revision = None, -1, -1
         features._is_book_stale = features._is_top_stale = True
         assert features.row(told.now) == kept, f"step {step}"
+
+
+def test_values_are_the_row_with_nan_for_what_is_unknown() -> None:
+    """An array has no None; it is the caller's own."""
+    told = Told()
+    two_sided(told)
+    values, row = told.features.values(told.now), told.features.row(told.now)
+    assert row == [None if isnan(value) else value for value in values]
+    assert None in row
+    values[0] = 9.0
+    assert row == told.features.row(told.now)

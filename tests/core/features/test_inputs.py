@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from daemon.core.book import Book
 from daemon.core.events import BookDeltaReceived, BookSnapshotReceived, Level
 from daemon.core.features.inputs import TopOfBook
+from daemon.core.units import Side
 
 
 def book(yes: tuple[Level, ...], no: tuple[Level, ...]) -> Book:
@@ -60,3 +63,22 @@ def test_a_missing_side_has_no_mid() -> None:
     top = TopOfBook()
     top.update(book(((4_000, 100),), ()))
     assert top.double_mid is None
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(("yes", "no")), st.integers(38, 42), st.integers(-2, 2)), max_size=60)
+)
+def test_one_side_looked_at_is_as_good_as_both(changes: list[tuple[Side, int, int]]) -> None:
+    """Of each change of one outcome's ladder, empty ones among them: the same top, flow and answer."""
+    built, one, both = book((), ()), TopOfBook(), TopOfBook()
+    both.update(built)
+    one.update(built)
+    for side, price, delta in changes:
+        built.apply_delta(BookDeltaReceived("T", side, price * 100, delta, 2, None))
+        if not built.is_synced:
+            return
+        found = one.update(built, side)
+        assert both.update(built) == found
+        assert [getattr(both, name) for name in both.__slots__] == [
+            getattr(one, name) for name in one.__slots__
+        ]

@@ -55,3 +55,29 @@ def test_an_impossible_price_ends_what_was_known() -> None:
     reference.on_price(price(100, 1))
     reference.on_price(price(0, 2))
     assert reference.price is None
+
+
+def test_the_past_is_one_object_as_long_as_it_says_the_same() -> None:
+    """Markets find by a look at it that theirs stand; prices, windows and losses change it."""
+    reference = ReferenceFeatures()
+    unknown = reference.past(9 * SECOND)
+    assert (None, None, None, None) == unknown
+    reference.on_price(price(100, 10))
+    assert reference.past(11 * SECOND - 1) is unknown
+    begun = reference.past(11 * SECOND)
+    assert (0.0, None, None, None) == begun
+    assert reference.past(11 * SECOND + 5) is begun
+    reference.on_price(price(101, 11.5))
+    risen = reference.past(12 * SECOND)
+    assert math.isclose(math.log(1.01), risen[0] or 0.0, rel_tol=1e-12)
+    assert reference.past(12 * SECOND + SECOND // 2) == (0.0, None, None, None)
+    reference.on_lost()
+    assert unknown == reference.past(13 * SECOND)
+
+
+def test_an_earlier_instant_finds_its_own_past() -> None:
+    """What one instant found is not told to an earlier one: two feeds' stamps may come out of order."""
+    reference = ReferenceFeatures()
+    reference.on_price(price(100, 10))
+    assert reference.past(11 * SECOND)[0] == 0.0
+    assert reference.past(11 * SECOND - 1)[0] is None

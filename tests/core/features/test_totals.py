@@ -103,7 +103,7 @@ def test_an_active_hour_is_sixty_entries_and_minutes_go_as_they_pass() -> None:
     stream.begin(0)
     for tenth in range(3 * 36_000):
         stream.add(tenth * SECOND // 10, 1)
-    fine, coarse = sorted((len(log.instants) for log in stream._logs), reverse=True)
+    fine, coarse = sorted((len(log) for log in stream._logs), reverse=True)
     assert fine <= 1_300
     assert coarse <= 128
 

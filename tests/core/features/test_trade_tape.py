@@ -28,7 +28,7 @@ def observing(since_s: int = 0) -> TradeTape:
 
 def flow(tape: TradeTape, now: Ns) -> int | None:
     """The signed contracts of the last minute."""
-    return tape.signed._logs[0].windows[0].get(now)
+    return tape.signed.window(MINUTE).get(now)
 
 
 def test_a_window_is_warm_after_a_minute_and_not_before() -> None:
@@ -130,7 +130,7 @@ def test_memory_is_bounded_by_the_window() -> None:
         tape.begin(second * SECOND)
         tape.on_trade(second * SECOND, trade(str(second), 1))
         tape.end((second + 1) * SECOND)
-    kept = (len(tape.signed._logs[0].instants), len(tape._seen), len(tape._stretches))
+    kept = (len(tape.signed._logs[0]), len(tape._seen), len(tape._stretches))
     assert max(kept) <= 130
 
 

@@ -109,14 +109,14 @@ class Told:
 
     def delta(self, side: Side, price: int, delta: int) -> None:
         self.book.apply_delta(BookDeltaReceived("T", side, price, delta, self.now, None))
-        self._tell_book(delta)
+        self._tell_book(delta, side)
 
     def lose(self) -> None:
         self.book.lose("test")
         self._tell_book()
 
-    def _tell_book(self, delta: int = 0) -> None:
-        self.features.on_book(self.book, self.now, delta)
+    def _tell_book(self, delta: int = 0, side: Side | None = None) -> None:
+        self.features.on_book(self.book, self.now, delta, side)
         if not self.book.is_synced:
             if self.history.live():
                 self.history.candles.clear()
