@@ -156,13 +156,13 @@ class Engine:
         touched, state.touched = state.touched, {}
         self._asking.has_switched = False
         upkeep = self._upkeep if self._upkeep.is_due(now) else None
-        commands = self._look_after(upkeep, now) if upkeep else []
+        commands = upkeep.begin(now) if upkeep else []
         was, self.phase = self.phase, self._next_phase()
         if upkeep:
             commands += upkeep.probe(now)
         if self.phase != "stopped":
             if upkeep:
-                commands += upkeep.keep(now)
+                self._keep_up(upkeep, commands, now)
             for ticker in touched:
                 market = state.markets.get(ticker)
                 if market is not None:
@@ -193,9 +193,10 @@ class Engine:
         if due := self._sweep.take(state.markets, now):
             state.touch_due(due, self._sweep.spared_since(now))
 
-    def _look_after(self, upkeep: Upkeep, now: Ns) -> list[Command]:
-        self._standing.forget()
-        return upkeep.begin(now)
+    def _keep_up(self, upkeep: Upkeep, commands: list[Command], now: Ns) -> None:
+        commands += upkeep.keep(now)
+        if commands or upkeep.is_of_news:
+            self._standing.forget()
 
     def _forget_gone(self) -> None:
         """Markets come and go for as long as we live: what is kept for people of those that went goes too."""

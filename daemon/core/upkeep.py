@@ -47,6 +47,8 @@ class Upkeep:
         self._remembers_day = config.remembers_day
         self._looked_at: Ns | None = None
         self._is_told = True
+        self.is_of_news = True
+        """Whether this look has something told to look after, and not the clock alone."""
 
     def apply(self, event: e.Event) -> None:
         """Change the beliefs by one fact; one that is no market data is looked at with the next decision."""
@@ -67,6 +69,7 @@ class Upkeep:
         """Whether this decision looks after it all; if so, that is noted."""
         last = self._looked_at
         if self._is_told or last is None or now - last >= EVERY or self._breakers.is_cancel_all_due:
+            self.is_of_news = self._is_told
             self._is_told, self._looked_at = False, now
             return True
         return False
@@ -77,7 +80,10 @@ class Upkeep:
         gathering.look(now)
         self._second_line.watch()
         commands = self._guards.decide(now, loss_today=-gathering.pnl_today(), drawdown=gathering.drawdown())
-        return commands + (self._remembering.keep(now) if self._remembers_day else [])
+        return commands + self._keep_day(now)
+
+    def _keep_day(self, now: Ns) -> list[Command]:
+        return self._remembering.keep(now, is_told=self.is_of_news) if self._remembers_day else []
 
     def probe(self, now: Ns) -> list[Command]:
         """Return what goes out stopped or not."""
