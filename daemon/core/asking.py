@@ -92,7 +92,8 @@ class Asking:
         name, ticker, ledger = strategy.name, spec.ticker, state.ledger
         equity = ledger.equity
         assert equity is not None, "a view is made only of a reconciled account"
-        capital, divisor = slot.capital, self._models.slots[slot.model].stake_divisor
+        capital, model = slot.capital, self._models.slots[slot.model]
+        divisor = model.stake_divisor
         if divisor != 1:
             equity, capital = equity // divisor, None if capital is None else capital // divisor
         # By place: names cost as much again, for every market and tick.
@@ -112,7 +113,7 @@ class Asking:
             state.touch_all()
             self.has_switched = True
             return Wanted((), RAISED)
-        return self._models.vet(wanted, name, view, refusals)
+        return wanted if model.is_sound(now) else self._models.vet(wanted, name, view, refusals)
 
     def score(self, name: str, market: Market, seen: dict[str, Scored], now: Ns) -> Scored:
         """Return a market's row and what the model of a slot says of it; `seen` are this decision's."""

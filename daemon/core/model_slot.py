@@ -145,6 +145,11 @@ class ModelSlot:
         """Whether nothing may be entered on its scores any more."""
         return self.expires_at is not None and now >= self.expires_at
 
+    def is_sound(self, now: Ns) -> bool:
+        """Whether nothing speaks against entering on its last score, in whichever market."""
+        expires_at = self.expires_at
+        return not (self.doubted or self.is_drifted or (expires_at is not None and now >= expires_at))
+
     @property
     def members_absent(self) -> int | None:
         """How many members of an ensemble took no part in its last score; None where it is none."""

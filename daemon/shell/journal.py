@@ -134,15 +134,19 @@ class Journal:
         Raises:
             JournalFailed: now, or once before. The file may then end in a torn record, which readers skip.
         """
-        self._check()
+        if self._failure is not None or self._is_closed:
+            self._check()
         assert batch, "an empty batch is no record"
         record = frame(_ENCODER.encode(batch))
+        length = len(record)
         try:
-            _write_all(self._fd, record)
+            written = os.write(self._fd, record)
+            if written < length:
+                _write_all(self._fd, record[written:])
         except OSError as error:
             raise self._fail(f"can't write to {self.path}: {error}") from error
-        self._end += len(record)
-        self.bytes_total += len(record)
+        self._end += length
+        self.bytes_total += length
         self.batches_total += 1
         return self._end
 

@@ -167,6 +167,7 @@ class Pair:
         subject = self.anew
         subject._standing.forget()
         subject._upkeep._remembering._seen = None
+        subject._calm_until = 0
         subject._asking._peers._listed_total = -1
         for source in subject.state.references.sources.values():
             for prices in source.symbols.values():
