@@ -212,6 +212,7 @@ class Engine:
         """Markets come and go for as long as we live: what is kept for people of those that went goes too."""
         markets = self.state.markets
         self.models.forget_gone(markets)
+        self._asking.forget_gone(markets)
         self.gathering.exits.forget_gone(markets)
         # Of what is held where we don't watch it is said once that it can't be closed, and not anew.
         held = {ticker: None for ticker, one in self.state.ledger.positions.items() if one.qty}
