@@ -159,7 +159,9 @@ class Engine:
         touched, state.touched = state.touched, {}
         self._asking.has_switched = False
         commands = upkeep.begin(now) if upkeep else []
-        was, self.phase = self.phase, self._next_phase()
+        was = self.phase
+        if upkeep or state.stop_reason is not None:
+            self.phase = self._next_phase()
         if upkeep:
             commands += upkeep.probe(now)
         if self.phase != "stopped":

@@ -109,10 +109,8 @@ def kelly_qty(
         _win_and_cost(q, price, side, fees, is_taker)  # says what is wrong
     # `_win_and_cost` and `_full_kelly`, without calls: quotes are sized with every tick.
     win, cost = q, price / PRICE_ONE
-    if is_taker or fees.fee_type != "quadratic":
-        fee = fee_per_contract(fees, cost, is_taker)
-    else:
-        fee = 0.0  # most makers
+    # Most makers pay none.
+    fee = fee_per_contract(fees, cost, is_taker) if is_taker or fees.fee_type != "quadratic" else 0.0
     if side == "ask":
         win, cost = 1.0 - q, 1.0 - cost
     cost += fee
@@ -122,9 +120,9 @@ def kelly_qty(
     if stake <= 0.0:
         return 0
     more = floor(stake * (equity / MONEY_ONE) / cost * QTY_ONE) - held
-    if more > qty_max:
-        more = qty_max
-    return more if more > 0 else 0
+    if more <= 0:
+        return 0
+    return more if more < qty_max else max(0, qty_max)
 
 
 class Sized(msgspec.Struct, frozen=True, gc=False):
