@@ -62,9 +62,6 @@ def _library() -> ctypes.PyDLL:
             *(handle, integer, integer, integer),  # booster, predict type, start, number of iterations
             *(integer, ctypes.c_int32, ctypes.c_char_p, handle_out),  # data type, columns, parameters, out
         ],
-        "LGBM_BoosterPredictForMatSingleRowFast": [
-            *(handle, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p),  # row, length and result out
-        ],
         "LGBM_FastConfigFree": [handle],
         "LGBM_BoosterFree": [handle],
     }
@@ -154,10 +151,11 @@ class LightGBMScorer:
         self._pack = struct.Struct(f"{columns}d").pack_into
         self._length = ctypes.c_int64()
         self._output = ctypes.c_double()
-        # Plain addresses: a pointer object is converted anew at every call.
+        # Converted once: a function without argument types takes such arguments as they are at every call.
         buffers = (self._row, self._length, self._output)
-        self._arguments = (fast.value, *(ctypes.addressof(buffer) for buffer in buffers))
-        self._predict = library.LGBM_BoosterPredictForMatSingleRowFast
+        addresses = (fast.value, *(ctypes.addressof(buffer) for buffer in buffers))
+        self._arguments = tuple([ctypes.c_void_p.from_param(address) for address in addresses])
+        self._predict = library["LGBM_BoosterPredictForMatSingleRowFast"]
         self._finalizer = weakref.finalize(self, _release, booster.value, fast.value)
 
     def score(self, row: Sequence[float | None]) -> float:
