@@ -87,7 +87,7 @@ class FairValue:
         spec, book = view.spec, view.book
         if spec.close_at - view.now < self._quiet:
             return Wanted((), "quiet before the close")
-        bid, ask = book.bid, book.ask
+        bid, ask = book.best()
         if bid is None or ask is None or bid >= ask:
             return Wanted((), "one-sided or crossed book")
         # With bid below ask at most one side has an edge: the one on which the model is off the mid.
@@ -129,21 +129,22 @@ class FairValue:
 
     def _resting(self, view: MarketView, score: float, bid: Price, ask: Price) -> tuple[Target, ...]:
         lean, run_over = self._lean(view) if self._is_leaning else (0.0, None)
-        margin, fair = self._margin, round((score + lean) * PRICE_ONE)
-        held, fees, wealth = view.position, view.spec.fees, bankroll(view)
-        fraction = self.params.kelly_fraction
+        fair, fees, wealth = round((score + lean) * PRICE_ONE), view.spec.fees, bankroll(view)
+        held, fraction = view.position, self.params.kelly_fraction
         # Post-only: never across the spread, and never nearer to the model's value than the margin.
         targets: list[Target] = []
         room = min(self._order_max, self._position_max - held)
         if room > 0 and run_over != "bid":
-            buy_at = view.grid.floor(fair - margin if fair - margin < ask else ask - 1)
+            price = fair - self._margin
+            buy_at = view.grid.floor(price if price < ask else ask - 1)
             if buy_at is not None and ask - buy_at <= REST_AWAY_MAX:
                 qty = kelly_qty(score, buy_at, "bid", fees, False, wealth, fraction, room, held)
                 if qty >= QTY_ONE:
                     targets.append(Target("bid", buy_at, qty, "rest", self._rest_reason, self._slack))
         room = min(self._order_max, self._position_max + held)
         if room > 0 and run_over != "ask":
-            sell_at = view.grid.ceil(fair + margin if fair + margin > bid else bid + 1)
+            price = fair + self._margin
+            sell_at = view.grid.ceil(price if price > bid else bid + 1)
             if sell_at is not None and sell_at - bid <= REST_AWAY_MAX:
                 qty = kelly_qty(score, sell_at, "ask", fees, False, wealth, fraction, room, -held)
                 if qty >= QTY_ONE:

@@ -7,17 +7,17 @@ book, the features and the account are the same for all.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 
 import msgspec
 
 from daemon.core.market import Market
 from daemon.core.markets import MarketSpec
-from daemon.core.models import DEFAULT, Models, Row
+from daemon.core.models import COMPARED_EVERY, DEFAULT, Models, Row
 from daemon.core.peers import PeerIndex, WatchedPeers
 from daemon.core.risk import Refusal
 from daemon.core.state import State
-from daemon.core.strategy import FeatureRow, MarketView, Strategy, Wanted, breach_of
+from daemon.core.strategy import FeatureRow, MarketView, Strategy, Target, Wanted, breach_of
 from daemon.core.strategy_record import StrategyLimits
 from daemon.core.units import Money, Ns
 
@@ -70,6 +70,8 @@ class Asking:
         """Whether one was switched off in this decision: its orders elsewhere are still to be taken out."""
         self._peers = PeerIndex(state, models.score_of)
         self._off = state.switches.off
+        self._sound: dict[tuple[str, str], tuple[Target, ...]] = {}
+        """By market and strategy, the last targets that keep to the contract: most answers repeat them."""
 
     def refusal(self, strategy: str) -> Refusal | None:
         """Return why a strategy is not asked, and nothing of it may rest; None when it is."""
@@ -92,7 +94,8 @@ class Asking:
         name, ticker, ledger = strategy.name, spec.ticker, state.ledger
         equity = ledger.equity
         assert equity is not None, "a view is made only of a reconciled account"
-        capital, divisor = slot.capital, self._models.slots[slot.model].stake_divisor
+        capital, model = slot.capital, self._models.slots[slot.model]
+        divisor = model.stake_divisor
         if divisor != 1:
             equity, capital = equity // divisor, None if capital is None else capital // divisor
         # By place: names cost as much again, for every market and tick.
@@ -102,9 +105,7 @@ class Asking:
             WatchedPeers(self._peers, name, slot.trades, spec),
         )  # fmt: skip
         try:
-            wanted = strategy.wants(view)
-            if (breach := breach_of(wanted)) is not None:
-                raise TypeError(breach)
+            wanted = self._heard((ticker, name), strategy.wants(view))
         except KeyboardInterrupt:
             raise  # a person's, not the file's
         except BaseException as error:  # noqa: BLE001 - whatever a person's file does must not end the daemon
@@ -112,7 +113,22 @@ class Asking:
             state.touch_all()
             self.has_switched = True
             return Wanted((), RAISED)
-        return self._models.vet(wanted, name, view, refusals)
+        return wanted if model.is_sound(now) else self._models.vet(wanted, name, view, refusals)
+
+    def _heard(self, key: tuple[str, str], wanted: Wanted) -> Wanted:
+        """Return an answer with targets that keep to the contract; what only equals them may not do so."""
+        sound = self._sound.get(key, ())
+        if type(wanted) is Wanted and wanted.targets == sound and type(wanted.reason) is str:
+            return Wanted(sound, wanted.reason)
+        if (breach := breach_of(wanted)) is not None:
+            raise TypeError(breach)
+        self._sound[key] = wanted.targets
+        return wanted
+
+    def forget_gone(self, markets: Container[str]) -> None:
+        """Forget markets that are no more."""
+        for key in [key for key in self._sound if key[0] not in markets]:
+            del self._sound[key]
 
     def score(self, name: str, market: Market, seen: dict[str, Scored], now: Ns) -> Scored:
         """Return a market's row and what the model of a slot says of it; `seen` are this decision's."""
@@ -131,10 +147,15 @@ class Asking:
         if mark is not None:
             mark("feature")
         model = models.slots[name]
-        score = model.score(spec.ticker, row, now)
+        ticker = spec.ticker
+        score = model.score(ticker, row, now)
         if mark is not None:
             mark("predict")
-        models.compare(model, spec, row, market.book, now)
+        if (
+            now >= model.compares_at
+            and now - model.compared_at.get(ticker, -COMPARED_EVERY) >= COMPARED_EVERY
+        ):
+            models.compare(model, spec, row, market.book, now)
         missing = model.missing(row) if score.doubt == "unknown_features" else ()
         scored = seen[name] = Scored(features, score.value, missing)
         return scored

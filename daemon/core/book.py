@@ -144,6 +144,11 @@ class Book:
         prices = self.no.prices
         return PRICE_ONE - prices[-1] if prices else None
 
+    def best(self) -> tuple[Price | None, Price | None]:
+        """Return the best YES bid and ask; None where unsynced or empty."""
+        bids, asks = self.yes.prices, self.no.prices
+        return bids[-1] if bids else None, PRICE_ONE - asks[-1] if asks else None
+
     @property
     def bid_size(self) -> Qty | None:
         """The size at the best YES bid; None when there is none."""

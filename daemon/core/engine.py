@@ -55,6 +55,8 @@ class Engine:
 
     _unchanged_since: Ns | None = None
     """The last decision, as long as nothing has been told since."""
+    _calm_until: Ns = 0
+    """Until then nothing is due by the clock, unless something else than a level of a book is told."""
 
     def __init__(
         self,
@@ -135,6 +137,7 @@ class Engine:
         if type(event) is e.BookDeltaReceived:
             self.state.apply_delta(event)  # the most frequent by far takes the short way
             return
+        self._calm_until = 0
         if type(event) is e.ConfigChanged:
             self.config = self.changes.apply(event, self.config)
         self.models.apply(event)
@@ -151,18 +154,19 @@ class Engine:
     def decide(self, now: Ns) -> list[Command]:
         """Decide once for everything that changed since the last time, and for the clock."""
         state = self.state
-        if self._sweep.is_due(now):
-            self._touch_by_clock(now)
+        is_calm = now < self._calm_until and not self.breakers.is_cancel_all_due
+        upkeep = None if is_calm else self._look_up(now)
         touched, state.touched = state.touched, {}
         self._asking.has_switched = False
-        upkeep = self._upkeep if self._upkeep.is_due(now) else None
-        commands = self._look_after(upkeep, now) if upkeep else []
-        was, self.phase = self.phase, self._next_phase()
+        commands = upkeep.begin(now) if upkeep else []
+        was = self.phase
+        if upkeep or state.stop_reason is not None:
+            self.phase = self._next_phase()
         if upkeep:
             commands += upkeep.probe(now)
         if self.phase != "stopped":
             if upkeep:
-                commands += upkeep.keep(now)
+                self._keep_up(upkeep, commands, now)
             for ticker in touched:
                 market = state.markets.get(ticker)
                 if market is not None:
@@ -181,6 +185,14 @@ class Engine:
         self._unchanged_since = now
         return commands
 
+    def _look_up(self, now: Ns) -> Upkeep | None:
+        """Mark the markets whose turn it is by the clock; return what is looked after now, if it is."""
+        if self._sweep.is_due(now):
+            self._touch_by_clock(now)
+        is_due = self._upkeep.is_due(now)
+        self._calm_until = min(self._sweep.due_at, self._upkeep.due_at)
+        return self._upkeep if is_due else None
+
     def _touch_by_clock(self, now: Ns) -> None:
         """Mark the markets whose turn it is by the clock."""
         state = self.state
@@ -193,14 +205,16 @@ class Engine:
         if due := self._sweep.take(state.markets, now):
             state.touch_due(due, self._sweep.spared_since(now))
 
-    def _look_after(self, upkeep: Upkeep, now: Ns) -> list[Command]:
-        self._standing.forget()
-        return upkeep.begin(now)
+    def _keep_up(self, upkeep: Upkeep, commands: list[Command], now: Ns) -> None:
+        commands += upkeep.keep(now)
+        if commands or upkeep.is_of_news:
+            self._standing.forget()
 
     def _forget_gone(self) -> None:
         """Markets come and go for as long as we live: what is kept for people of those that went goes too."""
         markets = self.state.markets
         self.models.forget_gone(markets)
+        self._asking.forget_gone(markets)
         self.gathering.exits.forget_gone(markets)
         # Of what is held where we don't watch it is said once that it can't be closed, and not anew.
         held = {ticker: None for ticker, one in self.state.ledger.positions.items() if one.qty}
@@ -234,7 +248,7 @@ class Engine:
             spec, book, changed_max = market.spec, market.book, slot.strategy.book_changed_max
             reason = (
                 stop
-                or self._asking.refusal(name)
+                or (self._asking.refusal(name) if state.switches.off else None)
                 or vouch_market(spec, book, changed_max, self.config.limits, now, slot.close_guard)
             )
             if reason is not None:
@@ -332,22 +346,16 @@ class Engine:
             verdict = self.risk.approve(
                 proposal,
                 self.gathering.of_market(
-                    market,
-                    self._standing.book_changed_max(proposal.strategy),
-                    now,
-                    close_guard=self._standing.close_guard(proposal.strategy),
-                    score=self.models.probability(strategy, ticker),
-                    strategy=strategy,
+                    market, self._standing.book_changed_max(strategy), now,
+                    close_guard=self._standing.close_guard(strategy),
+                    score=self.models.probability(strategy, ticker), strategy=strategy,
                 ),
                 self.gathering.of_account(
-                    market,
-                    strategy,
-                    self._sending.stop_reason(strategy),
-                    now,
+                    market, strategy, self._sending.stop_reason(strategy), now,
                     is_flattening=self._sending.is_flattening(strategy),
                 ),
                 now,
-            )
+            )  # fmt: skip
         score = self._score(strategy, ticker)
         if not isinstance(verdict, Approved):
             self.refusals[verdict.name] += 1
@@ -384,12 +392,6 @@ class Engine:
         return self.models.score_of(strategy, ticker)
 
     def _note(
-        self,
-        now: Ns,
-        ticker: str,
-        strategy: str,
-        outcome: Outcome,
-        reason: str,
-        score: float | None,
+        self, now: Ns, ticker: str, strategy: str, outcome: Outcome, reason: str, score: float | None
     ) -> None:
         self.decisions.note(Decision(now, ticker, strategy, outcome, reason, score))

@@ -128,22 +128,36 @@ class ModelSlot:
     def score(self, ticker: str, row: Row, now: Ns) -> Score:
         """Score a market's row, and remember what came of it."""
         score = self._judge(row, now)
-        value, doubt = score.value, score.doubt
-        self.counts[doubt or "scored"] += 1
-        self.scores[ticker] = value
+        self.scores[ticker] = value = score.value
         if value is not None:
             self.scored_at = now
-        elif doubt == "model_failed" and self.failure is None:
+        doubt = score.doubt
+        if doubt is None:
+            self.counts["scored"] += 1
+            if self.doubted:
+                self.doubted.pop(ticker, None)
+        else:
+            self._note(ticker, score, doubt)
+        return score
+
+    def _note(self, ticker: str, score: Score, doubt: Doubt) -> None:
+        """Remember a doubt."""
+        self.counts[doubt] += 1
+        if doubt == "model_failed" and self.failure is None:
             self.failure = score.words
         if doubt == "score_out_of_range":
             self.doubted[ticker] = score
-        elif self.doubted:
+        else:
             self.doubted.pop(ticker, None)
-        return score
 
     def is_expired(self, now: Ns) -> bool:
         """Whether nothing may be entered on its scores any more."""
         return self.expires_at is not None and now >= self.expires_at
+
+    def is_sound(self, now: Ns) -> bool:
+        """Whether nothing speaks against entering on its last score, in whichever market."""
+        expires_at = self.expires_at
+        return not (self.doubted or self.is_drifted or (expires_at is not None and now >= expires_at))
 
     @property
     def members_absent(self) -> int | None:

@@ -69,6 +69,8 @@ class OrderGroups:
 
     def take_newly_triggered(self) -> tuple[str, ...]:
         """Return, once, the ids of the groups that were triggered."""
+        if not self._newly_triggered:
+            return ()
         ids = [self.id_of(shard) for shard in self._newly_triggered]
         self._newly_triggered.clear()
         return tuple(one for one in ids if one is not None)

@@ -14,7 +14,7 @@ from daemon.core.units import MONEY_ONE, QTY_ONE, BookSide, Money, Price, Qty
 
 def quotes(view: MarketView) -> tuple[Price, Price] | None:
     """Return the best bid and ask; None where a side is missing, or the book is locked or crossed."""
-    bid, ask = view.book.bid, view.book.ask
+    bid, ask = view.book.best()
     return None if bid is None or ask is None or bid >= ask else (bid, ask)
 
 

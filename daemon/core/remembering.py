@@ -37,6 +37,8 @@ class Remembering:
         self._recovered: DayRecord | None = None
         self._kept: DayRecord | None = None
         self._kept_at: Ns = 0
+        self._seen: object = None
+        """What `_seen_now` said when the record was last found to be the same as the one that is kept."""
 
     def recover(self, event: e.DayRecovered) -> None:
         """Go on where a life before left it; of another day only what still holds then."""
@@ -51,18 +53,31 @@ class Remembering:
         if record.day == now // DAY:
             self._halting.recover(record.acknowledged)
 
-    def keep(self, now: Ns) -> list[Command]:
-        """Return the record if it is due."""
+    def keep(self, now: Ns, *, is_told: bool = True) -> list[Command]:
+        """Return the record if it is due. `is_told`: something was told since the last time."""
+        since = now - self._kept_at
+        if self._kept is not None:
+            if since < SECOND and self._state.stop_reason is None:
+                return []
+            if not is_told and since < AGAIN and self._seen == self._seen_now():
+                return []
         record = self._record()
         if record is None:
             return []
-        since = now - self._kept_at
-        if self._kept is not None and since < AGAIN:
-            is_same = _essence(record) == _essence(self._kept)
-            if is_same or (since < SECOND and self._state.stop_reason is None):
-                return []
-        self._kept, self._kept_at = record, now
+        if self._kept is not None and since < AGAIN and _essence(record) == _essence(self._kept):
+            self._seen = self._seen_now()
+            return []
+        self._kept, self._kept_at, self._seen = record, now, None
         return [KeepDay(record, now)]
+
+    def _seen_now(self) -> object:
+        """Return all of the record that may change although nothing is told.
+
+        An order that was decided is in it too: the equity was marked for it.
+        """
+        gathering = self._gathering
+        day = gathering.record
+        return day.told_at, day.equity_peak, gathering.exits.stopped_out, gathering.models.drift.told()
 
     def _record(self) -> DayRecord | None:
         """Return the record as of now; None while nothing is known of this life's, nor of one before."""

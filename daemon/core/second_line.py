@@ -163,18 +163,19 @@ class SecondLine:
         if expiry is None:
             return []
         orders = self._state.orders.values()
-        room = KEPT_AT_ONCE - sum(order.state == "amending" for order in orders)
-        if room <= 0:
-            return []
+        soon = now + expiry // 2
         due = [
             (order.expires_at, order)
             for order in orders
             if order.expires_at is not None
-            and order.expires_at - now < expiry // 2
+            and order.expires_at < soon
             and self._is_worth_keeping(order, order.expires_at, now)
         ]
+        if not due:
+            return []
+        room = KEPT_AT_ONCE - sum(order.state == "amending" for order in orders)
         due.sort(key=lambda one: one[0])
-        return [self._move_on(order, now) for _, order in due[:room]]
+        return [self._move_on(order, now) for _, order in due[: max(0, room)]]
 
     def _is_worth_keeping(self, order: Order, expires_at: Ns, now: Ns) -> bool:
         """Whether an order shall rest on, and the amend would pass: what is at odds is left to expire."""

@@ -108,13 +108,18 @@ def kelly_qty(
     if not (0.0 <= q <= 1.0 and 0 < price < PRICE_ONE):
         _win_and_cost(q, price, side, fees, is_taker)  # says what is wrong
     # `_win_and_cost` and `_full_kelly`, without calls: quotes are sized with every tick.
-    yes_price = price / PRICE_ONE
-    fee = fee_per_contract(fees, yes_price, is_taker)
-    win, cost = (q, yes_price + fee) if side == "bid" else (1 - q, 1 - yes_price + fee)
-    if win <= cost or cost >= 1 or equity <= 0:
+    win, cost = q, price / PRICE_ONE
+    # Most makers pay none.
+    fee = fee_per_contract(fees, cost, is_taker) if is_taker or fees.fee_type != "quadratic" else 0.0
+    if side == "ask":
+        win, cost = 1.0 - q, 1.0 - cost
+    cost += fee
+    if win <= cost or equity <= 0 or cost >= 1.0:
         return 0
-    stake = fraction * ((win - cost) / (1 - cost))
-    more = floor(stake * (equity / MONEY_ONE) / cost * QTY_ONE) - held if stake > 0 else 0
+    stake = fraction * ((win - cost) / (1.0 - cost))
+    if stake <= 0.0:
+        return 0
+    more = floor(stake * (equity / MONEY_ONE) / cost * QTY_ONE) - held
     if more <= 0:
         return 0
     return more if more < qty_max else max(0, qty_max)

@@ -170,16 +170,15 @@ def breach_of(wanted: object) -> str | None:
     """
     if not isinstance(wanted, Wanted):
         return f"wants(view) returned {wanted!r}, and not a Wanted"
-    if type(wanted.reason) is not str or type(wanted.targets) is not tuple:
+    targets = wanted.targets
+    if type(wanted.reason) is not str or type(targets) is not tuple:
         return f"Wanted takes a tuple of targets and a reason in words, and not {wanted!r}"
-    if len(wanted.targets) > TARGETS_MAX:
-        return f"{len(wanted.targets)} targets in one market; {TARGETS_MAX} are allowed"
-    for target in wanted.targets:
+    if len(targets) > TARGETS_MAX:
+        return f"{len(targets)} targets in one market; {TARGETS_MAX} are allowed"
+    for target in targets:
         if not (
             isinstance(target, Target)
-            and type(target.price) is int
-            and type(target.qty) is int
-            and type(target.slack) is int
+            and type(target.price) is type(target.qty) is type(target.slack) is int
             and type(target.reason) is str
             and target.side in _SIDES
             and target.style in _STYLES

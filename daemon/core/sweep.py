@@ -32,6 +32,11 @@ class Sweep:
         self._turn_at: Ns = 0
         """When the next market's turn comes, or the next round begins."""
 
+    @property
+    def due_at(self) -> Ns:
+        """When a heartbeat, or the turn of any market, may come next; 0 before the first heartbeat."""
+        return 0 if self._beat_at is None else min(self._turn_at, self._beat_at + self._heartbeat)
+
     def is_due(self, now: Ns) -> bool:
         """Whether a heartbeat, or the turn of any market, may have come; asked with every decision."""
         beat_at = self._beat_at

@@ -37,6 +37,11 @@ class TrackRecord:
         """The day (UTC) that is counted, in days since 1970; -1 before the first look."""
         return self._day
 
+    @property
+    def told_at(self) -> Ns | None:
+        """When the equity was told last; None before the first time."""
+        return self._looked_at
+
     def recover(self, record: DayRecord, now: Ns) -> None:
         """Go on where a life before left it. The loss of the time in between counts to the day.
 

@@ -45,8 +45,10 @@ class Upkeep:
         self._second_line = second_line
         self._remembering = Remembering(state, gathering, guards.halting)
         self._remembers_day = config.remembers_day
-        self._looked_at: Ns | None = None
-        self._is_told = True
+        self.due_at: Ns = 0
+        """When it is to be looked after; 0, which is at once, once anything but market data is told."""
+        self.is_of_news = True
+        """Whether this look has something told to look after, and not the clock alone."""
 
     def apply(self, event: e.Event) -> None:
         """Change the beliefs by one fact; one that is no market data is looked at with the next decision."""
@@ -58,18 +60,18 @@ class Upkeep:
             case e.QueuePlacesRead():
                 pass  # nothing is due by it
             case _:
-                self._is_told = True
+                self.due_at = 0
                 self._guards.apply(event)
                 if isinstance(event, e.DayRecovered):
                     self._remembering.recover(event)
 
     def is_due(self, now: Ns) -> bool:
         """Whether this decision looks after it all; if so, that is noted."""
-        last = self._looked_at
-        if self._is_told or last is None or now - last >= EVERY or self._breakers.is_cancel_all_due:
-            self._is_told, self._looked_at = False, now
-            return True
-        return False
+        if now < self.due_at and not self._breakers.is_cancel_all_due:
+            return False
+        self.is_of_news = not self.due_at
+        self.due_at = now + EVERY
+        return True
 
     def begin(self, now: Ns) -> list[Command]:
         """Halt by what has tripped; return what the disk must know before anything else of this decision."""
@@ -77,7 +79,10 @@ class Upkeep:
         gathering.look(now)
         self._second_line.watch()
         commands = self._guards.decide(now, loss_today=-gathering.pnl_today(), drawdown=gathering.drawdown())
-        return commands + (self._remembering.keep(now) if self._remembers_day else [])
+        return commands + self._keep_day(now)
+
+    def _keep_day(self, now: Ns) -> list[Command]:
+        return self._remembering.keep(now, is_told=self.is_of_news) if self._remembers_day else []
 
     def probe(self, now: Ns) -> list[Command]:
         """Return what goes out stopped or not."""

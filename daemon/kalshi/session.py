@@ -268,11 +268,13 @@ class Session:
         return self._receive_other(message, received_at)
 
     def _take_delta(self, message: wire.BookDeltaFrame, received_at: Ns) -> list[e.Event]:
-        self._delta, self._delta_at = message, received_at
+        self._delta = message
+        self._delta_at = received_at
         msg = message.msg
-        ticker, side, ts_ms = msg.market_ticker, msg.side, msg.ts_ms
+        ticker = msg.market_ticker
         if ticker not in self._synced:
             return []
+        side, ts_ms = msg.side, msg.ts_ms
         if ts_ms is None:
             ts_ms = message.sending_ts_ms
         sent_at = None if ts_ms is None else ts_ms * MILLISECOND

@@ -18,6 +18,7 @@ import ctypes
 import importlib.util
 import struct
 import weakref
+from array import array
 from collections.abc import Sequence
 from functools import cache
 from math import nan
@@ -61,9 +62,6 @@ def _library() -> ctypes.PyDLL:
         "LGBM_BoosterPredictForMatSingleRowFastInit": [
             *(handle, integer, integer, integer),  # booster, predict type, start, number of iterations
             *(integer, ctypes.c_int32, ctypes.c_char_p, handle_out),  # data type, columns, parameters, out
-        ],
-        "LGBM_BoosterPredictForMatSingleRowFast": [
-            *(handle, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p),  # row, length and result out
         ],
         "LGBM_FastConfigFree": [handle],
         "LGBM_BoosterFree": [handle],
@@ -151,13 +149,15 @@ class LightGBMScorer:
             _release(booster.value, None)
             raise
         self._row = (ctypes.c_double * columns)()
+        self._values = memoryview(self._row).cast("B").cast("d")
         self._pack = struct.Struct(f"{columns}d").pack_into
         self._length = ctypes.c_int64()
         self._output = ctypes.c_double()
-        # Plain addresses: a pointer object is converted anew at every call.
+        # Converted once: a function without argument types takes such arguments as they are at every call.
         buffers = (self._row, self._length, self._output)
-        self._arguments = (fast.value, *(ctypes.addressof(buffer) for buffer in buffers))
-        self._predict = library.LGBM_BoosterPredictForMatSingleRowFast
+        addresses = (fast.value, *(ctypes.addressof(buffer) for buffer in buffers))
+        self._arguments = tuple([ctypes.c_void_p.from_param(address) for address in addresses])
+        self._predict = library["LGBM_BoosterPredictForMatSingleRowFast"]
         self._finalizer = weakref.finalize(self, _release, booster.value, fast.value)
 
     def score(self, row: Sequence[float | None]) -> float:
@@ -167,11 +167,14 @@ class LightGBMScorer:
             ValueError: the row has another length than the schema.
             LightGBMError: the library refused the call.
         """
-        try:
-            self._pack(self._row, 0, *row)  # a third of the time of a copy by slice
-        except struct.error:
-            # A missing value is NaN here and nowhere else. A slice of another length raises ValueError.
-            self._row[:] = [nan if value is None else value for value in row]
+        if type(row) is array:
+            self._values[:] = row  # as it lies in the memory; another length raises ValueError
+        else:
+            try:
+                self._pack(self._row, 0, *row)  # a third of the time of a copy by slice
+            except struct.error:
+                # None becomes NaN. A slice of another length raises ValueError.
+                self._row[:] = [nan if value is None else value for value in row]
         if self._predict(*self._arguments) != 0:
             raise LightGBMError(_library().LGBM_GetLastError().decode(errors="replace"))
         return self._output.value

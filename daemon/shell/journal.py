@@ -69,7 +69,6 @@ class Journal:
     def __init__(self, path: Path, fd: int, end: int, lock: FolderLock) -> None:
         """Take over an open file whose first `end` bytes are synced. Use `create`."""
         self.path = path
-        self.bytes_total = end
         self.batches_total = 0
         self.syncs_total = 0
         self.sync_seconds_last: float | None = None
@@ -124,6 +123,11 @@ class Journal:
         return self._end
 
     @property
+    def bytes_total(self) -> int:
+        """How many bytes were written, the header's too: a file is of one start."""
+        return self._end
+
+    @property
     def synced_end(self) -> int:
         """The offset up to which the disk is known to have everything."""
         return self._synced_end
@@ -134,17 +138,20 @@ class Journal:
         Raises:
             JournalFailed: now, or once before. The file may then end in a torn record, which readers skip.
         """
-        self._check()
+        if self._failure is not None or self._is_closed:
+            self._check()
         assert batch, "an empty batch is no record"
         record = frame(_ENCODER.encode(batch))
+        length = len(record)
         try:
-            _write_all(self._fd, record)
+            written = os.write(self._fd, record)
+            if written < length:
+                _write_all(self._fd, record[written:])
         except OSError as error:
             raise self._fail(f"can't write to {self.path}: {error}") from error
-        self._end += len(record)
-        self.bytes_total += len(record)
         self.batches_total += 1
-        return self._end
+        self._end = end = self._end + length
+        return end
 
     async def synced(self, offset: int) -> None:
         """Wait until the disk has everything up to `offset`. Waiters share syncs; the loop never blocks.

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from daemon.core import events as e
-from daemon.core.asking import Slot, strategy_limits
+from daemon.core.asking import RAISED, Slot, strategy_limits
 from daemon.core.commands import CancelOrder, Command, PlaceOrder, ProbeVenue, Reconcile
 from daemon.core.engine import Engine
 from daemon.core.strategy import MarketView, Target, Wanted
@@ -275,3 +275,17 @@ def test_an_amount_that_cannot_be_is_refused_by_name(terms: dict[str, Any], refu
     assert [] == orders(subject.decide(NOW))
     assert {} == subject.state.switches.off
     assert 2 == subject.refusals[refusal]
+
+
+def test_what_only_equals_a_sound_answer_is_made_one_or_refused() -> None:
+    """True and 4000.0 equal whole numbers: a repeated answer is the sound one, whatever it is made of."""
+    alpha = Named("alpha", BUY)
+    subject = trading(alpha)
+    asked = [(slot, subject.state.markets[TICKER]) for slot in subject.slots]
+    accepted(subject, subject.decide(NOW))
+    ((slot, market),) = asked
+    alpha.answer = Wanted((Target("bid", 4_000.0, 1_000, "rest", "because"),), "floats")  # type: ignore[arg-type]
+    heard = subject._asking.wants(slot, market, {}, subject.refusals, NOW)
+    assert (int, "floats") == (type(heard.targets[0].price), heard.reason)
+    alpha.answer = Wanted((Target("bid", 4_100.0, 1_000, "rest", "because"),), "floats")  # type: ignore[arg-type]
+    assert Wanted((), RAISED) == subject._asking.wants(slot, market, {}, subject.refusals, NOW)

@@ -210,3 +210,12 @@ def test_a_ladder_built_by_deltas_equals_one_replaced_at_once(levels: dict[Price
         assert added.add(price, size)
     assert replaced.replace(tuple(levels.items()))
     assert (replaced.prices, replaced.sizes) == (added.prices, added.sizes)
+
+
+@given(ladders, ladders)
+def test_the_best_of_both_sides_are_told_together(yes: dict[Price, Qty], no: dict[Price, Qty]) -> None:
+    """As one by one; None for an empty side, and before the first snapshot."""
+    book = Book(TICKER)
+    assert (None, None) == book.best()
+    book.apply_snapshot(snapshot(tuple(sorted(yes.items())), tuple(sorted(no.items()))))
+    assert (book.bid, book.ask) == book.best()

@@ -130,7 +130,7 @@ class Pair:
             duplicate_window=2 * MILLISECOND, order_qty_max=1_500,
         )  # fmt: skip
         config = msgspec.structs.replace(
-            CONFIG, order_expiry=8 * SECOND, order_group_limit=100_000, limits=limits
+            CONFIG, order_expiry=8 * SECOND, order_group_limit=100_000, limits=limits, remembers_day=True
         )
         slots = [
             Slot(Wavers("near", 100), frozenset({"KXBTC15M"})),
@@ -166,6 +166,8 @@ class Pair:
         """Leave the second engine nothing that it found before."""
         subject = self.anew
         subject._standing.forget()
+        subject._upkeep._remembering._seen = None
+        subject._calm_until = 0
         subject._asking._peers._listed_total = -1
         for source in subject.state.references.sources.values():
             for prices in source.symbols.values():

@@ -111,3 +111,15 @@ def test_a_turn_that_has_come_is_due(count: int, steps: list[int]) -> None:
         assert expected == (
             (asking.beats(now), asking.take(tickers, now)) if asking.is_due(now) else (False, [])
         )
+
+
+@given(count=st.integers(0, 300), steps=st.lists(st.integers(0, 400), max_size=40))
+def test_nothing_is_due_before_it_says_so(count: int, steps: list[int]) -> None:
+    """Whoever doesn't ask before `due_at` misses nothing."""
+    sweep, now, many = Sweep(SECOND), START, names(count)
+    assert (0, True) == (sweep.due_at, sweep.is_due(now))
+    for step in steps:
+        sweep.beats(now)
+        sweep.take(many, now)
+        now += step * MILLISECOND
+        assert now >= sweep.due_at or not sweep.is_due(now)

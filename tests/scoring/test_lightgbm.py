@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import weakref
+from array import array
 
 import lightgbm
 import numpy as np
@@ -21,6 +22,7 @@ def test_all_of_ten_thousand_rows_are_bit_equal_to_predict() -> None:
     model = scorer()
     actual = [model.score(without_nan(row)) for row in rows]
     assert np.asarray(expected).tolist() == actual
+    assert actual == [model.score(array("d", row.tolist())) for row in rows]
 
 
 def test_a_score_is_a_probability_even_of_nothing() -> None:
@@ -33,6 +35,8 @@ def test_a_row_of_another_length_is_an_error(length: int) -> None:
     """A row that isn't the schema's is never padded or cut."""
     with pytest.raises(ValueError, match=r"slice|size"):
         scorer().score([0.0] * length)
+    with pytest.raises(ValueError, match="structures"):
+        scorer().score(array("d", [0.0] * length))
 
 
 def test_a_schema_of_another_length_is_refused() -> None:
