@@ -13,12 +13,21 @@ from daemon.shell.control import Declined, NoAnswer, NoDaemon, Notified, Status,
 from daemon.shell.control_socket import is_closed
 from daemon.shell.latch import Latch
 from daemon.shell.store import STORE_NAME
-from daemon.shell.store.last_known import LastRun, StoreUnreadable, last_account, last_run, reading
+from daemon.shell.store.last_known import (
+    NOT_RUNNING,
+    LastRun,
+    StoreUnreadable,
+    last_account,
+    last_run,
+    reading,
+)
 from daemon.shell.summary import LIVE
 from daemon.telling import know_mode, say, time_text
 
 ANSWER_WITHIN_S = 2.0
 """A daemon that does not answer within this hangs."""
+NOT_ANSWERING = "not answering"
+"""The phase of a daemon that is there, and hangs or is not ours to ask: it may well trade."""
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -116,14 +125,19 @@ def _seen_last(config: Config, problem: str) -> Seen | str:
 async def standing_of(config: Config) -> Standing:
     """Return how the daemon of a configuration stands, or how it was left."""
     folder = config.path(config.state_dir)
-    seen = await see(config)
     run = _last_run(config)
     now: Status | None = None
-    if not isinstance(seen, str) and seen.source == "daemon":
-        try:
-            now = await ask(folder, "/status", None, ANSWER_WITHIN_S)
-        except (NoDaemon, NoAnswer, Declined) as error:
-            seen = _seen_last(config, str(error))
+    try:
+        now = await ask(folder, "/status", None, ANSWER_WITHIN_S)
+        seen = await see(config)
+    except NoDaemon as error:
+        phase, seen = NOT_RUNNING, _seen_last(config, str(error))
+    except (NoAnswer, Declined) as error:
+        phase, seen = NOT_ANSWERING, _seen_last(config, str(error))
+    else:
+        phase = now.phase
+        if isinstance(seen, str) or seen.source != "daemon":
+            phase, now = NOT_ANSWERING, None
     account = None if isinstance(seen, str) else seen.account
     # A latch that can't be read halts a daemon; but whoever may not even look for one knows of none.
     is_unknown = now is None and is_closed(folder)
@@ -138,7 +152,7 @@ async def standing_of(config: Config) -> Standing:
         source="nobody" if isinstance(seen, str) else seen.source,
         as_of=None if isinstance(seen, str) else seen.as_of,
         pid=None if now is None else now.pid,
-        phase="not running" if now is None else now.phase,
+        phase=phase,
         is_halted=is_latched if now is None else now.is_halted,
         halt_reason=(None if latched is None else latched.reason) if now is None else now.halt_reason,
         is_latched=is_latched if now is None else now.is_latched,

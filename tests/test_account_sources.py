@@ -65,7 +65,7 @@ async def test_a_stranger_is_told_that_nothing_is_known(config: Config, tmp_path
 
 
 async def test_a_daemon_that_hangs_is_not_waited_for(config: Config, tmp_path: Path) -> None:
-    """The store tells within seconds."""
+    """The store tells within seconds; and nobody says that it doesn't run."""
     leave_store(tmp_path / "var")
 
     async def hang(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -76,8 +76,10 @@ async def test_a_daemon_that_hangs_is_not_waited_for(config: Config, tmp_path: P
 
     server = await asyncio.start_unix_server(hang, tmp_path / "var" / SOCKET_FILE)
     async with asyncio.timeout(15):
-        seen = await see(config)
+        seen, standing = await see(config), await standing_of(config)
     server.close()
     assert isinstance(seen, Seen)
     assert "store" == seen.source
     assert "does not answer" in (seen.why_not or "")
+    told = (standing.is_running, standing.phase, standing.source)
+    assert (False, "not answering", "store") == told
