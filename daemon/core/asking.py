@@ -68,7 +68,7 @@ class Asking:
         self._models = models
         self.has_switched = False
         """Whether one was switched off in this decision: its orders elsewhere are still to be taken out."""
-        self._peers = PeerIndex(state, models.score_of)
+        self._peers = PeerIndex(state, models.sound_score_of)
         self._off = state.switches.off
         self._sound: dict[tuple[str, str], tuple[Target, ...]] = {}
         """By market and strategy, the last targets that keep to the contract: most answers repeat them."""
@@ -102,7 +102,7 @@ class Asking:
         view = MarketView(
             now, spec, market.grid, market.book, scored.features, scored.score, scored.missing,
             ledger.position_qty(ticker), equity, state.attribution.qty(name, ticker), capital,
-            WatchedPeers(self._peers, name, slot.trades, spec),
+            WatchedPeers(self._peers, name, slot.trades, spec, strategy.book_changed_max, now),
         )  # fmt: skip
         try:
             wanted = self._heard((ticker, name), strategy.wants(view))

@@ -150,6 +150,10 @@ class ModelSlot:
         else:
             self.doubted.pop(ticker, None)
 
+    def sound_score(self, ticker: str) -> float | None:
+        """Return a market's last score; None without one, and where it is doubted."""
+        return None if ticker in self.doubted else self.scores.get(ticker)
+
     def is_expired(self, now: Ns) -> bool:
         """Whether nothing may be entered on its scores any more."""
         return self.expires_at is not None and now >= self.expires_at

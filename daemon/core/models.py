@@ -134,6 +134,10 @@ class Models:
         """Return the last score that a strategy's model gave a market; None when it gave none."""
         return self.slot_of(strategy).scores.get(ticker)
 
+    def sound_score_of(self, strategy: str, ticker: str) -> float | None:
+        """Return the last score that a strategy's model gave a market; None too where it is doubted."""
+        return self.slot_of(strategy).sound_score(ticker)
+
     def probability(self, strategy: str, ticker: str) -> float | None:
         """Return a market's last score if it is a P(YES): what a price is held against; None otherwise."""
         slot = self.slot_of(strategy)

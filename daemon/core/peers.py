@@ -15,7 +15,7 @@ from daemon.core.market import Market
 from daemon.core.markets import MarketSpec
 from daemon.core.state import State
 from daemon.core.strategy import Peer
-from daemon.core.units import Qty
+from daemon.core.units import Ns, Qty
 
 
 class PeerIndex:
@@ -26,7 +26,8 @@ class PeerIndex:
 
         Args:
             state: the beliefs.
-            score_of: the last score that a strategy's model gave a market, by both names; None for none.
+            score_of: the last score that a strategy's model gave a market, by both names; None for none, or
+                one that is doubted.
         """
         self._state = state
         self.score_of = score_of
@@ -76,6 +77,8 @@ class WatchedPeers(msgspec.Struct):
     _strategy: str
     _trades: Callable[[MarketSpec], bool]
     _spec: MarketSpec
+    _changed_max: Ns | None
+    _now: Ns
 
     def of_event(self) -> tuple[Peer, ...]:
         """Return the other watched markets of the event, by ticker; not the view's own."""
@@ -94,8 +97,10 @@ class WatchedPeers(msgspec.Struct):
         if market is None:
             return None
         book = market.book
-        # The last score of a market that is lost or shut is of another time: nobody scores it now.
-        is_scored = book.is_synced and market.spec.status == "active"
+        # The last score of a market that this strategy would not be asked about now is of another time.
+        max_age, changed_at = self._changed_max, book.changed_at
+        is_fresh = max_age is None or (changed_at is not None and self._now - changed_at <= max_age)
+        is_scored = is_fresh and book.is_synced and market.spec.status == "active"
         return Peer(
             market.spec,
             book.bid,

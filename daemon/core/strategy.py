@@ -52,7 +52,8 @@ class Peer(msgspec.Struct, frozen=True, gc=False):
     position: Qty
     """Signed contracts of the account."""
     score: float | None
-    """Its last score by this strategy's model; None before the first one, or when it can't be scored now."""
+    """Its last score by this strategy's model; None before the first one, where it is beyond its training,
+    and when the strategy would not be asked about the market now: then the last one is of another time."""
 
 
 class Peers(Protocol):

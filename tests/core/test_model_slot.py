@@ -65,6 +65,16 @@ def test_a_row_may_be_an_array() -> None:
     assert (0.5, True) == (rows[1][0], rows[1][1] is not None)
 
 
+def test_a_doubted_score_is_none_to_its_neighbours() -> None:
+    """What is sized jointly with it would rest on it too; the market's own decision is given it, and refused."""
+    slot = ModelSlot(DEFAULT)
+    slot.take(Model(Mid(), ranges=(Range("mid", 0.6, 0.7),)), PLACES)
+    slot.score("A", (0.1, 0.5, None), 0)
+    slot.score("B", (0.1, 0.65, None), 0)
+    assert {"A": 0.5, "B": 0.65} == slot.scores
+    assert [None, 0.65, None] == [slot.sound_score(ticker) for ticker in ("A", "B", "C")]
+
+
 def test_a_new_model_begins_anew() -> None:
     """Scores, doubts and the terms are those of the model that is in."""
     slot = ModelSlot(DEFAULT)

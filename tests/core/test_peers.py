@@ -7,7 +7,7 @@ from daemon.core.asking import Slot
 from daemon.core.peers import PeerIndex, WatchedPeers
 from daemon.core.state import State
 from daemon.core.strategy import Peer
-from daemon.core.units import SECOND
+from daemon.core.units import SECOND, Ns
 from tests.core.worlds import SCHEMA, T0, TICKER, Scripted, snapshot, spec
 
 OTHER = "KXBTC15M-26SEP251530-15"
@@ -30,10 +30,13 @@ class World:
         """The venue lists a market."""
         self.state.apply(e.MarketListed(spec(ticker, **changes), T0))
 
-    def peers(self, *series: str) -> WatchedPeers:
+    def peers(self, *series: str, changed_max: Ns | None = None, now: Ns = T0) -> WatchedPeers:
         """What a strategy of these series sees beside TICKER."""
         traded = series or ("KXBTC15M",)
-        return WatchedPeers(self.index, "-".join(traded), lambda one: one.series_ticker in traded, spec())
+        name = "-".join(traded)
+        return WatchedPeers(
+            self.index, name, lambda one: one.series_ticker in traded, spec(), changed_max, now
+        )
 
 
 def names(peers: tuple[Peer, ...]) -> list[str]:
@@ -59,7 +62,7 @@ def test_a_strategy_with_other_markets_sees_their_peers() -> None:
 
     def seen(strategy: str, *series: str) -> list[str]:
         traded = Slot(Scripted(), frozenset(series)).trades
-        return names(WatchedPeers(world.index, strategy, traded, spec()).of_series())
+        return names(WatchedPeers(world.index, strategy, traded, spec(), None, T0).of_series())
 
     assert [OTHER, LATER] == seen("alpha", "KXBTC15M")
     assert [ELSEWHERE] == seen("alpha", "KXETHD")
@@ -93,6 +96,19 @@ def test_a_peer_that_can_not_be_scored_now_has_no_score() -> None:
     world.state.apply(e.MarketStatusChanged(OTHER, "inactive", T0 + 3 * SECOND))
     found.append(world.peers().of_event()[0].score)
     assert [0.25, None, None] == found
+
+
+def test_a_score_of_a_book_that_stands_still_is_none() -> None:
+    """A strategy isn't asked about such a market, so it is scored no more: the last one is old."""
+    world = World()
+    world.state.apply(e.FeedConnected("kalshi", T0))
+    world.state.apply(snapshot(T0, OTHER))
+    world.scores = {("KXBTC15M", OTHER): 0.25}
+    found = []
+    for changed_max, later in ((SECOND, SECOND), (SECOND, SECOND + 1), (None, 600 * SECOND)):
+        (peer,) = world.peers(changed_max=changed_max, now=T0 + later).of_event()
+        found.append(peer.score)
+    assert [0.25, None, 0.25] == found
 
 
 def test_markets_come_and_go() -> None:

@@ -13,6 +13,6 @@ def test_a_change_is_journalled_whole() -> None:
     changed = e.ConfigChanged("a" * 64, LIMITS, ("alpha",), "[]", 7)
     encoded = msgspec.msgpack.encode(changed)
     tag, sha256, limits, *others = msgspec.msgpack.decode(encoded)
-    assert ("ConfigChanged", "a" * 64, [["alpha"], "[]", 7]) == (tag, sha256, others)
+    assert ("ConfigChanged", "a" * 64, [["alpha"], "[]", 7, None]) == (tag, sha256, others)
     assert LIMITS.order_qty_max == limits["order_qty_max"]
     assert changed == msgspec.msgpack.decode(encoded, type=e.Event)
