@@ -66,7 +66,7 @@ def test_a_row_may_be_an_array() -> None:
 
 
 def test_a_doubted_score_is_none_to_its_neighbours() -> None:
-    """What is sized jointly with it would rest on it too; the market's own decision is given it, and refused."""
+    """What is sized jointly with it would rest on it too."""
     slot = ModelSlot(DEFAULT)
     slot.take(Model(Mid(), ranges=(Range("mid", 0.6, 0.7),)), PLACES)
     slot.score("A", (0.1, 0.5, None), 0)
