@@ -32,7 +32,9 @@ OF_STRATEGIES: dict[str, Rule] = {
     "daily_loss_max_dollars": "lower",
     "code_sha256": "restart",
 }
-"""Of every strategy's table; its own parameters change at once, within the limits."""
+"""Of every strategy's table; its own parameters change at once, within the limits, but for its own sizes."""
+_SIZES = ("_contracts_max", "_dollars_max")
+"""How a strategy's parameter ends that is a limit of its own: of what it may hold or order."""
 
 
 def _but_restart(table: type[Table], **rules: Rule) -> dict[str, Rule]:
@@ -155,7 +157,8 @@ def rule_of(key: str) -> Rule:
         return rules
     if table != "strategies":
         return rules[rest]
-    return rules.get(rest.partition(".")[2], "now")
+    own = rest.partition(".")[2]
+    return rules.get(own, "lower" if own.endswith(_SIZES) else "now")
 
 
 def flatten(config: Config) -> dict[str, Any]:
@@ -212,6 +215,8 @@ def _effect(key: str, old: Effective, new: Effective) -> Effect:
                 return "now"
             was, now = bool(was), bool(now)
             return "now" if was == now else "loosens" if now else "tightens"
+        if key.rpartition(".")[2] not in OF_STRATEGIES and rule != "now" and None in (was, now):
+            return "loosens"  # what is not written is the strategy's own default, which is not known here
     if rule in ("restart", "now"):
         return "restart" if rule == "restart" else "now"
     return "tightens" if _is_tighter(rule, was, now) else "loosens"

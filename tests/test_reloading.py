@@ -139,6 +139,16 @@ def test_a_strategys_terms() -> None:
     assert {f"{key}.enabled": "loosens"} == effects(strategy(enabled="false"), strategy())
 
 
+def test_a_strategys_own_sizes_are_limits() -> None:
+    """Less at once, more confirmed; what is not written is a default that nobody knows here."""
+    key = "strategies.fair_value.position_contracts_max"
+    less, more = (strategy(f"position_contracts_max = {size}") for size in (40, 60))
+    assert {key: "tightens"} == effects(more, less)
+    assert {key: "loosens"} == effects(less, more)
+    assert {key: "loosens"} == effects(strategy(), less)
+    assert {key: "loosens"} == effects(less, strategy())
+
+
 def test_a_table_that_comes_or_goes_counts_by_whether_it_runs() -> None:
     """A new one that runs loosens; a disabled one is nothing but text."""
     key = "strategies.fair_value"
