@@ -33,8 +33,9 @@ Every key of `config.toml`: what it may be, its default, and what a reload (`kal
 change of the file, with `reload_on_change`) does with a change of it. *At once* holds from the next decision;
 what loosens a limit is *confirmed* by `kalshid reload --loosen WORD`; *restart* is never changed in a running
 daemon: who and where it is, files, what is watched, what makes windows. A strategy's own parameters
-change at once, within the limits; whether it runs at once when it no longer does, confirmed when it is to;
-its series, categories and model with a restart. Made from the schema: `UPDATE_DOCS=1 pytest
+change at once, within the limits, but its own sizes, which are limits too (and confirmed where a side is
+not written); whether it runs at once when it no longer does, confirmed when it is to; its series, categories
+and model with a restart. Made from the schema: `UPDATE_DOCS=1 pytest
 tests/test_config_report.py`.
 """
 

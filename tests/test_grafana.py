@@ -111,14 +111,14 @@ def test_every_alert_is_tested_and_explained() -> None:
     names = alerts()
     assert len(names) == len(set(names)) > 20
     tests = RULES_TEST.read_text(encoding="utf-8")
-    book = (GRAFANA / "RUNBOOK.md").read_text(encoding="utf-8")
+    book = (GRAFANA.parent / "daemon" / "RUNBOOK.md").read_text(encoding="utf-8")
     assert [] == [name for name in names if f'alertname="{name}"' not in tests]
     assert names == [name for name in names if f"\n### {name}\n" in book]
     assert set(names) == set(re.findall(r"(?m)^### (\w+)$", book))
     rules = RULES.read_text(encoding="utf-8")
     for text in ("labels: {severity: ", "summary: "):
         assert len(names) == rules.count(text)
-    assert [f"grafana/RUNBOOK.md#{name.lower()}" for name in names] == re.findall(
+    assert [f"daemon/RUNBOOK.md#{name.lower()}" for name in names] == re.findall(
         r'runbook_url: "(.*)"', rules
     )
 
