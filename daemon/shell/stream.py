@@ -117,9 +117,7 @@ async def run_feed(
     while True:
         started_at = loop.time()
         try:
-            await _run_connection(
-                url, signer, session, clock, on_events, wake, on_open, on_parsed, silence_s
-            )
+            await _run_connection(url, signer, session, clock, on_events, wake, on_open, on_parsed, silence_s)
         except (OSError, TimeoutError, WebSocketException) as error:
             if on_failure is not None:
                 on_failure(_upgrade_refusal(error, url, signer, clock()) or _reason(error))
