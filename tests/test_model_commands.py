@@ -48,7 +48,7 @@ def asked(
     if swap is None and models is None:
         return invoke()
 
-    async def exchange(folder: str, slot: str) -> Swapped:
+    async def exchange(folder: str, slot: str, _is_wanted: Callable[[], bool]) -> Swapped:
         assert swap is not None
         return swap(folder, slot)
 

@@ -8,7 +8,8 @@ A Unix socket (`control_socket`: where, and for whom). Over it HTTP with JSON bo
     GET /models     how each model does
 
 What gives leave to trade expires (`expires_at`, Unix ns): a daemon that wakes up after its owner was told
-that it does not answer must not resume, or sell, by itself. A halt never comes too late.
+that it does not answer must not resume, or sell, by itself. A halt never comes too late. What waits for its
+turn asks again right before it is done (`is_wanted`).
 
 Every order is logged with the process and the user that the kernel names (SO_PEERCRED). Each call is answered
 by the status after it, at the latest after TURN_WITHIN_S: whether it has come to the core stands there. But
@@ -140,8 +141,8 @@ class SwitchOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 _Order = TypeVar("_Order", bound=msgspec.Struct)
 _Answer = TypeVar("_Answer")
-Swap: TypeAlias = Callable[[str, str], Awaitable[Swapped]]
-"""Exchanges the model of a slot for that of a folder; raises SwapRefused."""
+Swap: TypeAlias = Callable[[str, str, Callable[[], bool]], Awaitable[Swapped]]
+"""Exchanges the model of a slot for that of a folder, if it is wanted still; raises SwapRefused."""
 
 
 def status_of(engine: Engine, switch: KillSwitch, mode: str, notices: Notices | None = None) -> Status:
@@ -264,7 +265,7 @@ async def _exchange(swap: Swap, request: web.Request) -> web.Response:
     """Answer POST /model."""
     order = await read_order(request, SwapOrder)
     try:
-        swapped = await swap(order.folder, order.slot)
+        swapped = await swap(order.folder, order.slot, partial(is_wanted, order))
     except SwapRefused as error:
         raise web.HTTPConflict(text=str(error)) from None
     return web.Response(body=msgspec.json.encode(swapped), content_type="application/json")
@@ -293,11 +294,16 @@ async def read_order(request: web.Request, kind: type[_Order]) -> _Order:
     log.warning(
         "control.called", call=request.path, **msgspec.structs.asdict(peer), **msgspec.structs.asdict(order)
     )
-    expires_at = getattr(order, "expires_at", None)
-    if expires_at is not None and time.time_ns() > expires_at:
+    if not is_wanted(order):
         log.warning("control.expired", call=request.path, pid=peer.pid)
         raise web.HTTPGone(text="asked too long ago: whoever asked was told that nobody answers")
     return order
+
+
+def is_wanted(order: msgspec.Struct) -> bool:
+    """Whether whoever asks still waits: what has expired was told to be not done, as far as is known."""
+    expires_at: int | None = getattr(order, "expires_at", None)
+    return expires_at is None or time.time_ns() <= expires_at
 
 
 # --- the other end -------------------------------------------------------------------------------

@@ -26,8 +26,7 @@ log = structlog.get_logger(__name__)
 
 TAKEN_WITHIN_S = 2.0
 """How long the core may take to have the model: a turn of the pump."""
-
-
+TOO_LATE = "its turn came too late: whoever asked was told that nobody answers; swap again"
 BOUND = (
     "real money is traded on the evidence of its models: only the challenger is exchanged; trade the new one"
     " on paper first, or say in live.override_reason why not"
@@ -73,20 +72,24 @@ class ModelSwaps:
         self._terms = terms
         self._lock = asyncio.Lock()
 
-    async def swap(self, folder: str, slot: str = DEFAULT) -> Swapped:
+    async def swap(
+        self, folder: str, slot: str = DEFAULT, is_wanted: Callable[[], bool] = lambda: True
+    ) -> Swapped:
         """Put the model of a folder into a slot; return when the core scores with it.
+
+        `is_wanted` is asked right before it is done: there may be others first, and a check takes its time.
 
         Raises:
             SwapRefused: it may not, or can't, be exchanged; the old one goes on scoring.
         """
         async with self._lock:
             try:
-                return await self._swap(Path(folder), slot)
+                return await self._swap(Path(folder), slot, is_wanted)
             except SwapRefused as error:
                 log.warning("model.swap_refused", slot=slot, folder=folder, reason=str(error))
                 raise
 
-    async def _swap(self, folder: Path, slot: str) -> Swapped:
+    async def _swap(self, folder: Path, slot: str, is_wanted: Callable[[], bool]) -> Swapped:
         terms, models = self._terms, self._models
         demoted = models.drift.demoted.get(slot)
         if terms.is_bound and slot != CHALLENGER and demoted is None:
@@ -110,6 +113,8 @@ class ModelSwaps:
         old = None if holder.model is None else named(holder.model)
         told = str(path.relative_to(terms.root)) if path.is_relative_to(terms.root) else str(path)
         metadata = loaded.metadata
+        if not is_wanted():
+            raise SwapRefused(TOO_LATE)
         self._handed.hand(model)
         terms.emit(
             e.ModelSwapped(slot, told, metadata.name, metadata.version, model.sha256, at, model.expires_at)

@@ -26,18 +26,22 @@ from daemon.core import events as e
 from daemon.core.engine import Engine
 from daemon.core.units import Ns
 from daemon.reloading import Change, changes, fingerprint, flatten, is_beyond_evidence, token_of
-from daemon.shell.control import ask_for, ask_order, read_order
+from daemon.shell.control import ask_for, ask_order, is_wanted, read_order
 from daemon.shell.metrics import Metrics
+from daemon.shell.side_thread import TookTooLong, call_aside
 
 log = structlog.get_logger(__name__)
 
 TAKEN_WITHIN_S = 2.0
 """How long the core may take to have it: a turn of the pump."""
+READ_WITHIN_S = 10.0
+"""How long the file, and each time the owner's own strategies, may take: they run, and may never return."""
 BOUND = (
     "real money is traded on the evidence of these strategies and limits: while it runs, limits only tighten,"
     " and strategies are only disabled; trade the rest on paper first"
 )
 NOT_TAKEN = "the core has not taken it in yet, and may still: reload again"
+TOO_LATE = "its turn came too late: whoever asked was told that it is not reloaded; reload again"
 UNCHANGED = "not reloaded: what was in force still is"
 
 
@@ -129,19 +133,22 @@ class Reloads:
         self.keep_up()
         return InForce(fingerprint(self._values), self._values)
 
-    async def reload(self, by: str, token: str = "") -> Reloaded:
+    async def reload(
+        self, by: str, token: str = "", is_wanted: Callable[[], bool] = lambda: True
+    ) -> Reloaded:
         """Bring the file into force; return when the core decides by it.
 
         Args:
             by: who asks, for the log.
             token: the word that confirms what loosens.
+            is_wanted: asked right before it is done, for others may be first; what is not is refused.
 
         Raises:
             ReloadRefused: what fails, be it a mistake of ours.
         """
         async with self._lock:
             try:
-                reloaded = await self._reload(token)
+                reloaded = await self._reload(token, is_wanted)
             except ReloadRefused as error:
                 self._refused(by, str(error))
                 raise
@@ -179,12 +186,14 @@ class Reloads:
         self._metrics.is_config_loaded = False
         log.error("config.reload_refused", by=by, reason=reason, **more)
 
-    async def _reload(self, token: str) -> Reloaded:
+    async def _reload(self, token: str, is_wanted: Callable[[], bool]) -> Reloaded:
         self._catch_up()
         if self._told is not None:
             raise ReloadRefused(NOT_TAKEN, is_certain=False)  # what this one would change is not known
         try:
-            config = await asyncio.to_thread(self._terms.read)
+            config = await call_aside(self._terms.read, READ_WITHIN_S)
+        except TookTooLong as error:
+            raise ReloadRefused(f"the file, with the strategies that it names, {error}") from error
         except ConfigError as error:
             raise ReloadRefused(str(error)) from error
         values = flatten(config)
@@ -197,6 +206,8 @@ class Reloads:
             if token != confirms:
                 return Reloaded("unconfirmed", found, sha256, confirms, is_word_wrong=token != "")
         tables = await self._prepared(config)
+        if not is_wanted():
+            raise ReloadRefused(TOO_LATE)
         limits, running = config.limits(), tuple(table.name for table in config.strategies if table.enabled)
         event = e.ConfigChanged(sha256, limits, running, tables, self._terms.now(), config.terms())
         self._terms.emit(event)
@@ -220,7 +231,10 @@ class Reloads:
             return ""
         try:
             # An owner's own file is run for it: that may take its time.
-            return await asyncio.to_thread(self._terms.prepare, new)
+            return await call_aside(partial(self._terms.prepare, new), READ_WITHIN_S)
+        except TookTooLong as error:
+            names = ", ".join(f"strategies.{table.name}" for table in new)
+            raise ReloadRefused(f"{names}: {error}") from error
         except ConfigError as error:
             raise ReloadRefused(str(error)) from error
 
@@ -262,7 +276,7 @@ def routes_of(reloads: Reloads) -> tuple[web.RouteDef, ...]:
 async def _reload(reloads: Reloads, request: web.Request) -> web.Response:
     order = await read_order(request, ReloadOrder)
     try:
-        reloaded = await reloads.reload("cli", order.token)
+        reloaded = await reloads.reload("cli", order.token, partial(is_wanted, order))
     except ReloadRefused as error:
         raise web.HTTPConflict(text=f"{error}\n{UNCHANGED}" if error.is_certain else str(error)) from None
     return web.Response(body=msgspec.json.encode(reloaded), content_type="application/json")

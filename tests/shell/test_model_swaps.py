@@ -204,6 +204,17 @@ async def test_a_core_that_does_not_take_it_in_is_not_waited_for(
             await daemon.swaps.swap(str(folder))
 
 
+async def test_a_swap_that_nobody_waits_for_any_more_is_not_done(tmp_path: Path) -> None:
+    """Its owner was told that nobody answers while the model was looked at."""
+    daemon = Daemon(tmp_path)
+    folder = write_version(tmp_path, 2)
+    async with asyncio.timeout(WITHIN_S):
+        with pytest.raises(SwapRefused, match="too late"):
+            await daemon.swaps.swap(str(folder), DEFAULT, lambda: False)
+    assert "1" == version(daemon)
+    assert [] == daemon.records
+
+
 def test_what_was_judged_is_logged_once(tmp_path: Path) -> None:
     """A line for each market that ended, with the figures of both and of the mid."""
     daemon = Daemon(tmp_path)

@@ -259,6 +259,50 @@ async def test_over_the_control_socket(tmp_path: Path) -> None:
             await runner.cleanup()
 
 
+async def test_what_comes_to_its_turn_too_late_is_not_done(tmp_path: Path) -> None:
+    """It waits behind a slow reload until its owner was told that it is not reloaded: so it must not be."""
+    async with running(tmp_path) as daemon:
+        daemon.write(order_contracts_max=200)
+        asked = await daemon.reloads.reload("test")
+        assert asked.token is not None
+        switch = KillSwitch(Latch(tmp_path), now=lambda: NOW, emit=daemon.inbox.put)
+        status = Status(1, "sandbox", "trading", False, None, False, True, [], {})
+        runner = await serve_control(tmp_path, switch, lambda: status, more=routes_of(daemon.reloads))
+        try:
+            async with daemon.reloads._lock:
+                waiting = asyncio.create_task(ask_reload(tmp_path, ReloadOrder(asked.token), 1.0))
+                await asyncio.sleep(0.6)  # it expires at half of its second
+            with pytest.raises(Declined, match=r"(?s)too late.*what was in force still is"):
+                await waiting
+        finally:
+            await runner.cleanup()
+        assert 100 * QTY_ONE == daemon.engine.config.limits.order_qty_max
+        assert "applied" == (await daemon.reloads.reload("test", asked.token)).outcome
+
+
+@pytest.mark.parametrize("part", ["read", "prepare"])
+async def test_a_strategy_that_never_returns_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    """It holds up no reload after it, nor the daemon; and where it hangs is told."""
+
+    def hang(*_: object) -> NoReturn:
+        while True:
+            pass
+
+    monkeypatch.setattr("daemon.shell.reloads.READ_WITHIN_S", 0.2)
+    async with running(tmp_path) as daemon:
+        terms = daemon.reloads._terms
+        daemon.reloads._terms = msgspec.structs.replace(terms, **{part: hang})
+        daemon.write(order_contracts_max=60, edge_min=0.03)
+        with pytest.raises(ReloadRefused, match=r"took longer than 0.2 s: .*test_reloads.py:\d+"):
+            await daemon.reloads.reload("test")
+        assert 100 * QTY_ONE == daemon.engine.config.limits.order_qty_max
+        monkeypatch.undo()
+        daemon.reloads._terms = terms
+        assert "applied" == (await daemon.reloads.reload("test")).outcome
+
+
 # --- under load ----------------------------------------------------------------------------------
 
 
