@@ -27,7 +27,7 @@ from daemon.core.pacer import Pacer
 from daemon.core.units import MILLISECOND, Ns
 from daemon.emergency import end_unrecorded
 from daemon.ending import Ending
-from daemon.foreseen import foreseen
+from daemon.foreseen import close_store, foreseen
 from daemon.kalshi.auth import Signer, load_private_key
 from daemon.kalshi.bodies import BucketLimit
 from daemon.kalshi.costs import Costs
@@ -139,7 +139,7 @@ class App:
             stack.callback(lock.release)
             switch = self._kill_switch(stack)
             # Closed after all that cancels orders has ended: that must not wait for a disk that hangs.
-            stack.callback(self._close_store)
+            stack.push(partial(close_store, lambda: self._recorder))
             notices = open_notices(config, self._mode, stack)
             address = await find_venue(config, self._options, stack)
             if address.clock_ws_url is not None:
@@ -381,10 +381,6 @@ class App:
         print_summary(self.outcome, Console(stderr=self._options.is_json))
         if self._options.summary_path is not None:
             write_summary(self.outcome, self._options.summary_path)
-
-    def _close_store(self) -> None:
-        if self._recorder is not None:
-            self._recorder.close()
 
     def _observe(self, method: str, path: str, status: int | None, seconds: float) -> None:
         self._metrics.api.observe(method, path, status, seconds)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from types import TracebackType
+
 from daemon import exits
 from daemon.config import ConfigError
 from daemon.emergency import leaves
@@ -14,6 +17,7 @@ from daemon.shell.journal import JournalFailed
 from daemon.shell.latch import LatchFailed
 from daemon.shell.lock import FolderTaken
 from daemon.shell.shadow.store import ShadowStateRefused
+from daemon.shell.store import Recorder
 from daemon.shell.web import WebFailed
 
 _FORESEEN: tuple[tuple[tuple[type[Exception], ...], str, int], ...] = (
@@ -39,3 +43,23 @@ def foreseen(error: Exception) -> tuple[str, str, int] | None:
             if isinstance(leaf, kinds):
                 return event, str(leaf), code
     return None
+
+
+def close_store(
+    recorder: Callable[[], Recorder | None],
+    _kind: type[BaseException] | None,
+    error: BaseException | None,
+    _trace: TracebackType | None,
+) -> None:
+    """Close a run's store, if it came to have one, and write the end of a run that failed.
+
+    Called with what ended the run. Without an end it would be taken for killed; one that is there stands.
+    """
+    store = recorder()
+    if store is None:
+        return
+    if isinstance(error, Exception):
+        leaf = leaves(error)[0]
+        _, reason, code = foreseen(error) or ("", f"{type(leaf).__name__}: {leaf}", exits.CRASHED)
+        store.end(reason, code)
+    store.close()

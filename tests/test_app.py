@@ -5,7 +5,9 @@ What a whole run does is shown end to end, in tests/e2e.
 
 from __future__ import annotations
 
+import asyncio
 import shutil
+import socket
 from pathlib import Path
 
 from structlog.testing import capture_logs
@@ -14,6 +16,8 @@ from daemon import exits
 from daemon.app import App
 from daemon.config import Config, load_config
 from daemon.shell.lock import FolderLock
+from daemon.shell.store import STORE_NAME
+from daemon.shell.store.last_known import last_run, reading
 from daemon.venue import RunOptions
 from tests.e2e.daemon_process import ROOT, write_config
 
@@ -88,3 +92,16 @@ async def test_a_taken_folder_refuses_to_start(tmp_path: Path) -> None:
     finally:
         lock.release()
     assert not (tmp_path / "var/sandbox").exists()
+
+
+async def test_a_start_that_fails_writes_its_end(tmp_path: Path) -> None:
+    """Here a port is taken: nobody is told then that it was killed, or still runs."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        config = config_in(tmp_path, listen=f'"127.0.0.1:{taken.getsockname()[1]}"')
+        async with asyncio.timeout(60):
+            assert exits.TAKEN == await run(config)
+    with reading(tmp_path / "var" / STORE_NAME) as store:
+        last = last_run(store, "sandbox")
+    assert last is not None
+    assert exits.TAKEN == last.exit_code
+    assert "address already in use" in (last.end_reason or "")
