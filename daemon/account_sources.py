@@ -11,6 +11,7 @@ from daemon.config import Config
 from daemon.shell.account_view import AccountView
 from daemon.shell.control import Declined, NoAnswer, NoDaemon, Notified, Status, ask, ask_for
 from daemon.shell.control_socket import is_closed
+from daemon.shell.last_life import begun_mode
 from daemon.shell.latch import Latch
 from daemon.shell.store import STORE_NAME
 from daemon.shell.store.last_known import (
@@ -83,12 +84,15 @@ def store_path(config: Config) -> Path:
 async def mode_of(config: Config) -> str:
     """Return the mode that is traded in: the daemon's, for the file may have been changed since it began.
 
-    The file's where no daemon answers.
+    Of one that hangs, what it left in its state folder tells. The file's where none runs.
     """
+    folder = config.path(config.state_dir)
     try:
-        return (await ask(config.path(config.state_dir), "/status", None, ANSWER_WITHIN_S)).mode
-    except (NoDaemon, NoAnswer, Declined):
+        return (await ask(folder, "/status", None, ANSWER_WITHIN_S)).mode
+    except NoDaemon:
         return config.mode
+    except (NoAnswer, Declined):
+        return begun_mode(folder) or config.mode
 
 
 def know_mode_of(config: Config) -> None:
@@ -105,17 +109,19 @@ async def see(config: Config) -> Seen | str:
     try:
         account = await ask_for(folder, "/account", AccountView, ANSWER_WITHIN_S)
         pid = (await ask(folder, "/status", None, ANSWER_WITHIN_S)).pid
-    except (NoDaemon, NoAnswer, Declined) as problem:
-        return _seen_last(config, str(problem))
+    except NoDaemon as problem:
+        return _seen_last(config, config.mode, str(problem))
+    except (NoAnswer, Declined) as problem:
+        return _seen_last(config, begun_mode(folder) or config.mode, str(problem))
     return Seen("daemon", time_text(account.at), account.mode == LIVE, account, pid)
 
 
-def _seen_last(config: Config, problem: str) -> Seen | str:
+def _seen_last(config: Config, mode: str, problem: str) -> Seen | str:
     try:
         with reading(store_path(config)) as store:
-            run = last_run(store, config.mode)
+            run = last_run(store, mode)
             if run is None:
-                return f'{problem}\nand the store has no run of mode = "{config.mode}"'
+                return f'{problem}\nand the store has no run of mode = "{mode}"'
             account = last_account(store, run)
     except StoreUnreadable as error:
         return f"{problem}\n{error}"
@@ -125,17 +131,19 @@ def _seen_last(config: Config, problem: str) -> Seen | str:
 async def standing_of(config: Config) -> Standing:
     """Return how the daemon of a configuration stands, or how it was left."""
     folder = config.path(config.state_dir)
-    run = _last_run(config)
+    mode: str = config.mode
     now: Status | None = None
     try:
         now = await ask(folder, "/status", None, ANSWER_WITHIN_S)
         seen = await see(config)
     except NoDaemon as error:
-        phase, seen = NOT_RUNNING, _seen_last(config, str(error))
+        phase, seen = NOT_RUNNING, _seen_last(config, mode, str(error))
     except (NoAnswer, Declined) as error:
-        phase, seen = NOT_ANSWERING, _seen_last(config, str(error))
+        # The file may have been changed since that daemon began: what it left says what it trades.
+        mode = begun_mode(folder) or mode
+        phase, seen = NOT_ANSWERING, _seen_last(config, mode, str(error))
     else:
-        phase = now.phase
+        phase, mode = now.phase, now.mode
         if isinstance(seen, str) or seen.source != "daemon":
             phase, now = NOT_ANSWERING, None
     account = None if isinstance(seen, str) else seen.account
@@ -144,7 +152,8 @@ async def standing_of(config: Config) -> Standing:
     latched = None if is_unknown else Latch(folder).read()
     is_latched = None if is_unknown else latched is not None
     problem = seen if isinstance(seen, str) else seen.why_not
-    mode = config.mode if account is None else account.mode
+    if account is not None:
+        mode = account.mode
     return Standing(
         is_running=now is not None,
         mode=mode,
@@ -166,15 +175,15 @@ async def standing_of(config: Config) -> Standing:
         fills=None if account is None else account.fills,
         findings=None if account is None else account.findings_total,
         strategies_off={} if now is None else now.strategies_off,
-        last_run=run,
+        last_run=_last_run(config, mode),
         problem=problem,
         notified=None if now is None else now.notified,
     )
 
 
-def _last_run(config: Config) -> LastRun | None:
+def _last_run(config: Config, mode: str) -> LastRun | None:
     try:
         with reading(store_path(config)) as store:
-            return last_run(store, config.mode)
+            return last_run(store, mode)
     except StoreUnreadable:
         return None

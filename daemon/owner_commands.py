@@ -12,6 +12,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -38,7 +39,7 @@ from daemon.shell.control import (
     Status,
     ask,
 )
-from daemon.shell.journal import JournalUnreadable, newest_first, open_journal
+from daemon.shell.last_life import begun_mode, left_elsewhere
 from daemon.shell.latch import REASON_CHARS_MAX, Halt, Latch, LatchFailed, instant_text, one_line
 from daemon.shell.lock import FolderLock, FolderTaken
 from daemon.telling import complain, has_json_words, know_mode, say
@@ -106,7 +107,8 @@ def flatten(config_path: Path, slippage_cents: int) -> None:
     """Halt, and close all positions by orders that only reduce.
 
     What is flat stays flat until `kalshid resume`. Exits 0 when no position is left, 75 when one is left
-    after 30 seconds (the daemon goes on closing), 69 when no daemon answers.
+    after 30 seconds (the daemon goes on closing), 69 when no daemon answers. Where none runs, and the last
+    run may have left orders where the file no longer leads, the state folder is halted: 75.
     """
     config = load_or_die(config_path)
     logging.configure()
@@ -121,7 +123,8 @@ def cancel_all(config_path: Path) -> None:
     """Cancel everything of ours that rests at the venue.
 
     A daemon that runs would place it anew: so it is halted, until `kalshid resume`. Where none runs nothing
-    is halted: the next start trades. The owner's own orders are never touched. Exits 0 when nothing of ours
+    is halted: the next start trades, unless the last run may have left orders where the file no longer leads
+    (75). The owner's own orders are never touched. Exits 0 when nothing of ours
     rests any more, 75 when that is not confirmed, 74 when the halt is not on disk.
     """
     config = load_or_die(config_path)
@@ -137,7 +140,12 @@ async def _halt(config: Config, reason: str) -> int:
     try:
         status = await _tell_halt(folder, reason)
     except NoDaemon as problem:
-        complain(f"{problem}\nhalting without it")
+        words = f"{problem}\nhalting without it"
+        with suppress(LatchFailed):  # told below; first of all, before anything is looked up
+            _write_latch(folder, reason)
+        if (code := _halt_left(config, folder, reason, words)) is not None:
+            return code
+        complain(words)
         return await _cancel_alone(config, _latch(folder, reason))
     except (NoAnswer, Declined) as problem:
         return await _halt_hanging(config, folder, reason, f"{problem}\nhalting without it")
@@ -186,14 +194,17 @@ def _halted(status: Status) -> int:
 
 
 def _latch(folder: Path, reason: str) -> int:
-    latch = Latch(folder)
     try:
-        latch.write(Halt(one_line(reason), "cli", instant_text(time.time_ns())))
+        _write_latch(folder, reason)
     except LatchFailed as error:
         complain(f"NOT on disk: {error}")
         return exits.UNRECORDED
-    say(f"halted, on disk: {latch.path}")
+    say(f"halted, on disk: {Latch(folder).path}")
     return exits.OK
+
+
+def _write_latch(folder: Path, reason: str) -> None:
+    Latch(folder).write(Halt(one_line(reason), "cli", instant_text(time.time_ns())))
 
 
 async def _cancel_all(config: Config) -> int:
@@ -201,6 +212,8 @@ async def _cancel_all(config: Config) -> int:
     try:
         return _halted(await _tell_halt(folder, "kalshid cancel-all"))
     except NoDaemon as problem:
+        if (code := _halt_left(config, folder, "kalshid cancel-all", str(problem))) is not None:
+            return code
         complain(str(problem))
         return await _cancel_alone(config, exits.OK)
     except (NoAnswer, Declined) as problem:
@@ -210,7 +223,7 @@ async def _cancel_all(config: Config) -> int:
 
 async def _halt_hanging(config: Config, folder: Path, reason: str, problem: str) -> int:
     """Halt beside a daemon that is there, and cancel what is ours where it trades."""
-    mode = _begun_mode(folder)
+    mode = begun_mode(folder)
     if mode in (None, "tape", config.mode):
         complain(problem)
         return await _cancel_alone(config, _latch(folder, reason))
@@ -225,13 +238,22 @@ async def _halt_hanging(config: Config, folder: Path, reason: str, problem: str)
     return latched or exits.UNCONFIRMED
 
 
-def _begun_mode(folder: Path) -> str | None:
-    """Return the mode of the last run of a state folder, by its journal; None where that is not known."""
-    try:
-        paths = newest_first(folder / "journal")
-        return open_journal(paths[0])[1].instance if paths else None
-    except (JournalUnreadable, OSError):
+def _halt_left(config: Config, folder: Path, reason: str, problem: str) -> int | None:
+    """Halt where nobody runs, and the last life may have left orders where the file no longer leads.
+
+    Return the exit code, or None where it left nothing there.
+    """
+    if (left := left_elsewhere(folder, config.mode)) is None:
         return None
+    mode, ended = left
+    know_mode(mode)
+    complain(problem)
+    latched = _latch(folder, reason)
+    complain(
+        f'NOT CANCELLED: the last run was {mode.upper()}, and {ended}; the file says "{config.mode}" by now:'
+        " say it again with the file that it was begun with"
+    )
+    return latched or exits.UNCONFIRMED
 
 
 async def _cancel_alone(config: Config, code: int) -> int:
@@ -331,7 +353,12 @@ async def _flatten(config: Config, slippage_cents: int) -> int:
             folder, lambda now: now.is_reconciled and not (now.positions or now.orders), FLAT_WITHIN_S
         )
     except (NoDaemon, NoAnswer, Declined) as problem:
-        complain(f"{problem}\nonly a running daemon can close positions: `kalshid halt` cancels")
+        words = f"{problem}\nonly a running daemon can close positions: `kalshid halt` cancels"
+        if isinstance(problem, NoDaemon):
+            code = _halt_left(config, folder, "kalshid flatten", words)
+            if code is not None:
+                return code
+        complain(words)
         return exits.UNAVAILABLE
     for ticker, qty in status.positions.items():
         complain(f"still held: {qty} {ticker}")

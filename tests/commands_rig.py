@@ -7,16 +7,19 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import msgspec
 from click.testing import CliRunner, Result
 from structlog.testing import capture_logs
 
 from daemon.cli import main
 from daemon.core import events as e
+from daemon.core.commands import Decided
 from daemon.core.engine import Engine
 from daemon.core.findings import Drift
 from daemon.core.units import SECOND
 from daemon.shell.account_view import account_routes
 from daemon.shell.control import serve_control, status_of
+from daemon.shell.journal import Journal, JournalHeader
 from daemon.shell.kill_switch import KillSwitch
 from daemon.shell.latch import Latch
 from daemon.shell.notices import Notices
@@ -93,6 +96,15 @@ def asked(
                 return await asyncio.to_thread(kalshid, config, *words)
 
     return asyncio.run(ask())
+
+
+def leave_journal(folder: Path, mode: str, epoch: int = EPOCH, *, is_begun: bool = True) -> None:
+    """Write the journal that a start of a mode left in a state folder; begun, it has decided once."""
+    header = JournalHeader(kalshid_version="0", instance=mode, epoch=epoch, engine=msgspec.Raw(b"\xc0"))
+    journal = Journal.create(folder / "journal", header)
+    if is_begun:
+        journal.append([Decided(BEGAN)])
+    journal.close()
 
 
 def leave_store(folder: Path, *, mode: str = "sandbox", is_ended: bool = True) -> Path:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from daemon.account_sources import Seen, see, standing_of
+from daemon.account_sources import Seen, mode_of, see, standing_of
 from daemon.config import Config, load_config
 from daemon.shell.control_socket import SOCKET_FILE
-from tests.commands_rig import leave_store, serving
+from tests.commands_rig import leave_journal, leave_store, serving
 from tests.e2e.daemon_process import write_config
 from tests.locked_out import locked_out
 
@@ -64,16 +64,16 @@ async def test_a_stranger_is_told_that_nothing_is_known(config: Config, tmp_path
     assert "you may not connect to" in (standing.problem or "")
 
 
+async def hang(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    try:
+        await asyncio.sleep(20)
+    finally:
+        writer.close()
+
+
 async def test_a_daemon_that_hangs_is_not_waited_for(config: Config, tmp_path: Path) -> None:
     """The store tells within seconds; and nobody says that it doesn't run."""
     leave_store(tmp_path / "var")
-
-    async def hang(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            await asyncio.sleep(20)
-        finally:
-            writer.close()
-
     server = await asyncio.start_unix_server(hang, tmp_path / "var" / SOCKET_FILE)
     async with asyncio.timeout(15):
         seen, standing = await see(config), await standing_of(config)
@@ -83,3 +83,16 @@ async def test_a_daemon_that_hangs_is_not_waited_for(config: Config, tmp_path: P
     assert "does not answer" in (seen.why_not or "")
     told = (standing.is_running, standing.phase, standing.source)
     assert (False, "not answering", "store") == told
+
+
+async def test_of_a_daemon_that_hangs_what_it_left_tells_the_mode(config: Config, tmp_path: Path) -> None:
+    """It trades real money still; the file says sandbox by now."""
+    leave_store(tmp_path / "var", mode="live", is_ended=False)
+    leave_journal(tmp_path / "var", "live")
+    server = await asyncio.start_unix_server(hang, tmp_path / "var" / SOCKET_FILE)
+    async with asyncio.timeout(30):
+        seen, standing, mode = await see(config), await standing_of(config), await mode_of(config)
+    server.close()
+    assert isinstance(seen, Seen)
+    assert (True, "live", "live", True) == (seen.is_live, mode, standing.mode, standing.is_live)
+    assert standing.last_run is not None

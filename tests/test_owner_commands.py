@@ -19,6 +19,7 @@ from daemon.shell.journal import Journal, JournalHeader
 from daemon.shell.latch import Halt, Latch
 from daemon.shell.lock import FolderLock
 from daemon.telling import Told
+from tests.commands_rig import leave_journal, leave_store
 from tests.e2e.daemon_process import write_config
 
 HALT = Halt("the model looks wrong", "cli", "2026-11-21T11:45:22Z")
@@ -255,6 +256,20 @@ async def test_where_the_daemon_does_not_trade_nothing_is_confirmed(
     assert is_known == ("nothing trades" in result.output)
     assert ("PAPER" if is_known else "LIVE") == result.stdout.split()[0]
     assert Latch(config.parent / "var").is_set
+
+
+@pytest.mark.parametrize("command", ["halt", "cancel-all", "flatten"])
+def test_what_a_killed_life_left_is_not_told_as_nothing(config: Path, tmp_path: Path, command: str) -> None:
+    """It traded real money and was killed; the file says sandbox by now: that exchange knows of nothing."""
+    folder = tmp_path / "var"
+    leave_store(folder, mode="live", is_ended=False)
+    leave_journal(folder, "live")
+    result = kalshid(config, command)
+    assert exits.UNCONFIRMED == result.exit_code, result.output
+    assert "the last run was LIVE, and it wrote no end: it was killed" in result.stderr
+    assert "LIVE" == result.stdout.split()[0]
+    assert "nothing trades" not in result.output
+    assert Latch(folder).is_set
 
 
 @pytest.mark.parametrize("command", ["halt", "flatten"])
