@@ -5,6 +5,7 @@ The file may have been changed since a run began: what that run itself left behi
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
 from daemon.core.records import RecordReader
@@ -19,11 +20,10 @@ _AT_KALSHI = (LIVE, "demo")
 
 def begun_mode(folder: Path) -> str | None:
     """Return the mode of the last start of a state folder, by its journal; None where that is not known."""
-    try:
-        paths = newest_first(folder / "journal")
-        return open_journal(paths[0])[1].instance if paths else None
-    except (JournalUnreadable, OSError):
-        return None
+    for path in _journals(folder)[:1]:
+        with suppress(JournalUnreadable, OSError):
+            return open_journal(path)[1].instance
+    return None
 
 
 def left_elsewhere(folder: Path, mode: str) -> tuple[str, str] | None:
@@ -40,15 +40,23 @@ def left_elsewhere(folder: Path, mode: str) -> tuple[str, str] | None:
 
 
 def _last_begun(folder: Path) -> JournalHeader | None:
-    """Return the header of the last journal that was begun, and not by a tape; None where there is none."""
-    try:
-        for path in newest_first(folder / "journal"):
+    """Return the header of the last journal that was begun, and not by a tape; None where there is none.
+
+    One that can't be read tells nothing: the one before it counts.
+    """
+    for path in _journals(folder):
+        with suppress(JournalUnreadable, OSError):
             view, header, start = open_journal(path)
             if header.instance != "tape" and next(iter(RecordReader(view, start)), None) is not None:
                 return header
-    except (JournalUnreadable, OSError):
-        return None
     return None
+
+
+def _journals(folder: Path) -> list[Path]:
+    """Return the journals of a state folder, the latest first; none where it is not ours to look into."""
+    with suppress(OSError):
+        return newest_first(folder / "journal")
+    return []
 
 
 def _ended(folder: Path, header: JournalHeader) -> str | None:

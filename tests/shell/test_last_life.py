@@ -74,7 +74,10 @@ def test_what_ends_with_its_daemon_leaves_nothing(tmp_path: Path, mode: str) -> 
 
 
 def test_a_journal_that_is_none_tells_no_mode(tmp_path: Path) -> None:
-    """It is no reason for a halt to fail."""
+    """It is no reason for a halt to fail, nor to forget the life before it."""
     (tmp_path / "journal").mkdir()
-    (tmp_path / "journal" / "1.journal").write_bytes(b"nonsense")
+    (tmp_path / "journal" / f"{EPOCH + 1}.journal").write_bytes(b"nonsense")
     assert (None, None) == (begun_mode(tmp_path), left_elsewhere(tmp_path, "sandbox"))
+    leave_journal(tmp_path, "live")
+    assert None is begun_mode(tmp_path)
+    assert left_elsewhere(tmp_path, "sandbox") is not None
