@@ -49,9 +49,7 @@ class Watched:
 
     def wants(self, view: MarketView) -> Wanted:
         """Note the row, and ask the strategy."""
-        row = view.features
-        assert hasattr(row, "row")
-        self._seen[view.spec.ticker, view.now].add(tuple(row.row))
+        self._seen[view.spec.ticker, view.now].add(tuple(view.features.values()))
         return self._strategy.wants(view)
 
 
