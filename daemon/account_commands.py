@@ -22,7 +22,8 @@ from daemon.core.units import SECOND, format_money, parse_money
 from daemon.shell.account_view import PositionLine
 from daemon.shell.control import Notified
 from daemon.shell.open_orders import OrderLine
-from daemon.shell.store.last_known import FillLine, LastRun, StoreUnreadable, fills_of, reading
+from daemon.shell.store.last_known import FillLine, LastRun, fills_of
+from daemon.shell.store.reading import StoreUnreadable, reading
 from daemon.shell.summary import LIVE
 from daemon.telling import JSON_OPTION, complain, say, say_json, say_mode, say_table, time_text
 

@@ -17,11 +17,10 @@ from daemon.shell.store import STORE_NAME
 from daemon.shell.store.last_known import (
     NOT_RUNNING,
     LastRun,
-    StoreUnreadable,
     last_account,
     last_run,
-    reading,
 )
+from daemon.shell.store.reading import StoreUnreadable, reading
 from daemon.shell.summary import LIVE
 from daemon.telling import know_mode, say, time_text
 

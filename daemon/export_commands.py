@@ -17,7 +17,7 @@ from daemon import exits
 from daemon.account_sources import store_path
 from daemon.command_line import CONFIG_OPTION, die, load_or_die
 from daemon.core.units import DAY, SECOND, Ns, format_money, format_price, format_qty
-from daemon.shell.store.last_known import StoreUnreadable, reading
+from daemon.shell.store.reading import StoreUnreadable, reading
 from daemon.shell.store.rows import TABLES
 from daemon.telling import JSON_OPTION, know_mode, say, say_told, time_text
 

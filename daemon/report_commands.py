@@ -15,13 +15,13 @@ from daemon.command_line import CONFIG_OPTION, die, load_or_die
 from daemon.core.units import MONEY_ONE, Money, Ns
 from daemon.live_guard import DAYS_MIN
 from daemon.model_slots import load_models, traded_sha256
-from daemon.report.facts import NoStore
 from daemon.report.figures import gather_figures
 from daemon.report.period import Period, PeriodRefused, day_of, parse_day, parse_range
 from daemon.scoring.registry import ModelRefused
 from daemon.shell.golive import GoLiveReport, limits_sha256, strategy_runs, write_report
 from daemon.shell.store import STORE_NAME
 from daemon.shell.store.evidence import DAY_RULE, NoEvidence, Wanted, gather
+from daemon.shell.store.reading import StoreUnreadable
 from daemon.telling import JSON_OPTION, say, say_json, say_mode
 
 REPORTS_FOLDER = "reports"
@@ -62,7 +62,7 @@ def report(
     folder = config.path(config.state_dir)
     try:
         figures = gather_figures(folder, config.mode, config.limits(), period, now)
-    except NoStore as error:
+    except StoreUnreadable as error:
         die(f"nothing to report from: {error}", exits.BAD_INPUT)
     if is_json:
         say_json(figures)

@@ -38,7 +38,8 @@ async def test_where_nobody_answers_the_store_tells(config: Config, tmp_path: Pa
     seen, standing = await see(config), await standing_of(config)
     assert isinstance(seen, Seen)
     assert "store" == seen.source
-    assert "no daemon listens" in (seen.why_not or "")
+    assert (seen.why_not or "").startswith("no daemon listens on ")
+    assert (seen.why_not or "").endswith("control.sock: No such file or directory")
     assert (False, "not running", 1) == (standing.is_running, standing.phase, standing.orders)
 
 

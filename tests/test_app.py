@@ -17,7 +17,8 @@ from daemon.app import App
 from daemon.config import Config, load_config
 from daemon.shell.lock import FolderLock
 from daemon.shell.store import STORE_NAME
-from daemon.shell.store.last_known import last_run, reading
+from daemon.shell.store.last_known import last_run
+from daemon.shell.store.reading import reading
 from daemon.venue import RunOptions
 from tests.e2e.daemon_process import ROOT, write_config
 

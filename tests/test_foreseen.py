@@ -11,7 +11,7 @@ from daemon.config import ConfigError
 from daemon.foreseen import close_store, foreseen
 from daemon.shell.journal import JournalFailed
 from daemon.shell.store import STORE_NAME, Recorder
-from daemon.shell.store.last_known import reading
+from daemon.shell.store.reading import reading
 from daemon.shell.store.rows import Run
 from daemon.shell.web import WebFailed
 from tests.core.worlds import NOW, Scripted, trading

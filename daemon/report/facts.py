@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any, Final, TypeAlias
-from urllib.parse import quote
 
 import msgspec
 
 from daemon.core.units import Money, Ns, Price, Qty
 from daemon.report.period import Period
-from daemon.shell.store.schema import APPLICATION_ID, STEPS
+from daemon.shell.store.reading import reading
 
 NOBODY: Final = "no strategy"
 """Whose a fill is that no order of a strategy explains: a person's, or one to be flat."""
@@ -47,10 +45,6 @@ SELECT count(*), sum(instants), sum(model * instants) / sum(instants), sum(mid *
 FROM judged_markets WHERE {_OF_MODE} AND {_WITHIN}
 """  # noqa: S608
 _Words: TypeAlias = dict[str, str | int]
-
-
-class NoStore(Exception):
-    """There is no store to report from; the message names the file."""
 
 
 class Decision(msgspec.Struct, frozen=True, gc=False):
@@ -163,26 +157,12 @@ def read_facts(path: Path, mode: str, period: Period) -> Facts:
     """Return what a store says of a period in one mode.
 
     Raises:
-        NoStore: there is none, or it is of another version.
+        StoreUnreadable: there is none, or it is of another version.
     """
-    try:
-        with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as store:
-            _check(path, store)
-            # One reading sees one state of a store that is being written.
-            store.execute("BEGIN")
-            return _read(store, {"mode": mode, "since": period.since, "until": period.until})
-    except sqlite3.Error as error:
-        raise NoStore(f"{path}: {error}") from error
-
-
-def _check(path: Path, store: sqlite3.Connection) -> None:
-    (owner,), (version,) = (
-        store.execute(f"PRAGMA {name}").fetchone() for name in ("application_id", "user_version")
-    )
-    if owner != APPLICATION_ID:
-        raise NoStore(f"{path}: not a store of kalshid")
-    if version != len(STEPS):
-        raise NoStore(f"{path}: version {version}; this program reads {len(STEPS)}, which a run makes of it")
+    with reading(path) as store:
+        # One reading sees one state of a store that is being written.
+        store.execute("BEGIN")
+        return _read(store, {"mode": mode, "since": period.since, "until": period.until})
 
 
 def _read(store: sqlite3.Connection, words: _Words) -> Facts:

@@ -87,7 +87,7 @@ def gather_figures(folder: Path, mode: str, limits: Limits, period: Period, now:
         now: our clock.
 
     Raises:
-        NoStore: there is nothing to report from.
+        StoreUnreadable: there is nothing to report from.
     """
     asked_for = period.name
     period = Period(period.name, period.since, max(period.since, min(period.until, now)))

@@ -375,6 +375,6 @@ def _unanswered(path: Path, error: Exception, within_s: float) -> NoDaemon | NoA
     if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM):
         return NotAllowed(f"you may not connect to {path}: it is for {whose(path)}")
     if isinstance(error, FileNotFoundError | ConnectionRefusedError | aiohttp.ClientConnectorError):
-        return NoDaemon(f"no daemon listens on {path}: {error}")
+        return NoDaemon(f"no daemon listens on {path}: {error.strerror}")
     reason = str(error) or f"nothing within {within_s:g} s"
     return NoAnswer(f"the daemon on {path} does not answer: {reason}")

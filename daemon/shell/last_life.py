@@ -11,7 +11,8 @@ from pathlib import Path
 from daemon.core.records import RecordReader
 from daemon.shell.journal import JournalHeader, JournalUnreadable, newest_first, open_journal
 from daemon.shell.store import STORE_NAME
-from daemon.shell.store.last_known import StoreUnreadable, last_account, last_run, reading
+from daemon.shell.store.last_known import last_account, last_run
+from daemon.shell.store.reading import StoreUnreadable, reading
 from daemon.shell.summary import LIVE
 
 _AT_KALSHI = (LIVE, "demo")

@@ -8,11 +8,12 @@ import msgspec
 import pytest
 
 from daemon.core import events as e
-from daemon.core.commands import AmendOrder, CancelOrder, Command, MakeOrderGroup, PlaceOrder, WithdrawOrder
+from daemon.core.commands import CancelOrder, Command, PlaceOrder, WithdrawOrder
 from daemon.core.engine import Engine, Slot
 from daemon.core.exchange_status import MAINTENANCE_GUARD
 from daemon.core.strategy import MarketView, Target, Wanted
 from daemon.core.units import MILLISECOND, MINUTE, SECOND, Ns
+from tests.core.test_engine_kept import answers
 from tests.core.worlds import CONFIG, LIMITS, NOW, SCHEMA, T0, TICKER, Scripted, reconciled, snapshot, spec
 from tests.core.worlds import trading as one_market
 
@@ -63,22 +64,6 @@ def trading() -> Engine:
     for ticker in TICKERS:
         subject.handle(snapshot(T0 + 10 * SECOND, ticker))
     return subject
-
-
-def answer(rng: random.Random, command: Command, now: Ns) -> list[e.Event]:
-    """What the venue says to an order, most of the time."""
-    if isinstance(command, MakeOrderGroup):
-        return [e.OrderGroupTold(command.exchange_index, "group", False, now)]
-    if not isinstance(command, PlaceOrder | AmendOrder | CancelOrder):
-        return []
-    name, luck = command.client_order_id, rng.random()
-    if isinstance(command, CancelOrder):
-        return [e.OrderAccepted("cancel", name, command.order_id, None, 0, now, now)]
-    if luck < 0.05:
-        return [e.OrderRejected("place" if isinstance(command, PlaceOrder) else "amend", name, "x", "", now)]
-    if isinstance(command, AmendOrder):
-        return [e.OrderAccepted("amend", name, command.order_id, 0, command.qty, now, now)]
-    return [e.OrderAccepted("place", name, f"id-{name}", 0, command.qty, now, now)]
 
 
 def reading(subject: Engine, now: Ns) -> e.Event:
@@ -151,7 +136,7 @@ def test_nothing_that_is_kept_changes_a_decision(seed: int) -> None:
         assert anew.decide(now) == commands, f"step {step}: {told}"
         assert anew.decisions.last == keeping.decisions.last
         placed += sum(isinstance(command, PlaceOrder) for command in commands)
-        waiting = [one for command in commands for one in answer(rng, command, now)]
+        waiting = [one for command in commands for one in answers(rng, command, now)]
 
     assert placed > 10
     assert stood > 10

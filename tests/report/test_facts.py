@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from daemon.core.units import DAY, HOUR
-from daemon.report.facts import NOBODY, Decision, NoStore, Run, read_facts
+from daemon.report.facts import NOBODY, Decision, Run, read_facts
 from daemon.shell.store import STORE_NAME
 from daemon.shell.store import rows as r
+from daemon.shell.store.reading import StoreUnreadable
 from tests.report.days import (
     DAY_0,
     NOON,
@@ -90,15 +91,15 @@ def test_scores_are_of_markets_that_ended_in_the_period(tmp_path: Path) -> None:
 def test_what_is_no_store_is_named(tmp_path: Path) -> None:
     """None there, somebody else's file, and one of another version."""
     path = tmp_path / STORE_NAME
-    with pytest.raises(NoStore, match=r"store\.sqlite: unable to open"):
+    with pytest.raises(StoreUnreadable, match=r"store\.sqlite: unable to open"):
         read_facts(path, "sandbox", PERIOD)
     with closing(sqlite3.connect(path)) as store:
         store.execute("CREATE TABLE fills (at)")
-    with pytest.raises(NoStore, match="not a store of kalshid"):
+    with pytest.raises(StoreUnreadable, match="not a store of kalshid"):
         read_facts(path, "sandbox", PERIOD)
     path.unlink()
     keep_store(tmp_path, 1, run(DAY_0))
     with closing(sqlite3.connect(path)) as store:
         store.execute("PRAGMA user_version = 99")
-    with pytest.raises(NoStore, match="version 99; this program reads"):
+    with pytest.raises(StoreUnreadable, match="version 99; this program reads"):
         read_facts(path, "sandbox", PERIOD)

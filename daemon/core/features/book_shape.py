@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from math import atan2, pi
 from typing import ClassVar
 
@@ -164,8 +165,9 @@ class _OneSide(Reading):
     changes: ClassVar[Changes] = "book"
 
     @staticmethod
+    @abstractmethod
     def _ladder(book: Book) -> Ladder:
-        raise NotImplementedError  # the two sides below
+        """Return that side's ladder."""
 
 
 class _Slope(_OneSide):

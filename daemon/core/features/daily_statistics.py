@@ -13,6 +13,7 @@ the variance of the noise over the squared price: defects (b) and (c) in quant.m
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from fractions import Fraction
 from math import sqrt
 
@@ -81,9 +82,9 @@ class DailyStatistic(Statistic):
             self._computed = self.of_day(history, key[0])
         return self._computed
 
+    @abstractmethod
     def of_day(self, history: DailyHistory, today: int) -> float | None:
         """Return the feature of a day from the days before it; None when unknown."""
-        raise NotImplementedError  # every one of them defines it
 
 
 class DailyReturn(DailyStatistic):

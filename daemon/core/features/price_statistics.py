@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from math import log, log1p, sqrt
 from typing import ClassVar
 
@@ -244,8 +245,9 @@ class _RangeDistance(Statistic):
         self._edge: int | None = None
 
     @staticmethod
+    @abstractmethod
     def _of(mids: list[int]) -> int:
-        raise NotImplementedError  # the two edges below
+        """Return the edge of so many mids."""
 
     def get(self, now: Ns) -> float | None:
         inputs = self._inputs

@@ -7,6 +7,7 @@ each object more is a wait for the memory. A `Statistic` is one market's. A modu
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import ClassVar, Literal, TypeAlias
 
 from daemon.core.features.definition import Family, FeatureDefinition
@@ -38,7 +39,7 @@ class Feature:
     changes: ClassVar[Changes] = "always"
 
 
-class Reading(Feature):
+class Reading(Feature, ABC):
     """One feature of any market, read off what that market's features share."""
 
     __slots__ = ()
@@ -46,12 +47,12 @@ class Reading(Feature):
     def __init__(self, definition: FeatureDefinition) -> None:
         """Build for all markets."""
 
+    @abstractmethod
     def get(self, inputs: MarketInputs, now: Ns) -> float | None:
         """Return the feature's value at `now`; None when unknown."""
-        raise NotImplementedError  # every reading defines it
 
 
-class Statistic(Feature):
+class Statistic(Feature, ABC):
     """One feature of one market. It keeps no stream: it asks `MarketInputs` for the windows that it reads."""
 
     __slots__ = ("_inputs",)
@@ -59,9 +60,9 @@ class Statistic(Feature):
     def __init__(self, inputs: MarketInputs, definition: FeatureDefinition) -> None:  # noqa: ARG002
         self._inputs = inputs
 
+    @abstractmethod
     def get(self, now: Ns) -> float | None:
         """Return the feature's value at `now`; None when unknown."""
-        raise NotImplementedError  # every statistic defines it
 
     def due_at(self, now: Ns) -> Ns:  # noqa: ARG002
         """Return when the time alone may end what `get(now)` has just said; asked of "mid" and "trades"."""

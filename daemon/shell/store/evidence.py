@@ -16,18 +16,16 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
-from urllib.parse import quote
 
 import msgspec
 
 from daemon.core.units import DAY, HOUR, PRICE_ONE, SECOND, Money, Ns, Price, Qty
 from daemon.shell.golive import GoLiveReport, StrategyRun
 from daemon.shell.store.projection import EQUITY_EVERY, MARKS
-from daemon.shell.store.schema import APPLICATION_ID, STEPS
+from daemon.shell.store.reading import StoreUnreadable, reading
 
 DAY_TRADING_MIN: Ns = 6 * HOUR
 """A day counts from so much trading on."""
@@ -102,23 +100,10 @@ def gather(path: Path, wanted: Wanted, *, days: int, now: Ns, version: str) -> G
         NoEvidence: there is no store, or nothing in it that counts.
     """
     try:
-        with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as store:
-            _check(path, store)
+        with reading(path) as store:
             return _gather(store, wanted, days, now, version)
-    except sqlite3.Error as error:
-        raise NoEvidence(f"{path}: {error}") from error
-
-
-def _check(path: Path, store: sqlite3.Connection) -> None:
-    (owner,), (version,) = (
-        store.execute(f"PRAGMA {name}").fetchone() for name in ("application_id", "user_version")
-    )
-    if owner != APPLICATION_ID:
-        raise NoEvidence(f"{path}: not a store of kalshid")
-    if version != len(STEPS):
-        raise NoEvidence(
-            f"{path}: version {version}; this program reads {len(STEPS)}, which a run makes of it"
-        )
+    except StoreUnreadable as error:
+        raise NoEvidence(str(error)) from error
 
 
 def _gather(store: sqlite3.Connection, wanted: Wanted, days: int, now: Ns, version: str) -> GoLiveReport:

@@ -6,10 +6,6 @@ It opens the file to read alone and disturbs nobody. Nothing is traded by what s
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
-from pathlib import Path
-from urllib.parse import quote
 
 import msgspec
 
@@ -17,7 +13,6 @@ from daemon.core.lifecycle import OPEN
 from daemon.core.units import Ns, format_money, format_price, format_qty
 from daemon.shell.account_view import AccountView, FindingLine, PositionLine
 from daemon.shell.open_orders import OrderLine
-from daemon.shell.store.schema import APPLICATION_ID, STEPS
 
 NOT_RUNNING = "not running"
 """The phase of an account whose daemon doesn't run."""
@@ -53,10 +48,6 @@ SELECT max(at) FROM (
 """
 
 
-class StoreUnreadable(Exception):
-    """There is no store, it is not ours, or it is of another version; the message says which."""
-
-
 class LastRun(msgspec.Struct, frozen=True):
     """The last life of a mode. `ended_at` and what follows are None while it lives, or was killed."""
 
@@ -83,24 +74,6 @@ class FillLine(msgspec.Struct, frozen=True):
     fee: str
     is_taker: bool
     strategy: str | None
-
-
-@contextmanager
-def reading(path: Path) -> Iterator[sqlite3.Connection]:
-    """Give a connection that only reads. Raises StoreUnreadable, also for what fails while it is open."""
-    try:
-        with closing(sqlite3.connect(f"file:{quote(str(path))}?mode=ro", uri=True)) as store:
-            (owner,) = store.execute("PRAGMA application_id").fetchone()
-            (version,) = store.execute("PRAGMA user_version").fetchone()
-            if owner != APPLICATION_ID:
-                raise StoreUnreadable(f"{path}: not a store of kalshid")
-            if version != len(STEPS):
-                raise StoreUnreadable(
-                    f"{path}: version {version}; this program reads {len(STEPS)}, which a run makes of it"
-                )
-            yield store
-    except sqlite3.Error as error:
-        raise StoreUnreadable(f"{path}: {error}") from error
 
 
 def last_run(store: sqlite3.Connection, mode: str) -> LastRun | None:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import sqlite3
 from pathlib import Path
 
 import pytest
 
 from daemon.shell.store.last_known import (
-    StoreUnreadable,
     fills_of,
     last_account,
     last_run,
-    reading,
 )
+from daemon.shell.store.reading import reading
 from tests.commands_rig import BEGAN, leave_store
 
 
@@ -71,19 +69,3 @@ def test_fills_are_those_that_are_asked_for(
     with reading(leave_store(tmp_path)) as store:
         found = fills_of(store, mode, since=since, ticker=ticker, limit=10)
     assert ["fair"] * count == [one.strategy for one in found]
-
-
-def test_what_is_no_store_is_refused(tmp_path: Path) -> None:
-    """None at all, another program's file, and one of another version: each named."""
-    with pytest.raises(StoreUnreadable, match="unable to open"), reading(tmp_path / "none.sqlite"):
-        pass
-    other = tmp_path / "other.sqlite"
-    sqlite3.connect(other).execute("CREATE TABLE x (y)").connection.close()
-    with pytest.raises(StoreUnreadable, match="not a store of kalshid"), reading(other):
-        pass
-    path = leave_store(tmp_path)
-    database = sqlite3.connect(path)
-    database.execute("PRAGMA user_version = 99")
-    database.close()
-    with pytest.raises(StoreUnreadable, match="version 99"), reading(path):
-        pass
