@@ -158,7 +158,11 @@ FAMILIES: dict[str, Family] = {
     "kalshid_order_requests_total": Family(
         "counter", "What became of placing, amending, cancelling and probing orders.", ("action", "result")
     ),
-    "kalshid_cancels_total": Family("counter", "Cancels that were decided, by reason.", ("reason",)),
+    "kalshid_cancels_total": Family(
+        "counter",
+        "Cancels by what decided them: a refusal, an exit, or a changed wish (strategy).",
+        ("reason",),
+    ),
     "kalshid_order_ack_seconds": Family("histogram", "From an order request's leaving to yes or no."),
     "kalshid_order_request_seconds": Family("histogram", "Round trip of order requests."),
     "kalshid_api_requests_total": Family(

@@ -5,12 +5,12 @@ A request that went out is answered yes or no, or its fate is unknown; one that 
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Final, TypeAlias, get_args
 
 from daemon.core import events as e
 from daemon.core.commands import AmendOrder, CancelOrder, Command, PlaceOrder
+from daemon.core.risk import Refusal
 from daemon.core.units import Ns
 from daemon.shell.histogram import Histogram
 
@@ -29,6 +29,11 @@ _ACTIONS: Final[dict[type[Command], e.OrderAction]] = {
 }
 
 
+STRATEGY: Final = "strategy"
+"""Why most cancels are decided: it wants something else by now, for reasons with figures in them."""
+CANCEL_REASONS: Final = (*get_args(Refusal), "adopted", "stop-loss", "take-profit", STRATEGY)
+
+
 class OrderCounts:
     """Order requests by action and result, cancels by reason, and two delays, each with its last orders."""
 
@@ -36,8 +41,8 @@ class OrderCounts:
         self.requests: dict[tuple[str, ...], int] = {
             (action, result): 0 for action in get_args(e.OrderAction) for result in RESULTS.values()
         }
-        self.cancels: Counter[str] = Counter()
-        """Cancels that were decided, by the reason that the decision gave."""
+        self.cancels: dict[str, int] = dict.fromkeys(CANCEL_REASONS, 0)
+        """Cancels that were decided, by what the decision's reason begins with, if it is one of these."""
         self.ack = Histogram()
         """From a request's leaving our queue to its answer, yes or no."""
         self.tick_to_order = Histogram()
@@ -66,7 +71,8 @@ class OrderCounts:
             if came_at is not None:
                 self._ticks[_ACTIONS[type(command)], command.client_order_id] = came_at
             if isinstance(command, CancelOrder):
-                self.cancels[command.reason] += 1
+                reason = command.reason.partition(":")[0]
+                self.cancels[reason if reason in self.cancels else STRATEGY] += 1
 
     def _count(self, event: _Told) -> None:
         self.requests[event.action, RESULTS[type(event)]] += 1

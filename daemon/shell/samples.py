@@ -91,7 +91,6 @@ class Sampler:
         self._frame_shapes = BoundedLabels()
         self._answer_shapes = BoundedLabels()
         self._codes = BoundedLabels()
-        self._cancels = BoundedLabels()
 
     def read(self, now: Ns) -> Samples:
         """Return what all parts say now."""
@@ -113,7 +112,7 @@ class Sampler:
             **strategy_samples(sources.engine),
             **market_samples(sources.engine, sources.tickers_max),
             **_of_requests(sources, now),
-            "kalshid_cancels_total": self._cancels.bound(sources.metrics.orders.cancels),
+            "kalshid_cancels_total": _floats(sources.metrics.orders.cancels.items()),
             **_of_account(sources),
             **_of_store(sources.recorder),
             **_of_notices(sources.notices),

@@ -32,9 +32,14 @@ ORDERS = Dashboard(
         ),
         Panel(
             "Cancels",
-            "Why what rested was taken out.",
+            "Why what rested was taken out; reasons that never came up are left out.",
             "short",
-            (count("kalshid_cancels_total", "{{reason}}", "reason"),),
+            (
+                Query(
+                    "sum by (reason) (increase(kalshid_cancels_total{@}[$__rate_interval])) > 0",
+                    "{{reason}}",
+                ),
+            ),
         ),
         Panel(
             "Refusals",

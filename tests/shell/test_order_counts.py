@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import get_args
 
+import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from daemon.core import events as e
 from daemon.core.units import MILLISECOND
-from daemon.shell.order_counts import RESULTS, OrderCounts
+from daemon.shell.order_counts import CANCEL_REASONS, RESULTS, STRATEGY, OrderCounts
 from tests.core.worlds import T0, TICKER
 from tests.shell.orders import amend, cancel, place
 
@@ -68,11 +70,19 @@ def test_what_was_not_answered_is_counted_and_not_timed() -> None:
     assert {("place", "unknown"): 1, ("place", "dropped"): 1, ("cancel", "rejected"): 1} == found
 
 
-def test_cancels_are_counted_by_their_reason() -> None:
-    """As the decision gave it."""
+@pytest.mark.parametrize(
+    ("reason", "counted"),
+    [("halted", "halted"), ("adopted", "adopted"), ("stop-loss: 12 of 10 cents lost", "stop-loss"),
+     ("score_out_of_range: mid 0.41, above the 0.3 of its training", "score_out_of_range"),
+     ("edge 2.1c after fee", STRATEGY), ("edge 3.7c, but the position is at its limit", STRATEGY)],
+)  # fmt: skip
+def test_cancels_are_counted_by_reasons_that_are_few(reason: str, counted: str) -> None:
+    """A strategy's words have figures in them: each would be a series of its own, for ever."""
     counts = OrderCounts()
-    counts.on_batch([TICK], [cancel(1), cancel(2), place(3)])
-    assert {"because": 2} == dict(counts.cancels)
+    decided = [msgspec.structs.replace(cancel(number), reason=reason) for number in (1, 2)]
+    counts.on_batch([TICK], [*decided, place(3)])
+    assert {counted: 2} == {name: count for name, count in counts.cancels.items() if count}
+    assert set(CANCEL_REASONS) == set(counts.cancels)
 
 
 @given(st.lists(st.tuples(st.sampled_from(get_args(e.OrderAction)), st.sampled_from(list(RESULTS.values())))))

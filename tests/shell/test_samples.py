@@ -43,7 +43,6 @@ EMPTY = {
     "kalshid_session_errors",
     "kalshid_refused_frames",
     "kalshid_refused_answers",
-    "kalshid_cancels",
     "kalshid_market_staked_dollars",
     "kalshid_market_position_contracts",
     "kalshid_market_mid_dollars",
